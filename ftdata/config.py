@@ -1,0 +1,166 @@
+"""What can be set about the data: frozen, validated, standard library only.
+
+Every setting carries its own help text, bounds and choices, so that the command line, the checks and the
+record in config.json are read off one place.
+"""
+
+import dataclasses
+import re
+import types
+import typing
+from typing import Any
+
+ANY_PHASE = "any"  # a setting that decides the numbers of every phase
+NOTHING = "nothing"  # a setting that no trained weight depends on
+
+
+def setting(
+    default: Any,
+    description: str,
+    *,
+    choices: tuple[Any, ...] | None = None,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    affects: str = ANY_PHASE,
+) -> Any:
+    """Declares a field of a config: its default, help text, rule, and which phase's numbers it decides.
+
+    `affects` is ANY_PHASE, NOTHING or the name of one phase. A restart compares only what affects it.
+    """
+    rule = {"choices": choices, "minimum": minimum, "maximum": maximum}
+    return dataclasses.field(
+        default=default, metadata={"description": description, "affects": affects, **rule}
+    )
+
+
+def value_type(field_type: Any) -> tuple[type, bool]:
+    """(`int`, True) for `int | None`; the second value says whether None is allowed."""
+    if isinstance(field_type, types.UnionType):
+        members = [member for member in typing.get_args(field_type) if member is not type(None)]
+        return value_type(members[0])[0], True
+    return (typing.get_origin(field_type) or field_type), False
+
+
+def check_settings(config: Any) -> None:
+    """Checks every field of `config` against its declared rule.
+
+    Raises:
+      ValueError: `<field> must be <rule>, got <value>`, for the first field that breaks its rule.
+    """
+    for field in dataclasses.fields(config):
+        if "description" in field.metadata:
+            _check(field, getattr(config, field.name))
+
+
+def _check(field: dataclasses.Field, value: Any) -> None:
+    kind, optional = value_type(field.type)
+    if value is None and optional:
+        return
+    if kind in (bool, int, float, str) and not _is_a(value, kind):
+        raise ValueError(f"{field.name} must be of type {kind.__name__}, got {value!r}")
+    choices = field.metadata["choices"]
+    if choices is not None and value not in choices:
+        raise ValueError(f"{field.name} must be one of {', '.join(map(str, choices))}, got {value!r}")
+    _check_bounds(field, value)
+
+
+def _is_a(value: Any, kind: type) -> bool:
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+
+
+def _check_bounds(field: dataclasses.Field, value: Any) -> None:
+    minimum, maximum = field.metadata["minimum"], field.metadata["maximum"]
+    for number in value if isinstance(value, tuple) else (value,):
+        if not isinstance(number, int | float):
+            continue
+        too_small = minimum is not None and not number >= minimum  # `not >=` also catches NaN
+        too_large = maximum is not None and not number <= maximum
+        if too_small or too_large:
+            rule = f">= {minimum}" if maximum is None else f"from {minimum} to {maximum}"
+            raise ValueError(f"{field.name} must be {rule}, got {value!r}")
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig:
+    """Which pictures, and how they become arrays of one size."""
+
+    dataset: str | None = setting(None, "cutlery (embedded), knifey_spoony, or any TFDS name")
+    image_dir: str | None = setting(
+        None, "folder of class folders; train/ and test/, or <class>/test/ inside, are recognised"
+    )
+    labels_csv: str | None = setting(None, "CSV of file,label; files are relative to --image_dir or to the CSV")
+    data_dir: str | None = setting(None, "where TFDS keeps prepared data sets (its own default)", affects=NOTHING)
+    manual_dir: str | None = setting(
+        None, "where knifey_spoony's archive or unpacked folder lies", affects=NOTHING
+    )
+    validation_fraction: float = setting(
+        0.15, "share of the training images held out to choose the best epoch", minimum=0.0, maximum=0.9
+    )
+    group_pattern: str | None = setting(
+        None, "regular expression over file names: images that share the match stay on one side of a split"
+    )
+    image_size: int | None = setting(
+        None, "side in pixels of the square the model sees (the backbone's own)", minimum=8, maximum=4096
+    )
+    resize: str = setting(
+        "stretch", "how a picture that is not square becomes one", choices=("stretch", "crop", "pad")
+    )
+    interpolation: str = setting(
+        "bilinear",
+        "bilinear is antialiased; nearest gives the pixels of flow_from_directory",
+        choices=("bilinear", "nearest"),
+    )
+    cache: str = setting(
+        "auto", "where decoded images rest between epochs", choices=("auto", "memory"), affects=NOTHING
+    )
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+        if self.dataset and (self.image_dir or self.labels_csv):
+            raise ValueError("dataset must not be given together with image_dir or labels_csv: choose one")
+        if self.group_pattern:
+            try:
+                re.compile(self.group_pattern)
+            except re.error as error:
+                raise ValueError(
+                    f"group_pattern must be a regular expression, got {self.group_pattern!r}: {error}"
+                ) from None
+
+
+@dataclasses.dataclass(frozen=True)
+class AugmentConfig:
+    """Random changes of the training images; names, units and meanings are ImageDataGenerator's."""
+
+    augment: bool = setting(True, "false switches every augmentation off")
+    rotation_range: float = setting(0.0, "degrees", minimum=0.0, maximum=360.0)
+    width_shift_range: float = setting(0.0, "fraction of the side; 1 or more: pixels", minimum=0.0)
+    height_shift_range: float = setting(0.0, "fraction of the side; 1 or more: pixels", minimum=0.0)
+    shear_range: float = setting(0.0, "degrees", minimum=0.0, maximum=89.0)
+    zoom_range: tuple[float, ...] = setting(
+        (0.0,), "z for [1-z, 1+z], or low,high; above 1 shows more of the scene", minimum=0.0
+    )
+    horizontal_flip: bool = setting(False, "mirror left and right, half of the time")
+    vertical_flip: bool = setting(False, "mirror up and down, half of the time")
+    fill_mode: str = setting(
+        "nearest",
+        "what lies outside the picture",
+        choices=("nearest", "constant", "reflect", "wrap"),
+    )
+    cval: float = setting(0.0, "grey level outside the picture with --fill_mode=constant")
+    brightness_range: tuple[float, ...] | None = setting(None, "low,high: factor on the pixels", minimum=0.0)
+    channel_shift_range: float = setting(0.0, "grey levels added to all channels", minimum=0.0, maximum=255.0)
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+        if len(self.zoom_range) not in (1, 2) or (len(self.zoom_range) == 1 and self.zoom_range[0] >= 1):
+            raise ValueError(f"zoom_range must be one number below 1, or low,high, got {self.zoom_range!r}")
+        if self.brightness_range is not None and len(self.brightness_range) != 2:
+            raise ValueError(f"brightness_range must be low,high, got {self.brightness_range!r}")
+        for name in ("zoom_range", "brightness_range"):
+            pair = getattr(self, name)
+            if pair is not None and len(pair) == 2 and pair[0] > pair[1]:
+                raise ValueError(f"{name} must have low <= high, got {pair!r}")
+        if self.zoom_range == (0.0, 0.0) or (len(self.zoom_range) == 2 and self.zoom_range[0] <= 0):
+            raise ValueError(f"zoom_range must be above 0, got {self.zoom_range!r}")
