@@ -28,9 +28,7 @@ def setting(
     `affects` is ANY_PHASE, NOTHING or the name of one phase. A restart compares only what affects it.
     """
     rule = {"choices": choices, "minimum": minimum, "maximum": maximum}
-    return dataclasses.field(
-        default=default, metadata={"description": description, "affects": affects, **rule}
-    )
+    return dataclasses.field(default=default, metadata={"description": description, "affects": affects, **rule})
 
 
 def value_type(field_type: Any) -> tuple[type, bool]:
@@ -92,9 +90,7 @@ class DataConfig:
     )
     labels_csv: str | None = setting(None, "CSV of file,label; files are relative to --image_dir or to the CSV")
     data_dir: str | None = setting(None, "where TFDS keeps prepared data sets (its own default)", affects=NOTHING)
-    manual_dir: str | None = setting(
-        None, "where knifey_spoony's archive or unpacked folder lies", affects=NOTHING
-    )
+    manual_dir: str | None = setting(None, "where knifey_spoony's archive or unpacked folder lies", affects=NOTHING)
     validation_fraction: float = setting(
         0.15, "share of the training images held out to choose the best epoch", minimum=0.0, maximum=0.9
     )
@@ -104,9 +100,7 @@ class DataConfig:
     image_size: int | None = setting(
         None, "side in pixels of the square the model sees (the backbone's own)", minimum=8, maximum=4096
     )
-    resize: str = setting(
-        "stretch", "how a picture that is not square becomes one", choices=("stretch", "crop", "pad")
-    )
+    resize: str = setting("stretch", "how a picture that is not square becomes one", choices=("stretch", "crop", "pad"))
     interpolation: str = setting(
         "bilinear",
         "bilinear is antialiased; nearest gives the pixels of flow_from_directory",

@@ -17,7 +17,7 @@ class Surface(NamedTuple):
     """The lit surface of one part of a shape."""
 
     facing: Picture  # float32 [H, W], about -1..1: how far the surface leans towards the light
-    across: Picture  # float32 [H, W]: the place of a pixel across the shape's long axis, picture half = 1
+    across: Picture  # float32 [H, W]: the place of a pixel across the shape's long axis, unit 64 pixels
     along: Picture  # float32 [H, W]: the same along that axis
 
 
@@ -34,10 +34,10 @@ def paint(material: str, *, surface: Surface, rng: np.random.Generator) -> Pictu
 
 def _metal(surface: Surface, rng: np.random.Generator) -> Picture:
     """Metal mirrors its surroundings: the slope looks up a random line of light and dark."""
-    surroundings = rng.random(9) * 0.75 + 0.2
-    surroundings[4] = rng.uniform(0.5, 0.85)  # what a flat piece shows
-    drift = np.float32(rng.uniform(-0.35, 0.35)) * surface.along + np.float32(rng.uniform(-1, 1)) * surface.across
-    grey = np.interp(surface.facing + 0.5 * drift, np.linspace(-1.2, 1.2, 9), surroundings)
+    surroundings = rng.random(9) * 0.95 + 0.1
+    surroundings[4] = rng.uniform(0.5, 0.9)  # what a flat piece shows
+    drift = rng.uniform(-0.2, 0.2) * surface.along + rng.uniform(-0.5, 0.5) * surface.across
+    grey = np.interp(surface.facing + drift, np.linspace(-1.2, 1.2, 9), surroundings)
     tints = [(1.0, 1.0, 1.0), (0.96, 0.98, 1.04), (1.05, 1.0, 0.92), (1.12, 0.95, 0.62)]
     tint = tints[rng.choice(4, p=[0.45, 0.25, 0.22, 0.08])]
     return grey.astype(np.float32)[:, :, None] * np.array(tint, np.float32)
@@ -63,9 +63,8 @@ def _plastic(surface: Surface, rng: np.random.Generator) -> Picture:
 def _wood(surface: Surface, rng: np.random.Generator) -> Picture:
     color = _hsv(rng.uniform(0.05, 0.11), rng.uniform(0.35, 0.7), rng.uniform(0.3, 0.85))
     lines = rng.random(64, dtype=np.float32)
-    size = surface.across.shape[0]
-    wobble = backgrounds.value_noise(size, cells=4, rng=rng)
-    grain = lines[((surface.across * 50 + wobble * 4) % 64).astype(np.intp)]
+    wobble = backgrounds.value_noise(surface.across.shape, cells=4, rng=rng)
+    grain = lines[np.floor(surface.across * 50 + wobble * 4).astype(np.intp) % 64]
     return _shaded(color, surface.facing, 0.1) * (0.8 + 0.3 * grain)[:, :, None]
 
 
@@ -73,7 +72,7 @@ def _leaf(surface: Surface, rng: np.random.Generator) -> Picture:
     autumn = rng.random() < 0.3
     hue = rng.uniform(0.02, 0.15) if autumn else rng.uniform(0.2, 0.4)
     color = _hsv(hue, rng.uniform(0.4, 0.85), rng.uniform(0.25, 0.75))
-    blotches = backgrounds.value_noise(surface.facing.shape[0], cells=12, rng=rng)
+    blotches = backgrounds.value_noise(surface.facing.shape, cells=12, rng=rng)
     return _shaded(color, surface.facing, 0.15) * (0.85 + 0.3 * blotches)[:, :, None]
 
 

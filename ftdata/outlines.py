@@ -18,6 +18,11 @@ def ellipse(center: Point, *, radii: Point, points: int = 36) -> Outline:
     return np.stack([center[0] + radii[0] * np.cos(angles), center[1] + radii[1] * np.sin(angles)], axis=1)
 
 
+def band(outer: Outline, *, inner: Outline) -> Outline:
+    """A closed loop of material: the outer outline and back along the inner one."""
+    return np.concatenate([outer, outer[:1], inner[:1], inner[::-1]])
+
+
 def box(x0: float, y0: float, x1: float, y1: float) -> Outline:
     """A rectangle between two corners."""
     return np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], float)
@@ -43,9 +48,8 @@ def stroke(start: Point, end: Point, *, widths: Point) -> Outline:
     first, last = np.array(start, float), np.array(end, float)
     along = (last - first) / max(float(np.hypot(*(last - first))), 1e-9)
     across = np.array([-along[1], along[0]])
-    offsets = [(first, 0.5), (last, 0.5), (last, -0.5), (first, -0.5)]
-    sizes = (widths[0], widths[1], widths[1], widths[0])
-    return np.array([point + side * size * across for (point, side), size in zip(offsets, sizes, strict=True)])
+    out, back = across * widths[0] / 2, across * widths[1] / 2
+    return np.array([first + out, last + back, last - back, first - out])
 
 
 def star(spikes: int, *, inner: float, outer: float) -> Outline:
@@ -53,6 +57,11 @@ def star(spikes: int, *, inner: float, outer: float) -> Outline:
     angles = np.arange(2 * spikes) * np.pi / spikes - np.pi / 2
     radii = np.where(np.arange(2 * spikes) % 2 == 0, outer, inner)
     return np.stack([radii * np.cos(angles), radii * np.sin(angles)], axis=1)
+
+
+def moved(outline: Outline, *, by: Point) -> Outline:
+    """The outline shifted by (x, y)."""
+    return outline + np.array(by)
 
 
 def turned(outline: Outline, *, degrees: float, about: Point = (0.0, 0.0)) -> Outline:

@@ -1,0 +1,1 @@
+"""What a person may set on a command line: flag definitions and presets, nothing else."""

@@ -1,0 +1,176 @@
+"""The flags of `python -m trainers.main`: one for every setting of TrainConfig, which owns the defaults."""
+
+import dataclasses
+import difflib
+import json
+import re
+import typing
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+
+from ftdata.config import value_type
+from trainers.config import TrainConfig, settings
+
+_PRESETS = Path(__file__).parent / "presets"
+_DATA_FLAGS = ("dataset", "image_dir", "labels_csv")
+_PLANNED = ("all", "evaluate", "predict", "export", "check")  # phases that are designed but not built yet
+
+
+class FlagError(ValueError):
+    """A command line that cannot be used; the message is one line."""
+
+
+class HelpRequested(Exception):
+    """The user asked for the flags; the message lists them."""
+
+
+def define(flag_values: flags.FlagValues) -> None:
+    """Defines a flag for every setting; a flag that is not given has the value None."""
+    for field, _ in settings(TrainConfig()):
+        kind, _ = value_type(field.type)
+        text, choices = field.metadata["description"], field.metadata["choices"]
+        options: dict[str, Any] = {"flag_values": flag_values}
+        if kind is bool:
+            flags.DEFINE_bool(field.name, None, text, **options)
+        elif kind is int:
+            flags.DEFINE_integer(field.name, None, text, **options)
+        elif kind is float:
+            flags.DEFINE_float(field.name, None, text, **options)
+        elif choices and kind is str and field.name != "phase":
+            flags.DEFINE_enum(field.name, None, choices, text, **options)
+        else:  # strings; and lists and JSON, which are read below
+            flags.DEFINE_string(field.name, None, text, **options)
+
+
+def parse(argv: list[str]) -> tuple[TrainConfig, set[str]]:
+    """The configuration that a command line asks for, and the names of the flags it gives itself.
+
+    Args:
+      argv: program name and arguments.
+
+    Raises:
+      FlagError: one line that names the flag, the rule, the value and the choices.
+      HelpRequested: for `--help`.
+    """
+    if any(argument in ("--help", "-help", "-h", "--helpfull", "--helpshort") for argument in argv[1:]):
+        raise HelpRequested(_help())
+    given = _read(argv[1:])
+    if given.get("phase") in _PLANNED:
+        raise FlagError(f"--phase={given['phase']} is not built yet; today: pretrain, transfer, finetune")
+    preset = given.get("preset") or ("photos" if any(given.get(name) for name in _DATA_FLAGS) else "demo")
+    values = _read([f"--flagfile={_preset_file(preset)}"])
+    if any(given.get(name) for name in _DATA_FLAGS):  # the user's data replaces the preset's
+        values = {name: value for name, value in values.items() if name not in _DATA_FLAGS}
+    return _config({**values, **given, "preset": preset}), set(given)
+
+
+def preset_names() -> list[str]:
+    """The presets in `flags/presets`."""
+    return sorted(path.stem for path in _PRESETS.glob("*.flags"))
+
+
+def _read(arguments: list[str]) -> dict[str, Any]:
+    """The flags given in `arguments` (and in their flagfiles), by name."""
+    values = flags.FlagValues()
+    define(values)
+    try:
+        rest = values(["main", *values.read_flags_from_files(arguments)])[1:]
+    except flags.UnrecognizedFlagError as error:
+        close = difflib.get_close_matches(error.flagname, list(values), n=3)
+        hint = f"did you mean {', '.join('--' + name for name in close)}?" if close else "see --help"
+        raise FlagError(f"--{error.flagname}: no such flag; {hint}") from None
+    except (flags.Error, OSError) as error:
+        raise FlagError(_one_line(str(error))) from None
+    if rest:
+        raise FlagError(f"{rest[0]!r} is not a flag; flags are written --name=value")
+    return {name: values[name].value for name in values if values[name].present}
+
+
+def _one_line(message: str) -> str:
+    """absl's `flag --batch_size=x: invalid literal for int() ...` in the words of this project."""
+    match = re.match(r"flag --(\w+)=(.*?): (.*)", message, re.DOTALL)
+    if not match:
+        return message.removeprefix("ERROR:: ").splitlines()[0]
+    name, value, reason = match.groups()
+    field = next((field for field, _ in settings(TrainConfig()) if field.name == name), None)
+    if field is None:
+        return f"--{name}: {reason}"
+    kind, _ = value_type(field.type)
+    rule = {int: "a whole number", float: "a number", bool: "true or false"}.get(kind)
+    rule = rule or f"one of {', '.join(map(str, field.metadata['choices']))}"
+    return f"--{name} must be {rule}, got {value!r}"
+
+
+def _preset_file(preset: str) -> Path:
+    if preset not in preset_names():
+        raise FlagError(f"--preset must be one of {', '.join(preset_names())}, got {preset!r}")
+    return _PRESETS / f"{preset}.flags"
+
+
+def _config(values: dict[str, Any]) -> TrainConfig:
+    """Sorts flat values into the nested configs."""
+
+    def build(kind: Any) -> Any:
+        arguments = {}
+        for field in dataclasses.fields(kind):
+            if dataclasses.is_dataclass(field.type):
+                arguments[field.name] = build(field.type)
+            elif values.get(field.name) is not None:
+                arguments[field.name] = _value(field, values[field.name])
+        return kind(**arguments)
+
+    try:
+        return build(TrainConfig)
+    except ValueError as error:
+        raise FlagError(f"--{error}") from None
+
+
+def _value(field: dataclasses.Field, value: Any) -> Any:
+    """The setting's value: lists and JSON objects are written as text on a command line."""
+    kind, _ = value_type(field.type)
+    if kind is dict:
+        try:
+            return json.loads(value)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{field.name} must be a JSON object, got {value!r}: {error}") from None
+    if kind is not tuple:
+        return value
+    item = next(
+        typing.get_args(member)[0]
+        for member in (field.type, *typing.get_args(field.type))
+        if typing.get_origin(member) is tuple
+    )
+    try:
+        return tuple(item(part.strip()) for part in value.split(","))
+    except ValueError:
+        raise ValueError(f"{field.name} must be comma-separated {item.__name__}s, got {value!r}") from None
+
+
+def _help() -> str:
+    lines = [
+        "Fine-tune an image classifier: frozen base first (transfer), then its last layers (finetune).",
+        "",
+        "  python -m trainers.main                               the embedded demo, two minutes on two cores",
+        "  python -m trainers.main --image_dir=FOLDER            your photos, a folder for each class",
+        "",
+        f"presets: {', '.join(preset_names())}",
+    ]
+    group = None
+    for owner in (
+        TrainConfig,
+        *(f.type for f in dataclasses.fields(TrainConfig) if "description" not in f.metadata),
+    ):
+        if owner is not group:
+            lines += ["", str(owner.__doc__).splitlines()[0]]
+            group = owner
+        lines += [_help_line(field) for field in dataclasses.fields(owner) if "description" in field.metadata]
+    return "\n".join(lines)
+
+
+def _help_line(field: dataclasses.Field) -> str:
+    choices = f" [{'|'.join(map(str, field.metadata['choices']))}]" if field.metadata["choices"] else ""
+    default = ",".join(map(str, field.default)) if isinstance(field.default, tuple) else field.default
+    default = "" if default is None else f" (default: {default})"
+    return f"  --{field.name:<26}{field.metadata['description']}{choices}{default}"

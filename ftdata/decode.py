@@ -1,0 +1,127 @@
+"""Image bytes -> uint8 RGB image of one size. The one decoder of training, prediction and serving.
+
+JPEG, PNG, BMP, GIF (first frame) and WebP. Grey, alpha (dropped), palette, 16-bit and CMYK pictures become
+three channels; the EXIF orientation of a JPEG is honoured. Graph operations only.
+"""
+
+import tensorflow as tf
+
+from ftdata import exif
+
+EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
+RESIZE_MODES = ("stretch", "crop", "pad")
+
+
+def decode(encoded: tf.Tensor, *, image_size: int, resize: str, interpolation: str) -> tf.Tensor:
+    """Decodes one picture and brings it to `image_size` squared.
+
+    Args:
+      encoded: scalar string, the bytes of an image file.
+      image_size: side of the result, pixels.
+      resize: `stretch` (the notebook's way), `crop` (the central square) or `pad` (black bars).
+      interpolation: `bilinear` (antialiased) or `nearest` (the pixels of PIL, so of flow_from_directory).
+
+    Returns:
+      uint8 [image_size, image_size, 3].
+
+    Raises:
+      tf.errors.InvalidArgumentError: the bytes are no image of a supported format, or are damaged.
+    """
+    image = decode_full(encoded)
+    if resize == "crop":
+        image = _central_square(image)
+    shape = tf.shape(image)
+    height, width = (image_size, image_size) if resize != "pad" else _fit(shape, image_size)
+    is_right_size = (shape[0] == height) & (shape[1] == width)
+    resample = _nearest if interpolation == "nearest" else _bilinear
+    image = tf.cond(is_right_size, lambda: image, lambda: resample(image, height, width))
+    if resize == "pad":
+        top, left = (image_size - height) // 2, (image_size - width) // 2
+        image = tf.image.pad_to_bounding_box(image, top, left, image_size, image_size)
+    return tf.ensure_shape(image, [image_size, image_size, 3])
+
+
+def decode_full(encoded: tf.Tensor) -> tf.Tensor:
+    """The upright picture at its own size, uint8 [height, width, 3]."""
+    is_jpeg = tf.strings.substr(encoded, 0, 3) == b"\xff\xd8\xff"
+    image = tf.cond(is_jpeg, lambda: _decode_jpeg(encoded), lambda: _decode_other(encoded))
+    return tf.ensure_shape(image, [None, None, 3])
+
+
+def _decode_jpeg(encoded: tf.Tensor) -> tf.Tensor:
+    # INTEGER_ACCURATE with fancy upscaling gives the pixels of PIL; the default is off by up to 5 levels
+    image = tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE")
+    return exif.upright(image, exif.orientation(encoded))
+
+
+def _decode_other(encoded: tf.Tensor) -> tf.Tensor:
+    header = tf.io.decode_raw(tf.strings.substr(encoded, 0, 54), tf.uint8)
+    header = tf.pad(header, [[0, 54 - tf.size(header)]])
+    kind = tf.stack([_is_palette_bmp(header), _is_animated_webp(header), True])
+    readers = (
+        lambda: _look_up_palette(tf.io.decode_bmp(encoded, channels=0), encoded),
+        lambda: _first_webp_frame(encoded, header),
+        lambda: tf.io.decode_image(encoded, channels=3, expand_animations=False),
+    )
+    return tf.switch_case(tf.argmax(kind, output_type=tf.int32), readers)
+
+
+def _is_palette_bmp(header: tf.Tensor) -> tf.Tensor:
+    """True for a BMP of 8 bits a pixel, which TensorFlow decodes to palette positions instead of colours."""
+    return tf.reduce_all(tf.gather(header, [0, 1, 28]) == tf.constant([*b"BM", 8], tf.uint8))
+
+
+def _is_animated_webp(header: tf.Tensor) -> tf.Tensor:
+    names = tf.gather(header, [*range(4), *range(8, 16)])
+    return tf.reduce_all(names == tf.constant([*b"RIFFWEBPVP8X"], tf.uint8)) & (header[20] & 2 > 0)
+
+
+def _first_webp_frame(encoded: tf.Tensor, header: tf.Tensor) -> tf.Tensor:
+    """TensorFlow 2.21 wants four channels for every animation but refuses them where the header claims no
+    transparency (and corrupts memory when left to choose): so claim transparency, then drop it."""
+    every_byte = tf.constant([bytes([value]) for value in range(256)])
+    flags = tf.gather(every_byte, tf.cast(tf.bitwise.bitwise_or(header[20], 0x10), tf.int32))
+    rest = tf.strings.substr(encoded, 21, tf.strings.length(encoded) - 21)
+    claimed = tf.strings.join([tf.strings.substr(encoded, 0, 20), flags, rest])
+    return tf.io.decode_image(claimed, channels=4, expand_animations=True)[0, ..., :3]
+
+
+def _look_up_palette(positions: tf.Tensor, encoded: tf.Tensor) -> tf.Tensor:
+    head = tf.io.decode_raw(tf.strings.substr(encoded, 0, 14 + 124 + 1024), tf.uint8)
+    start = 14 + tf.cast(head[14], tf.int32)  # after the file header and the information header
+    entries = (tf.size(head) - start) // 4
+    palette = tf.reshape(head[start : start + 4 * entries], [entries, 4])[:, 2::-1]  # BGRX -> RGB
+    return tf.gather(palette, tf.minimum(tf.cast(positions[..., 0], tf.int32), entries - 1))
+
+
+def _central_square(image: tf.Tensor) -> tf.Tensor:
+    shape = tf.shape(image)
+    side = tf.minimum(shape[0], shape[1])
+    top, left = (shape[0] - side) // 2, (shape[1] - side) // 2
+    return image[top : top + side, left : left + side]
+
+
+def _fit(shape: tf.Tensor, side: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Height and width of the largest picture of the same proportions inside the square."""
+    scale = side / tf.cast(tf.maximum(shape[0], shape[1]), tf.float64)
+    scaled = tf.cast(tf.round(tf.cast(shape[:2], tf.float64) * scale), tf.int32)
+    height_width = tf.clip_by_value(scaled, 1, side)
+    return height_width[0], height_width[1]
+
+
+def _bilinear(image: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
+    resized = tf.image.resize(image, tf.stack([height, width]), antialias=True)
+    return tf.cast(tf.clip_by_value(tf.round(resized), 0, 255), tf.uint8)
+
+
+def _nearest(image: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
+    shape = tf.shape(image)
+    rows = tf.gather(image, _nearest_positions(shape[0], height), axis=0)
+    return tf.gather(rows, _nearest_positions(shape[1], width), axis=1)
+
+
+def _nearest_positions(side: tf.Tensor, output_side: tf.Tensor) -> tf.Tensor:
+    """PIL adds the step up in doubles; a product would round differently at ties."""
+    step = tf.cast(side, tf.float64) / tf.cast(output_side, tf.float64)
+    steps = tf.concat([[0.5 * step], tf.fill([output_side - 1], step)], 0)
+    return tf.minimum(tf.cast(tf.floor(tf.cumsum(steps)), tf.int32), side - 1)

@@ -1,0 +1,127 @@
+"""Find the pictures of a data set on disk: class folders or a CSV. Standard library and numpy only."""
+
+import csv
+import dataclasses
+import os
+from pathlib import Path
+
+import numpy as np
+
+EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
+_LAYOUTS = "class folders, train/ and test/ with class folders inside, or a test/ folder inside each class"
+
+
+@dataclasses.dataclass(frozen=True)
+class Files:
+    """Pictures with their classes: paths to open, names to show, int32 labels [n]."""
+
+    paths: tuple[str, ...]
+    names: tuple[str, ...]
+    labels: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Listing:
+    """What a folder or a CSV holds; `splits` has `train` and, where the layout says so, others."""
+
+    class_names: tuple[str, ...]
+    splits: dict[str, Files]
+
+
+def scan(image_dir: str) -> Listing:
+    """Lists a folder of class folders in any of the three layouts.
+
+    Hidden files and folders are passed over; a class folder may have subfolders.
+
+    Raises:
+      ValueError: no such folder, no class folders, fewer than two classes, or a split with classes that the
+        training set lacks.
+    """
+    root = Path(image_dir).expanduser()
+    if not root.is_dir():
+        raise ValueError(f"image_dir must be a folder, got {image_dir!r}: no such folder")
+    folders = _subfolders(root)
+    if "train" in folders:
+        split_roots = {"train": root / "train"}
+        split_roots |= {"test": root / "test"} if "test" in folders else {}
+        validation = next((name for name in ("validation", "val") if name in folders), None)
+        split_roots |= {"validation": root / validation} if validation else {}
+        found = {split: _by_class(folder, root) for split, folder in split_roots.items()}
+    else:
+        found = {"train": _by_class(root, root, without="test")}
+        tests = {name: files for name in folders if (files := _images(root / name / "test", root))}
+        found |= {"test": tests} if tests else {}
+    return _listing(found, image_dir)
+
+
+def read_csv(labels_csv: str, image_dir: str | None) -> Listing:
+    """Lists the pictures named in a CSV with the columns `file` and `label`.
+
+    Files are relative to `image_dir` or, without one, to the CSV's folder.
+
+    Raises:
+      ValueError: no such CSV, columns missing, a file that does not exist (the first is named).
+    """
+    table = Path(labels_csv).expanduser()
+    if not table.is_file():
+        raise ValueError(f"labels_csv must be a CSV file, got {labels_csv!r}: no such file")
+    root = Path(image_dir).expanduser() if image_dir else table.parent
+    with table.open(newline="", encoding="utf-8-sig") as stream:
+        reader = csv.DictReader(stream)
+        if not {"file", "label"} <= set(reader.fieldnames or ()):
+            raise ValueError(f"labels_csv must have the columns file,label, got {reader.fieldnames} in {table}")
+        rows = [(row["file"], row["label"]) for row in reader if row["file"]]
+    by_class: dict[str, list[tuple[str, str]]] = {}
+    for name, label in rows:
+        path = root / name
+        if not path.is_file():
+            raise ValueError(f"labels_csv names a file that does not exist: {path}")
+        by_class.setdefault(label, []).append((str(path), name))
+    return _listing({"train": by_class}, labels_csv)
+
+
+def _listing(found: dict[str, dict[str, list[tuple[str, str]]]], origin: str) -> Listing:
+    class_names = tuple(sorted(name for name, files in found["train"].items() if files))
+    if len(class_names) < 2:
+        have = f"only {class_names[0]!r}" if class_names else "none"
+        raise ValueError(
+            f"{origin}: needs images of two classes or more, found {have}. Expected {_LAYOUTS}; "
+            f"files ending in {', '.join(EXTENSIONS)}"
+        )
+    for split, by_class in found.items():
+        unknown = sorted(name for name, files in by_class.items() if files and name not in class_names)
+        if unknown:
+            raise ValueError(f"{origin}: {split} has classes without training images: {', '.join(unknown)}")
+    splits = {split: _files(by_class, class_names) for split, by_class in found.items() if any(by_class.values())}
+    return Listing(class_names, splits)
+
+
+def _files(by_class: dict[str, list[tuple[str, str]]], class_names: tuple[str, ...]) -> Files:
+    rows = [
+        (path, name, label)
+        for label, class_name in enumerate(class_names)
+        for path, name in by_class.get(class_name, ())
+    ]
+    paths, names, labels = zip(*rows, strict=True)
+    return Files(paths, names, np.array(labels, np.int32))
+
+
+def _subfolders(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != ".")
+
+
+def _by_class(folder: Path, root: Path, without: str | None = None) -> dict[str, list[tuple[str, str]]]:
+    return {name: _images(folder / name, root, without=without) for name in _subfolders(folder)}
+
+
+def _images(folder: Path, root: Path, without: str | None = None) -> list[tuple[str, str]]:
+    """(path, name relative to `root`) of the images below `folder`, sorted; `without` names a subfolder."""
+    found = []
+    for where, folders, names in os.walk(folder):
+        skip = without if Path(where) == folder else None
+        folders[:] = sorted(name for name in folders if name[0] != "." and name != skip)
+        for name in sorted(names):
+            if name[0] != "." and name.lower().endswith(EXTENSIONS):
+                path = Path(where, name)
+                found.append((str(path), path.relative_to(root).as_posix()))
+    return found

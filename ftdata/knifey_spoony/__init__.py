@@ -1,0 +1,1 @@
+"""TFDS builder of knifey-spoony, photos of forks, knives and spoons."""

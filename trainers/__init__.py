@@ -1,0 +1,16 @@
+"""Batches become a trained model, its numbers and its files.
+
+The public names load lazily, so that importing `trainers.config` does not import TensorFlow.
+"""
+
+import importlib
+from typing import Any
+
+_PUBLIC = {"run": "trainers.experiment"}
+__all__ = list(_PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'trainers' has no attribute {name!r}; it offers {', '.join(_PUBLIC)}")
+    return getattr(importlib.import_module(_PUBLIC[name]), name)

@@ -1,0 +1,213 @@
+"""name -> a backbone without its top, the preprocessing its weights expect, and its input size."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from trainers import precision
+
+# What the weights of each module of Keras Applications expect, as its own preprocess_input computes it.
+# `inside`: the network starts with its own Rescaling or Normalization and takes pixels 0..255.
+_PREPROCESSING = {
+    **dict.fromkeys(("vgg16", "vgg19", "resnet"), "caffe"),
+    **dict.fromkeys(("resnet_v2", "inception_v3", "inception_resnet_v2", "xception", "nasnet"), "tf"),
+    **dict.fromkeys(("mobilenet", "mobilenet_v2", "vgg_nano"), "tf"),
+    **dict.fromkeys(("efficientnet", "efficientnet_v2", "convnext", "mobilenet_v3"), "inside"),
+    "densenet": "torch",
+}
+
+# Input sides that are not 224.
+_SIZES = {
+    **{"vgg_nano": 96, "NASNetLarge": 331},
+    **dict.fromkeys(("InceptionV3", "InceptionResNetV2", "Xception"), 299),
+    **{"EfficientNetB1": 240, "EfficientNetB2": 260, "EfficientNetB3": 300, "EfficientNetB4": 380},
+    **{"EfficientNetB5": 456, "EfficientNetB6": 528, "EfficientNetB7": 600},
+    **{"EfficientNetV2B1": 240, "EfficientNetV2B2": 260, "EfficientNetV2B3": 300},
+    **{"EfficientNetV2S": 384, "EfficientNetV2M": 480, "EfficientNetV2L": 480},
+}
+
+_OBJECTS_WEIGHTS = Path(__file__).parent / "weights" / "vgg_nano_objects.weights.h5"
+
+
+def names() -> list[str]:
+    """Every backbone known by name."""
+    applications = [name for name in dir(keras.applications) if callable(getattr(keras.applications, name))]
+    return ["vgg_nano", *applications]
+
+
+def is_file(backbone: str) -> bool:
+    """Whether the backbone is a saved model rather than a name."""
+    return backbone.endswith(".keras")
+
+
+def default_size(backbone: str) -> int:
+    """The input side the backbone's weights were trained at, pixels.
+
+    Raises:
+      ValueError: an unknown name, or a saved model without a fixed square input.
+    """
+    if not is_file(backbone):
+        _constructor(backbone)
+        return _SIZES.get(backbone, 224)
+    shape = keras.saving.load_model(backbone, compile=False, safe_mode=True).input_shape
+    if len(shape) != 4 or shape[1] is None or shape[1] != shape[2]:
+        raise ValueError(f"image_size must be given for {backbone}, whose input shape is {shape}")
+    return shape[1]
+
+
+def create(
+    backbone: str,
+    *,
+    image_size: int,
+    weights: str,
+    policy: str,
+    include_top: bool = False,
+    arguments: Mapping[str, Any] | None = None,
+) -> keras.Model:
+    """Builds a backbone.
+
+    Args:
+      backbone: a name of Keras Applications, `vgg_nano`, or a `.keras` file.
+      image_size: side of the square input, pixels.
+      weights: `imagenet`, `none`, `objects` (vgg_nano only) or a weights file.
+      policy: dtype policy of its layers; preprocessing layers inside it stay float32.
+      include_top: keep the original classifier (1000 classes).
+      arguments: further arguments of the constructor, such as `alpha`.
+
+    Returns:
+      A model from preprocessed images [batch, image_size, image_size, 3] to feature maps, or to the class
+      probabilities of its own top.
+
+    Raises:
+      ValueError: an unknown name, arguments it does not take, weights that do not fit or cannot be had.
+    """
+    if is_file(backbone):
+        return _without_classifier(_load_model(backbone))
+    constructor = _constructor(backbone)
+    if weights == "objects" and backbone != "vgg_nano":
+        raise ValueError("weights=objects is for the backbone vgg_nano only; use imagenet, none or a file")
+    shape = None if include_top and weights == "imagenet" else (image_size, image_size, 3)
+    from_network = "imagenet" if weights == "imagenet" else None
+    with precision.scope(policy):
+        try:
+            model = constructor(include_top=include_top, weights=from_network, input_shape=shape, **(arguments or {}))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"backbone {backbone} with {dict(arguments or {})}: {error}") from error
+        except Exception as error:  # keras.utils.get_file raises a bare Exception without a network
+            if weights != "imagenet":
+                raise
+            raise ValueError(
+                f"weights=imagenet: cannot fetch the weights of {backbone} ({error}). Without a network use "
+                "--weights=FILE with a file fetched elsewhere, or --weights=none"
+            ) from error
+        model = _float32_preprocessing(model, policy)
+    if weights not in ("imagenet", "none"):
+        _load_weights(model, _OBJECTS_WEIGHTS if weights == "objects" else Path(weights).expanduser())
+    return model
+
+
+def vgg_nano(*, include_top: bool, weights: None, input_shape: tuple[int, int, int], classes: int = 12) -> keras.Model:
+    """A VGG (Simonyan and Zisserman, 2014, arXiv:1409.1556) small enough to be carried in the package.
+
+    The blocks and layers are named as in Keras's VGG16; 3x3 convolutions of 16, 32, 64, 80 and 112 channels,
+    one a block in the first two and two after that; 358,000 parameters.
+    """
+    if weights is not None:
+        raise ValueError("vgg_nano has no ImageNet weights: use --weights=objects, none or a file")
+    inputs = x = keras.Input(input_shape)
+    for block, (channels, convolutions) in enumerate(((16, 1), (32, 1), (64, 2), (80, 2), (112, 2)), start=1):
+        for number in range(1, convolutions + 1):
+            x = keras.layers.Conv2D(
+                channels,
+                3,
+                padding="same",
+                activation="relu",
+                kernel_initializer="he_normal",
+                name=f"block{block}_conv{number}",
+            )(x)
+        x = keras.layers.MaxPooling2D(2, name=f"block{block}_pool")(x)
+    if include_top:
+        x = keras.layers.GlobalAveragePooling2D(name="avg_pool")(x)
+        x = keras.layers.Dense(classes, activation="softmax", dtype="float32", name="predictions")(x)
+    return keras.Model(inputs, x, name="vgg_nano")
+
+
+def preprocess(inputs: Any, *, backbone: str, mode: str) -> Any:
+    """Puts the preprocessing in front, as stock Keras layers in float32.
+
+    Args:
+      inputs: symbolic float32 [batch, height, width, 3], RGB pixels 0..255.
+      backbone: whose preprocessing.
+      mode: `backbone`, or `rescale` for pixels / 255.
+    """
+    layers = keras.layers
+    kind = "rescale" if mode == "rescale" else preprocessing_kind(backbone)
+    if kind == "rescale":
+        return layers.Rescaling(1 / 255, dtype="float32", name="rescale")(inputs)
+    if kind == "tf":
+        return layers.Rescaling(1 / 127.5, offset=-1.0, dtype="float32", name="to_plus_minus_one")(inputs)
+    if kind == "caffe":  # BGR, the means of ImageNet subtracted, no scaling
+        means = [-103.939, -116.779, -123.68]
+        bgr = keras.ops.flip(inputs, axis=-1)
+        return layers.Rescaling(1.0, offset=means, dtype="float32", name="subtract_means")(bgr)
+    if kind == "torch":
+        mean, deviation = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+        scale = [1 / (255 * value) for value in deviation]
+        offset = [-m / value for m, value in zip(mean, deviation, strict=True)]
+        return layers.Rescaling(scale, offset=offset, dtype="float32", name="standardize")(inputs)
+    return inputs
+
+
+def preprocessing_kind(backbone: str) -> str:
+    """`caffe`, `tf`, `torch` or `inside`: the preprocessing a backbone's weights expect."""
+    if is_file(backbone):
+        return "inside"
+    return _PREPROCESSING[_constructor(backbone).__module__.rsplit(".", 1)[-1].replace("backbones", "vgg_nano")]
+
+
+def _constructor(backbone: str) -> Any:
+    if backbone not in names():
+        raise ValueError(f"backbone must be one of {', '.join(names())}, or a .keras file, got {backbone!r}")
+    return vgg_nano if backbone == "vgg_nano" else getattr(keras.applications, backbone)
+
+
+def _float32_preprocessing(model: keras.Model, policy: str) -> keras.Model:
+    """Rebuilds a network whose own Rescaling or Normalization layers would compute in half precision."""
+    kinds = (keras.layers.Rescaling, keras.layers.Normalization)
+    if policy == "float32" or not any(isinstance(layer, kinds) for layer in model.layers):
+        return model
+
+    def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
+        config = layer.get_config()
+        return type(layer).from_config({**config, "dtype": "float32"} if isinstance(layer, kinds) else config)
+
+    rebuilt = keras.models.clone_model(model, clone_function=clone)
+    rebuilt.set_weights(model.get_weights())
+    return rebuilt
+
+
+def _load_weights(model: keras.Model, path: Path) -> None:
+    if not path.is_file():
+        raise ValueError(f"weights must be imagenet, none, objects or a file, got {path}: no such file")
+    try:
+        model.load_weights(path)
+    except Exception as error:  # h5py and Keras raise many kinds for a file that does not fit
+        reason = str(error).strip().splitlines()[0]
+        raise ValueError(f"weights {path} do not fit the backbone {model.name}: {reason}") from error
+
+
+def _load_model(path: str) -> keras.Model:
+    try:
+        return keras.saving.load_model(Path(path).expanduser(), compile=False, safe_mode=True)
+    except Exception as error:  # see _load_weights
+        raise ValueError(f"cannot load {path}: {str(error).strip().splitlines()[0]}") from error
+
+
+def _without_classifier(model: keras.Model) -> keras.Model:
+    """The model up to the features: a softmax (and the dense layer before it) at the end is cut off."""
+    layers = list(model.layers)
+    while isinstance(layers[-1], keras.layers.Dense | keras.layers.Activation | keras.layers.Softmax):
+        layers.pop()
+    return keras.Model(model.inputs, layers[-1].output, name=model.name)

@@ -1,0 +1,147 @@
+"""Keras callbacks of this project: progress, TensorBoard, profile."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+from tqdm import tqdm
+
+
+class ProgressLines(keras.callbacks.Callback):
+    """A bar while an epoch runs (on a terminal only) and a line when it ends."""
+
+    def __init__(self, phase: str, *, total_steps: int, global_batch: int):
+        super().__init__()
+        self.phase, self.total_steps, self.global_batch = phase, total_steps, global_batch
+        self.bar: tqdm | None = None
+        self.began = time.perf_counter()
+        self.steps_here = 0
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Starts the clock of the time left."""
+        self.began = time.perf_counter()
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Opens the bar."""
+        description = f"{self.phase} epoch {epoch + 1}/{self.params['epochs']}"
+        size = self.params["steps"] * self.global_batch
+        form = "{desc} {percentage:3.0f}% |{bar:24}| {rate_fmt}{postfix}"
+        self.bar = tqdm(
+            total=size,
+            desc=description,
+            unit=" images",
+            bar_format=form,
+            leave=False,
+            disable=not sys.stderr.isatty(),
+        )
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Moves the bar."""
+        self.steps_here += 1
+        assert self.bar is not None
+        self.bar.update((batch + 1) * self.global_batch - self.bar.n)
+        if logs:
+            wait = f"input wait {logs['input_wait_fraction']:.1%}"
+            left = f"{self._time_left(logs['step'])} left"
+            self.bar.set_postfix_str(f"loss {logs['loss']:.3f}, accuracy {logs['accuracy']:.3f}, {wait}, {left}")
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Prints the line of the epoch."""
+        if self.bar is not None:
+            self.bar.close()
+        held_out = ""
+        if "val_accuracy" in logs:
+            held_out = f"  validation loss {logs['val_loss']:.4f} accuracy {logs['val_accuracy']:.4f}"
+        print(
+            f"{self.phase} epoch {epoch + 1:>{len(str(self.params['epochs']))}}/{self.params['epochs']}"
+            f"  loss {logs['loss']:.4f} accuracy {logs['accuracy']:.4f}{held_out}{'*' if logs['is_best'] else ' '}"
+            f"  {logs['images_per_second']:.0f} images/s  input wait {logs['input_wait_fraction']:.1%}"
+            f"  {logs['seconds']:.1f} s  {self._time_left(logs['step'])} left",
+            flush=True,
+        )
+
+    def _time_left(self, step: int) -> str:
+        seconds = (self.total_steps - step) * (time.perf_counter() - self.began) / max(self.steps_here, 1)
+        minutes, seconds = divmod(round(seconds), 60)
+        return f"{minutes}:{seconds:02}"
+
+
+class TensorBoardWriter(keras.callbacks.Callback):
+    """Scalars by step, for training and validation apart."""
+
+    _STEP_SCALARS = ("loss", "accuracy", "learning_rate", "images_per_second", "input_wait_fraction")
+
+    def __init__(self, train: Path, validation: Path):
+        super().__init__()
+        self.train = tf.summary.create_file_writer(str(train))
+        self.validation = tf.summary.create_file_writer(str(validation))
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Writes the means since the last point."""
+        if not logs:
+            return
+        with self.train.as_default(step=int(logs["step"])):
+            for name in self._STEP_SCALARS:
+                tf.summary.scalar(name, logs[name])
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Writes the epoch's means and the validation scores."""
+        with self.train.as_default(step=int(logs["step"])):
+            tf.summary.scalar("epoch_loss", logs["loss"])
+            tf.summary.scalar("epoch_accuracy", logs["accuracy"])
+        if "val_loss" in logs:
+            with self.validation.as_default(step=int(logs["step"])):
+                tf.summary.scalar("epoch_loss", logs["val_loss"])
+                tf.summary.scalar("epoch_accuracy", logs["val_accuracy"])
+        self.train.flush()
+        self.validation.flush()
+
+    def text(self, name: str, markdown: str) -> None:
+        """Writes a text."""
+        with self.train.as_default(step=0):
+            tf.summary.text(name, markdown)
+
+    def image(self, name: str, pixels: Any, *, step: int) -> None:
+        """Writes a picture, uint8 [height, width, 3], to the validation side unless it shows training data."""
+        writer = self.train if name.startswith("training") else self.validation
+        with writer.as_default(step=step):
+            tf.summary.image(name, pixels[None])
+        writer.flush()
+
+    def close(self) -> None:
+        """Closes the event files."""
+        self.train.close()
+        self.validation.close()
+
+
+class Profile(keras.callbacks.Callback):
+    """Profiles the steps from `start` to before `stop` of a phase into TensorBoard's folder."""
+
+    def __init__(self, steps: tuple[int, int], folder: Path):
+        super().__init__()
+        (self.start, self.stop), self.folder = steps, folder
+        self.step, self.running = 0, False
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Starts at the first step asked for."""
+        if self.start <= self.step < self.stop and not self.running:
+            tf.profiler.experimental.start(str(self.folder))
+            self.running = True
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Stops after the last one."""
+        self.step += 1
+        if self.step >= self.stop:
+            self._end()
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Stops where the phase was shorter."""
+        self._end()
+
+    def _end(self) -> None:
+        if self.running:
+            tf.profiler.experimental.stop()
+            self.running = False

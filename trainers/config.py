@@ -1,0 +1,182 @@
+"""What can be set about a run: frozen, validated, standard library only."""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+from ftdata.config import ANY_PHASE, NOTHING, AugmentConfig, DataConfig, check_settings, setting
+
+TRAINING_PHASES = ("pretrain", "transfer", "finetune")
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """The network: a backbone, where its weights come from, and the head put on it."""
+
+    backbone: str = setting("EfficientNetV2B0", "any Keras Applications name, vgg_nano, or a .keras file")
+    backbone_args: dict[str, Any] = setting(
+        None, 'JSON object of further arguments of the backbone, such as {"alpha": 0.35}'
+    )
+    weights: str = setting("imagenet", "imagenet, none, objects (vgg_nano's own), or a weights file")
+    preprocessing: str = setting(
+        "backbone",
+        "backbone: what its weights expect; rescale: pixels / 255",
+        choices=("backbone", "rescale"),
+    )
+    pooling: str = setting("avg", "from feature maps to a vector", choices=("flatten", "avg", "max"))
+    dense_units: int = setting(0, "units of a relu layer before the classifier; 0 for none", minimum=0)
+    dropout: float = setting(0.2, "share of the features dropped in training", minimum=0.0, maximum=0.95)
+    train_batch_norm: bool | None = setting(
+        None, "whether batch normalization of the base trains (only where it starts from random weights)"
+    )
+    init_from: str | None = setting(None, "a trained model of this project (.keras) to go on from")
+
+    def __post_init__(self) -> None:
+        if self.backbone_args is None:
+            object.__setattr__(self, "backbone_args", {})
+        check_settings(self)
+        if not isinstance(self.backbone_args, dict):
+            raise ValueError(f"backbone_args must be a JSON object, got {self.backbone_args!r}")
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingConfig:
+    """The phases and how they are optimized."""
+
+    batch_size: int = setting(32, "pictures per step over all devices", minimum=1)
+    steps_per_epoch: int | None = setting(None, "steps per epoch (one pass over the data)", minimum=1)
+    transfer_epochs: int = setting(5, "epochs of training the head", minimum=1, affects="transfer")
+    transfer_learning_rate: float = setting(1e-3, "its highest", minimum=0.0, affects="transfer")
+    finetune_epochs: int = setting(10, "epochs of training the unfrozen layers", minimum=1, affects="finetune")
+    finetune_learning_rate: float = setting(1e-4, "its highest", minimum=0.0, affects="finetune")
+    unfreeze: tuple[str, ...] = setting(
+        ("all",), "layers to fine-tune: comma-separated prefixes of layer names, or all", affects="finetune"
+    )
+    pretrain_epochs: int = setting(30, "epochs from random weights", minimum=1, affects="pretrain")
+    pretrain_learning_rate: float = setting(1e-3, "its highest", minimum=0.0, affects="pretrain")
+    optimizer: str = setting("adam", "the optimizer", choices=("adam", "adamw", "sgd", "rmsprop"))
+    learning_rate_schedule: str = setting(
+        "constant", "course of the learning rate over a phase", choices=("constant", "cosine")
+    )
+    warmup_steps: int = setting(0, "steps of linear increase at the start of a phase", minimum=0)
+    weight_decay: float = setting(0.0, "decoupled decay per step, times the learning rate", minimum=0.0)
+    label_smoothing: float = setting(0.0, "share spread over all classes", minimum=0.0, maximum=0.9)
+    gradient_clip_norm: float | None = setting(None, "largest global norm of the gradient", minimum=0.0)
+    ema_decay: float | None = setting(
+        None, "decay of averaged weights, which are then evaluated and kept", minimum=0.0, maximum=0.99999
+    )
+    class_weight: str = setting("balanced", "weights of the classes", choices=("balanced", "none"))
+    early_stopping_patience: int | None = setting(None, "epochs without improvement to stop after", minimum=1)
+    monitor: str = setting(
+        "accuracy", "what chooses the best epoch on the validation split", choices=("accuracy", "loss")
+    )
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+        if not self.unfreeze or not all(self.unfreeze):
+            raise ValueError(f"unfreeze must be layer-name prefixes or all, got {self.unfreeze!r}")
+
+
+@dataclasses.dataclass(frozen=True)
+class RuntimeConfig:
+    """The machine, and what is watched. Only precision and compilation touch the numbers."""
+
+    distribution_strategy: str = setting(
+        "auto",
+        "how the devices share the work",
+        choices=("auto", "one_device", "mirrored", "multi_worker_mirrored", "tpu"),
+        affects=NOTHING,
+    )
+    mixed_precision: str = setting(
+        "auto",
+        "compute type",
+        choices=("auto", "float32", "mixed_float16", "mixed_bfloat16"),
+    )
+    jit_compile: str = setting("auto", "compile the step with XLA", choices=("auto", "true", "false"))
+    deterministic: bool = setting(False, "the same bits on a GPU too, at a price in speed")
+    tensorboard: bool = setting(True, "write TensorBoard event files", affects=NOTHING)
+    profile_steps: tuple[int, ...] | None = setting(
+        None, "START,STOP: steps of each phase to profile for TensorBoard", minimum=0, affects=NOTHING
+    )
+    log_every_steps: int = setting(20, "steps between points in TensorBoard", minimum=1, affects=NOTHING)
+    checkpoint_every_steps: int = setting(
+        200, "steps between checkpoints (one more follows each epoch)", minimum=1, affects=NOTHING
+    )
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+        steps = self.profile_steps
+        if steps is not None and (len(steps) != 2 or steps[0] >= steps[1]):
+            raise ValueError(f"profile_steps must be START,STOP with START < STOP, got {steps!r}")
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """A whole run."""
+
+    phase: str = setting("finetune", "what to do", choices=TRAINING_PHASES, affects=NOTHING)
+    preset: str | None = setting(None, "settings to start from", affects=NOTHING)
+    model_dir: str = setting("runs/latest", "where everything is written and found again", affects=NOTHING)
+    seed: int = setting(0, "of everything random", minimum=0, maximum=2**31 - 1)
+    overwrite: bool = setting(False, "start anew in a model_dir that holds another run", affects=NOTHING)
+    data: DataConfig = dataclasses.field(default_factory=DataConfig)
+    augment: AugmentConfig = dataclasses.field(default_factory=AugmentConfig)
+    model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
+    training: TrainingConfig = dataclasses.field(default_factory=TrainingConfig)
+    runtime: RuntimeConfig = dataclasses.field(default_factory=RuntimeConfig)
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+        if self.phase == "pretrain" and self.model.weights not in ("none",):
+            raise ValueError(
+                f"weights must be none for the phase pretrain, which starts from random ones, "
+                f"got {self.model.weights!r}"
+            )
+
+
+def settings(config: Any) -> Iterator[tuple[dataclasses.Field, Any]]:
+    """Every setting of a config and of the configs inside it, with its value."""
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if dataclasses.is_dataclass(value):
+            yield from settings(value)
+        else:
+            yield field, value
+
+
+def as_dict(config: TrainConfig) -> dict[str, Any]:
+    """All settings by name, flat, as JSON values."""
+    return {field.name: list(value) if isinstance(value, tuple) else value for field, value in settings(config)}
+
+
+def deciding(config: TrainConfig, phase: str) -> dict[str, Any]:
+    """The settings that decide the numbers of `phase`."""
+    values = as_dict(config)
+    names = [field.name for field, _ in settings(config) if field.metadata["affects"] in (ANY_PHASE, phase)]
+    return {name: values[name] for name in names}
+
+
+def without_effect(config: TrainConfig, given: set[str]) -> dict[str, str]:
+    """Of the settings `given` by the user, those that change nothing here, each with the reason."""
+    data, augment, training = config.data, config.augment, config.training
+    off = [name for name, _ in ((f.name, 0) for f, _ in settings(augment)) if name != "augment"]
+    rules: dict[str, tuple[bool, str]] = {
+        name: (not augment.augment, "augmentation is off (--augment=false)") for name in off
+    }
+    rules |= {
+        "cval": (augment.fill_mode != "constant", f"--fill_mode is {augment.fill_mode}, not constant"),
+        "manual_dir": (data.dataset != "knifey_spoony", "only --dataset=knifey_spoony reads it"),
+        "data_dir": (data.dataset is None, "pictures come from files, not from TFDS"),
+        "group_pattern": (data.validation_fraction == 0, "--validation_fraction=0 holds nothing out"),
+        "unfreeze": (config.phase != "finetune", f"--phase={config.phase} does not fine-tune"),
+        "early_stopping_patience": (data.validation_fraction == 0, "there is no validation split"),
+        "weight_decay": (training.weight_decay == 0, "it is 0"),
+        "interpolation": (False, ""),
+    }
+    for name in ("finetune_epochs", "finetune_learning_rate"):
+        rules[name] = (config.phase != "finetune", f"--phase={config.phase} does not fine-tune")
+    for name in ("transfer_epochs", "transfer_learning_rate"):
+        rules[name] = (config.phase == "pretrain", "--phase=pretrain trains every layer at once")
+    for name in ("pretrain_epochs", "pretrain_learning_rate"):
+        rules[name] = (config.phase != "pretrain", f"--phase={config.phase} does not pretrain")
+    return {name: rules[name][1] for name in sorted(given) if name in rules and rules[name][0]}

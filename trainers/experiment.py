@@ -1,0 +1,141 @@
+"""The story of a run."""
+
+import resource
+import sys
+import traceback
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ftdata import cache
+from ftdata.class_weights import class_weights
+from ftdata.source import Source, open_source
+from trainers import figures, phases, record, strategy, training
+from trainers.config import TrainConfig, without_effect
+from trainers.workdir import Workdir
+
+
+def run(
+    config: TrainConfig,
+    *,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    command_line: Sequence[str] = (),
+) -> dict[str, dict[str, Any]]:
+    """Trains, evaluates and draws what `config` asks for.
+
+    Args:
+      config: of the run.
+      callbacks: further Keras callbacks; their own state is not restored after a crash.
+      command_line: recorded in config.json.
+
+    Returns:
+      The metrics of each phase by its name, as in its metrics.json.
+
+    Raises:
+      ValueError: settings, data or a model_dir that cannot be used; the message says what to change.
+    """
+    _check(callbacks)
+    workdir = Workdir(Path(config.model_dir).expanduser())
+    devices = strategy.create(config.runtime.distribution_strategy)
+    _check_batch(config, devices)
+    config = record.settle(config, workdir, on_gpu=strategy.runs_on_gpu(devices))
+    source = open_source(config.data, seed=config.seed)
+    record.start(workdir, config, source, command_line=command_line)
+    _describe(config, source, devices)
+    images = {name: cache.in_memory(getattr(source, name), config.data) for name in ("train", "validation", "test")}
+    job = training.Job(config, source, images, devices, workdir)
+    _draw_samples(job)
+    results = {}
+    for phase in phases.sequence(config.phase):
+        results[phase.name] = training.run_phase(phase, job, callbacks=callbacks)
+    _say_where(job)
+    return results
+
+
+def run_from_command_line(config: TrainConfig, *, given: Collection[str], command_line: Sequence[str]) -> int:
+    """`run`, with what the user can mend said in a paragraph; returns the exit status."""
+    for name, reason in without_effect(config, set(given)).items():
+        print(f"note: --{name} has no effect: {reason}", flush=True)
+    try:
+        run(config, command_line=command_line)
+    except (ValueError, ConnectionError, OSError) as error:
+        if not _is_ours(error):
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except tf.errors.ResourceExhaustedError:
+        half = max(1, config.training.batch_size // 2)
+        print(
+            f"error: out of memory at --batch_size={config.training.batch_size}: try --batch_size={half}",
+            file=sys.stderr,
+        )
+        return 1
+    return 0
+
+
+def _is_ours(error: BaseException) -> bool:
+    """Whether the project itself raised the error, so that its message is meant for the user."""
+    raised_in = Path(traceback.extract_tb(error.__traceback__)[-1].filename)
+    root = Path(__file__).parent.parent
+    return any(raised_in.is_relative_to(root / package) for package in ("ftdata", "trainers"))
+
+
+def _check(callbacks: Sequence[keras.callbacks.Callback]) -> None:
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(f"KERAS_BACKEND must be tensorflow, got {keras.backend.backend()}")
+    for callback in callbacks:
+        if isinstance(callback, keras.callbacks.LearningRateScheduler | keras.callbacks.ReduceLROnPlateau):
+            raise ValueError(
+                f"{type(callback).__name__} clashes with the learning rate schedule, which sets the rate at every "
+                "step: use learning_rate_schedule and warmup_steps"
+            )
+
+
+def _check_batch(config: TrainConfig, devices: tf.distribute.Strategy) -> None:
+    replicas = devices.num_replicas_in_sync
+    if config.training.batch_size % replicas:
+        raise ValueError(f"batch_size must be a multiple of the {replicas} devices, got {config.training.batch_size}")
+
+
+def _describe(config: TrainConfig, source: Source, devices: tf.distribute.Strategy) -> None:
+    sizes = f"{len(source.train)} training, {len(source.validation)} validation and {len(source.test)} test images"
+    print(
+        f"{source.name}: {len(source.train) + len(source.validation)} images to train on and {len(source.test)} to test on"
+    )
+    print(f"  {sizes} in the classes {', '.join(source.class_names)}")
+    for note in source.notes:
+        print(f"  {note}")
+    weights = class_weights(source.train.labels, num_classes=len(source.class_names), mode=config.training.class_weight)
+    if len(weights) <= 20:
+        print(f"  class weights {', '.join(f'{weight:.4f}' for weight in weights)}")
+    bytes_per_image = 3 * int(config.data.image_size or 0) ** 2
+    total = bytes_per_image * (len(source.train) + len(source.validation) + len(source.test))
+    print(f"  cache: memory, {total / 2**20:.0f} MiB of decoded images of {config.data.image_size} pixels")
+    compiled = record.what_to_compile(config.runtime.jit_compile, on_gpu=strategy.runs_on_gpu(devices))
+    print(
+        f"{devices.num_replicas_in_sync} x {', '.join(sorted({d.split(':')[-2] for d in devices.extended.worker_devices}))}, "
+        f"{config.runtime.mixed_precision}, XLA compiles: {compiled}",
+        flush=True,
+    )
+
+
+def _draw_samples(job: training.Job) -> None:
+    """A 3x3 grid of training images with their labels."""
+    order = np.random.default_rng(job.config.seed).permutation(len(job.source.train))[:9]
+    captions = [job.source.class_names[label] for label in job.source.train.labels[order]]
+    pixels = tf.gather(job.images["train"], order).numpy()
+    figures.save(figures.image_grid(pixels, captions, title=job.source.name), job.workdir.root / "samples.png")
+
+
+def _say_where(job: training.Job) -> None:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    cached = sum(np.prod(images.shape) for images in job.images.values()) / 2**20
+    print(f"peak memory {peak:.0f} MiB, of which {cached:.0f} MiB hold the decoded images")
+    print(
+        f"everything is in {job.workdir.root}; watch it with: tensorboard --logdir={job.workdir.root / 'logs'}",
+        flush=True,
+    )

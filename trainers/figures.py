@@ -1,0 +1,124 @@
+"""Pictures of data and results, drawn with matplotlib without a screen."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from trainers.workdir import write_atomically
+
+# Blue for training, orange for validation in every chart: distinct for colour-blind readers too.
+_TRAINING, _VALIDATION = "#1f5fa8", "#d9731a"
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Writes a figure as PNG, atomically."""
+    write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=120))
+
+
+def as_image(figure: Figure) -> np.ndarray:
+    """The figure's pixels, uint8 [height, width, 3], for TensorBoard."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def image_grid(images: np.ndarray, captions: Sequence[str], *, title: str) -> Figure:
+    """A grid, as square as can be, of uint8 or 0..255 float images [n, height, width, 3]."""
+    columns = int(np.ceil(np.sqrt(len(images)))) or 1
+    rows = -(-len(images) // columns) or 1
+    figure = Figure(figsize=(2.2 * columns, 2.5 * rows + 0.4), layout="constrained")
+    figure.suptitle(title)
+    for axes in np.ravel(figure.subplots(rows, columns, squeeze=False)):
+        axes.axis("off")
+    for axes, image, caption in zip(figure.axes, images, captions, strict=False):
+        axes.imshow(np.clip(image, 0, 255).astype(np.uint8))
+        axes.set_title(caption, fontsize=9)
+    return figure
+
+
+def mistakes(
+    images: np.ndarray,
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    class_names: Sequence[str],
+    *,
+    title: str,
+) -> Figure:
+    """A 3x3 grid of the most confident mistakes, each with its true and predicted class.
+
+    Args:
+      images: uint8 [n, height, width, 3], indexable.
+      labels: int [n].
+      probabilities: float [n, num_classes].
+      class_names: of the classes.
+      title: of the figure.
+    """
+    predicted = probabilities.argmax(axis=1)
+    wrong = np.flatnonzero(predicted != labels)
+    worst = wrong[np.argsort(-probabilities[wrong, predicted[wrong]], kind="stable")][:9]
+    captions = [
+        f"true: {class_names[labels[k]]}\npredicted: {class_names[predicted[k]]} {probabilities[k, predicted[k]]:.0%}"
+        for k in worst
+    ]
+    return image_grid(images[worst], captions, title=f"{title}: {len(wrong)} of {len(labels)} wrong")
+
+
+def confusion_matrix(counts: np.ndarray, class_names: Sequence[str], *, title: str) -> Figure:
+    """The matrix with counts in the cells, coloured by the share of the true class."""
+    size = min(12.0, 2.5 + 0.9 * len(class_names))
+    figure = Figure(figsize=(size + 0.8, size), layout="constrained")
+    axes = figure.subplots()
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    picture = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    figure.colorbar(picture, ax=axes, label="share of the true class", shrink=0.8)
+    axes.set_xticks(range(len(class_names)), class_names, rotation=45 if len(class_names) > 6 else 0, ha="center")
+    axes.set_yticks(range(len(class_names)), class_names)
+    axes.set(xlabel="predicted", ylabel="true", title=title)
+    if len(class_names) <= 30:
+        for row, column in np.ndindex(*counts.shape):
+            color = "white" if share[row, column] > 0.6 else "black"
+            axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=color)
+    return figure
+
+
+def curves(histories: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
+    """Loss and accuracy of training and validation over the epochs of all phases, the switches marked."""
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    panels = dict(zip(("loss", "accuracy"), figure.subplots(1, 2), strict=True))
+    rows = [row for history in histories.values() for row in history]
+    epochs = np.arange(1, len(rows) + 1)
+    for name, axes in panels.items():
+        axes.plot(epochs, [row[name] for row in rows], "o-", color=_TRAINING, label="training (augmented)")
+        held_out = [row[f"validation_{name}"] for row in rows]
+        if any(value is not None for value in held_out):
+            axes.plot(
+                epochs,
+                [np.nan if v is None else v for v in held_out],
+                "o-",
+                color=_VALIDATION,
+                label="validation",
+            )
+        axes.set(xlabel="epoch", title=name)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.25)
+        end = 0
+        for phase, history in histories.items():
+            if end:
+                axes.axvline(end + 0.5, color="0.4", linestyle="--", linewidth=1)
+            axes.annotate(
+                phase,
+                (end + 0.6, 1),
+                xycoords=("data", "axes fraction"),
+                va="top",
+                fontsize=8,
+                color="0.3",
+                xytext=(2, -3),
+                textcoords="offset points",
+            )
+            end += len(history)
+    panels["loss"].legend()
+    return figure

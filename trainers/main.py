@@ -1,0 +1,26 @@
+"""argv -> config -> experiment. `python -m trainers.main --phase=finetune`"""
+
+import sys
+
+from flags import train
+from trainers import quiet
+
+
+def main(argv: list[str]) -> int:
+    """Runs the command line; returns the exit status."""
+    try:
+        config, given = train.parse(argv)
+    except train.HelpRequested as text:
+        print(text)
+        return 0
+    except train.FlagError as error:
+        print(error, file=sys.stderr)
+        return 2
+    with quiet.tensorflow_import():  # only now: it takes seconds
+        from trainers import experiment
+
+    return experiment.run_from_command_line(config, given=given, command_line=argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

@@ -1,0 +1,96 @@
+"""The classifier: pixels 0..255 -> class probabilities, in stock Keras layers only.
+
+Preprocessing is inside, so training, evaluation and every export agree.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from trainers import backbones
+from trainers.config import ModelConfig
+
+
+def trains_batch_norm(config: ModelConfig) -> bool:
+    """Whether batch normalization of the base trains: by default only where it starts from random weights."""
+    if config.train_batch_norm is not None:
+        return config.train_batch_norm
+    return config.weights == "none" and not config.init_from and not backbones.is_file(config.backbone)
+
+
+def build(config: ModelConfig, *, num_classes: int, image_size: int, policy: str) -> keras.Model:
+    """Builds the classifier.
+
+    Args:
+      config: backbone, weights and head.
+      num_classes: number of classes.
+      image_size: side of the square input, pixels.
+      policy: dtype policy of the base; preprocessing, head and output are float32.
+
+    Returns:
+      A model from float32 [batch, image_size, image_size, 3], pixels 0..255, to float32 probabilities
+      [batch, num_classes]. Its layer `logits` gives the scores before the softmax.
+
+    Raises:
+      ValueError: as `backbones.create`.
+    """
+    base = backbones.create(
+        config.backbone,
+        image_size=image_size,
+        weights=config.weights,
+        policy=policy,
+        arguments=config.backbone_args,
+    )
+    pixels = keras.Input((image_size, image_size, 3), name="pixels", dtype="float32")
+    x = backbones.preprocess(pixels, backbone=config.backbone, mode=config.preprocessing)
+    # Inference mode also rests the base's own dropout and stochastic depth, as Keras's guide to transfer
+    # learning advises; a base that starts from random weights trains in full.
+    x = base(x, training=None if trains_batch_norm(config) else False)
+    model = keras.Model(pixels, _head(x, config, num_classes), name="classifier")
+    if config.init_from:
+        load_weights(model, Path(config.init_from).expanduser())
+    return model
+
+
+def _head(features: Any, config: ModelConfig, num_classes: int) -> Any:
+    layers, options = keras.layers, {"dtype": "float32"}
+    x = features
+    if len(x.shape) == 4:
+        pooling = {
+            "flatten": layers.Flatten,
+            "avg": layers.GlobalAveragePooling2D,
+            "max": layers.GlobalMaxPooling2D,
+        }
+        x = pooling[config.pooling](name="pooling", **options)(x)
+    if config.dense_units:
+        x = layers.Dense(config.dense_units, activation="relu", name="dense", **options)(x)
+    if config.dropout:
+        x = layers.Dropout(config.dropout, name="dropout", **options)(x)
+    x = layers.Dense(num_classes, name="logits", **options)(x)
+    return layers.Softmax(name="probabilities", **options)(x)
+
+
+def base_of(model: keras.Model) -> keras.Model:
+    """The backbone inside a classifier."""
+    return next(layer for layer in model.layers if isinstance(layer, keras.Model))
+
+
+def logits_of(model: keras.Model) -> keras.Model:
+    """The same network (the same variables) up to the scores before the softmax."""
+    return keras.Model(model.inputs, model.get_layer("logits").output, name="logits_of_classifier")
+
+
+def load_weights(model: keras.Model, path: Path) -> None:
+    """Loads the weights of a trained model of the same architecture.
+
+    Raises:
+      ValueError: no such file, or weights of another architecture.
+    """
+    if not path.is_file():
+        raise ValueError(f"no such model: {path}")
+    try:
+        model.load_weights(path)
+    except Exception as error:  # h5py, zipfile and Keras raise many kinds for a file that does not fit
+        reason = str(error).strip().splitlines()[0]
+        raise ValueError(f"{path} does not fit this model (same backbone, head and classes?): {reason}") from error

@@ -1,0 +1,86 @@
+"""The training phases: what is trainable in each, and where it starts from."""
+
+import dataclasses
+import re
+
+import keras
+
+from trainers.config import TrainConfig
+from trainers.model import base_of, trains_batch_norm
+
+
+@dataclasses.dataclass(frozen=True)
+class Phase:
+    """A phase: its name, the phase whose best model it goes on from, and which part of the base trains."""
+
+    name: str
+    starts_from: str | None
+    trains_base: str  # nothing, unfrozen (the layers of --unfreeze) or everything
+
+
+PHASES = {
+    "pretrain": Phase("pretrain", starts_from=None, trains_base="everything"),
+    "transfer": Phase("transfer", starts_from=None, trains_base="nothing"),
+    "finetune": Phase("finetune", starts_from="transfer", trains_base="unfrozen"),
+}
+
+
+def sequence(name: str) -> list[Phase]:
+    """The phases that lead to `name`, in order."""
+    phase = PHASES[name]
+    return [*(sequence(phase.starts_from) if phase.starts_from else []), phase]
+
+
+def epochs_and_rate(phase: Phase, config: TrainConfig) -> tuple[int, float]:
+    """The number of epochs and the highest learning rate of a phase."""
+    training = config.training
+    return getattr(training, f"{phase.name}_epochs"), getattr(training, f"{phase.name}_learning_rate")
+
+
+def set_trainable(model: keras.Model, phase: Phase, config: TrainConfig) -> None:
+    """Freezes and unfreezes the layers of the base as the phase asks.
+
+    Batch normalization of a base with trained weights stays frozen, and so in inference mode, in every phase.
+
+    Raises:
+      ValueError: `unfreeze` names no layer.
+    """
+    base = base_of(model)
+    base.trainable = phase.trains_base != "nothing"
+    if phase.trains_base == "nothing":
+        return
+    prefixes = config.training.unfreeze if phase.trains_base == "unfrozen" else ("all",)
+    if prefixes != ("all",):
+        _check_prefixes(base, prefixes)
+    for layer in base.layers:
+        layer.trainable = prefixes == ("all",) or layer.name.startswith(prefixes)
+        if isinstance(layer, keras.layers.BatchNormalization) and not trains_batch_norm(config.model):
+            layer.trainable = False
+
+
+def _check_prefixes(base: keras.Model, prefixes: tuple[str, ...]) -> None:
+    names = [layer.name for layer in base.layers]
+    for prefix in prefixes:
+        if not any(name.startswith(prefix) for name in names):
+            known = dict.fromkeys(match.group() for name in names if (match := re.match(r"[a-zA-Z]+_?\d*[a-z]?", name)))
+            raise ValueError(
+                f"unfreeze must name layers of {base.name} by their prefixes, or all; no layer starts with "
+                f"{prefix!r}. It has {', '.join(list(known)[:24])}"
+            )
+
+
+def table(model: keras.Model) -> str:
+    """Which layers train: a line for each layer of the base and the head, and the sums."""
+    base = base_of(model)
+    lines = []
+    for layer in model.layers:
+        for part in layer.layers if layer is base else [layer]:
+            trains = bool(part.trainable and part.trainable_variables)
+            lines.append(f"  {'trains' if trains else 'frozen' if part.weights else '-':<7} {part.name}")
+    trainable = sum(variable.shape.num_elements() for variable in map(_tf, model.trainable_variables))
+    total = model.count_params()
+    return "\n".join([*lines, f"  {trainable:,} of {total:,} parameters train"])
+
+
+def _tf(variable: keras.Variable):
+    return variable.value

@@ -1,0 +1,45 @@
+"""The dtype policy, as a value handed to model building."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+
+def resolve(name: str, *, on_gpu: bool) -> str:
+    """The policy that `auto` stands for on this hardware; any other name as it is.
+
+    bfloat16 where the hardware computes in it (NVIDIA compute capability 8.0 on, CPUs with AVX512-BF16 or
+    AMX), float16 on GPUs from 7.0 on, float32 otherwise. No loss scaling is needed in bfloat16.
+    """
+    if name != "auto":
+        return name
+    if on_gpu:
+        details = [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.list_physical_devices("GPU")]
+        capability = min(detail.get("compute_capability", (0, 0)) for detail in details)
+        if capability >= (8, 0):
+            return "mixed_bfloat16"
+        return "mixed_float16" if capability >= (7, 0) else "float32"
+    return "mixed_bfloat16" if cpu_has_bfloat16() else "float32"
+
+
+def cpu_has_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 natively; emulation is slower than float32."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+@contextlib.contextmanager
+def scope(policy: str) -> Iterator[None]:
+    """Builds layers under `policy` without leaving a global behind. Keras Applications take no dtype."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

@@ -1,0 +1,34 @@
+"""Load TensorFlow without the lines it prints before anyone can tell it not to."""
+
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def tensorflow_import() -> Iterator[None]:
+    """Holds back what is written to standard error meanwhile, and shows it only if the block fails.
+
+    TensorFlow's log level is set to errors that stop it; a level the user has set is left, with every line.
+    """
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+        yield
+        return
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    sys.stderr.flush()
+    standard_error = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            os.dup2(standard_error, 2)
+            held.seek(0)
+            shutil.copyfileobj(held, sys.stderr.buffer)
+            raise
+        finally:
+            os.dup2(standard_error, 2)
+            os.close(standard_error)

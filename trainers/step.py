@@ -1,0 +1,134 @@
+"""One training step and one evaluation step under a strategy.
+
+Everything random in a step is a function of (seed, step, slot), so that a step can be repeated after a
+restart: augmentation parameters are drawn for the global batch, and the states of the dropout layers'
+generators are assigned before the forward pass.
+"""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ftdata.augment import Augmentation
+from trainers.model import logits_of
+
+Batch = dict[str, tf.Tensor]
+
+# What XLA compiles. The augmentation alone is best on a CPU: convolutions are faster uncompiled there.
+COMPILE_STEP, COMPILE_AUGMENTATION, COMPILE_NOTHING = "step", "augmentation", "nothing"
+
+
+class TrainStep:
+    """Forward, backward and update for one global batch."""
+
+    def __init__(
+        self,
+        model: keras.Model,
+        optimizer: keras.optimizers.Optimizer,
+        *,
+        strategy: tf.distribute.Strategy,
+        augmentation: Augmentation,
+        global_batch: int,
+        label_smoothing: float,
+        compiled: str,
+    ):
+        self.model, self.logits = model, logits_of(model)
+        self.optimizer, self.strategy = optimizer, strategy
+        self.augmentation, self.global_batch = augmentation, global_batch
+        self.label_smoothing = label_smoothing
+        self._seed_states = [v.value for v in model.variables if v.name == "seed_generator_state"]
+        self._augment = self._augmented
+        if compiled == COMPILE_AUGMENTATION:
+            self._augment = tf.function(self._augmented, jit_compile=True)
+        self._gradients = self._loss_and_gradients
+        if compiled == COMPILE_STEP:
+            self._gradients = tf.function(self._loss_and_gradients, jit_compile=True)
+        self._run = tf.function(self._distributed_step)
+
+    def __call__(self, batch: Batch, *, step: int, learning_rate: float) -> tf.Tensor:
+        """Trains on one global batch.
+
+        Args:
+          batch: as `ftdata.pipeline.for_training` makes it, distributed over the replicas.
+          step: of the phase.
+          learning_rate: of this step.
+
+        Returns:
+          float32 [3]: sum of the weighted losses, number of right answers, number of pictures.
+        """
+        return self._run(batch, tf.constant(step, tf.int32), tf.constant(learning_rate, tf.float32))
+
+    def _distributed_step(self, batch: Batch, step: tf.Tensor, learning_rate: tf.Tensor) -> tf.Tensor:
+        self.optimizer.learning_rate.assign(learning_rate)
+        totals = self.strategy.run(self._replica_step, args=(batch, step))
+        return self.strategy.reduce(tf.distribute.ReduceOp.SUM, totals, axis=None)
+
+    def _replica_step(self, batch: Batch, step: tf.Tensor) -> tf.Tensor:
+        self._assign_seeds(step)
+        gradients, totals = self._gradients(batch, step)
+        self.optimizer.apply(gradients, self.model.trainable_variables)
+        return totals
+
+    def _assign_seeds(self, step: tf.Tensor) -> None:
+        """Makes the next draw of every dropout layer a function of (seed, step, replica)."""
+        if not self._seed_states:
+            return
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        states = tf.random.stateless_uniform(
+            [len(self._seed_states), 2],
+            seed=tf.stack([self.augmentation.seed ^ 0xD409, step]),
+            maxval=2**30,
+            minval=0,
+            dtype=tf.int32,
+            alg="philox",
+        )
+        offset = tf.stack([tf.constant(0), tf.cast(replica, tf.int32) * 65_537])
+        for number, variable in enumerate(self._seed_states):
+            variable.assign(tf.cast(states[number] + offset, variable.dtype))
+
+    def _augmented(self, images: tf.Tensor, slots: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
+        return self.augmentation(images, slots, step=step, global_batch=self.global_batch)
+
+    def _loss_and_gradients(self, batch: Batch, step: tf.Tensor) -> tuple[list[tf.Tensor], tf.Tensor]:
+        images = self._augment(batch["image"], batch["slot"], step)
+        variables = [variable.value for variable in self.model.trainable_variables]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(variables)
+            logits = self.logits(images, training=True)
+            losses = batch["weight"] * cross_entropy(logits, batch["label"], self.label_smoothing)
+            # a share of the global mean: the optimizer sums the replicas' gradients
+            loss = self.optimizer.scale_loss(tf.reduce_sum(losses) / self.global_batch)
+        right = tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), batch["label"])
+        totals = [tf.reduce_sum(losses), tf.reduce_sum(tf.cast(right, tf.float32)), float(losses.shape[0])]
+        return tape.gradient(loss, variables), tf.stack(totals)
+
+
+def cross_entropy(logits: tf.Tensor, labels: tf.Tensor, label_smoothing: float) -> tf.Tensor:
+    """Softmax cross entropy with smoothed targets (Szegedy et al., 2015, arXiv:1512.00567), float32 [batch]."""
+    num_classes = logits.shape[-1]
+    targets = tf.one_hot(labels, num_classes) * (1 - label_smoothing) + label_smoothing / num_classes
+    return tf.nn.softmax_cross_entropy_with_logits(targets, tf.cast(logits, tf.float32))
+
+
+class EvaluationStep:
+    """Scores of one global batch, gathered from the replicas."""
+
+    def __init__(self, model: keras.Model, *, strategy: tf.distribute.Strategy, compiled: str):
+        logits = logits_of(model)
+        self.strategy = strategy
+
+        def replica_step(batch: Batch) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+            return (
+                logits(tf.cast(batch["image"], tf.float32), training=False),
+                batch["index"],
+                batch["weight"],
+            )
+
+        step = tf.function(replica_step, jit_compile=True) if compiled == COMPILE_STEP else replica_step
+        self._run = tf.function(lambda batch: strategy.run(step, args=(batch,)))
+
+    def __call__(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+        """(index, logits) of the pictures with weight 1: int32 [b], float32 [b, num_classes]."""
+        results = [np.concatenate(self.strategy.experimental_local_results(part)) for part in self._run(batch)]
+        logits, index, weight = results
+        return index[weight > 0], logits[weight > 0]

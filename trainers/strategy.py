@@ -1,0 +1,54 @@
+"""Devices: a tf.distribute strategy by name, memory growth, seeds and determinism."""
+
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+
+def create(name: str) -> tf.distribute.Strategy:
+    """The strategy for `--distribution_strategy`.
+
+    `auto` is `mirrored` on several GPUs, else `one_device`: the GPU if there is one, otherwise the CPU.
+    `mirrored` without a GPU runs over the logical CPU devices.
+
+    Raises:
+      ValueError: a strategy that is not supported yet.
+    """
+    if name in ("multi_worker_mirrored", "tpu"):
+        raise ValueError(
+            f"distribution_strategy={name} is not supported yet: use auto, one_device or mirrored on one machine"
+        )
+    grow_gpu_memory()
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    is_gpu = devices[0].device_type == "GPU"
+    if not is_gpu and Path("/dev/nvidiactl").exists():
+        print(
+            "warning: there is an NVIDIA GPU, but TensorFlow cannot use it and computes on the CPU. Install the extra "
+            "'gpu'; TF_CPP_MIN_LOG_LEVEL=0 in the environment shows which library is missing",
+            flush=True,
+        )
+    if name == "mirrored" or (name == "auto" and is_gpu and len(devices) > 1):
+        return tf.distribute.MirroredStrategy([device.name for device in devices])
+    return tf.distribute.OneDeviceStrategy(devices[0].name)
+
+
+def grow_gpu_memory() -> None:
+    """Takes GPU memory as needed instead of all at once; without effect once TensorFlow runs."""
+    for gpu in tf.config.list_physical_devices("GPU"):
+        try:
+            tf.config.experimental.set_memory_growth(gpu, True)
+        except RuntimeError:  # TensorFlow has initialised its devices already: a notebook, a test
+            return
+
+
+def runs_on_gpu(strategy: tf.distribute.Strategy) -> bool:
+    """Whether the replicas of `strategy` compute on GPUs."""
+    return all("GPU" in device for device in strategy.extended.worker_devices)
+
+
+def seed_everything(seed: int, *, deterministic: bool) -> None:
+    """Seeds what Keras draws initial weights from; with `deterministic`, makes GPU kernels repeatable."""
+    keras.utils.set_random_seed(seed)
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()

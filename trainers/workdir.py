@@ -1,0 +1,91 @@
+"""Every path below model_dir, in one place, and files that appear whole or not at all."""
+
+import dataclasses
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True)
+class PhaseDir:
+    """The files of one phase."""
+
+    root: Path
+
+    @property
+    def checkpoints(self) -> Path:
+        """Everything that decides the next step, by step."""
+        return self.root / "checkpoints"
+
+    @property
+    def best(self) -> Path:
+        """The model of the best epoch."""
+        return self.root / "best.keras"
+
+    @property
+    def backbone_weights(self) -> Path:
+        """The backbone alone, for `--weights`."""
+        return self.root / "backbone.weights.h5"
+
+    @property
+    def history(self) -> Path:
+        """A row for each epoch."""
+        return self.root / "history.csv"
+
+    @property
+    def curves(self) -> Path:
+        """The rows as a picture."""
+        return self.root / "history.png"
+
+    @property
+    def metrics(self) -> Path:
+        """The final numbers; its presence says that the phase is finished."""
+        return self.root / "metrics.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Workdir:
+    """The files of a run."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        """Settings, versions and command line."""
+        return self.root / "config.json"
+
+    @property
+    def evaluation(self) -> Path:
+        """The last phase's model on the test set."""
+        return self.root / "evaluation"
+
+    def phase(self, name: str) -> PhaseDir:
+        """The folder of the phase `name`."""
+        return PhaseDir(self.root / name)
+
+    def logs(self, phase: str, split: str) -> Path:
+        """TensorBoard event files."""
+        return self.root / "logs" / phase / split
+
+
+def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
+    """Lets `write` fill a temporary file beside `path`, then renames it, so no reader sees half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")  # keeps the suffix, which Keras reads
+    try:
+        write(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Writes `values` as indented JSON, atomically."""
+    write_atomically(path, lambda temporary: temporary.write_text(json.dumps(values, indent=2) + "\n"))
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """The values of a JSON file, or None where there is no such file."""
+    return json.loads(path.read_text()) if path.is_file() else None
