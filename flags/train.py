@@ -157,14 +157,9 @@ def _help() -> str:
         "",
         f"presets: {', '.join(preset_names())}",
     ]
-    group = None
-    for owner in (
-        TrainConfig,
-        *(f.type for f in dataclasses.fields(TrainConfig) if "description" not in f.metadata),
-    ):
-        if owner is not group:
-            lines += ["", str(owner.__doc__).splitlines()[0]]
-            group = owner
+    parts: list[Any] = [field.type for field in dataclasses.fields(TrainConfig) if "description" not in field.metadata]
+    for owner in (TrainConfig, *parts):
+        lines += ["", str(owner.__doc__).splitlines()[0]]
         lines += [_help_line(field) for field in dataclasses.fields(owner) if "description" in field.metadata]
     return "\n".join(lines)
 

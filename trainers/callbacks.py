@@ -120,9 +120,9 @@ class TensorBoardWriter(keras.callbacks.Callback):
 class Profile(keras.callbacks.Callback):
     """Profiles the steps from `start` to before `stop` of a phase into TensorBoard's folder."""
 
-    def __init__(self, steps: tuple[int, int], folder: Path):
+    def __init__(self, start: int, stop: int, *, folder: Path):
         super().__init__()
-        (self.start, self.stop), self.folder = steps, folder
+        self.start, self.stop, self.folder = start, stop, folder
         self.step, self.running = 0, False
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:

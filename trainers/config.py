@@ -14,7 +14,7 @@ class ModelConfig:
     """The network: a backbone, where its weights come from, and the head put on it."""
 
     backbone: str = setting("EfficientNetV2B0", "any Keras Applications name, vgg_nano, or a .keras file")
-    backbone_args: dict[str, Any] = setting(
+    backbone_args: dict[str, Any] | None = setting(
         None, 'JSON object of further arguments of the backbone, such as {"alpha": 0.35}'
     )
     weights: str = setting("imagenet", "imagenet, none, objects (vgg_nano's own), or a weights file")
@@ -32,10 +32,8 @@ class ModelConfig:
     init_from: str | None = setting(None, "a trained model of this project (.keras) to go on from")
 
     def __post_init__(self) -> None:
-        if self.backbone_args is None:
-            object.__setattr__(self, "backbone_args", {})
         check_settings(self)
-        if not isinstance(self.backbone_args, dict):
+        if self.backbone_args is not None and not isinstance(self.backbone_args, dict):
             raise ValueError(f"backbone_args must be a JSON object, got {self.backbone_args!r}")
 
 
@@ -158,10 +156,10 @@ def deciding(config: TrainConfig, phase: str) -> dict[str, Any]:
 
 def without_effect(config: TrainConfig, given: set[str]) -> dict[str, str]:
     """Of the settings `given` by the user, those that change nothing here, each with the reason."""
-    data, augment, training = config.data, config.augment, config.training
-    off = [name for name, _ in ((f.name, 0) for f, _ in settings(augment)) if name != "augment"]
+    data, augment = config.data, config.augment
     rules: dict[str, tuple[bool, str]] = {
-        name: (not augment.augment, "augmentation is off (--augment=false)") for name in off
+        field.name: (not augment.augment and field.name != "augment", "augmentation is off (--augment=false)")
+        for field, _ in settings(augment)
     }
     rules |= {
         "cval": (augment.fill_mode != "constant", f"--fill_mode is {augment.fill_mode}, not constant"),
@@ -170,8 +168,8 @@ def without_effect(config: TrainConfig, given: set[str]) -> dict[str, str]:
         "group_pattern": (data.validation_fraction == 0, "--validation_fraction=0 holds nothing out"),
         "unfreeze": (config.phase != "finetune", f"--phase={config.phase} does not fine-tune"),
         "early_stopping_patience": (data.validation_fraction == 0, "there is no validation split"),
-        "weight_decay": (training.weight_decay == 0, "it is 0"),
-        "interpolation": (False, ""),
+        "backbone_args": (config.model.backbone.endswith(".keras"), "--backbone is a saved model"),
+        "weights": (config.model.backbone.endswith(".keras"), "--backbone is a saved model with its own weights"),
     }
     for name in ("finetune_epochs", "finetune_learning_rate"):
         rules[name] = (config.phase != "finetune", f"--phase={config.phase} does not fine-tune")

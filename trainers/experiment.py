@@ -16,6 +16,7 @@ from ftdata.class_weights import class_weights
 from ftdata.source import Source, open_source
 from trainers import figures, phases, record, strategy, training
 from trainers.config import TrainConfig, without_effect
+from trainers.job import Job
 from trainers.workdir import Workdir
 
 
@@ -47,7 +48,7 @@ def run(
     record.start(workdir, config, source, command_line=command_line)
     _describe(config, source, devices)
     images = {name: cache.in_memory(getattr(source, name), config.data) for name in ("train", "validation", "test")}
-    job = training.Job(config, source, images, devices, workdir)
+    job = Job(config, source, images, devices, workdir)
     _draw_samples(job)
     results = {}
     for phase in phases.sequence(config.phase):
@@ -102,28 +103,26 @@ def _check_batch(config: TrainConfig, devices: tf.distribute.Strategy) -> None:
 
 
 def _describe(config: TrainConfig, source: Source, devices: tf.distribute.Strategy) -> None:
-    sizes = f"{len(source.train)} training, {len(source.validation)} validation and {len(source.test)} test images"
-    print(
-        f"{source.name}: {len(source.train) + len(source.validation)} images to train on and {len(source.test)} to test on"
-    )
-    print(f"  {sizes} in the classes {', '.join(source.class_names)}")
+    train, validation, test = (len(split) for split in (source.train, source.validation, source.test))
+    print(f"{source.name}: {train + validation} training and {test} test images in {len(source.class_names)} classes")
+    print(f"  classes {', '.join(source.class_names)}; {validation} of the training images are held out for validation")
     for note in source.notes:
         print(f"  {note}")
     weights = class_weights(source.train.labels, num_classes=len(source.class_names), mode=config.training.class_weight)
     if len(weights) <= 20:
         print(f"  class weights {', '.join(f'{weight:.4f}' for weight in weights)}")
-    bytes_per_image = 3 * int(config.data.image_size or 0) ** 2
-    total = bytes_per_image * (len(source.train) + len(source.validation) + len(source.test))
-    print(f"  cache: memory, {total / 2**20:.0f} MiB of decoded images of {config.data.image_size} pixels")
-    compiled = record.what_to_compile(config.runtime.jit_compile, on_gpu=strategy.runs_on_gpu(devices))
+    mebibytes = (train + validation + test) * 3 * int(config.data.image_size or 0) ** 2 / 2**20
+    print(f"  cache: memory, {mebibytes:.0f} MiB of decoded images of {config.data.image_size} pixels")
+    on_gpu = strategy.runs_on_gpu(devices)
+    compiled = record.what_to_compile(config.runtime.jit_compile, on_gpu=on_gpu)
     print(
-        f"{devices.num_replicas_in_sync} x {', '.join(sorted({d.split(':')[-2] for d in devices.extended.worker_devices}))}, "
-        f"{config.runtime.mixed_precision}, XLA compiles: {compiled}",
+        f"{devices.num_replicas_in_sync} {'GPU' if on_gpu else 'CPU'} device(s), {config.runtime.mixed_precision}, "
+        f"XLA compiles the {compiled}",
         flush=True,
     )
 
 
-def _draw_samples(job: training.Job) -> None:
+def _draw_samples(job: Job) -> None:
     """A 3x3 grid of training images with their labels."""
     order = np.random.default_rng(job.config.seed).permutation(len(job.source.train))[:9]
     captions = [job.source.class_names[label] for label in job.source.train.labels[order]]
@@ -131,7 +130,7 @@ def _draw_samples(job: training.Job) -> None:
     figures.save(figures.image_grid(pixels, captions, title=job.source.name), job.workdir.root / "samples.png")
 
 
-def _say_where(job: training.Job) -> None:
+def _say_where(job: Job) -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
     cached = sum(np.prod(images.shape) for images in job.images.values()) / 2**20
     print(f"peak memory {peak:.0f} MiB, of which {cached:.0f} MiB hold the decoded images")

@@ -44,9 +44,7 @@ def build(config: ModelConfig, *, num_classes: int, image_size: int, policy: str
     )
     pixels = keras.Input((image_size, image_size, 3), name="pixels", dtype="float32")
     x = backbones.preprocess(pixels, backbone=config.backbone, mode=config.preprocessing)
-    # Inference mode also rests the base's own dropout and stochastic depth, as Keras's guide to transfer
-    # learning advises; a base that starts from random weights trains in full.
-    x = base(x, training=None if trains_batch_norm(config) else False)
+    x = base(x)
     model = keras.Model(pixels, _head(x, config, num_classes), name="classifier")
     if config.init_from:
         load_weights(model, Path(config.init_from).expanduser())

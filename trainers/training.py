@@ -1,6 +1,5 @@
-"""One phase from its start to its files: build, train, take the best epoch, evaluate, draw."""
+"""One phase from its start to its files: build, train, take the best epoch, evaluate."""
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,40 +11,12 @@ import tensorflow as tf
 from ftdata import pipeline
 from ftdata.augment import Augmentation
 from ftdata.class_weights import class_weights
-from ftdata.source import Source
 from trainers import callbacks as own_callbacks
-from trainers import checkpoint, evaluate, figures, loop, model, optimizer, phases, record, schedule, strategy
-from trainers.config import TrainConfig
+from trainers import figures, loop, model, optimizer, phases, results, schedule, strategy
 from trainers.evaluate import Evaluation
+from trainers.job import Job, evaluate_split
 from trainers.step import EvaluationStep, TrainStep
-from trainers.workdir import Workdir, read_json, write_atomically, write_json
-
-
-@dataclasses.dataclass(frozen=True)
-class Job:
-    """What all phases of a run share. `images` holds uint8 [n, side, side, 3] for each split by name."""
-
-    config: TrainConfig
-    source: Source
-    images: dict[str, tf.Tensor]
-    strategy: tf.distribute.Strategy
-    workdir: Workdir
-
-    @property
-    def compiled(self) -> str:
-        """What XLA compiles."""
-        on_gpu = strategy.runs_on_gpu(self.strategy)
-        return record.what_to_compile(self.config.runtime.jit_compile, on_gpu=on_gpu)
-
-    def distribute(self, dataset: tf.data.Dataset) -> Any:
-        """A dataset of one batch a replica and step, dealt to the replicas."""
-        return self.strategy.distribute_datasets_from_function(lambda _: dataset)
-
-    @property
-    def shard(self) -> pipeline.Shard:
-        """All replicas are fed by this process."""
-        count = self.strategy.num_replicas_in_sync
-        return pipeline.Shard(first=0, count=count, total=count)
+from trainers.workdir import read_json, write_atomically
 
 
 def run_phase(phase: phases.Phase, job: Job, *, callbacks: Sequence[keras.callbacks.Callback]) -> dict[str, Any]:
@@ -53,7 +24,7 @@ def run_phase(phase: phases.Phase, job: Job, *, callbacks: Sequence[keras.callba
     files = job.workdir.phase(phase.name)
     finished = read_json(files.metrics)
     if finished:
-        print(f"{phase.name}: finished before (test accuracy {_percent(finished['test_accuracy'])})", flush=True)
+        print(f"{phase.name}: finished before (test accuracy {results.percent(finished['test_accuracy'])})", flush=True)
         return finished
     network = _build(phase, job)
     print(
@@ -71,7 +42,7 @@ def run_phase(phase: phases.Phase, job: Job, *, callbacks: Sequence[keras.callba
         _show_training_images(board, job, augmentation)
     score = EvaluationStep(network, strategy=job.strategy, compiled=job.compiled)
     progress = _train(phase, job, network, score, weights, augmentation, [*callbacks, *_callbacks(phase, job, board)])
-    return _finish(phase, job, network, score, progress, board)
+    return results.finish(phase, job, network, score, progress, board)
 
 
 def _build(phase: phases.Phase, job: Job) -> keras.Model:
@@ -173,14 +144,6 @@ def make_plan(phase: phases.Phase, job: Job) -> loop.Plan:
     )
 
 
-def evaluate_split(name: str, job: Job, score: EvaluationStep) -> Evaluation:
-    """Scores every picture of a split."""
-    labels = getattr(job.source, name).labels
-    batch_size = job.config.training.batch_size
-    dataset = pipeline.for_evaluation(job.images[name], labels, global_batch=batch_size, shard=job.shard)
-    return evaluate.evaluate(score, job.distribute(dataset), labels)
-
-
 def _callbacks(
     phase: phases.Phase, job: Job, board: own_callbacks.TensorBoardWriter | None
 ) -> list[keras.callbacks.Callback]:
@@ -192,7 +155,7 @@ def _callbacks(
         chosen.append(board)
     if job.config.runtime.profile_steps:
         folder = job.workdir.logs(phase.name, "train")
-        chosen.append(own_callbacks.Profile(job.config.runtime.profile_steps, folder))
+        chosen.append(own_callbacks.Profile(*job.config.runtime.profile_steps, folder=folder))
     return chosen
 
 
@@ -221,92 +184,3 @@ def _show_training_images(board: own_callbacks.TensorBoardWriter, job: Job, augm
     captions = [job.source.class_names[label] for label in job.source.train.labels[index.numpy()]]
     grid = figures.image_grid(augmented.numpy(), captions, title="training images, augmented")
     board.image("training_images", figures.as_image(grid), step=0)
-
-
-def _finish(
-    phase: phases.Phase,
-    job: Job,
-    network: keras.Model,
-    score: EvaluationStep,
-    progress: loop.Progress,
-    board: own_callbacks.TensorBoardWriter | None,
-) -> dict[str, Any]:
-    """Evaluates the best epoch on the test set, once, and writes what the phase leaves behind."""
-    files, class_names = job.workdir.phase(phase.name), job.source.class_names
-    model.load_weights(network, files.best)
-    if phase.name == "pretrain":
-        write_atomically(files.backbone_weights, model.base_of(network).save_weights)
-    test = evaluate_split("test", job, score)
-    metrics = _metrics(phase, network, progress, test, class_names)
-    _draw(phase, job, test, progress, board)
-    _write_evaluation(phase, job, metrics, test)
-    write_json(files.metrics, metrics)
-    validation = f"validation accuracy {_percent(metrics['validation_accuracy'])}, "
-    print(
-        f"{phase.name}: best epoch {metrics['epoch']}, {validation}test accuracy {_percent(test.accuracy)} "
-        f"({metrics['seconds']:.0f} s of training)\n\n{evaluate.report(test, class_names)}",
-        flush=True,
-    )
-    return metrics
-
-
-def _metrics(
-    phase: phases.Phase,
-    network: keras.Model,
-    progress: loop.Progress,
-    test: Evaluation,
-    class_names: Sequence[str],
-) -> dict[str, Any]:
-    best, history = progress.best, progress.history
-    assert best is not None, "a finished phase has a best epoch"
-    return {
-        "phase": phase.name,
-        "step": progress.step,
-        **{name: best[name] for name in ("epoch", "loss", "accuracy", "validation_loss", "validation_accuracy")},
-        "test_loss": test.loss,
-        "test_accuracy": test.accuracy,
-        "class_names": list(class_names),
-        "confusion_matrix": evaluate.confusion_matrix(test).tolist(),
-        "per_class": evaluate.per_class(test, class_names),
-        "images_per_second": float(np.median([row["images_per_second"] for row in history])),
-        "input_wait_fraction": float(np.median([row["input_wait_fraction"] for row in history])),
-        "seconds": progress.seconds,
-        "weights_sha256": checkpoint.weights_sha256(network.weights),
-    }
-
-
-def _draw(
-    phase: phases.Phase,
-    job: Job,
-    test: Evaluation,
-    progress: loop.Progress,
-    board: own_callbacks.TensorBoardWriter | None,
-) -> None:
-    names, title = job.source.class_names, f"test set after {phase.name}"
-    histories = {phase.name: progress.history}
-    if phase.starts_from:
-        earlier = loop.read_history(job.workdir.phase(phase.starts_from).history)
-        histories = {phase.starts_from: earlier, **histories}
-    pictures = {
-        "confusion_matrix": figures.confusion_matrix(evaluate.confusion_matrix(test), names, title=title),
-        "mistakes": figures.mistakes(job.images["test"].numpy(), test.labels, test.probabilities, names, title=title),
-    }
-    figures.save(figures.curves(histories), job.workdir.phase(phase.name).curves)
-    for name, picture in pictures.items():
-        figures.save(picture, job.workdir.evaluation / f"{name}.png")
-        if board:
-            board.image(f"test_{name}", figures.as_image(picture), step=progress.step)
-    if board:
-        board.close()
-
-
-def _write_evaluation(phase: phases.Phase, job: Job, metrics: dict[str, Any], test: Evaluation) -> None:
-    folder, names = job.workdir.evaluation, job.source.class_names
-    report = evaluate.report(test, names)
-    write_atomically(folder / "report.txt", lambda temporary: temporary.write_text(report))
-    evaluate.write_predictions(folder / "predictions.csv", test, names=job.source.test.names, class_names=names)
-    write_json(folder / "metrics.json", {**metrics, "loss": test.loss, "accuracy": test.accuracy})
-
-
-def _percent(share: float | None) -> str:
-    return "none" if share is None else f"{share:.2%}"

@@ -1,0 +1,104 @@
+"""What a phase leaves behind: metrics, reports and pictures."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from trainers import callbacks as own_callbacks
+from trainers import checkpoint, evaluate, figures, loop, model, phases
+from trainers.evaluate import Evaluation
+from trainers.job import Job, evaluate_split
+from trainers.step import EvaluationStep
+from trainers.workdir import write_atomically, write_json
+
+
+def finish(
+    phase: phases.Phase,
+    job: Job,
+    network: keras.Model,
+    score: EvaluationStep,
+    progress: loop.Progress,
+    board: own_callbacks.TensorBoardWriter | None,
+) -> dict[str, Any]:
+    """Evaluates the best epoch on the test set, once, and writes what the phase leaves behind."""
+    files, class_names = job.workdir.phase(phase.name), job.source.class_names
+    model.load_weights(network, files.best)
+    if phase.name == "pretrain":
+        write_atomically(files.backbone_weights, model.base_of(network).save_weights)
+    test = evaluate_split("test", job, score)
+    metrics = _metrics(phase, network, progress, test, class_names)
+    _draw(phase, job, test, progress, board)
+    _write_evaluation(phase, job, metrics, test)
+    write_json(files.metrics, metrics)
+    validation = f"validation accuracy {percent(metrics['validation_accuracy'])}, "
+    print(
+        f"{phase.name}: best epoch {metrics['epoch']}, {validation}test accuracy {percent(test.accuracy)} "
+        f"({metrics['seconds']:.0f} s of training)\n\n{evaluate.report(test, class_names)}",
+        flush=True,
+    )
+    return metrics
+
+
+def _metrics(
+    phase: phases.Phase,
+    network: keras.Model,
+    progress: loop.Progress,
+    test: Evaluation,
+    class_names: Sequence[str],
+) -> dict[str, Any]:
+    best, history = progress.best, progress.history
+    assert best is not None, "a finished phase has a best epoch"
+    return {
+        "phase": phase.name,
+        "step": progress.step,
+        **{name: best[name] for name in ("epoch", "loss", "accuracy", "validation_loss", "validation_accuracy")},
+        "test_loss": test.loss,
+        "test_accuracy": test.accuracy,
+        "class_names": list(class_names),
+        "confusion_matrix": evaluate.confusion_matrix(test).tolist(),
+        "per_class": evaluate.per_class(test, class_names),
+        "images_per_second": float(np.median([row["images_per_second"] for row in history])),
+        "input_wait_fraction": float(np.median([row["input_wait_fraction"] for row in history])),
+        "seconds": progress.seconds,
+        "weights_sha256": checkpoint.weights_sha256(network.weights),
+    }
+
+
+def _draw(
+    phase: phases.Phase,
+    job: Job,
+    test: Evaluation,
+    progress: loop.Progress,
+    board: own_callbacks.TensorBoardWriter | None,
+) -> None:
+    names, title = job.source.class_names, f"test set after {phase.name}"
+    histories = {phase.name: progress.history}
+    if phase.starts_from:
+        earlier = loop.read_history(job.workdir.phase(phase.starts_from).history)
+        histories = {phase.starts_from: earlier, **histories}
+    pictures = {
+        "confusion_matrix": figures.confusion_matrix(evaluate.confusion_matrix(test), names, title=title),
+        "mistakes": figures.mistakes(job.images["test"].numpy(), test.labels, test.probabilities, names, title=title),
+    }
+    figures.save(figures.curves(histories), job.workdir.phase(phase.name).curves)
+    for name, picture in pictures.items():
+        figures.save(picture, job.workdir.evaluation / f"{name}.png")
+        if board:
+            board.image(f"test_{name}", figures.as_image(picture), step=progress.step)
+    if board:
+        board.close()
+
+
+def _write_evaluation(phase: phases.Phase, job: Job, metrics: dict[str, Any], test: Evaluation) -> None:
+    folder, names = job.workdir.evaluation, job.source.class_names
+    report = evaluate.report(test, names)
+    write_atomically(folder / "report.txt", lambda temporary: temporary.write_text(report))
+    evaluate.write_predictions(folder / "predictions.csv", test, names=job.source.test.names, class_names=names)
+    write_json(folder / "metrics.json", {**metrics, "loss": test.loss, "accuracy": test.accuracy})
+
+
+def percent(share: float | None) -> str:
+    """`77.55%`, or `none`."""
+    return "none" if share is None else f"{share:.2%}"
