@@ -4,13 +4,12 @@ import dataclasses
 import difflib
 import json
 import re
-import typing
 from pathlib import Path
 from typing import Any
 
 from absl import flags
 
-from ftdata.config import value_type
+from ftdata.config import item_type, value_type
 from trainers.config import TrainConfig, settings
 
 _PRESETS = Path(__file__).parent / "presets"
@@ -137,11 +136,7 @@ def _value(field: dataclasses.Field, value: Any) -> Any:
             raise ValueError(f"{field.name} must be a JSON object, got {value!r}: {error}") from None
     if kind is not tuple:
         return value
-    item = next(
-        typing.get_args(member)[0]
-        for member in (field.type, *typing.get_args(field.type))
-        if typing.get_origin(member) is tuple
-    )
+    item = item_type(field.type)
     try:
         return tuple(item(part.strip()) for part in value.split(","))
     except ValueError:

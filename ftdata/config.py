@@ -5,6 +5,7 @@ record in config.json are read off one place.
 """
 
 import dataclasses
+import math
 import re
 import types
 import typing
@@ -39,6 +40,12 @@ def value_type(field_type: Any) -> tuple[type, bool]:
     return (typing.get_origin(field_type) or field_type), False
 
 
+def item_type(field_type: Any) -> type:
+    """`float` for `tuple[float, ...]` and for `tuple[float, ...] | None`."""
+    members = (field_type, *typing.get_args(field_type))
+    return next(typing.get_args(member)[0] for member in members if typing.get_origin(member) is tuple)
+
+
 def check_settings(config: Any) -> None:
     """Checks every field of `config` against its declared rule.
 
@@ -56,6 +63,8 @@ def _check(field: dataclasses.Field, value: Any) -> None:
         return
     if kind in (bool, int, float, str) and not _is_a(value, kind):
         raise ValueError(f"{field.name} must be of type {kind.__name__}, got {value!r}")
+    if kind is tuple and not _is_tuple_of(value, item_type(field.type)):
+        raise ValueError(f"{field.name} must be a tuple of {item_type(field.type).__name__}, got {value!r}")
     choices = field.metadata["choices"]
     if choices is not None and value not in choices:
         raise ValueError(f"{field.name} must be one of {', '.join(map(str, choices))}, got {value!r}")
@@ -68,6 +77,10 @@ def _is_a(value: Any, kind: type) -> bool:
     return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
 
 
+def _is_tuple_of(value: Any, kind: type) -> bool:
+    return isinstance(value, tuple) and all(_is_a(item, kind) for item in value)
+
+
 def _check_bounds(field: dataclasses.Field, value: Any) -> None:
     minimum, maximum = field.metadata["minimum"], field.metadata["maximum"]
     for number in value if isinstance(value, tuple) else (value,):
@@ -78,6 +91,8 @@ def _check_bounds(field: dataclasses.Field, value: Any) -> None:
         if too_small or too_large:
             rule = f">= {minimum}" if maximum is None else f"from {minimum} to {maximum}"
             raise ValueError(f"{field.name} must be {rule}, got {value!r}")
+        if isinstance(number, float) and not math.isfinite(number):
+            raise ValueError(f"{field.name} must be finite, got {value!r}")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -57,10 +57,13 @@ def _decode_jpeg(encoded: tf.Tensor) -> tf.Tensor:
 def _decode_other(encoded: tf.Tensor) -> tf.Tensor:
     header = tf.io.decode_raw(tf.strings.substr(encoded, 0, 54), tf.uint8)
     header = tf.pad(header, [[0, 54 - tf.size(header)]])
-    kind = tf.stack([_is_palette_bmp(header), _is_animated_webp(header), True])
+    is_webp = _is_webp(header)
+    kind = tf.stack([_is_palette_bmp(header), is_webp & _is_animated(header), is_webp, True])
     readers = (
         lambda: _look_up_palette(tf.io.decode_bmp(encoded, channels=0), encoded),
         lambda: _first_webp_frame(encoded, header),
+        # a picture with alpha is refused when three channels are asked for
+        lambda: tf.io.decode_image(encoded, channels=0, expand_animations=False)[..., :3],
         lambda: tf.io.decode_image(encoded, channels=3, expand_animations=False),
     )
     return tf.switch_case(tf.argmax(kind, output_type=tf.int32), readers)
@@ -71,9 +74,14 @@ def _is_palette_bmp(header: tf.Tensor) -> tf.Tensor:
     return tf.reduce_all(tf.gather(header, [0, 1, 28]) == tf.constant([*b"BM", 8], tf.uint8))
 
 
-def _is_animated_webp(header: tf.Tensor) -> tf.Tensor:
-    names = tf.gather(header, [*range(4), *range(8, 16)])
-    return tf.reduce_all(names == tf.constant([*b"RIFFWEBPVP8X"], tf.uint8)) & (header[20] & 2 > 0)
+def _is_webp(header: tf.Tensor) -> tf.Tensor:
+    names = tf.gather(header, [*range(4), *range(8, 12)])
+    return tf.reduce_all(names == tf.constant([*b"RIFFWEBP"], tf.uint8))
+
+
+def _is_animated(header: tf.Tensor) -> tf.Tensor:
+    """True where the header of a WebP is the extended one and claims an animation."""
+    return tf.reduce_all(header[12:16] == tf.constant([*b"VP8X"], tf.uint8)) & (header[20] & 2 > 0)
 
 
 def _first_webp_frame(encoded: tf.Tensor, header: tf.Tensor) -> tf.Tensor:

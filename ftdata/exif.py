@@ -62,7 +62,9 @@ def _find_exif(head: tf.Tensor) -> tf.Tensor:
 
 
 def _read_orientation(head: tf.Tensor, tiff: tf.Tensor) -> tf.Tensor:
-    little = _byte(head, tiff) == ord("I")
+    mark = _byte(head, tiff + tf.range(4))
+    little = tf.reduce_all(mark == list(b"II*\0"))
+    is_tiff = little | tf.reduce_all(mark == list(b"MM\0*"))
 
     def number(position: tf.Tensor, count: int) -> tf.Tensor:
         parts = [_byte(head, position + k) for k in range(count)]
@@ -77,4 +79,4 @@ def _read_orientation(head: tf.Tensor, tiff: tf.Tensor) -> tf.Tensor:
     entries = directory + 2 + 12 * tf.range(count)
     values = tf.where(number(entries, 2) == _ORIENTATION_TAG, number(entries + 8, 2), 0)
     tag = tf.reduce_max(tf.concat([values, [0]], 0))
-    return tf.where((tag >= 1) & (tag <= 8), tag, 1)
+    return tf.where(is_tiff & (tag >= 1) & (tag <= 8), tag, 1)

@@ -60,7 +60,7 @@ def read_csv(labels_csv: str, image_dir: str | None) -> Listing:
     Files are relative to `image_dir` or, without one, to the CSV's folder.
 
     Raises:
-      ValueError: no such CSV, columns missing, a file that does not exist (the first is named).
+      ValueError: no such CSV, columns missing, a file without a label or that does not exist (the first is named).
     """
     table = Path(labels_csv).expanduser()
     if not table.is_file():
@@ -73,6 +73,8 @@ def read_csv(labels_csv: str, image_dir: str | None) -> Listing:
         rows = [(row["file"], row["label"]) for row in reader if row["file"]]
     by_class: dict[str, list[tuple[str, str]]] = {}
     for name, label in rows:
+        if not label:
+            raise ValueError(f"labels_csv gives no label for {name}")
         path = root / name
         if not path.is_file():
             raise ValueError(f"labels_csv names a file that does not exist: {path}")

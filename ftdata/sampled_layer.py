@@ -15,7 +15,7 @@ Parameters = Mapping[str, tf.Tensor]
 
 def uniform(shape: Sequence[Any], seed: Any) -> tf.Tensor:
     """Numbers in [0, 1) that are the same eager, compiled and on every device: the algorithm is named."""
-    return tf.random.statelessuniform(shape, seed=tf.cast(seed, tf.int32), alg="philox")
+    return tf.random.stateless_uniform(shape, seed=tf.cast(seed, tf.int32), alg="philox")
 
 
 class SampledLayer(keras.layers.Layer):

@@ -96,8 +96,12 @@ def _choose_groups(
 
 def _error(share: np.ndarray, fraction: float) -> float:
     """Largest distance to the asked share over the classes; an empty or full class counts as far off."""
-    unusable = (share <= 0) | (share >= 1 - 1e-9)
-    return float(np.max(np.abs(share - fraction) + unusable))
+    return float(np.max(np.abs(share - fraction) + _unusable(share)))
+
+
+def _unusable(share: np.ndarray) -> np.ndarray:
+    """True for a class that has no picture on one side; the tolerance is for sums of shares."""
+    return (share < 1e-9) | (share > 1 - 1e-9)
 
 
 def _descend(shares: np.ndarray, fraction: float, generator: np.random.Generator) -> np.ndarray:
@@ -105,16 +109,20 @@ def _descend(shares: np.ndarray, fraction: float, generator: np.random.Generator
     order = generator.permutation(len(shares))
     taken = np.zeros(len(shares), bool)
     taken[order[np.cumsum(shares[order].mean(axis=1)) <= fraction]] = True
+
+    def distance(share: np.ndarray) -> np.ndarray:  # [..., classes] -> [...]
+        return np.sum((share - fraction) ** 2 + _unusable(share), axis=-1)
+
     for _ in range(_MOVES):
         inside, outside = (order[taken[order] == side][:_PARTNERS] for side in (True, False))
         moves = [(group,) for group in order] + [(give, take) for give in inside for take in outside]
         signed = np.where(taken[:, None], -shares, shares)  # what flipping a group changes
         single = signed[order]
         double = (signed[inside][:, None] + signed[outside][None]).reshape(-1, shares.shape[1])
-        totals = shares[taken].sum(axis=0) + np.concatenate([single, double])
-        errors = np.sum((totals - fraction) ** 2, axis=1)
+        share = shares[taken].sum(axis=0)
+        errors = distance(share + np.concatenate([single, double]))
         best = int(np.argmin(errors))
-        if errors[best] >= np.sum((shares[taken].sum(axis=0) - fraction) ** 2) - 1e-9:
+        if errors[best] >= distance(share) - 1e-9:
             break
         taken[list(moves[best])] ^= True
     return taken

@@ -1,5 +1,6 @@
 """Devices: a tf.distribute strategy by name, memory growth, seeds and determinism."""
 
+import functools
 from pathlib import Path
 
 import keras
@@ -29,8 +30,15 @@ def create(name: str) -> tf.distribute.Strategy:
             flush=True,
         )
     if name == "mirrored" or (name == "auto" and is_gpu and len(devices) > 1):
-        return tf.distribute.MirroredStrategy([device.name for device in devices])
+        return _mirrored(tuple(device.name for device in devices))
     return tf.distribute.OneDeviceStrategy(devices[0].name)
+
+
+@functools.cache
+def _mirrored(devices: tuple[str, ...]) -> tf.distribute.Strategy:
+    """One strategy for the life of the process: a second one over the same devices would reuse the keys of the
+    first one's collective operations, and TensorFlow 2.21 then mixes up their shapes."""
+    return tf.distribute.MirroredStrategy(list(devices))
 
 
 def grow_gpu_memory() -> None:

@@ -1,0 +1,47 @@
+"""What all tests share. TensorFlow starts with two logical CPU devices, for the tests of `mirrored`."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+_ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _two_logical_devices() -> None:
+    import tensorflow as tf
+
+    two = [tf.config.LogicalDeviceConfiguration()] * 2
+    tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], two)
+
+
+@pytest.fixture(scope="session")
+def real_photos() -> Path:
+    """The knifey-spoony photos, where they are to be had; a test that asks for them is skipped elsewhere."""
+    folder = Path(os.environ.get("FTDATA_REAL_PHOTOS", _ROOT / "../shared/data/knifey-spoony")).resolve()
+    if not folder.is_dir():
+        pytest.skip("the knifey-spoony photos are not here; FTDATA_REAL_PHOTOS names their folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def photo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """60 training and 15 test JPEGs of 40x40 in three classes that colour tells apart, as class folders."""
+    from PIL import Image
+
+    root = tmp_path_factory.mktemp("photos")
+    generator = np.random.default_rng(0)
+    for label, class_name in enumerate(("blue", "green", "red")):
+        for split, count in (("train", 20), ("test", 5)):
+            folder = root / split / class_name
+            folder.mkdir(parents=True)
+            for number in range(count):
+                pixels = generator.integers(0, 120, (40, 40, 3), np.uint8)
+                pixels[..., 2 - label] += 100
+                Image.fromarray(pixels).save(folder / f"{class_name}-{number % 4:02}-{number:04}.jpg", quality=95)
+    return root

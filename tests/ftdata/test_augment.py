@@ -1,0 +1,237 @@
+"""Every line of what must hold: RandomAffine against ImageDataGenerator, eager and compiled."""
+
+import keras
+import numpy as np
+import pytest
+import scipy.ndimage
+import tensorflow as tf
+from keras.src.legacy.preprocessing.image import ImageDataGenerator
+from scipy import stats
+
+from ftdata.affine import FILL_MODES, PARAMETERS
+from ftdata.augment import Augmentation, RandomAffine, RandomBrightnessFactor, RandomChannelShift
+from ftdata.config import AugmentConfig
+
+_NOTEBOOK = {
+    **{"rotation_range": 180, "width_shift_range": 0.1, "height_shift_range": 0.1, "shear_range": 0.1},
+    **{"zoom_range": [0.9, 1.5], "horizontal_flip": True, "vertical_flip": True},
+}
+_HARD = {**_NOTEBOOK, "shear_range": 30.0, "zoom_range": [0.5, 2.0], "height_shift_range": 0.3}
+_BOUND = 0.05  # of 255
+
+
+@pytest.fixture(autouse=True)
+def _scipy_namespace(monkeypatch):
+    # keras calls scipy.ndimage.interpolation.affine_transform, whose namespace SciPy is about to remove
+    monkeypatch.setattr(scipy.ndimage, "interpolation", scipy.ndimage, raising=False)
+
+
+def _noise(count, height, width):
+    return np.random.default_rng(7).integers(0, 256, (count, height, width, 3), np.uint8)
+
+
+def _drawn(generator, count, height, width):
+    np.random.seed(11)
+    return [generator.get_random_transform((height, width, 3)) for _ in range(count)]
+
+
+def _stacked(drawn):
+    return {name: np.array([one[name] for one in drawn]) for name in PARAMETERS}
+
+
+def _reference(generator, images, drawn):
+    return np.stack(
+        [generator.apply_transform(image.astype(np.float32), one) for image, one in zip(images, drawn, strict=True)]
+    )
+
+
+def _assert_same_picture(result, expected, parameters, fill_mode):
+    """Within the bound; in the modes with an edge, a coordinate within 1e-3 of it may fall on the other side."""
+    far = np.abs(np.asarray(result, np.float64) - expected).max(axis=-1) > _BOUND
+    assert far.mean() <= (0.001 if fill_mode in ("constant", "wrap") else 0.0)
+
+
+@pytest.mark.parametrize("fill_mode", FILL_MODES)
+@pytest.mark.parametrize(("height", "width"), [(40, 40), (37, 52)])
+def test_apply_gives_the_picture_of_image_data_generator(fill_mode, height, width):
+    count = 125  # x 4 fill modes x 2 shapes = 1,000 parameter sets
+    generator = ImageDataGenerator(**_HARD, fill_mode=fill_mode, cval=17.0)
+    images, drawn = _noise(count, height, width), _drawn(generator, count, height, width)
+    layer = RandomAffine.from_image_data_generator(generator)
+    expected = _reference(generator, images, drawn)
+    for apply in (layer.apply, tf.function(layer.apply, jit_compile=True)):
+        _assert_same_picture(apply(tf.constant(images), _stacked(drawn)), expected, drawn, fill_mode)
+
+
+def test_apply_keeps_the_bound_at_the_notebooks_size():
+    generator = ImageDataGenerator(**_NOTEBOOK)
+    images, drawn = _noise(24, 224, 224), _drawn(generator, 24, 224, 224)
+    layer = RandomAffine.from_image_data_generator(generator)
+    result = tf.function(layer.apply, jit_compile=True)(tf.constant(images), _stacked(drawn))
+    _assert_same_picture(result, _reference(generator, images, drawn), drawn, "nearest")
+
+
+def test_sampled_parameters_have_the_distribution_of_get_random_transform():
+    generator = ImageDataGenerator(**{**_HARD, "width_shift_range": 0.2})
+    ours = RandomAffine.from_image_data_generator(generator).sample(10_000, 100, 150, seed=(3, 4))
+    theirs = _stacked(_drawn(generator, 10_000, 100, 150))
+    for name in PARAMETERS:
+        p = stats.ks_2samp(ours[name].numpy() * 1.0, theirs[name] * 1.0, method="asymp").pvalue
+        assert p > 0.001, f"{name}: p = {p}"
+
+
+def test_sampling_is_a_function_of_the_seed_alone():
+    layer = RandomAffine(**_NOTEBOOK)
+    first, again, other = (layer.sample(8, 50, 50, seed=seed) for seed in ((1, 2), (1, 2), (1, 3)))
+    for name in PARAMETERS[:6]:
+        np.testing.assert_array_equal(first[name], again[name])
+        assert not np.array_equal(first[name], other[name])
+
+
+def test_the_same_picture_eager_in_graph_compiled_and_in_tf_data():
+    layer, images = RandomAffine(**_HARD), _noise(16, 64, 64)
+
+    def augment(batch):
+        return layer.apply(batch, layer.sample(16, 64, 64, seed=(5, 6)))
+
+    eager = augment(tf.constant(images)).numpy()
+    dataset = tf.data.Dataset.from_tensors(images).map(augment)
+    results = {
+        "graph": tf.function(augment)(tf.constant(images)),
+        "xla": tf.function(augment, jit_compile=True)(tf.constant(images)),
+        "tf.data": next(iter(dataset)),
+    }
+    for name, result in results.items():
+        assert np.abs(result.numpy() - eager).max() <= _BOUND, name
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_coordinates_stay_float32_under_mixed_precision(policy):
+    # at 3,000 pixels float16 coordinates would be off by a pixel, bfloat16 ones by eight
+    images = _noise(1, 8, 3000)
+    parameters = {name: np.zeros(1) for name in PARAMETERS} | {
+        "zx": np.ones(1),
+        "zy": np.ones(1),
+        "tx": np.array([0.5]),
+    }
+    exact = RandomAffine(dtype="float32").apply(images, parameters)
+    assert np.abs(RandomAffine(dtype=policy).apply(images, parameters) - exact).max() <= _BOUND
+    layer = RandomAffine(rotation_range=90, dtype=policy, seed=1)
+    assert layer(images, training=True).dtype == keras.DTypePolicy(policy).compute_dtype
+
+
+@pytest.mark.parametrize("fill_mode", FILL_MODES)
+def test_zero_ranges_return_the_input_bit_for_bit(fill_mode):
+    layer, images = RandomAffine(fill_mode=fill_mode, seed=0), _noise(4, 33, 21)
+    for call in (layer, tf.function(lambda x, training: layer(x, training=training), jit_compile=True)):
+        np.testing.assert_array_equal(call(images, training=True), images.astype(np.float32))
+
+
+def test_a_shift_of_one_pixel_moves_columns_as_in_image_data_generator():
+    image = np.arange(9, dtype=np.float32).reshape(1, 3, 3, 1)
+    nothing = {name: np.zeros(1) for name in PARAMETERS} | {"zx": np.ones(1), "zy": np.ones(1)}
+    moved = RandomAffine().apply(image, nothing | {"tx": np.ones(1)})
+    assert moved[0, ..., 0].numpy().tolist() == [[1, 2, 2], [4, 5, 5], [7, 8, 8]]
+    flipped = RandomAffine().apply(image, nothing | {"flip_horizontal": np.array([1])})
+    assert flipped[0, ..., 0].numpy().tolist() == [[2, 1, 0], [5, 4, 3], [8, 7, 6]]
+
+
+def test_outside_training_the_layer_returns_its_input_or_resizes_it():
+    images = _noise(2, 10, 10)
+    np.testing.assert_array_equal(RandomAffine(rotation_range=90)(images), images)
+    resized = RandomAffine(rotation_range=90, output_size=25)(images)
+    np.testing.assert_allclose(resized, tf.image.resize(images, (25, 25)), atol=1e-3)
+
+
+def test_output_size_folds_the_resize_into_the_warp():
+    images = _noise(3, 20, 20)
+    layer = RandomAffine(output_size=(30, 44), seed=0)
+    np.testing.assert_allclose(layer(images, training=True), tf.image.resize(images, (30, 44)), atol=0.01)
+    assert layer.compute_output_shape((None, 20, 20, 3)) == (None, 30, 44, 3)
+
+
+def test_layer_works_in_sequential_fit_and_after_loading(tmp_path):
+    keras.utils.set_random_seed(0)
+    layers = [
+        keras.Input((16, 16, 3)),
+        RandomAffine(**_NOTEBOOK, seed=3),
+        keras.layers.Flatten(),
+        keras.layers.Dense(1),
+    ]
+    model = keras.Sequential(layers)
+    model.compile(loss="mse", jit_compile=True)
+    model.fit(_noise(8, 16, 16).astype(np.float32), np.zeros((8, 1)), verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert loaded.layers[0].get_config() == layers[1].get_config()
+
+
+def test_a_generator_setting_that_cannot_be_honoured_is_named():
+    table = {
+        "channel_shift_range": 10.0,
+        "brightness_range": [0.5, 1.0],
+        "preprocessing_function": abs,
+        "samplewise_center": True,
+        "featurewise_center": True,
+        "interpolation_order": 0,
+        "data_format": "channels_first",
+        "width_shift_range": 3,  # whole numbers are drawn from a list then
+        "height_shift_range": [1, 2],
+    }
+    for name, value in table.items():
+        generator = ImageDataGenerator(**{name: value})
+        with pytest.raises(ValueError, match=name):
+            RandomAffine.from_image_data_generator(generator)
+
+
+def test_rescale_of_a_generator_is_honoured():
+    layer = RandomAffine.from_image_data_generator(ImageDataGenerator(rescale=1 / 255), seed=0)
+    images = _noise(2, 8, 8)
+    np.testing.assert_allclose(layer(images, training=True), images / 255, rtol=1e-6)
+    np.testing.assert_allclose(layer(images), images / 255, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "bad", [{"rotation_range": -1}, {"zoom_range": 1.5}, {"zoom_range": (2, 1)}, {"fill_mode": "mirror"}]
+)
+def test_bad_arguments_are_named(bad):
+    with pytest.raises(ValueError, match=next(iter(bad))):
+        RandomAffine(**bad)
+
+
+def test_channel_shift_and_brightness_are_image_data_generators():
+    generator = ImageDataGenerator(channel_shift_range=60.0, brightness_range=(0.4, 1.8))
+    images = _noise(30, 12, 12)
+    images[:15] = images[:15] // 3 + 40  # a range narrower than 0..255, so that clipping to it shows
+    drawn = _drawn(generator, 30, 12, 12)
+    values = {
+        "channel_shift_intensity": tf.constant([one["channel_shift_intensity"] for one in drawn], tf.float32),
+        "brightness": tf.constant([one["brightness"] for one in drawn], tf.float32),
+    }
+    shift, brightness = RandomChannelShift(60.0), RandomBrightnessFactor((0.4, 1.8))
+    for function in (lambda f: f, lambda f: tf.function(f, jit_compile=True)):
+        result = function(lambda x: brightness.apply(shift.apply(x, values), values))(tf.constant(images))
+        difference = np.abs(result.numpy() - _reference(generator, images, drawn))
+        # whole grey levels: where a product falls within rounding of one, it may fall on the other side
+        assert difference.max() <= 1
+        assert (difference > 0).mean() < 0.001
+
+
+def test_augmentation_warps_a_picture_alike_however_the_batch_is_split():
+    augmentation = Augmentation(AugmentConfig(rotation_range=90, brightness_range=(0.5, 1.5)), seed=4)
+    images, slots = tf.constant(_noise(8, 16, 16)), tf.range(8)
+    whole = augmentation(images, slots, step=tf.constant(3), global_batch=8)
+    parts = [
+        augmentation(images[k : k + 2], slots[k : k + 2], step=tf.constant(3), global_batch=8) for k in (0, 2, 4, 6)
+    ]
+    np.testing.assert_array_equal(whole, np.concatenate(parts))
+    other = augmentation(images, slots, step=tf.constant(4), global_batch=8)
+    assert not np.array_equal(whole, other)
+
+
+def test_augment_false_changes_nothing():
+    augmentation = Augmentation(AugmentConfig(augment=False, rotation_range=90), seed=4)
+    images = _noise(2, 8, 8)
+    np.testing.assert_array_equal(
+        augmentation(tf.constant(images), tf.range(2), step=tf.constant(0), global_batch=2), images
+    )

@@ -1,0 +1,177 @@
+"""Finding the pictures: three layouts of folders, and a CSV."""
+
+import re
+
+import numpy as np
+import pytest
+
+from ftdata import folder
+
+
+def touch(root, *names):
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+    return str(root)
+
+
+def rows(listing, split="train"):
+    """{name: class name} of a split; the paths end in the names."""
+    files = listing.splits[split]
+    assert all(path.endswith(name) for path, name in zip(files.paths, files.names, strict=True))
+    return dict(zip(files.names, (listing.class_names[label] for label in files.labels), strict=True))
+
+
+def test_class_folders(tmp_path):
+    listing = folder.scan(touch(tmp_path, "b/2.jpg", "b/1.jpg", "a/3.jpg"))
+    assert listing.class_names == ("a", "b")
+    assert list(listing.splits) == ["train"]
+    files = listing.splits["train"]
+    assert files.names == ("a/3.jpg", "b/1.jpg", "b/2.jpg")  # sorted, so that labels rise
+    assert files.paths == tuple(str(tmp_path / name) for name in files.names)
+    np.testing.assert_array_equal(files.labels, np.array([0, 1, 1], np.int32), strict=True)
+
+
+def test_train_and_test_folders(tmp_path):
+    listing = folder.scan(touch(tmp_path, "train/a/1.jpg", "train/b/2.jpg", "test/b/3.jpg", "other/c/4.jpg"))
+    assert set(listing.splits) == {"train", "test"}
+    assert rows(listing) == {"train/a/1.jpg": "a", "train/b/2.jpg": "b"}
+    assert rows(listing, "test") == {"test/b/3.jpg": "b"}
+    np.testing.assert_array_equal(listing.splits["test"].labels, [1])  # numbered as in training
+
+
+@pytest.mark.parametrize("name", ["val", "validation"])
+def test_validation_folder_under_either_name(tmp_path, name):
+    listing = folder.scan(touch(tmp_path, "train/a/1.jpg", "train/b/2.jpg", f"{name}/a/3.jpg"))
+    assert set(listing.splits) == {"train", "validation"}
+    assert rows(listing, "validation") == {f"{name}/a/3.jpg": "a"}
+
+
+def test_test_folder_inside_each_class(tmp_path):
+    listing = folder.scan(touch(tmp_path, "a/1.jpg", "a/test/2.jpg", "b/3.jpg", "b/test/4.jpg", "b/test/more/5.jpg"))
+    assert rows(listing) == {"a/1.jpg": "a", "b/3.jpg": "b"}
+    assert rows(listing, "test") == {"a/test/2.jpg": "a", "b/test/4.jpg": "b", "b/test/more/5.jpg": "b"}
+
+
+def test_only_the_test_folder_at_the_top_of_a_class_is_set_apart(tmp_path):
+    listing = folder.scan(touch(tmp_path, "a/1.jpg", "b/tuesday/test/2.jpg"))
+    assert rows(listing) == {"a/1.jpg": "a", "b/tuesday/test/2.jpg": "b"}
+    assert set(listing.splits) == {"train"}
+
+
+def test_nested_folders_belong_to_their_class(tmp_path):
+    listing = folder.scan(touch(tmp_path, "a/2024/may/1.jpg", "a/1.jpg", "b/2025/1.jpg"))
+    assert rows(listing) == {"a/1.jpg": "a", "a/2024/may/1.jpg": "a", "b/2025/1.jpg": "b"}
+
+
+def test_what_is_no_visible_picture_is_passed_over(tmp_path):
+    keep = ["a/1.JPG", "a/2.Jpeg", "a/3.PNG", "b/4.bmp", "b/5.gif", "b/6.webp", "b/7.jpeg"]
+    passed_over = [
+        *("a/._1.JPG", "a/.DS_Store", "a/.thumbnails/1.jpg", ".git/1.jpg", ".hidden/x.jpg"),
+        *("a/notes.txt", "a/1.jpg.part", "a/jpg", "README.jpg", "empty/notes.txt"),
+    ]
+    assert list(rows(folder.scan(touch(tmp_path, *keep, *passed_over)))) == sorted(keep)
+
+
+def test_names_keep_their_spaces_and_accents(tmp_path):
+    listing = folder.scan(touch(tmp_path, "große Löffel/bild 1.jpg", "fourchettes/été.jpg"))
+    assert listing.class_names == ("fourchettes", "große Löffel")
+    assert listing.splits["train"].names == ("fourchettes/été.jpg", "große Löffel/bild 1.jpg")
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ([], "needs images of two classes or more, found none"),
+        (["1.jpg", "2.jpg"], "found none"),  # pictures without class folders
+        (["a/1.txt", "b/2.txt"], "found none"),
+        (["a/1.jpg"], "found only 'a'"),
+        (["a/1.jpg", "b/readme.txt"], "found only 'a'"),
+        (["train/a/1.jpg", "test/b/1.jpg"], "found only 'a'"),
+        (["train/a/1.jpg", "train/b/1.jpg", "test/c/1.jpg", "test/d/1.jpg"], "test has classes .* images: c, d"),
+        (["train/a/1.jpg", "train/b/1.jpg", "val/c/1.jpg"], "validation has classes without training images: c"),
+        (["a/1.jpg", "b/1.jpg", "c/test/1.jpg"], "test has classes without training images: c"),
+    ],
+)
+def test_folder_without_two_classes_to_learn_is_refused(tmp_path, names, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(str(tmp_path))}: .*{message}"):
+        folder.scan(touch(tmp_path, *names))
+
+
+def test_refusal_names_the_layouts_and_the_endings(tmp_path):
+    with pytest.raises(ValueError, match=r"train/ and test/ .* test/ folder inside each class.*\.jpg, \.jpeg, \.png"):
+        folder.scan(str(tmp_path))
+
+
+def test_folder_that_is_not_there_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    for name in ("nowhere", "file"):
+        with pytest.raises(ValueError, match=r"^image_dir must be a folder, got '.*': no such folder$"):
+            folder.scan(str(tmp_path / name))
+
+
+def write_csv(path, text, encoding="utf-8"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding=encoding)
+    return str(path)
+
+
+def test_csv_lists_files_by_class(tmp_path):
+    touch(tmp_path, "1.jpg", "in/2.jpg", "3.jpg")
+    table = write_csv(tmp_path / "labels.csv", "file,label\n3.jpg,knife\nin/2.jpg,fork\n\n1.jpg,knife\n")
+    listing = folder.read_csv(table, None)
+    assert listing.class_names == ("fork", "knife")
+    assert rows(listing) == {"in/2.jpg": "fork", "3.jpg": "knife", "1.jpg": "knife"}
+    assert listing.splits["train"].names == ("in/2.jpg", "3.jpg", "1.jpg")  # the CSV's order within a class
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("file,label\n1.jpg,a\n2.jpg,b\n", "utf-8-sig"),  # a spreadsheet program's byte order mark
+        ("file,label\r\n1.jpg,a\r\n2.jpg,b\r\n", "utf-8"),
+        ("who,label,file\nx,a,1.jpg\ny,b,2.jpg\n", "utf-8"),  # further columns, another order
+        ('file,label\n"1.jpg","a"\n"2.jpg","b"\n', "utf-8"),
+    ],
+)
+def test_csv_as_programs_write_it(tmp_path, text, encoding):
+    touch(tmp_path, "1.jpg", "2.jpg")
+    listing = folder.read_csv(write_csv(tmp_path / "labels.csv", text, encoding), None)
+    assert rows(listing) == {"1.jpg": "a", "2.jpg": "b"}
+
+
+def test_csv_files_are_relative_to_image_dir_where_given(tmp_path):
+    photos = touch(tmp_path / "photos", "1.jpg", "2.jpg")
+    table = write_csv(tmp_path / "tables" / "labels.csv", "file,label\n1.jpg,a\n2.jpg,b\n")
+    assert folder.read_csv(table, photos).splits["train"].paths == (f"{photos}/1.jpg", f"{photos}/2.jpg")
+    with pytest.raises(ValueError, match=f"does not exist: {re.escape(str(tmp_path))}/tables/1.jpg$"):
+        folder.read_csv(table, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name,label\n1.jpg,a\n", r"must have the columns file,label, got \['name', 'label'\]"),
+        ("1.jpg,a\n2.jpg,b\n", r"must have the columns file,label, got \['1.jpg', 'a'\]"),  # no header
+        ("", "must have the columns file,label, got None"),
+        ("file,label\n1.jpg,a\n9.jpg,b\n", "names a file that does not exist: .*9.jpg"),
+        ("file,label\n1.jpg,a\n2.jpg,a\n", "two classes or more, found only 'a'"),
+    ],
+)
+def test_csv_that_cannot_be_used_is_refused(tmp_path, text, message):
+    touch(tmp_path, "1.jpg", "2.jpg")
+    with pytest.raises(ValueError, match=message):
+        folder.read_csv(write_csv(tmp_path / "labels.csv", text), None)
+
+
+@pytest.mark.parametrize("text", ["file,label\n1.jpg\n2.jpg,b\n", "file,label\n1.jpg,\n2.jpg,b\n"])
+def test_csv_row_without_a_label_is_refused(tmp_path, text):
+    touch(tmp_path, "1.jpg", "2.jpg")
+    with pytest.raises(ValueError, match=r"labels_csv gives no label for 1\.jpg$"):
+        folder.read_csv(write_csv(tmp_path / "labels.csv", text), None)
+
+
+def test_csv_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"^labels_csv must be a CSV file, got 'nowhere\.csv': no such file$"):
+        folder.read_csv("nowhere.csv", None)

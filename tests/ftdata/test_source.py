@@ -1,0 +1,217 @@
+"""Data sets by folder, CSV and name: names, labels and pictures that belong together."""
+
+import io
+import re
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from PIL import Image
+
+import ftdata
+from ftdata.config import DataConfig
+from ftdata.source import open_source
+
+
+def contents(split):
+    return list(split.encoded().as_numpy_iterator())
+
+
+def assert_same_pictures(split, root, class_names):
+    """Every name is a file below `root` whose bytes and class are the split's, in its order."""
+    assert contents(split) == [(root / name).read_bytes() for name in split.names]
+    assert [name.split("/")[-2] for name in split.names] == [class_names[label] for label in split.labels]
+    assert split.labels.dtype == np.int32
+    assert int(split.encoded().cardinality()) == len(split) == len(split.positions)
+
+
+def test_folder_with_a_test_set(photo_folder):
+    source = open_source(DataConfig(image_dir=str(photo_folder), validation_fraction=0.2), seed=0)
+    assert source.name == str(photo_folder)
+    assert source.class_names == ("blue", "green", "red")
+    assert [len(split) for split in (source.train, source.validation, source.test)] == [48, 12, 15]
+    assert source.notes == ()
+    for split in (source.train, source.validation, source.test):
+        assert_same_pictures(split, photo_folder, source.class_names)
+        assert sorted(split.names) == list(split.names)  # the folder's order survives the parting
+    assert len({*source.train.names, *source.validation.names, *source.test.names}) == 75
+
+
+def test_folder_without_a_test_set_gives_one_up_and_says_so(photo_folder):
+    root = photo_folder / "train"
+    source = open_source(DataConfig(image_dir=str(root), validation_fraction=0.2), seed=0)
+    assert [len(split) for split in (source.train, source.validation, source.test)] == [39, 9, 12]
+    assert source.notes == ("no test set found: 12 of the training images are held out as one",)
+    for split in (source.train, source.validation, source.test):
+        assert_same_pictures(split, root, source.class_names)
+    assert len({*source.train.names, *source.validation.names, *source.test.names}) == 60
+
+
+def test_validation_folder_is_taken_as_it_is(tmp_path, photo_folder):
+    for name, origin in (("train", "train"), ("val", "test"), ("test", "test")):
+        (tmp_path / name).symlink_to(photo_folder / origin)
+    source = open_source(DataConfig(image_dir=str(tmp_path)), seed=0)
+    assert [len(split) for split in (source.train, source.validation, source.test)] == [60, 15, 15]
+    assert_same_pictures(source.validation, tmp_path, source.class_names)
+
+
+def test_nothing_held_out_leaves_an_empty_validation_split(photo_folder):
+    source = open_source(DataConfig(image_dir=str(photo_folder), validation_fraction=0.0), seed=0)
+    assert (len(source.train), len(source.validation)) == (60, 0)
+    assert contents(source.validation) == []
+
+
+def test_seed_chooses_the_validation_split(photo_folder):
+    config = DataConfig(image_dir=str(photo_folder), validation_fraction=0.2)
+    first, again, other = (open_source(config, seed=seed).validation.names for seed in (0, 0, 1))
+    assert first == again
+    assert first != other
+
+
+def test_groups_stay_on_one_side(photo_folder):
+    config = DataConfig(image_dir=str(photo_folder / "train"), validation_fraction=0.25, group_pattern=r"^\w+-\d+")
+    source = open_source(config, seed=0)
+    groups = [{name[:-9] for name in split.names} for split in (source.train, source.validation, source.test)]
+    assert set.union(*groups) == {f"{c}/{c}-{k:02}" for c in source.class_names for k in range(4)}
+    assert sum(map(len, groups)) == 12  # no group on two sides
+
+
+def test_subset_of_a_subset_reads_its_own_files(photo_folder):
+    train = ftdata.load_folder(str(photo_folder), validation_fraction=0.0).train
+    odd = train.subset(np.arange(60) % 2 == 1)
+    third = odd.subset(np.arange(30) % 3 == 0)
+    assert third.names == train.names[1::6]
+    np.testing.assert_array_equal(third.labels, train.labels[1::6])
+    assert contents(third) == contents(train)[1::6]
+
+
+def test_csv(tmp_path, photo_folder):
+    names = [f"train/{c}/{c}-{n % 4:02}-{n:04}.jpg" for n in range(10) for c in ("red", "blue")]
+    table = tmp_path / "labels.csv"
+    table.write_text("file,label\n" + "".join(f"{name},{name.split('/')[1]}\n" for name in names))
+    config = DataConfig(labels_csv=str(table), image_dir=str(photo_folder), validation_fraction=0.2)
+    source = open_source(config, seed=0)
+    assert (source.name, source.class_names) == (str(table), ("blue", "red"))
+    assert [len(split) for split in (source.train, source.validation, source.test)] == [12, 4, 4]
+    for split in (source.train, source.validation, source.test):
+        assert_same_pictures(split, photo_folder, source.class_names)
+
+
+def picture(red):
+    """A picture that tells its number, and its bytes."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (4, 4), (red, 0, 0)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def store(data_dir, name, counts, **further):
+    """A real TFDS data set on disk: `counts` pictures a split, of classes even and odd, in three files each."""
+    label = further.pop("label", lambda number: number % 2)
+    features = {"image": tfds.features.Image(shape=(4, 4, 3)), "label": tfds.features.ClassLabel(names=["even", "odd"])}
+    features |= {key: tfds.features.Text() for key in further}
+
+    def examples(first, count):
+        for number in range(first, first + count):
+            values = {key: value.format(number) for key, value in further.items()}
+            yield number, {"image": io.BytesIO(picture(number)), "label": label(number), **values}
+
+    tfds.dataset_builders.store_as_tfds_dataset(
+        name=name,
+        version="1.0.0",
+        features=tfds.features.FeaturesDict(features),
+        split_datasets={split: list(examples(100 * k, count)) for k, (split, count) in enumerate(counts.items())},
+        data_dir=data_dir,
+        download_config=tfds.download.DownloadConfig(num_shards=3),
+    )
+
+
+def numbers(split):
+    """What the pictures of a split say their numbers are."""
+    return [int(tf.io.decode_png(encoded)[0, 0, 0]) for encoded in contents(split)]
+
+
+@pytest.fixture(scope="module")
+def tfds_dir(tmp_path_factory):
+    tfds.disable_progress_bar()
+    root = tmp_path_factory.mktemp("tfds")
+    store(root, "numbered", {"train": 40, "test": 10}, file_name="{:03}.png")
+    store(root, "nameless", {"train": 20, "validation": 6})
+    store(root, "competition", {"train": 20, "test": 6}, label=lambda number: -1 if number >= 100 else number % 2)
+    store(root, "testing_only", {"test": 6})
+    return root
+
+
+def test_tfds_data_set_by_name(tfds_dir):
+    config = DataConfig(dataset="numbered", data_dir=str(tfds_dir), validation_fraction=0.25)
+    source = open_source(config, seed=0)
+    assert source.name == "numbered/1.0.0"
+    assert source.class_names == ("even", "odd")
+    assert source.notes == ()
+    assert [len(split) for split in (source.train, source.validation, source.test)] == [30, 10, 10]
+    assert sorted(numbers(source.train) + numbers(source.validation)) == list(range(40))
+    assert sorted(numbers(source.test)) == list(range(100, 110))
+    for split in (source.train, source.validation, source.test):
+        assert split.names == tuple(f"{number:03}.png" for number in numbers(split))
+        np.testing.assert_array_equal(split.labels, np.array(numbers(split), np.int32) % 2, strict=True)
+        assert contents(split) == [picture(number) for number in numbers(split)]  # the stored bytes
+        assert int(split.encoded().cardinality()) == len(split)
+
+
+def test_tfds_order_is_the_same_every_time(tfds_dir):
+    config = DataConfig(dataset="numbered:1.0.0", data_dir=str(tfds_dir))
+    first, second = open_source(config, seed=0), open_source(config, seed=0)
+    assert numbers(first.train) == numbers(first.train) == numbers(second.train)
+
+
+def test_tfds_groups_by_file_name(tfds_dir):
+    config = DataConfig(dataset="numbered", data_dir=str(tfds_dir), group_pattern=r"^(\d\d)", validation_fraction=0.25)
+    source = open_source(config, seed=0)
+    tens = [{number // 10 for number in numbers(split)} for split in (source.train, source.validation)]
+    assert sorted(map(len, tens)) == [1, 3]
+    assert not tens[0] & tens[1]
+
+
+def test_tfds_validation_split_stands_in_for_a_missing_test_split(tfds_dir):
+    source = open_source(DataConfig(dataset="nameless", data_dir=str(tfds_dir), validation_fraction=0.2), seed=0)
+    assert sorted(numbers(source.test)) == list(range(100, 106))
+    assert [len(split) for split in (source.train, source.validation)] == [16, 4]
+    assert source.test.names == tuple(f"validation/{position:07}" for position in range(6))
+
+
+def test_tfds_test_split_without_labels_is_no_test_split(tfds_dir):
+    source = open_source(DataConfig(dataset="competition", data_dir=str(tfds_dir), validation_fraction=0.2), seed=0)
+    assert source.notes == ("no test set found: 4 of the training images are held out as one",)
+    assert max(numbers(source.test)) < 100
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("no_such_set", "Dataset no_such_set not found"),
+        ("no such set", "Parsing builder name string no such set failed"),
+        ("numbered:9.9.9", "not found"),
+    ],
+)
+def test_unknown_name_is_refused_in_one_line(tfds_dir, name, reason):
+    choices = "cutlery, objects, knifey_spoony, or a name TensorFlow Datasets knows"
+    message = rf"^dataset must be one of {choices}, got '{name}': [^\n]*{re.escape(reason)}[^\n]*$"
+    with pytest.raises(ValueError, match=message):
+        open_source(DataConfig(dataset=name, data_dir=str(tfds_dir)), seed=0)
+
+
+def test_tfds_set_without_a_training_split_is_refused(tfds_dir):
+    with pytest.raises(ValueError, match="^dataset testing_only has no split 'train', only test$"):
+        open_source(DataConfig(dataset="testing_only", data_dir=str(tfds_dir)), seed=0)
+
+
+def test_tfds_set_without_labels_is_refused(tmp_path):
+    tfds.dataset_builders.store_as_tfds_dataset(
+        name="unlabelled",
+        version="1.0.0",
+        features=tfds.features.FeaturesDict({"text": tfds.features.Text()}),
+        split_datasets={"train": [(0, {"text": "a"})]},
+        data_dir=tmp_path,
+    )
+    with pytest.raises(ValueError, match="^dataset unlabelled must have an Image and a ClassLabel.*got text: Text$"):
+        open_source(DataConfig(dataset="unlabelled", data_dir=str(tmp_path)), seed=0)

@@ -1,0 +1,105 @@
+"""Backbones: the right preprocessing, sizes, parameters and messages."""
+
+import importlib
+
+import keras
+import numpy as np
+import pytest
+
+from trainers import backbones
+
+# One constructor of each module of Keras Applications that is cheap to name (none is built here).
+_FAMILIES = (
+    *("VGG16", "VGG19", "ResNet50", "ResNet50V2", "InceptionV3", "InceptionResNetV2", "Xception", "MobileNet"),
+    *("MobileNetV2", "MobileNetV3Small", "NASNetMobile", "DenseNet121", "EfficientNetB0", "EfficientNetV2B0"),
+    "ConvNeXtTiny",
+)
+
+
+@pytest.mark.parametrize("name", _FAMILIES)
+def test_preprocessing_is_the_one_of_keras_applications(name):
+    module = importlib.import_module(getattr(keras.applications, name).__module__)
+    pixels = np.random.default_rng(0).uniform(0, 255, (2, 5, 5, 3)).astype(np.float32)
+    inputs = keras.Input((5, 5, 3))
+    ours = keras.Model(inputs, backbones.preprocess(inputs, backbone=name, mode="backbone") + 0)
+    np.testing.assert_allclose(ours(pixels), module.preprocess_input(pixels.copy()), atol=2e-4)
+
+
+def test_every_backbone_of_keras_applications_has_a_preprocessing_and_a_size():
+    for name in backbones.names():
+        assert backbones.preprocessing_kind(name) in ("caffe", "tf", "torch", "inside")
+        assert 96 <= backbones.default_size(name) <= 600
+
+
+def test_default_sizes_are_those_of_the_constructors():
+    # read off the networks that are quick to build with their top
+    for name in ("MobileNetV2", "EfficientNetB1"):
+        built = getattr(keras.applications, name)(weights=None)
+        assert built.input_shape[1] == backbones.default_size(name)
+
+
+def test_rescale_divides_by_255():
+    inputs = keras.Input((1, 1, 3))
+    model = keras.Model(inputs, backbones.preprocess(inputs, backbone="VGG16", mode="rescale"))
+    assert model(np.full((1, 1, 1, 3), 51.0, np.float32)).numpy().ravel().tolist() == pytest.approx([0.2] * 3)
+
+
+def test_vgg16_has_its_parameters():
+    with_top = backbones.create("VGG16", image_size=224, weights="none", policy="float32", include_top=True)
+    assert with_top.count_params() == 138_357_544
+    assert with_top.output_shape == (None, 1000)
+    assert [layer.name for layer in with_top.layers[-4:]] == ["flatten", "fc1", "fc2", "predictions"]
+
+
+def test_embedded_weights_fit_and_are_small():
+    model = backbones.create("vgg_nano", image_size=96, weights="objects", policy="float32")
+    assert model.count_params() == 358_272
+    assert backbones._OBJECTS_WEIGHTS.stat().st_size < 1.5e6
+    fresh = backbones.create("vgg_nano", image_size=96, weights="none", policy="float32")
+    assert not np.allclose(model.get_weights()[0], fresh.get_weights()[0])
+
+
+def test_preprocessing_layers_inside_a_network_stay_float32():
+    before = keras.config.dtype_policy().name
+    model = backbones.create("EfficientNetV2B0", image_size=64, weights="none", policy="mixed_bfloat16")
+    kinds = keras.layers.Rescaling | keras.layers.Normalization
+    inside = [layer for layer in model.layers if isinstance(layer, kinds)]
+    assert inside
+    assert all(layer.compute_dtype == "float32" for layer in inside)
+    assert model.get_layer("stem_conv").compute_dtype == "bfloat16"
+    assert keras.config.dtype_policy().name == before  # no global left behind
+
+
+def test_a_saved_model_serves_as_backbone_without_its_classifier(tmp_path):
+    inputs = keras.Input((32, 32, 3))
+    features = keras.layers.Conv2D(4, 3, name="features")(inputs)
+    pooled = keras.layers.GlobalAveragePooling2D(name="pool")(features)
+    keras.Model(inputs, keras.layers.Dense(7, activation="softmax")(pooled)).save(tmp_path / "mine.keras")
+    path = str(tmp_path / "mine.keras")
+    assert backbones.default_size(path) == 32
+    base = backbones.create(path, image_size=32, weights="imagenet", policy="float32")
+    assert base.output_shape == (None, 4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"backbone": "VGG17"}, "backbone must be one of vgg_nano.*VGG16.*got 'VGG17'"),
+        ({"backbone": "VGG16", "weights": "objects"}, "weights=objects is for the backbone vgg_nano only"),
+        ({"backbone": "vgg_nano", "weights": "imagenet"}, "vgg_nano has no ImageNet weights"),
+        ({"backbone": "vgg_nano", "weights": "/nowhere.h5"}, "weights must be .* got /nowhere.h5: no such file"),
+        ({"backbone": "MobileNetV2", "arguments": {"alfa": 1}}, "MobileNetV2 with {'alfa': 1}"),
+        ({"backbone": "gone.keras"}, "cannot load gone.keras"),
+    ],
+)
+def test_what_cannot_be_used_is_named(arguments, message):
+    options = {"image_size": 96, "weights": "none", "policy": "float32", **arguments}
+    with pytest.raises(ValueError, match=message):
+        backbones.create(**options)
+
+
+def test_weights_of_another_network_are_refused(tmp_path):
+    other = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    other.save_weights(tmp_path / "other.weights.h5")
+    with pytest.raises(ValueError, match="do not fit the backbone vgg_nano"):
+        backbones.create("vgg_nano", image_size=96, weights=str(tmp_path / "other.weights.h5"), policy="float32")

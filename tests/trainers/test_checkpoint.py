@@ -1,0 +1,65 @@
+"""Checkpoints: atomic, verified, and the same values back."""
+
+import pytest
+import tensorflow as tf
+
+from trainers import checkpoint
+
+
+def _groups(value):
+    return {"weights": [tf.Variable([value, 2.0]), tf.Variable(7, dtype=tf.int64)], "optimizer": [tf.Variable(value)]}
+
+
+def _saved(folder, steps):
+    for step in steps:
+        checkpoint.save(folder, step=step, groups=_groups(float(step)), state={"step": step, "loss": 0.1 + 0.2})
+
+
+def test_values_and_state_come_back_bit_for_bit(tmp_path):
+    _saved(tmp_path, [3])
+    groups = _groups(0.0)
+    state = checkpoint.restore(checkpoint.latest(tmp_path), groups=groups)
+    assert state == {"step": 3, "loss": 0.30000000000000004}
+    assert groups["weights"][0].numpy().tolist() == [3.0, 2.0]
+
+
+def test_the_newest_two_are_kept(tmp_path):
+    _saved(tmp_path, [1, 2, 10])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-000000002", "step-000000010"]
+
+
+@pytest.mark.parametrize("name", ["variables.npz", "state.json", "manifest.json"])
+def test_a_damaged_checkpoint_is_reported_and_the_one_before_is_used(tmp_path, capsys, name):
+    _saved(tmp_path, [1, 2])
+    damaged = tmp_path / "step-000000002" / name
+    content = bytearray(damaged.read_bytes())
+    content[len(content) // 2] ^= 1
+    damaged.write_bytes(content)
+    assert checkpoint.latest(tmp_path).name == "step-000000001"
+    assert "step-000000002 is damaged" in capsys.readouterr().out
+
+
+def test_a_half_written_checkpoint_is_not_seen(tmp_path):
+    _saved(tmp_path, [1])
+    unfinished = tmp_path / ".tmp-77-step-000000002"
+    unfinished.mkdir()
+    (unfinished / "variables.npz").write_bytes(b"PK")
+    assert checkpoint.latest(tmp_path).name == "step-000000001"
+    _saved(tmp_path, [2])
+    assert not unfinished.exists()
+
+
+def test_no_checkpoint(tmp_path):
+    assert checkpoint.latest(tmp_path / "nowhere") is None
+
+
+def test_variables_of_another_model_are_refused(tmp_path):
+    _saved(tmp_path, [1])
+    with pytest.raises(ValueError, match="holds 3 variables, the model 1"):
+        checkpoint.restore(checkpoint.latest(tmp_path), groups={"weights": [tf.Variable(1.0)]})
+
+
+def test_weights_sha256_is_over_float32_bytes_in_order():
+    # printf '\\0\\0\\200\\077\\0\\0\\0\\100' | sha256sum
+    expected = "b9c80b5adeca450753a16950c3cc655d271f7bef7a485bc83f112b72fef21d37"
+    assert checkpoint.weights_sha256([tf.Variable(1.0), tf.Variable(2.0)]) == expected

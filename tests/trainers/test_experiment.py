@@ -1,0 +1,197 @@
+"""A run from end to end on real JPEG files, and what it leaves in model_dir."""
+
+import csv
+import dataclasses
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from ftdata.config import AugmentConfig, DataConfig
+from trainers import experiment
+from trainers.config import ModelConfig, RuntimeConfig, TrainConfig, TrainingConfig
+
+_CONTRACT = {
+    *("config.json", "samples.png"),
+    *(f"{phase}/{name}" for phase in ("transfer", "finetune") for name in ("best.keras", "history.csv", "history.png")),
+    *("transfer/metrics.json", "finetune/metrics.json"),
+    *(f"evaluation/{name}" for name in ("metrics.json", "report.txt", "predictions.csv")),
+    *("evaluation/confusion_matrix.png", "evaluation/mistakes.png"),
+}
+_METRICS = {
+    *("phase", "step", "epoch", "loss", "accuracy", "validation_accuracy", "test_accuracy", "class_names"),
+    *("confusion_matrix", "per_class", "images_per_second", "input_wait_fraction", "seconds", "weights_sha256"),
+}
+
+
+def make_config(photo_folder, model_dir, **training):
+    """Two epochs of each phase on the small folder, float32."""
+    defaults = {"batch_size": 16, "transfer_epochs": 2, "finetune_epochs": 2, "finetune_learning_rate": 1e-3}
+    return TrainConfig(
+        model_dir=str(model_dir),
+        data=DataConfig(image_dir=str(photo_folder), image_size=32, validation_fraction=0.2),
+        augment=AugmentConfig(rotation_range=20, horizontal_flip=True),
+        model=ModelConfig("vgg_nano", weights="objects", dropout=0.2),
+        training=TrainingConfig(**{**defaults, **training}),
+        runtime=RuntimeConfig(mixed_precision="float32", log_every_steps=2, distribution_strategy="one_device"),
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(photo_folder, tmp_path_factory):
+    """The folder and the results of a whole run, with a callback that wrote down what it was called with."""
+    model_dir = tmp_path_factory.mktemp("run")
+    heard = []
+    callback = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: heard.append((epoch, sorted(logs))))
+    results = experiment.run(make_config(photo_folder, model_dir), callbacks=[callback], command_line=["main"])
+    return model_dir, results, heard
+
+
+def test_the_file_contract_is_kept(finished):
+    model_dir, _, _ = finished
+    files = {str(path.relative_to(model_dir)) for path in model_dir.rglob("*") if path.is_file()}
+    assert files >= _CONTRACT
+    assert not [name for name in files if name.split("/")[-1].startswith(".")]  # nothing temporary left
+
+
+def test_metrics_have_the_keys_scripts_rely_on(finished):
+    model_dir, results, _ = finished
+    for phase in ("transfer", "finetune"):
+        metrics = json.loads((model_dir / phase / "metrics.json").read_text())
+        assert set(metrics) >= _METRICS
+        assert metrics == results[phase]
+        assert np.sum(metrics["confusion_matrix"]) == 15
+        assert metrics["step"] == 2 * 3  # 48 training images of 60 in batches of 16
+    evaluation = json.loads((model_dir / "evaluation/metrics.json").read_text())
+    assert evaluation["accuracy"] == evaluation["test_accuracy"] == results["finetune"]["test_accuracy"]
+
+
+def test_the_saved_model_loads_without_this_project_and_gives_the_same_answers(finished):
+    model_dir, _, _ = finished
+    model = keras.saving.load_model(model_dir / "finetune/best.keras", safe_mode=True)
+    assert {type(layer).__module__.split(".")[0] for layer in model.layers} == {"keras"}
+    with (model_dir / "evaluation/predictions.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == 15
+    assert rows[0]["file"].startswith("test/blue/")
+    assert model.output_shape == (None, 3)
+
+
+def test_callbacks_of_the_user_run_with_keras_names(finished):
+    _, _, heard = finished
+    assert [epoch for epoch, _ in heard] == [0, 1, 0, 1]  # both phases
+    assert {"loss", "accuracy", "val_loss", "val_accuracy"} <= set(heard[0][1])
+
+
+def test_history_has_a_row_for_each_epoch(finished):
+    model_dir, results, _ = finished
+    with (model_dir / "finetune/history.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    best = rows[results["finetune"]["epoch"] - 1]
+    assert float(best["validation_accuracy"]) == max(float(row["validation_accuracy"]) for row in rows)
+
+
+def test_a_finished_run_is_not_repeated(finished, photo_folder, capsys):
+    model_dir, results, _ = finished
+    before = (model_dir / "finetune/best.keras").stat().st_mtime_ns
+    assert experiment.run(make_config(photo_folder, model_dir)) == results
+    assert (model_dir / "finetune/best.keras").stat().st_mtime_ns == before
+    assert "finetune: finished before" in capsys.readouterr().out
+
+
+def test_other_settings_in_the_same_folder_are_refused_field_by_field(finished, photo_folder):
+    model_dir, _, _ = finished
+    other = make_config(photo_folder, model_dir, batch_size=8, finetune_learning_rate=1e-4)
+    with pytest.raises(ValueError, match=r"batch_size: was 16, is 8(?s:.*)--overwrite"):
+        experiment.run(other)
+
+
+def test_settings_of_another_phase_do_not_matter(finished, photo_folder):
+    model_dir, results, _ = finished
+    assert experiment.run(make_config(photo_folder, model_dir, transfer_epochs=7)) == results
+
+
+def test_another_data_set_in_the_same_folder_is_refused(finished, photo_folder):
+    model_dir, _, _ = finished
+    config = make_config(photo_folder, model_dir)
+    data = dataclasses.replace(config.data, validation_fraction=0.4)
+    with pytest.raises(ValueError, match="validation_fraction: was 0.2, is 0.4"):
+        experiment.run(dataclasses.replace(config, data=data))
+
+
+def test_overwrite_starts_anew_and_leaves_foreign_files(photo_folder, tmp_path):
+    config = make_config(photo_folder, tmp_path, transfer_epochs=1)
+    config = dataclasses.replace(config, phase="transfer")
+    first = experiment.run(config)
+    (tmp_path / "notes.txt").write_text("mine")
+    again = dataclasses.replace(config, overwrite=True, seed=5)
+    assert experiment.run(again)["transfer"]["weights_sha256"] != first["transfer"]["weights_sha256"]
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_mirrored_on_two_devices_gives_the_run_of_one_device(photo_folder, tmp_path):
+    losses = {}
+    for name in ("one_device", "mirrored"):
+        config = make_config(photo_folder, tmp_path / name, optimizer="sgd", transfer_epochs=1)
+        config = dataclasses.replace(
+            config,
+            model=dataclasses.replace(config.model, dropout=0.0),
+            runtime=dataclasses.replace(config.runtime, distribution_strategy=name),
+        )
+        experiment.run(config)
+        with (tmp_path / name / "finetune/history.csv").open() as stream:
+            losses[name] = [float(row["loss"]) for row in csv.DictReader(stream)]
+    np.testing.assert_allclose(losses["mirrored"], losses["one_device"], rtol=1e-5)
+
+
+def test_going_on_from_a_trained_model(finished, photo_folder, tmp_path):
+    model_dir, _, _ = finished
+    config = make_config(photo_folder, tmp_path, transfer_epochs=1, transfer_learning_rate=0.0)
+    model = dataclasses.replace(config.model, weights="none", init_from=str(model_dir / "finetune/best.keras"))
+    results = experiment.run(dataclasses.replace(config, phase="transfer", model=model))
+    trained = json.loads((model_dir / "finetune/metrics.json").read_text())
+    assert results["transfer"]["weights_sha256"] == trained["weights_sha256"]
+
+
+def test_early_stopping_and_ema(photo_folder, tmp_path, capsys):
+    options = {"transfer_epochs": 9, "early_stopping_patience": 1, "transfer_learning_rate": 0.0, "ema_decay": 0.9}
+    config = dataclasses.replace(make_config(photo_folder, tmp_path, **options), phase="transfer")
+    results = experiment.run(config)
+    assert results["transfer"]["epoch"] == 1
+    assert results["transfer"]["step"] == 2 * 3  # the first epoch, and one without improvement
+    assert "no improvement in 1 epochs: stopping" in capsys.readouterr().out
+
+
+def test_no_validation_split_keeps_the_last_epoch(photo_folder, tmp_path):
+    config = make_config(photo_folder, tmp_path)
+    config = dataclasses.replace(
+        config, phase="transfer", data=dataclasses.replace(config.data, validation_fraction=0.0)
+    )
+    results = experiment.run(config)
+    assert results["transfer"]["epoch"] == 2
+    assert results["transfer"]["validation_accuracy"] is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"runtime": {"distribution_strategy": "multi_worker_mirrored"}}, "not supported yet"),
+        (
+            {"runtime": {"distribution_strategy": "mirrored"}, "training": {"batch_size": 5}},
+            "a multiple of the 2 devices",
+        ),
+        ({"data": {"image_dir": "/nowhere"}}, "no such folder"),
+    ],
+)
+def test_what_cannot_run_says_why(photo_folder, tmp_path, change, message):
+    config = make_config(photo_folder, tmp_path)
+    parts = {name: dataclasses.replace(getattr(config, name), **values) for name, values in change.items()}
+    with pytest.raises(ValueError, match=message):
+        experiment.run(dataclasses.replace(config, **parts))
+
+
+def test_a_callback_that_sets_the_learning_rate_is_refused(photo_folder, tmp_path):
+    with pytest.raises(ValueError, match="ReduceLROnPlateau clashes"):
+        experiment.run(make_config(photo_folder, tmp_path), callbacks=[keras.callbacks.ReduceLROnPlateau()])

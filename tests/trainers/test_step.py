@@ -1,0 +1,162 @@
+"""One step: the same on one device and on two, and a function of (seed, step)."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ftdata import pipeline
+from ftdata.augment import Augmentation
+from ftdata.config import AugmentConfig
+from trainers import model, optimizer, phases
+from trainers.config import ModelConfig, TrainConfig, TrainingConfig
+from trainers.step import COMPILE_AUGMENTATION, COMPILE_NOTHING, COMPILE_STEP, EvaluationStep, TrainStep, cross_entropy
+from trainers.strategy import create
+
+_SIDE, _COUNT, _BATCH = 32, 30, 8
+_IMAGES = np.random.default_rng(0).integers(0, 256, (_COUNT, _SIDE, _SIDE, 3), np.uint8)
+_LABELS = np.arange(_COUNT, dtype=np.int32) % 3
+_WEIGHTS = np.array([0.5, 1.0, 2.0], np.float32)
+
+
+def _train(strategy, *, steps, dropout=0.0, compiled=COMPILE_AUGMENTATION, first=0, policy="float32", **training):
+    """Losses of some steps of fine-tuning vgg_nano, and the model."""
+    keras.utils.set_random_seed(1)
+    config = TrainConfig(
+        model=ModelConfig("vgg_nano", weights="objects", dropout=dropout), training=TrainingConfig(**training)
+    )
+    with strategy.scope():
+        network = model.build(config.model, num_classes=3, image_size=_SIDE, policy=policy)
+        phases.set_trainable(network, phases.PHASES["finetune"], config)
+        adjust = optimizer.create(config.training, policy=policy)
+        adjust.build(network.trainable_variables)
+    step = TrainStep(
+        network,
+        adjust,
+        strategy=strategy,
+        augmentation=Augmentation(AugmentConfig(rotation_range=45, horizontal_flip=True), seed=9),
+        global_batch=_BATCH,
+        label_smoothing=0.1,
+        compiled=compiled,
+    )
+    replicas = strategy.num_replicas_in_sync
+    dataset = pipeline.for_training(
+        _IMAGES,
+        _LABELS,
+        class_weights=_WEIGHTS,
+        global_batch=_BATCH,
+        seed=9,
+        steps=(first, first + steps),
+        shard=pipeline.Shard(0, replicas, replicas),
+    )
+    batches = iter(strategy.distribute_datasets_from_function(lambda _: dataset))
+    results = [step(next(batches), step=first + k, learning_rate=1e-3).numpy() for k in range(steps)]
+    return np.array(results), network
+
+
+def _one():
+    return tf.distribute.OneDeviceStrategy("/cpu:0")
+
+
+@pytest.mark.parametrize("settings", [{"optimizer": "sgd"}, {"optimizer": "sgd", "gradient_clip_norm": 0.1}])
+def test_two_replicas_give_the_losses_and_weights_of_one(settings):
+    one, network = _train(_one(), steps=10, **settings)
+    two, mirrored = _train(create("mirrored"), steps=10, **settings)
+    np.testing.assert_allclose(two, one, rtol=1e-5)
+    for ours, theirs in zip(mirrored.weights, network.weights, strict=True):
+        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_the_totals_are_weighted_losses_right_answers_and_pictures():
+    totals, _ = _train(_one(), steps=1)
+    assert totals.shape == (1, 3)
+    assert totals[0, 2] == _BATCH
+    assert totals[0, 1] in range(_BATCH + 1)
+    assert 0 < totals[0, 0] < 3 * 2.0 * _BATCH
+
+
+def test_dropout_and_augmentation_are_functions_of_seed_and_step():
+    whole, network = _train(_one(), steps=3, dropout=0.5)
+    again, same = _train(_one(), steps=3, dropout=0.5)
+    np.testing.assert_array_equal(whole, again)
+    for ours, theirs in zip(network.weights, same.weights, strict=True):
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+    later, _ = _train(_one(), steps=1, dropout=0.5, first=2)  # other weights, so another loss; it has to differ
+    assert later[0, 0] != whole[0, 0]
+
+
+def test_dropout_masks_differ_between_replicas_and_steps():
+    strategy = create("mirrored")
+    with strategy.scope():
+        inputs = keras.Input((4, 4, 3))
+        pooled = keras.layers.Flatten()(inputs)
+        dropped = keras.layers.Dropout(0.5, name="dropout")(pooled)
+        logits = keras.layers.Dense(2, name="logits")(dropped)
+        network = keras.Model(inputs, keras.layers.Softmax()(logits))
+        adjust = keras.optimizers.SGD(0.0)
+        adjust.build(network.trainable_variables)
+    augmentation = Augmentation(AugmentConfig(augment=False), seed=2)
+    step = TrainStep(
+        network,
+        adjust,
+        strategy=strategy,
+        augmentation=augmentation,
+        global_batch=2,
+        label_smoothing=0.0,
+        compiled=COMPILE_NOTHING,
+    )
+    masks = keras.Model(inputs, dropped)
+
+    @tf.function
+    def draw(number):
+        def replica():
+            step._assign_seeds(number)
+            return masks(tf.ones((1, 4, 4, 3)), training=True)
+
+        return strategy.run(replica)
+
+    def drawn(number):
+        return [part.numpy() for part in strategy.experimental_local_results(draw(tf.constant(number)))]
+
+    (first, second), again, (other, _) = drawn(0), drawn(0), drawn(1)
+    assert not np.array_equal(first, second)
+    assert not np.array_equal(first, other)
+    np.testing.assert_array_equal(first, again[0])
+    np.testing.assert_array_equal(second, again[1])
+
+
+def test_what_is_compiled_does_not_change_the_numbers():
+    plain, _ = _train(_one(), steps=3, dropout=0.3, optimizer="sgd", compiled=COMPILE_NOTHING)
+    for compiled in (COMPILE_AUGMENTATION, COMPILE_STEP):
+        results, _ = _train(_one(), steps=3, dropout=0.3, optimizer="sgd", compiled=compiled)
+        np.testing.assert_allclose(results, plain, rtol=2e-4)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_trains_with_float32_variables(policy):
+    results, network = _train(_one(), steps=2, policy=policy)
+    assert np.isfinite(results).all()
+    assert {weight.dtype for weight in network.weights} == {"float32"}
+    assert network.get_layer("logits").compute_dtype == "float32"
+    assert model.base_of(network).get_layer("block1_conv1").compute_dtype == policy.removeprefix("mixed_")
+
+
+def test_cross_entropy_with_smoothing_is_the_formula():
+    logits = tf.constant([[0.0, np.log(3.0)]])  # probabilities 1/4, 3/4
+    losses = cross_entropy(logits, tf.constant([1]), 0.2)  # targets 0.1, 0.9
+    assert losses.numpy()[0] == pytest.approx(-0.1 * np.log(0.25) - 0.9 * np.log(0.75), rel=1e-6)
+
+
+def test_evaluation_scores_every_picture_once_on_any_number_of_devices():
+    scores = {}
+    for name, strategy in (("one", _one()), ("two", create("mirrored"))):
+        _, network = _train(strategy, steps=1, optimizer="sgd")
+        step = EvaluationStep(network, strategy=strategy, compiled=COMPILE_NOTHING)
+        replicas = strategy.num_replicas_in_sync
+        shard = pipeline.Shard(0, replicas, replicas)
+        dataset = pipeline.for_evaluation(_IMAGES, _LABELS, global_batch=_BATCH, shard=shard)  # 30 = 3 * 8 + 6
+        parts = [step(batch) for batch in strategy.distribute_datasets_from_function(lambda _, d=dataset: d)]
+        index = np.concatenate([part[0] for part in parts])
+        assert sorted(index) == list(range(_COUNT))
+        scores[name] = np.concatenate([part[1] for part in parts])[np.argsort(index)]
+    np.testing.assert_allclose(scores["one"], scores["two"], rtol=1e-4, atol=1e-5)

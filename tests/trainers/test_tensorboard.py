@@ -1,0 +1,85 @@
+"""A real TensorBoard, read back over HTTP."""
+
+import dataclasses
+import json
+import re
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+from tests.trainers.test_experiment import make_config
+from trainers import experiment
+
+
+@pytest.fixture(scope="module")
+def board(photo_folder, tmp_path_factory):
+    """The address of a TensorBoard over the logs of a run."""
+    model_dir = tmp_path_factory.mktemp("run")
+    config = make_config(photo_folder, model_dir, transfer_epochs=1, finetune_epochs=1)
+    runtime = dataclasses.replace(config.runtime, profile_steps=(1, 2))
+    experiment.run(dataclasses.replace(config, runtime=runtime))
+    command = [
+        sys.executable,
+        "-m",
+        "tensorboard.main",
+        f"--logdir={model_dir / 'logs'}",
+        "--port=0",
+        "--host=127.0.0.1",
+    ]
+    process = subprocess.Popen([*command, "--load_fast=false"], stderr=subprocess.PIPE, text=True)
+    address = None
+    while address is None:
+        line = process.stderr.readline()
+        assert line, "TensorBoard ended"
+        address = re.search(r"http://127.0.0.1:\d+", line)
+    yield address.group(), model_dir
+    process.terminate()
+    process.wait()
+    process.stderr.close()
+
+
+def _get(board, path, until=lambda answer: answer):
+    """The JSON at `path`, asked for until the event files are loaded."""
+    for _ in range(100):
+        try:
+            with urllib.request.urlopen(f"{board[0]}/data/plugin/{path}") as response:
+                answer = json.load(response)
+            if until(answer):
+                return answer
+        except urllib.error.HTTPError:  # a run that is not loaded yet
+            pass
+        time.sleep(0.2)
+    pytest.fail(f"nothing at {path}")
+
+
+def test_scalars_of_both_phases_and_splits(board):
+    tags = _get(board, "scalars/tags", until=lambda answer: len(answer) == 4)
+    assert set(tags) == {f"{phase}/{split}" for phase in ("transfer", "finetune") for split in ("train", "validation")}
+    training = {"loss", "accuracy", "learning_rate", "images_per_second", "input_wait_fraction", "epoch_loss"}
+    assert training <= set(tags["finetune/train"])
+    assert {"epoch_loss", "epoch_accuracy"} <= set(tags["finetune/validation"])
+    points = _get(board, "scalars/scalars?run=finetune/train&tag=loss")
+    assert [step for _, step, _ in points] == [2]  # 3 steps, a point every 2
+    assert all(0 < value < 10 for _, _, value in points)
+
+
+def test_pictures_of_augmented_images_confusion_matrix_and_mistakes(board):
+    tags = _get(board, "images/tags", until=lambda answer: len(answer) == 4)
+    assert "training_images" in tags["transfer/train"]
+    assert {"test_confusion_matrix", "test_mistakes"} <= set(tags["finetune/validation"])
+    entry = _get(board, "images/images?run=finetune/validation&tag=test_confusion_matrix&sample=0")[0]
+    with urllib.request.urlopen(f"{board[0]}/data/plugin/images/individualImage?{entry['query']}") as response:
+        assert response.read(8) == b"\x89PNG\r\n\x1a\n"
+
+
+def test_the_configuration_as_text(board):
+    entries = _get(board, "text/text?run=transfer/train&tag=configuration")
+    assert "finetune_learning_rate" in entries[0]["text"]
+
+
+def test_profiled_steps_are_written(board):
+    assert list((board[1] / "logs/finetune/train").rglob("*.xplane.pb"))
