@@ -14,6 +14,7 @@ from ftdata.config import DataConfig
 from ftdata.source import Split
 
 _CHUNK = 64
+_UNREACHABLE = (tf.errors.NotFoundError, tf.errors.PermissionDeniedError)
 
 
 def in_memory(split: Split, config: DataConfig) -> tf.Tensor:
@@ -27,7 +28,7 @@ def in_memory(split: Split, config: DataConfig) -> tf.Tensor:
       uint8 [n, image_size, image_size, 3] in host memory, without a second copy.
 
     Raises:
-      ValueError: a file that cannot be decoded; the message names it.
+      ValueError: a file that cannot be read or decoded; the message names it.
     """
     side = config.image_size
     assert side is not None, "image_size is set before the cache is filled"
@@ -39,7 +40,7 @@ def in_memory(split: Split, config: DataConfig) -> tf.Tensor:
         for chunk in chunks.as_numpy_iterator():
             images[filled : filled + len(chunk)] = chunk
             filled += len(chunk)
-    except tf.errors.InvalidArgumentError as error:
+    except (tf.errors.InvalidArgumentError, *_UNREACHABLE) as error:
         raise ValueError(_name_unreadable(split, read, filled)) from error
     return tf.experimental.dlpack.from_dlpack(images.__dlpack__())
 
@@ -52,12 +53,15 @@ def _page_aligned(shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _name_unreadable(split: Split, read: functools.partial, start: int) -> str:
-    """The message for the first picture from `start` on that cannot be decoded."""
+    """The message for the first picture from `start` on that cannot be read or decoded."""
     reader = tf.function(read, input_signature=[tf.TensorSpec((), tf.string)])
-    for name, encoded in zip(split.names[start:], split.encoded().skip(start), strict=False):
+    encoded = iter(split.encoded().skip(start))
+    for name in split.names[start:]:
         try:
-            reader(encoded)
+            reader(next(encoded))
         except tf.errors.InvalidArgumentError as error:
             reason = error.message.split("\n")[0].split("}} ")[-1]
             return f"cannot decode {name}: {reason}. Remove or replace the file and start again"
+        except _UNREACHABLE:
+            return f"cannot read {name}: the file is gone, or its permissions forbid it"
     return "an image could not be decoded, but decodes now: is the data set being changed?"

@@ -63,11 +63,14 @@ def run_from_command_line(config: TrainConfig, *, given: Collection[str], comman
         print(f"note: --{name} has no effect: {reason}", flush=True)
     try:
         run(config, command_line=command_line)
-    except (ValueError, ConnectionError, OSError) as error:
-        if not _is_ours(error):
+    except (ValueError, OSError) as error:
+        if not isinstance(error, OSError) and not _is_ours(error):
             raise
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("\nstopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        return 130
     except tf.errors.ResourceExhaustedError:
         half = max(1, config.training.batch_size // 2)
         print(
@@ -126,8 +129,8 @@ def _draw_samples(job: Job) -> None:
     """A 3x3 grid of training images with their labels."""
     order = np.random.default_rng(job.config.seed).permutation(len(job.source.train))[:9]
     captions = [job.source.class_names[label] for label in job.source.train.labels[order]]
-    pixels = tf.gather(job.images["train"], order).numpy()
-    figures.save(figures.image_grid(pixels, captions, title=job.source.name), job.workdir.root / "samples.png")
+    grid = figures.image_grid(job.pictures("train", order), captions, title=job.source.name)
+    figures.save(grid, job.workdir.root / "samples.png")
 
 
 def _say_where(job: Job) -> None:

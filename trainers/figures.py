@@ -1,6 +1,6 @@
 """Pictures of data and results, drawn with matplotlib without a screen."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ def image_grid(images: np.ndarray, captions: Sequence[str], *, title: str) -> Fi
 
 
 def mistakes(
-    images: np.ndarray,
+    pictures_at: Callable[[np.ndarray], np.ndarray],
     labels: np.ndarray,
     probabilities: np.ndarray,
     class_names: Sequence[str],
@@ -51,7 +51,7 @@ def mistakes(
     """A 3x3 grid of the most confident mistakes, each with its true and predicted class.
 
     Args:
-      images: uint8 [n, height, width, 3], indexable.
+      pictures_at: int [k] -> uint8 [k, height, width, 3].
       labels: int [n].
       probabilities: float [n, num_classes].
       class_names: of the classes.
@@ -64,7 +64,7 @@ def mistakes(
         f"true: {class_names[labels[k]]}\npredicted: {class_names[predicted[k]]} {probabilities[k, predicted[k]]:.0%}"
         for k in worst
     ]
-    return image_grid(images[worst], captions, title=f"{title}: {len(wrong)} of {len(labels)} wrong")
+    return image_grid(pictures_at(worst), captions, title=f"{title}: {len(wrong)} of {len(labels)} wrong")
 
 
 def confusion_matrix(counts: np.ndarray, class_names: Sequence[str], *, title: str) -> Figure:

@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from ftdata import pipeline
@@ -29,6 +30,11 @@ class Job:
         """What XLA compiles."""
         on_gpu = strategy.runs_on_gpu(self.strategy)
         return record.what_to_compile(self.config.runtime.jit_compile, on_gpu=on_gpu)
+
+    def pictures(self, split: str, index: np.ndarray) -> np.ndarray:
+        """Pictures of a split, uint8 [k, side, side, 3]; gathered where they lie, not on an accelerator."""
+        with tf.device("CPU:0"):
+            return tf.gather(self.images[split], index).numpy()
 
     def distribute(self, dataset: tf.data.Dataset) -> Any:
         """A dataset of one batch a replica and step, dealt to the replicas."""

@@ -1,5 +1,6 @@
 """What a phase leaves behind: metrics, reports and pictures."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -80,7 +81,9 @@ def _draw(
         histories = {phase.starts_from: earlier, **histories}
     pictures = {
         "confusion_matrix": figures.confusion_matrix(evaluate.confusion_matrix(test), names, title=title),
-        "mistakes": figures.mistakes(job.images["test"].numpy(), test.labels, test.probabilities, names, title=title),
+        "mistakes": figures.mistakes(
+            functools.partial(job.pictures, "test"), test.labels, test.probabilities, names, title=title
+        ),
     }
     figures.save(figures.curves(histories), job.workdir.phase(phase.name).curves)
     for name, picture in pictures.items():

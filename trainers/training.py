@@ -176,7 +176,7 @@ def _show_training_images(board: own_callbacks.TensorBoardWriter, job: Job, augm
     count = min(16, job.config.training.batch_size)
     index = pipeline.picture_at(tf.range(count, dtype=tf.int64), count=len(job.source.train), seed=job.config.seed)
     augmented = augmentation(
-        tf.gather(job.images["train"], index),
+        tf.constant(job.pictures("train", index.numpy())),
         tf.range(count),
         step=tf.constant(0),
         global_batch=job.config.training.batch_size,

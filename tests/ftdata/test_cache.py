@@ -1,0 +1,113 @@
+"""Decoded pictures in memory: the right ones, in order, once."""
+
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from ftdata import cache, decode
+from ftdata.config import DataConfig
+from ftdata.source import load_folder
+
+
+def opened(root, **settings):
+    return load_folder(str(root), validation_fraction=0.0, **settings).train
+
+
+@pytest.mark.parametrize("resize", decode.RESIZE_MODES)
+@pytest.mark.parametrize("interpolation", ["bilinear", "nearest"])
+def test_holds_every_file_of_the_split_in_order(photo_folder, resize, interpolation):
+    split = opened(photo_folder)
+    part = split.subset(np.arange(60) % 3 > 0)  # 40, no whole number of chunks
+    images = cache.in_memory(part, DataConfig(image_size=24, resize=resize, interpolation=interpolation))
+    expected = [
+        decode.decode(
+            tf.constant((photo_folder / name).read_bytes()), image_size=24, resize=resize, interpolation=interpolation
+        )
+        for name in part.names
+    ]
+    assert images.dtype == tf.uint8
+    np.testing.assert_array_equal(images, expected, strict=True)
+
+
+def test_more_pictures_than_one_chunk(tmp_path):
+    for number in range(130):
+        path = tmp_path / "ab"[number % 2] / f"{number:03}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.new("RGB", (9, 8), (number, 0, 255 - number)).save(path)
+    split = opened(tmp_path)
+    images = cache.in_memory(split, DataConfig(image_size=8)).numpy()
+    numbers = np.array([int(Path(name).stem) for name in split.names])
+    np.testing.assert_array_equal(images[:, 3, 3], np.stack([numbers, 0 * numbers, 255 - numbers], axis=-1))
+
+
+def test_empty_split_is_an_empty_tensor(photo_folder):
+    nothing = opened(photo_folder).subset(np.zeros(60, bool))
+    assert cache.in_memory(nothing, DataConfig(image_size=16)).shape == (0, 16, 16, 3)
+
+
+def test_gathering_works_after_everything_else_is_gone(photo_folder):
+    images = cache.in_memory(opened(photo_folder), DataConfig(image_size=16))
+    again = cache.in_memory(opened(photo_folder), DataConfig(image_size=16)).numpy()
+    np.testing.assert_array_equal(tf.gather(images, [59, 0, 59]), again[[59, 0, 59]])
+
+
+def megabytes_of_memory(kind):
+    """`VmRSS`, what this process holds now, or `VmHWM`, the most it ever held."""
+    fields = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
+    return int(fields[kind].split()[0]) / 1000
+
+
+@pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="needs Linux's memory high-water mark")
+def test_pictures_are_held_once(tmp_path):
+    for class_name in "ab":
+        (tmp_path / class_name).mkdir()
+        for number in range(480):
+            Image.new("RGB", (8, 8), (number % 256, 0, 0)).save(tmp_path / class_name / f"{number}.png")
+    split = opened(tmp_path)
+    cache.in_memory(split.subset(np.arange(960) < 200), DataConfig(image_size=144))  # load what decoding needs
+    before = megabytes_of_memory("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # the most so far is what is held now
+    images = cache.in_memory(split, DataConfig(image_size=144))
+    grown = megabytes_of_memory("VmHWM") - before
+    megabytes = images.shape.num_elements() / 1e6
+    assert 59 < megabytes < 61
+    assert 0.9 * megabytes < grown < 1.6 * megabytes  # a copy on top would be twice the size
+
+
+def test_unreadable_file_is_named(tmp_path):
+    for number in range(150):  # the broken one in the second chunk
+        path = tmp_path / "ab"[number % 2] / f"{number:03}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.new("RGB", (8, 8)).save(path)
+    broken = tmp_path / "b" / "131.png"
+    broken.write_bytes(broken.read_bytes()[:40])
+    message = r"^cannot decode b/131\.png: \S.*\. Remove or replace the file and start again$"
+    with pytest.raises(ValueError, match=message) as caught:
+        cache.in_memory(opened(tmp_path), DataConfig(image_size=8))
+    assert "\n" not in str(caught.value)
+    assert "node" not in str(caught.value)  # TensorFlow's names of operations mean nothing to a user
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>not found</html>", b"\xff\xd8\xff\xe0"])
+def test_file_that_is_no_picture_is_named(tmp_path, photo_folder, content):
+    for class_name in ("blue", "red"):
+        (tmp_path / class_name).symlink_to(photo_folder / "train" / class_name)
+    (tmp_path / "green").mkdir()
+    (tmp_path / "green" / "1.jpg").write_bytes(content)
+    with pytest.raises(ValueError, match=re.escape("cannot decode green/1.jpg: ")):
+        cache.in_memory(opened(tmp_path), DataConfig(image_size=8))
+
+
+def test_file_that_vanished_is_named(tmp_path):
+    for name in ("a/1.png", "b/2.png"):
+        (tmp_path / name).parent.mkdir()
+        Image.new("RGB", (8, 8)).save(tmp_path / name)
+    split = opened(tmp_path)
+    (tmp_path / "b/2.png").unlink()
+    with pytest.raises(ValueError, match=r"^cannot read b/2\.png: the file is gone"):
+        cache.in_memory(split, DataConfig(image_size=8))
