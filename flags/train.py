@@ -75,12 +75,17 @@ def _read(arguments: list[str]) -> dict[str, Any]:
     values = flags.FlagValues()
     define(values)
     try:
-        rest = values(["main", *values.read_flags_from_files(arguments)])[1:]
+        arguments = values.read_flags_from_files(arguments)
+    except (flags.Error, OSError, UnicodeDecodeError) as error:
+        reason = str(error).split("flagfile: ")[-1]
+        raise FlagError(f"--flagfile must name a text file of flags: {reason}") from None
+    try:
+        rest = values(["main", *arguments])[1:]
     except flags.UnrecognizedFlagError as error:
         close = difflib.get_close_matches(error.flagname, list(values), n=3)
         hint = f"did you mean {', '.join('--' + name for name in close)}?" if close else "see --help"
         raise FlagError(f"--{error.flagname}: no such flag; {hint}") from None
-    except (flags.Error, OSError) as error:
+    except (flags.Error, ValueError) as error:  # absl raises a plain ValueError for --noaugment=3
         raise FlagError(_one_line(str(error))) from None
     if rest:
         raise FlagError(f"{rest[0]!r} is not a flag; flags are written --name=value")
@@ -91,7 +96,7 @@ def _one_line(message: str) -> str:
     """absl's `flag --batch_size=x: invalid literal for int() ...` in the words of this project."""
     match = re.match(r"flag --(\w+)=(.*?): (.*)", message, re.DOTALL)
     if not match:
-        return message.removeprefix("ERROR:: ").splitlines()[0]
+        return message.splitlines()[0]
     name, value, reason = match.groups()
     field = next((field for field, _ in settings(TrainConfig()) if field.name == name), None)
     if field is None:

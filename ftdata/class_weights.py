@@ -9,13 +9,16 @@ def class_weights(labels: np.ndarray, *, num_classes: int, mode: str) -> np.ndar
     Args:
       labels: int [n], what is trained on.
       num_classes: number of classes.
-      mode: `balanced`, n / (num_classes * count) as scikit-learn's `compute_class_weight`, or `none`. A class
-        without a picture, which scikit-learn refuses, gets a weight that nothing will ask for.
+      mode: `balanced`, scikit-learn's n / (number of classes * count), or `none`. A class without a picture,
+        which no batch asks for, has weight 0.
 
     Returns:
       float32 [num_classes].
     """
     if mode == "none":
         return np.ones(num_classes, np.float32)
-    counts = np.bincount(labels, minlength=num_classes)
-    return (len(labels) / (num_classes * np.maximum(counts, 1))).astype(np.float32)
+    from sklearn.utils.class_weight import compute_class_weight
+
+    weights, present = np.zeros(num_classes, np.float32), np.unique(labels)
+    weights[present] = compute_class_weight("balanced", classes=present, y=labels)
+    return weights

@@ -14,8 +14,16 @@ Parameters = Mapping[str, tf.Tensor]
 
 
 def uniform(shape: Sequence[Any], seed: Any) -> tf.Tensor:
-    """Numbers in [0, 1) that are the same eager, compiled and on every device: the algorithm is named."""
-    return tf.random.stateless_uniform(shape, seed=tf.cast(seed, tf.int32), alg="philox")
+    """Numbers in [0, 1) that are the same eager, compiled and on every device; float32.
+
+    Made from whole numbers of a named algorithm, because `tf.random.stateless_uniform` makes its floats from
+    other bits when XLA compiles it.
+    """
+    bits = tf.random.stateless_uniform(
+        shape, seed=tf.cast(seed, tf.int32), minval=None, maxval=None, dtype=tf.int32, alg="philox"
+    )
+    upper = tf.bitwise.right_shift(tf.bitcast(bits, tf.uint32), tf.constant(8, tf.uint32))
+    return tf.cast(upper, tf.float32) * 2.0**-24
 
 
 class SampledLayer(keras.layers.Layer):

@@ -28,8 +28,12 @@ def as_image(figure: Figure) -> np.ndarray:
 
 def image_grid(images: np.ndarray, captions: Sequence[str], *, title: str) -> Figure:
     """A grid, as square as can be, of uint8 or 0..255 float images [n, height, width, 3]."""
-    columns = int(np.ceil(np.sqrt(len(images)))) or 1
-    rows = -(-len(images) // columns) or 1
+    if not len(images):
+        figure = Figure(figsize=(4, 1.5))
+        figure.text(0.5, 0.5, title, ha="center", va="center")
+        return figure
+    columns = int(np.ceil(np.sqrt(len(images))))
+    rows = -(-len(images) // columns)
     figure = Figure(figsize=(2.2 * columns, 2.5 * rows + 0.4), layout="constrained")
     figure.suptitle(title)
     for axes in np.ravel(figure.subplots(rows, columns, squeeze=False)):
@@ -102,23 +106,15 @@ def curves(histories: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
                 color=_VALIDATION,
                 label="validation",
             )
-        axes.set(xlabel="epoch", title=name)
+        axes.set(xlabel="epoch", title=name, xlim=(0.5, len(rows) + 0.5))
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.25)
         end = 0
         for phase, history in histories.items():
             if end:
                 axes.axvline(end + 0.5, color="0.4", linestyle="--", linewidth=1)
-            axes.annotate(
-                phase,
-                (end + 0.6, 1),
-                xycoords=("data", "axes fraction"),
-                va="top",
-                fontsize=8,
-                color="0.3",
-                xytext=(2, -3),
-                textcoords="offset points",
-            )
+            at = {"xycoords": ("data", "axes fraction"), "xytext": (2, -3), "textcoords": "offset points"}
+            axes.annotate(phase, (end + 0.5, 1), va="top", fontsize=8, color="0.3", **at)
             end += len(history)
     panels["loss"].legend()
     return figure

@@ -11,6 +11,7 @@ from scipy import stats
 from ftdata.affine import FILL_MODES, PARAMETERS
 from ftdata.augment import Augmentation, RandomAffine, RandomBrightnessFactor, RandomChannelShift
 from ftdata.config import AugmentConfig
+from ftdata.sampled_layer import uniform
 
 _NOTEBOOK = {
     **{"rotation_range": 180, "width_shift_range": 0.1, "height_shift_range": 0.1, "shear_range": 0.1},
@@ -89,20 +90,29 @@ def test_sampling_is_a_function_of_the_seed_alone():
 
 
 def test_the_same_picture_eager_in_graph_compiled_and_in_tf_data():
-    layer, images = RandomAffine(**_HARD), _noise(16, 64, 64)
+    layer, images = RandomAffine(**_HARD), tf.constant(_noise(16, 64, 64))
 
-    def augment(batch):
-        return layer.apply(batch, layer.sample(16, 64, 64, seed=(5, 6)))
+    def augment(batch, seed):  # the seed is an argument: as a constant it would be drawn before XLA compiles
+        return layer.apply(batch, layer.sample(16, 64, 64, seed))
 
-    eager = augment(tf.constant(images)).numpy()
-    dataset = tf.data.Dataset.from_tensors(images).map(augment)
+    seed = tf.constant([5, 6])
+    eager = augment(images, seed).numpy()
     results = {
-        "graph": tf.function(augment)(tf.constant(images)),
-        "xla": tf.function(augment, jit_compile=True)(tf.constant(images)),
-        "tf.data": next(iter(dataset)),
+        "graph": tf.function(augment)(images, seed),
+        "xla": tf.function(augment, jit_compile=True)(images, seed),
+        "tf.data": next(iter(tf.data.Dataset.from_tensors((images, seed)).map(augment))),
     }
     for name, result in results.items():
         assert np.abs(result.numpy() - eager).max() <= _BOUND, name
+
+
+def test_uniform_numbers_are_uniform_and_the_same_compiled():
+    seed = tf.constant([1, 2])
+    numbers = uniform([100_000], seed).numpy()
+    assert stats.kstest(numbers, "uniform").pvalue > 0.001
+    assert 0 <= numbers.min() < numbers.max() < 1
+    compiled = tf.function(lambda seed: uniform([100_000], seed), jit_compile=True)
+    np.testing.assert_array_equal(compiled(seed), numbers)
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])

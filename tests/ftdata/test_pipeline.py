@@ -9,6 +9,7 @@ import tensorflow as tf
 from ftdata.pipeline import Shard, for_evaluation, for_training, picture_at
 
 SEED = 7
+WHOLE = Shard()
 
 
 def pictures(n):
@@ -19,7 +20,7 @@ def pictures(n):
     return tf.constant(images), (numbers * 5 % 3).astype(np.int32)
 
 
-def training(n, global_batch, steps, *, seed=SEED, shard=Shard()):
+def training(n, global_batch, steps, *, seed=SEED, shard=WHOLE):
     images, labels = pictures(n)
     weights = np.array([0.5, 1.0, 2.0], np.float32)
     data = for_training(
@@ -28,7 +29,7 @@ def training(n, global_batch, steps, *, seed=SEED, shard=Shard()):
     return list(data.as_numpy_iterator())
 
 
-def evaluation(n, global_batch, shard=Shard()):
+def evaluation(n, global_batch, shard=WHOLE):
     images, labels = pictures(n)
     return list(for_evaluation(images, labels, global_batch=global_batch, shard=shard).as_numpy_iterator())
 
