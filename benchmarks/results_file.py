@@ -21,12 +21,16 @@ def publish(rows: Sequence[dict[str, Any]], *, left_out: str, json_file: str | N
     print("| way | images/s (median) | p10 - p90 | against the first |\n|---|---|---|---|")
     for row in rows:
         rate = row["images_per_second"]
-        spread = f"{rate['p10']:,.0f} - {rate['p90']:,.0f}"
-        print(f"| {row['name']} | {rate['median']:,.0f} | {spread} | {row['vs_baseline']:.2f} |")
+        median, low, high = (_three_digits(rate[name]) for name in ("median", "p10", "p90"))
+        print(f"| {row['name']} | {median} | {low} - {high} | {row['vs_baseline']:.2f} |")
     print(f"\nBatches of {rows[0]['batch_size']}, {rows[0]['repeats']} interleaved rounds. {left_out}")
     if json_file:
         result = {"hardware": hardware(), "software": software(), "date": datetime.date.today().isoformat()}
         Path(json_file).write_text(json.dumps({**result, "rows": list(rows)}, indent=2) + "\n")
+
+
+def _three_digits(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"
 
 
 def hardware() -> str:
