@@ -75,8 +75,6 @@ def open_source(config: DataConfig, *, seed: int) -> Source:
         name, class_names, splits = _open_tfds(config)
     notes: list[str] = []
     train = splits["train"]
-    if "test" not in splits and config.validation_fraction == 0:
-        raise ValueError(f"{name} has no test set and validation_fraction=0 holds none out: set it above 0")
     if "test" not in splits:
         train, splits["test"] = _part(train, config, seed=seed + 1)
         notes.append(f"no test set found: {len(splits['test'])} of the training images are held out as one")

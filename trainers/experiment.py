@@ -45,6 +45,8 @@ def run(
     _check_batch(config, devices)
     config = record.settle(config, workdir, on_gpu=strategy.runs_on_gpu(devices))
     source = open_source(config.data, seed=config.seed)
+    if not len(source.test):
+        raise ValueError(f"{source.name} has no test set and validation_fraction=0 holds none out: set it above 0")
     record.start(workdir, config, source, command_line=command_line)
     _describe(config, source, devices)
     images = {name: cache.in_memory(getattr(source, name), config.data) for name in ("train", "validation", "test")}

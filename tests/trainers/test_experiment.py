@@ -192,6 +192,13 @@ def test_what_cannot_run_says_why(photo_folder, tmp_path, change, message):
         experiment.run(dataclasses.replace(config, **parts))
 
 
+def test_a_folder_without_a_test_set_needs_a_fraction_to_hold_out(photo_folder, tmp_path):
+    config = make_config(photo_folder, tmp_path)
+    data = DataConfig(image_dir=str(photo_folder / "train"), image_size=32, validation_fraction=0.0)
+    with pytest.raises(ValueError, match="no test set and validation_fraction=0"):
+        experiment.run(dataclasses.replace(config, data=data))
+
+
 def test_a_callback_that_sets_the_learning_rate_is_refused(photo_folder, tmp_path):
     with pytest.raises(ValueError, match="ReduceLROnPlateau clashes"):
         experiment.run(make_config(photo_folder, tmp_path), callbacks=[keras.callbacks.ReduceLROnPlateau()])
