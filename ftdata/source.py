@@ -77,7 +77,8 @@ def open_source(config: DataConfig, *, seed: int) -> Source:
     train = splits["train"]
     if "test" not in splits:
         train, splits["test"] = _part(train, config, seed=seed + 1)
-        notes.append(f"no test set found: {len(splits['test'])} of the training images are held out as one")
+        if len(splits["test"]):
+            notes.append(f"no test set found: {len(splits['test'])} of the training images are held out as one")
     if "validation" not in splits:
         train, splits["validation"] = _part(train, config, seed=seed)
     return Source(name, class_names, train, splits["validation"], splits["test"], tuple(notes))
