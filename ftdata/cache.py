@@ -1,67 +1,136 @@
-"""Where decoded pictures rest between epochs. Here: host memory, as one uint8 tensor.
+"""Where decoded pictures rest between epochs: accelerator memory, host memory, a mapped file, or nowhere.
 
-Nothing random happens before the cache, so that every epoch is augmented afresh.
+Nothing random happens before the cache, so that every epoch is augmented afresh. The tiers `device`, `memory`
+and `disk` hold one uint8 tensor [n, side, side, 3] and read it by position; `none` decodes each time, by
+position where pictures are files, in a stream where they can only be read in sequence.
 """
 
-import functools
+import dataclasses
 import mmap
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-from ftdata import decode
+from ftdata import disk_cache, planner, resources
 from ftdata.config import DataConfig
-from ftdata.source import Split
+from ftdata.encoded import Split
+from ftdata.filling import decoder, fill
 
-_CHUNK = 64
-_UNREACHABLE = (tf.errors.NotFoundError, tf.errors.PermissionDeniedError)
+_DEFAULT_FOLDER = "~/tensorflow_datasets"
 
 
-def in_memory(split: Split, config: DataConfig) -> tf.Tensor:
-    """Decodes a split once, on all cores.
+def _no_stream() -> tf.data.Dataset:
+    raise NotImplementedError("these pictures are read by position")
+
+
+@dataclasses.dataclass(frozen=True)
+class Pictures:
+    """The pictures of a split, ready to be read.
+
+    `at`, int64 [b] -> uint8 [b, side, side, 3], reads by position and is made of graph operations; it is None
+    where there is only `stream()`, a dataset of n (position, encoded) in order, and `decode` for its elements.
+    `tensor` is what the tier holds, or None.
+    """
+
+    tier: str
+    at: Callable[[tf.Tensor], tf.Tensor] | None = None
+    tensor: tf.Tensor | None = None
+    stream: Callable[[], tf.data.Dataset] = _no_stream
+    decode: Callable[[tf.Tensor], tf.Tensor] = tf.identity
+
+    def take(self, index: np.ndarray) -> np.ndarray:
+        """Some pictures, uint8 [k, side, side, 3], gathered where they lie and not on an accelerator."""
+        with tf.device("CPU:0"):
+            if self.at is not None:
+                return self.at(tf.constant(index, tf.int64)).numpy()
+            wanted = tf.constant(index, tf.int64)
+            chosen = self.stream().filter(lambda position, _: tf.reduce_any(wanted == position))
+            found = {int(position): self.decode(encoded).numpy() for position, encoded in chosen}
+            return np.stack([found[position] for position in index])
+
+
+def open_pictures(split: Split, config: DataConfig, *, tier: str) -> Pictures:
+    """Decodes a split into a tier, or makes it ready to be decoded on the fly.
 
     Args:
       split: what to decode; its order is kept.
-      config: `image_size` (set), `resize` and `interpolation`.
-
-    Returns:
-      uint8 [n, image_size, image_size, 3] in host memory, without a second copy.
+      config: `image_size` (set) and the other decode settings; `data_dir`, where tier `disk` keeps its files.
+      tier: one of `planner.TIERS`; `device` rests in host memory until the training step takes it over.
 
     Raises:
       ValueError: a file that cannot be read or decoded; the message names it.
+      OSError, MemoryError: the tier has no room.
     """
-    side = config.image_size
-    assert side is not None, "image_size is set before the cache is filled"
-    images = _page_aligned((len(split), side, side, 3))
-    read = functools.partial(decode.decode, image_size=side, resize=config.resize, interpolation=config.interpolation)
-    chunks = split.encoded().map(read, num_parallel_calls=tf.data.AUTOTUNE).batch(_CHUNK).prefetch(2)
-    filled = 0
-    try:
-        for chunk in chunks.as_numpy_iterator():
-            images[filled : filled + len(chunk)] = chunk
-            filled += len(chunk)
-    except (tf.errors.InvalidArgumentError, *_UNREACHABLE) as error:
-        raise ValueError(_name_unreadable(split, read, filled)) from error
+    if tier == "disk" and len(split):
+        images = disk_cache.mapped(split, config, folder=folder(config), fill=fill)
+        return held(tf.experimental.dlpack.from_dlpack(np.asarray(images).__dlpack__()), tier=tier)
+    if tier != "none":
+        return held(in_memory(split, config), tier=tier)
+    decode = decoder(config)
+    if split.paths is not None:
+        return Pictures(tier, at=_file_decoder(split.paths, decode, side=int(config.image_size or 0)))
+    return Pictures(tier, stream=lambda: split.encoded().enumerate(), decode=decode)
+
+
+def held(tensor: tf.Tensor, *, tier: str = "memory") -> Pictures:
+    """Pictures that lie decoded in a tensor, uint8 [n, height, width, channels]."""
+    return Pictures(tier, at=lambda index: tf.gather(tensor, index), tensor=tensor)
+
+
+def in_memory(split: Split, config: DataConfig) -> tf.Tensor:
+    """uint8 [n, image_size, image_size, 3] in host memory, without a second copy; raises as `open_pictures`."""
+    images = _page_aligned((len(split), config.image_size or 0, config.image_size or 0, 3))
+    fill(images, split, config)
     return tf.experimental.dlpack.from_dlpack(images.__dlpack__())
+
+
+def plan(config: DataConfig, *, train: int, held_out: int, on_gpu: bool) -> planner.Plan:
+    """The tier for `config.cache`, from what is free now.
+
+    Args:
+      config: of the data.
+      train: number of training pictures.
+      held_out: number of validation and test pictures, which never rest on an accelerator.
+      on_gpu: whether there is accelerator memory to use.
+    """
+    picture = 3 * int(config.image_size or 0) ** 2
+    everything = (train + held_out) * picture
+    memory = resources.available_memory()
+    fits_host = everything <= memory  # the way to the accelerator leads through host memory
+    free = {
+        "device": resources.free_gpu_memory() if on_gpu and fits_host else 0,
+        "memory": memory,
+        "disk": resources.free_disk(folder(config)),
+    }
+    return planner.plan(
+        config.cache, needed={"device": train * picture, "memory": everything, "disk": everything}, free=free
+    )
+
+
+def folder(config: DataConfig) -> Path:
+    """Where the tier `disk` keeps its files."""
+    return Path(config.data_dir or _DEFAULT_FOLDER).expanduser() / "decoded"
+
+
+def _file_decoder(
+    paths: np.ndarray, decode: Callable[[tf.Tensor], tf.Tensor], *, side: int
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    every_path = tf.constant(paths, tf.string)
+    picture = tf.TensorSpec((side, side, 3), tf.uint8)
+
+    def at(index: tf.Tensor) -> tf.Tensor:
+        chosen = tf.gather(every_path, index)
+        return tf.map_fn(
+            lambda path: decode(tf.io.read_file(path)), chosen, fn_output_signature=picture, parallel_iterations=32
+        )
+
+    return at
 
 
 def _page_aligned(shape: tuple[int, ...]) -> np.ndarray:
     """Private memory at a page boundary: TensorFlow takes an array over without copying if it is aligned."""
-    size = max(1, int(np.prod(shape)))
-    pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    return np.frombuffer(pages, np.uint8, count=int(np.prod(shape))).reshape(shape)
-
-
-def _name_unreadable(split: Split, read: functools.partial, start: int) -> str:
-    """The message for the first picture from `start` on that cannot be read or decoded."""
-    reader = tf.function(read, input_signature=[tf.TensorSpec((), tf.string)])
-    encoded = iter(split.encoded().skip(start))
-    for name in split.names[start:]:
-        try:
-            reader(next(encoded))
-        except tf.errors.InvalidArgumentError as error:
-            reason = error.message.split("\n")[0].split("}} ")[-1]
-            return f"cannot decode {name}: {reason}. Remove or replace the file and start again"
-        except _UNREACHABLE:
-            return f"cannot read {name}: the file is gone, or its permissions forbid it"
-    return "an image could not be decoded, but decodes now: is the data set being changed?"
+    size = int(np.prod(shape))
+    pages = mmap.mmap(-1, max(1, size), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    return np.frombuffer(pages, np.uint8, count=size).reshape(shape)

@@ -122,7 +122,10 @@ class DataConfig:
         choices=("bilinear", "nearest"),
     )
     cache: str = setting(
-        "auto", "where decoded images rest between epochs", choices=("auto", "memory"), affects=NOTHING
+        "auto",
+        "where decoded images rest between epochs (auto: the fastest that fits)",
+        choices=("auto", "device", "memory", "disk", "none"),
+        affects=NOTHING,
     )
 
     def __post_init__(self) -> None:

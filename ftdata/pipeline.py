@@ -7,9 +7,14 @@ without a picture lost or doubled.
 """
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
+
+from ftdata.cache import Pictures
+
+_SHUFFLED = 10_000  # encoded pictures held to shuffle a stream
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,20 +26,24 @@ class Shard:
     total: int = 1
 
 
+_ALONE = Shard()
+
+
 def for_training(
-    images: tf.Tensor,
+    pictures: Pictures,
     labels: np.ndarray,
     *,
     class_weights: np.ndarray,
     global_batch: int,
     seed: int,
     steps: tuple[int, int],
-    shard: Shard = Shard(),
+    shard: Shard = _ALONE,
 ) -> tf.data.Dataset:
     """Batches of the steps from `steps[0]` to before `steps[1]`, one a replica and step.
 
     Args:
-      images: uint8 [n, height, width, channels].
+      pictures: n of them. Where they can only be read as a stream, each pass shuffles it with a buffer
+        instead of a permutation: another order than in the other tiers, as exact at a restart.
       labels: int32 [n].
       class_weights: float32 [num_classes].
       global_batch: pictures per step over all replicas; a multiple of `shard.total`.
@@ -43,28 +52,58 @@ def for_training(
       shard: the replicas to feed; consecutive elements go to consecutive replicas.
 
     Returns:
-      A dataset of {"image": uint8 [b, height, width, channels], "index": int32 [b] (which picture),
-      "slot": int32 [b] (place in the global batch), "label": int32 [b], "weight": float32 [b]} with
-      b = global_batch / shard.total, static.
+      A dataset of {"image": uint8 [b, height, width, channels] (absent in the tier `device`), "index": int32 [b]
+      (which picture), "slot": int32 [b] (place in the global batch), "label": int32 [b], "weight": float32 [b]}
+      with b = global_batch / shard.total, static.
     """
     per_replica = global_batch // shard.total
     label_of, weight_of = tf.constant(labels, tf.int32), tf.constant(class_weights, tf.float32)
 
-    def batch_at(element: tf.Tensor) -> dict[str, tf.Tensor]:
-        step, replica = element // shard.count, shard.first + element % shard.count
-        slots = replica * per_replica + tf.range(per_replica, dtype=tf.int64)
-        index = picture_at(step * global_batch + slots, count=len(labels), seed=seed)
+    def batch(slots: tf.Tensor, index: tf.Tensor, images: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         label = tf.gather(label_of, index)
-        return {
-            "image": tf.gather(images, index),
+        return images | {
             "index": tf.cast(index, tf.int32),
             "slot": tf.cast(slots, tf.int32),
             "label": label,
             "weight": tf.gather(weight_of, label),
         }
 
+    def slots_of(element: tf.Tensor) -> tf.Tensor:
+        replica = shard.first + element % shard.count
+        return replica * per_replica + tf.range(per_replica, dtype=tf.int64)
+
+    def batch_at(element: tf.Tensor) -> dict[str, tf.Tensor]:
+        slots = slots_of(element)
+        index = picture_at(element // shard.count * global_batch + slots, count=len(labels), seed=seed)
+        return batch(slots, index, {} if pictures.tier == "device" else {"image": read_at(index)})
+
     elements = tf.data.Dataset.range(steps[0] * shard.count, steps[1] * shard.count)
-    return elements.map(batch_at, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    read_at = pictures.at or tf.identity
+    if pictures.at is not None:
+        return elements.map(batch_at, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    line = _stream(pictures, len(labels), global_batch=global_batch, seed=seed, steps=steps, shard=shard)
+    batches = tf.data.Dataset.zip(elements, line.batch(per_replica, drop_remainder=True))
+    return batches.map(lambda element, part: batch(slots_of(element), part[0], {"image": part[1]})).prefetch(2)
+
+
+def _stream(
+    pictures: Pictures, count: int, *, global_batch: int, seed: int, steps: tuple[int, int], shard: Shard
+) -> tf.data.Dataset:
+    """(position, picture) of the places that the shard feeds, one by one, from the first step on."""
+    encoded = pictures.stream()
+    first, end = steps[0] * global_batch, steps[1] * global_batch
+
+    def one_pass(number: tf.Tensor) -> tf.data.Dataset:
+        # a seed of its own for each pass; iterating again must give the same order
+        return encoded.shuffle(_SHUFFLED, seed=seed * 1_000_003 + number, reshuffle_each_iteration=False)
+
+    passes = tf.data.Dataset.range(first // count, -(-end // count) + 1).flat_map(one_pass)
+    line = passes.skip(first % count)
+    if shard.count < shard.total:
+        begin, size = (part * (global_batch // shard.total) for part in (shard.first, shard.count))
+        whole = line.batch(global_batch, drop_remainder=True)
+        line = whole.map(lambda *parts: tuple(part[begin : begin + size] for part in parts)).unbatch()
+    return line.map(lambda position, file: (position, pictures.decode(file)), num_parallel_calls=tf.data.AUTOTUNE)
 
 
 def picture_at(positions: tf.Tensor, *, count: int, seed: int) -> tf.Tensor:
@@ -84,7 +123,7 @@ def picture_at(positions: tf.Tensor, *, count: int, seed: int) -> tf.Tensor:
 
 
 def for_evaluation(
-    images: tf.Tensor, labels: np.ndarray, *, global_batch: int, shard: Shard = Shard()
+    pictures: Pictures, labels: np.ndarray, *, global_batch: int, shard: Shard = _ALONE
 ) -> tf.data.Dataset:
     """Every picture exactly once, in order, in batches of one static shape.
 
@@ -95,13 +134,13 @@ def for_evaluation(
     steps = -(-len(labels) // (per_replica * shard.total))
     label_of = tf.constant(labels, tf.int32)
 
-    def batch_at(element: tf.Tensor) -> dict[str, tf.Tensor]:
+    def batch_at(element: tf.Tensor, images_at: Callable[[tf.Tensor], tf.Tensor]) -> dict[str, tf.Tensor]:
         step, replica = element // shard.count, shard.first + element % shard.count
         slots = replica * per_replica + tf.range(per_replica, dtype=tf.int64)
         positions = step * per_replica * shard.total + slots
         index = tf.minimum(positions, len(labels) - 1)
         return {
-            "image": tf.gather(images, index),
+            "image": images_at(index),
             "index": tf.cast(index, tf.int32),
             "slot": tf.cast(slots, tf.int32),
             "label": tf.gather(label_of, index),
@@ -109,4 +148,20 @@ def for_evaluation(
         }
 
     elements = tf.data.Dataset.range(steps * shard.count)
-    return elements.map(batch_at, num_parallel_calls=tf.data.AUTOTUNE).prefetch(2)
+    if pictures.at is not None:
+        read = pictures.at
+        return elements.map(lambda e: batch_at(e, read), num_parallel_calls=tf.data.AUTOTUNE).prefetch(2)
+    return tf.data.Dataset.zip(elements, _in_order(pictures, steps, per_replica, shard)).map(
+        lambda element, images: batch_at(element, lambda _: images)
+    )
+
+
+def _in_order(pictures: Pictures, steps: int, per_replica: int, shard: Shard) -> tf.data.Dataset:
+    """The stream's pictures in batches, the last one repeated to fill up."""
+    last = pictures.stream().reduce((tf.constant(0, tf.int64), b""), lambda _, element: element)
+    padded = pictures.stream().concatenate(tf.data.Dataset.from_tensors(last).repeat())
+    every = padded.batch(per_replica, drop_remainder=True).enumerate()
+    mine = every.filter(lambda k, _: (k % shard.total >= shard.first) & (k % shard.total < shard.first + shard.count))
+    files = mine.map(lambda _, part: part[1]).unbatch()
+    images = files.map(pictures.decode, num_parallel_calls=tf.data.AUTOTUNE)
+    return images.batch(per_replica, drop_remainder=True).take(steps * shard.count).prefetch(2)

@@ -14,10 +14,10 @@ config
 exif listing folder split affine sampled_layer backgrounds outlines
 decode random_affine materials
 rendering
-class_weights augment
-source
-cache
-pipeline
+class_weights augment encoded resources planner
+tfds_source filling disk_cache
+source cache
+pipeline tiers
 """
 _TRAINERS = """
 config quiet

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ftdata import cache
+from ftdata import tiers
 from ftdata.class_weights import class_weights
 from ftdata.source import Source, open_source
 from trainers import figures, phases, record, strategy, training
@@ -49,8 +49,8 @@ def run(
         raise ValueError(f"{source.name} has no test set and validation_fraction=0 holds none out: set it above 0")
     record.start(workdir, config, source, command_line=command_line)
     _describe(config, source, devices)
-    images = {name: cache.in_memory(getattr(source, name), config.data) for name in ("train", "validation", "test")}
-    job = Job(config, source, images, devices, workdir)
+    pictures = tiers.open_all(source, config.data, on_gpu=strategy.runs_on_gpu(devices))
+    job = Job(config, source, pictures, devices, workdir)
     _draw_samples(job)
     results = {}
     for phase in phases.sequence(config.phase):
@@ -116,8 +116,6 @@ def _describe(config: TrainConfig, source: Source, devices: tf.distribute.Strate
     weights = class_weights(source.train.labels, num_classes=len(source.class_names), mode=config.training.class_weight)
     if len(weights) <= 20:
         print(f"  class weights {', '.join(f'{weight:.4f}' for weight in weights)}")
-    mebibytes = (train + validation + test) * 3 * int(config.data.image_size or 0) ** 2 / 2**20
-    print(f"  cache: memory, {mebibytes:.0f} MiB of decoded images of {config.data.image_size} pixels")
     on_gpu = strategy.runs_on_gpu(devices)
     compiled = record.what_to_compile(config.runtime.jit_compile, on_gpu=on_gpu)
     print(
@@ -131,14 +129,15 @@ def _draw_samples(job: Job) -> None:
     """A 3x3 grid of training images with their labels."""
     order = np.random.default_rng(job.config.seed).permutation(len(job.source.train))[:9]
     captions = [job.source.class_names[label] for label in job.source.train.labels[order]]
-    grid = figures.image_grid(job.pictures("train", order), captions, title=job.source.name)
+    grid = figures.image_grid(job.pictures["train"].take(order), captions, title=job.source.name)
     figures.save(grid, job.workdir.root / "samples.png")
 
 
 def _say_where(job: Job) -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-    cached = sum(np.prod(images.shape) for images in job.images.values()) / 2**20
-    print(f"peak memory {peak:.0f} MiB, of which {cached:.0f} MiB hold the decoded images")
+    held = [pictures.tensor for pictures in job.pictures.values() if pictures.tensor is not None]
+    cached = sum(np.prod(tensor.shape) for tensor in held) / 2**20
+    print(f"peak memory {peak:.0f} MiB, of which {cached:.0f} MiB are decoded images (in {job.pictures['train'].tier})")
     print(
         f"everything is in {job.workdir.root}; watch it with: tensorboard --logdir={job.workdir.root / 'logs'}",
         flush=True,

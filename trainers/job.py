@@ -3,10 +3,10 @@
 import dataclasses
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from ftdata import pipeline
+from ftdata.cache import Pictures
 from ftdata.source import Source
 from trainers import evaluate, record, strategy
 from trainers.config import TrainConfig
@@ -17,11 +17,11 @@ from trainers.workdir import Workdir
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """Configuration, pictures, devices and files. `images` holds uint8 [n, side, side, 3] for each split by name."""
+    """Configuration, pictures of each split by name, devices and files."""
 
     config: TrainConfig
     source: Source
-    images: dict[str, tf.Tensor]
+    pictures: dict[str, Pictures]
     strategy: tf.distribute.Strategy
     workdir: Workdir
 
@@ -30,11 +30,6 @@ class Job:
         """What XLA compiles."""
         on_gpu = strategy.runs_on_gpu(self.strategy)
         return record.what_to_compile(self.config.runtime.jit_compile, on_gpu=on_gpu)
-
-    def pictures(self, split: str, index: np.ndarray) -> np.ndarray:
-        """Pictures of a split, uint8 [k, side, side, 3]; gathered where they lie, not on an accelerator."""
-        with tf.device("CPU:0"):
-            return tf.gather(self.images[split], index).numpy()
 
     def distribute(self, dataset: tf.data.Dataset) -> Any:
         """A dataset of one batch a replica and step, dealt to the replicas."""
@@ -51,5 +46,5 @@ def evaluate_split(name: str, job: Job, score: EvaluationStep) -> Evaluation:
     """Scores every picture of a split."""
     labels = getattr(job.source, name).labels
     batch_size = job.config.training.batch_size
-    dataset = pipeline.for_evaluation(job.images[name], labels, global_batch=batch_size, shard=job.shard)
+    dataset = pipeline.for_evaluation(job.pictures[name], labels, global_batch=batch_size, shard=job.shard)
     return evaluate.evaluate(score, job.distribute(dataset), labels)

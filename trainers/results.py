@@ -1,6 +1,5 @@
 """What a phase leaves behind: metrics, reports and pictures."""
 
-import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -81,9 +80,7 @@ def _draw(
         histories = {phase.starts_from: earlier, **histories}
     pictures = {
         "confusion_matrix": figures.confusion_matrix(evaluate.confusion_matrix(test), names, title=title),
-        "mistakes": figures.mistakes(
-            functools.partial(job.pictures, "test"), test.labels, test.probabilities, names, title=title
-        ),
+        "mistakes": figures.mistakes(job.pictures["test"].take, test.labels, test.probabilities, names, title=title),
     }
     figures.save(figures.curves(histories), job.workdir.phase(phase.name).curves)
     for name, picture in pictures.items():

@@ -5,6 +5,8 @@ restart: augmentation parameters are drawn for the global batch, and the states 
 generators are assigned before the forward pass.
 """
 
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -19,7 +21,11 @@ COMPILE_STEP, COMPILE_AUGMENTATION, COMPILE_NOTHING = "step", "augmentation", "n
 
 
 class TrainStep:
-    """Forward, backward and update for one global batch."""
+    """Forward, backward and update for one global batch.
+
+    `pictures`, uint8 [n, side, side, 3], are copied into the memory of every device (the cache tier `device`):
+    gathering, augmenting and training are then one program there.
+    """
 
     def __init__(
         self,
@@ -31,7 +37,9 @@ class TrainStep:
         global_batch: int,
         label_smoothing: float,
         compiled: str,
+        pictures: tf.Tensor | None = None,
     ):
+        self._resident = () if pictures is None else _on_every_device(pictures, strategy)
         self.model, self.logits = model, logits_of(model)
         self.optimizer, self.strategy = optimizer, strategy
         self.augmentation, self.global_batch = augmentation, global_batch
@@ -49,23 +57,25 @@ class TrainStep:
         """Trains on one global batch.
 
         Args:
-          batch: as `ftdata.pipeline.for_training` makes it, distributed over the replicas.
+          batch: as `ftdata.pipeline.for_training` makes it, distributed over the replicas. Without "image",
+            pictures are gathered from those given at construction.
           step: of the phase.
           learning_rate: of this step.
 
         Returns:
           float32 [3]: sum of the weighted losses, number of right answers, number of pictures.
         """
-        return self._run(batch, tf.constant(step, tf.int32), tf.constant(learning_rate, tf.float32))
+        number, rate = tf.constant(step, tf.int32), tf.constant(learning_rate, tf.float32)
+        return self._run(batch, number, rate, self._resident)
 
-    def _distributed_step(self, batch: Batch, step: tf.Tensor, learning_rate: tf.Tensor) -> tf.Tensor:
+    def _distributed_step(self, batch: Batch, step: tf.Tensor, learning_rate: tf.Tensor, resident: Any) -> tf.Tensor:
         self.optimizer.learning_rate.assign(learning_rate)
-        totals = self.strategy.run(self._replica_step, args=(batch, step))
+        totals = self.strategy.run(self._replica_step, args=(batch, step, resident))
         return self.strategy.reduce(tf.distribute.ReduceOp.SUM, totals, axis=None)
 
-    def _replica_step(self, batch: Batch, step: tf.Tensor) -> tf.Tensor:
+    def _replica_step(self, batch: Batch, step: tf.Tensor, resident: Any) -> tf.Tensor:
         self._assign_seeds(step)
-        gradients, totals = self._gradients(batch, step)
+        gradients, totals = self._gradients(batch, step, resident)
         self.optimizer.apply(gradients, self.model.trainable_variables)
         return totals
 
@@ -89,8 +99,9 @@ class TrainStep:
     def _augmented(self, images: tf.Tensor, slots: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
         return self.augmentation(images, slots, step=step, global_batch=self.global_batch)
 
-    def _loss_and_gradients(self, batch: Batch, step: tf.Tensor) -> tuple[list[tf.Tensor], tf.Tensor]:
-        images = self._augment(batch["image"], batch["slot"], step)
+    def _loss_and_gradients(self, batch: Batch, step: tf.Tensor, resident: Any) -> tuple[list[tf.Tensor], tf.Tensor]:
+        pictures = batch["image"] if "image" in batch else tf.gather(resident, batch["index"])
+        images = self._augment(pictures, batch["slot"], step)
         variables = [variable.value for variable in self.model.trainable_variables]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
@@ -101,6 +112,17 @@ class TrainStep:
         right = tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), batch["label"])
         totals = [tf.reduce_sum(losses), tf.reduce_sum(tf.cast(right, tf.float32)), float(losses.shape[0])]
         return tape.gradient(loss, variables), tf.stack(totals)
+
+
+def _on_every_device(pictures: tf.Tensor, strategy: tf.distribute.Strategy) -> Any:
+    """A copy of the decoded pictures in the memory of each replica's device."""
+    devices = strategy.extended.worker_devices
+
+    def copy(context: tf.distribute.ValueContext) -> tf.Tensor:
+        with tf.device(devices[context.replica_id_in_sync_group]):
+            return tf.identity(pictures)
+
+    return strategy.experimental_distribute_values_from_function(copy)
 
 
 def cross_entropy(logits: tf.Tensor, labels: tf.Tensor, label_smoothing: float) -> tf.Tensor:

@@ -53,7 +53,7 @@ def _build(phase: phases.Phase, job: Job) -> keras.Model:
         network = model.build(
             config.model,
             num_classes=len(job.source.class_names),
-            image_size=job.images["train"].shape[1],
+            image_size=int(config.data.image_size or 0),
             policy=config.runtime.mixed_precision,
         )
         phases.set_trainable(network, phase, config)
@@ -78,7 +78,7 @@ def _train(
 
     def batches(first: int, end: int) -> Iterator[Any]:
         dataset = pipeline.for_training(
-            job.images["train"],
+            job.pictures["train"],
             job.source.train.labels,
             class_weights=weights,
             global_batch=training.batch_size,
@@ -104,6 +104,7 @@ def _train(
         global_batch=training.batch_size,
         label_smoothing=training.label_smoothing,
         compiled=job.compiled,
+        pictures=job.pictures["train"].tensor if job.pictures["train"].tier == "device" else None,
     )
     return loop.Loop(
         make_plan(phase, job),
@@ -176,7 +177,7 @@ def _show_training_images(board: own_callbacks.TensorBoardWriter, job: Job, augm
     count = min(16, job.config.training.batch_size)
     index = pipeline.picture_at(tf.range(count, dtype=tf.int64), count=len(job.source.train), seed=job.config.seed)
     augmented = augmentation(
-        tf.constant(job.pictures("train", index.numpy())),
+        tf.constant(job.pictures["train"].take(index.numpy())),
         tf.range(count),
         step=tf.constant(0),
         global_batch=job.config.training.batch_size,

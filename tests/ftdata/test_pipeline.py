@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from ftdata.cache import held
 from ftdata.pipeline import Shard, for_evaluation, for_training, picture_at
 
 SEED = 7
@@ -17,7 +18,7 @@ def pictures(n):
     numbers = np.arange(n)
     images = np.zeros((n, 2, 3, 2), np.uint8)
     images[..., 0], images[..., 1] = (numbers % 256)[:, None, None], (numbers // 256)[:, None, None]
-    return tf.constant(images), (numbers * 5 % 3).astype(np.int32)
+    return held(tf.constant(images)), (numbers * 5 % 3).astype(np.int32)
 
 
 def training(n, global_batch, steps, *, seed=SEED, shard=WHOLE):

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from ftdata import pipeline
 from ftdata.augment import Augmentation
+from ftdata.cache import held
 from ftdata.config import AugmentConfig
 from trainers import model, optimizer, phases
 from trainers.config import ModelConfig, TrainConfig, TrainingConfig
@@ -41,7 +42,7 @@ def _train(strategy, *, steps, dropout=0.0, compiled=COMPILE_AUGMENTATION, first
     )
     replicas = strategy.num_replicas_in_sync
     dataset = pipeline.for_training(
-        _IMAGES,
+        held(tf.constant(_IMAGES)),
         _LABELS,
         class_weights=_WEIGHTS,
         global_batch=_BATCH,
@@ -155,7 +156,7 @@ def test_evaluation_scores_every_picture_once_on_any_number_of_devices():
         step = EvaluationStep(network, strategy=strategy, compiled=COMPILE_NOTHING)
         replicas = strategy.num_replicas_in_sync
         shard = pipeline.Shard(0, replicas, replicas)
-        dataset = pipeline.for_evaluation(_IMAGES, _LABELS, global_batch=_BATCH, shard=shard)  # 30 = 3 * 8 + 6
+        dataset = pipeline.for_evaluation(held(_IMAGES), _LABELS, global_batch=_BATCH, shard=shard)  # 30 = 3 * 8 + 6
         parts = [step(batch) for batch in strategy.distribute_datasets_from_function(lambda _, d=dataset: d)]
         index = np.concatenate([part[0] for part in parts])
         assert sorted(index) == list(range(_COUNT))

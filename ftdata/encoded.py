@@ -1,0 +1,46 @@
+"""The pictures of one split as encoded files, in a fixed order."""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """Pictures of one split, in a fixed order.
+
+    `labels` is int32 [n]; `names` are file names relative to the data set (numbers where it has none).
+    `positions`, int64 [n], rising, says where they stand in the whole set, which `open_at(positions)` reads
+    and `stamp(positions)` identifies. `paths`, bytes [n], is None where pictures can only be read in sequence.
+    """
+
+    labels: np.ndarray
+    names: tuple[str, ...]
+    positions: np.ndarray
+    open_at: Callable[[np.ndarray], tf.data.Dataset]
+    stamp: Callable[[np.ndarray], str]
+    paths: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def encoded(self) -> tf.data.Dataset:
+        """The image files' bytes: n scalar strings."""
+        return self.open_at(self.positions)
+
+    def fingerprint(self) -> str:
+        """Changes when a file is added, removed, renamed or rewritten: a digest of names, sizes and times."""
+        return self.stamp(self.positions)
+
+    def subset(self, chosen: np.ndarray) -> "Split":
+        """The pictures marked in `chosen`, bool [n]."""
+        names = tuple(name for name, keep in zip(self.names, chosen, strict=True) if keep)
+        return dataclasses.replace(
+            self,
+            labels=self.labels[chosen],
+            names=names,
+            positions=self.positions[chosen],
+            paths=None if self.paths is None else self.paths[chosen],
+        )

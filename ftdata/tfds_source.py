@@ -1,0 +1,123 @@
+"""Open a data set of TensorFlow Datasets: ours by module, any other by its name."""
+
+import hashlib
+import importlib
+import logging
+import os
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from ftdata.config import DataConfig
+from ftdata.encoded import Split
+
+# Builders of this project: TFDS data sets that need no registration and no network (knifey_spoony excepted).
+BUILDERS = {
+    "cutlery": "ftdata.cutlery.cutlery_dataset_builder",
+    "objects": "ftdata.objects.objects_dataset_builder",
+    "knifey_spoony": "ftdata.knifey_spoony.knifey_spoony_dataset_builder",
+}
+
+
+def open_tfds(config: DataConfig) -> tuple[str, tuple[str, ...], dict[str, Split]]:
+    """Opens `config.dataset`, preparing it where that has not been done yet.
+
+    Returns:
+      Its full name, its class names, and the splits it has of `train`, `validation` and `test`. A validation
+      split serves as the test set where there is no other with labels.
+
+    Raises:
+      ValueError: an unknown name, no split `train`, no image or no label among its features.
+    """
+    builder = _prepared_builder(config)
+    image_key, label_key = _feature_keys(builder)
+    available = set(builder.info.splits)
+    if "train" not in available:
+        raise ValueError(f"dataset {config.dataset} has no split 'train', only {', '.join(sorted(available))}")
+    splits = {name: _from_tfds(builder, name, image_key, label_key) for name in available & {"train", "test"}}
+    if "validation" in available:
+        splits["validation"] = _from_tfds(builder, "validation", image_key, label_key)
+    if "test" in splits and (splits["test"].labels < 0).any():  # a competition's test set without labels
+        del splits["test"]
+    if "test" not in splits and "validation" in splits:
+        splits["test"] = splits.pop("validation")
+    return builder.info.full_name, tuple(builder.info.features[label_key].names), splits
+
+
+def _prepared_builder(config: DataConfig) -> Any:
+    """The TFDS builder, its files written; ours by module, any other by TFDS's registry or from data_dir."""
+    import tensorflow_datasets as tfds
+
+    tfds.disable_progress_bar()
+    logging.getLogger("absl").addFilter(_is_worth_saying)
+    name = str(config.dataset)
+    options = {"data_dir": config.data_dir} if config.data_dir else {}
+    try:
+        if name in BUILDERS:
+            builder = importlib.import_module(BUILDERS[name]).Builder(**options)
+        else:
+            builder = tfds.builder(name, try_gcs=False, **options)
+    except (ValueError, AssertionError) as error:  # not found; malformed; no such configuration or version
+        reason = str(error).strip().splitlines()[0]
+        choices = f"{', '.join(BUILDERS)}, or a name TensorFlow Datasets knows"
+        raise ValueError(f"dataset must be one of {choices}, got {name!r}: {reason}") from None
+    if not builder.data_path.exists():
+        print(f"preparing data set {name} in {builder.data_path} (once)", flush=True)
+        manual = tfds.download.DownloadConfig(manual_dir=config.manual_dir)
+        builder.download_and_prepare(download_config=manual)
+    return builder
+
+
+def _is_worth_saying(entry: logging.LogRecord) -> bool:
+    """False for what TFDS 4.9.10 says of its own code."""
+    return "`FeatureConnector.dtype` is deprecated" not in entry.getMessage()
+
+
+def _feature_keys(builder: Any) -> tuple[str, str]:
+    """The keys of the first image and the first class label among the data set's features."""
+    import tensorflow_datasets as tfds
+
+    features = dict(builder.info.features.items())
+    image = next((key for key, value in features.items() if isinstance(value, tfds.features.Image)), None)
+    label = next((key for key, value in features.items() if isinstance(value, tfds.features.ClassLabel)), None)
+    if image is None or label is None:
+        raise ValueError(
+            f"dataset {builder.name} must have an Image and a ClassLabel feature to train a classifier, "
+            f"got {', '.join(f'{key}: {type(value).__name__}' for key, value in features.items())}"
+        )
+    return image, label
+
+
+def _from_tfds(builder: Any, split_name: str, image_key: str, label_key: str) -> Split:
+    import tensorflow_datasets as tfds
+
+    name_key = next((key for key in ("file_name", "filename", "image/filename") if key in builder.info.features), None)
+    wanted = {label_key: True} | ({name_key: True} if name_key else {})
+    in_order = tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False)
+
+    def read(decoders: Any) -> tf.data.Dataset:
+        return builder.as_dataset(split=split_name, decoders=decoders, read_config=in_order, shuffle_files=False)
+
+    rows = list(read(tfds.decode.PartialDecoding(wanted)).as_numpy_iterator())
+    labels = np.array([row[label_key] for row in rows], np.int32)
+    names = tuple(
+        row[name_key].decode(errors="replace") if name_key else f"{split_name}/{position:07d}"
+        for position, row in enumerate(rows)
+    )
+
+    def open_at(positions: np.ndarray) -> tf.data.Dataset:
+        mask = np.zeros(len(labels), bool)
+        mask[positions] = True
+        chosen = tf.constant(mask)
+        examples = read({image_key: tfds.decode.SkipDecoding()})
+        kept = examples.enumerate().filter(lambda position, _: chosen[position])
+        kept = kept.map(lambda _, example: example[image_key])
+        return kept.apply(tf.data.experimental.assert_cardinality(len(positions)))
+
+    def stamp(positions: np.ndarray) -> str:
+        files = sorted(builder.data_path.glob(f"*{split_name}*"))
+        status = [(file.name, os.stat(file).st_size, os.stat(file).st_mtime_ns) for file in files]
+        return hashlib.sha256(repr((builder.info.full_name, status)).encode() + positions.tobytes()).hexdigest()
+
+    return Split(labels, names, np.arange(len(labels)), open_at, stamp)

@@ -1,0 +1,47 @@
+"""Open the pictures of all splits in the fastest cache tier that holds them."""
+
+from collections.abc import Callable
+
+from ftdata import cache
+from ftdata.cache import Pictures
+from ftdata.config import DataConfig
+from ftdata.source import Source
+
+SPLITS = ("train", "validation", "test")
+
+
+def open_all(
+    source: Source, config: DataConfig, *, on_gpu: bool, say: Callable[[str], None] = print
+) -> dict[str, Pictures]:
+    """The pictures of each split, by its name.
+
+    Prints the plan in a line. A tier that has no room after all is said, and the next slower one is tried. In
+    the tier `device` the held-out splits, which are read once an epoch, stay in host memory.
+
+    Args:
+      source: the splits.
+      config: `cache` and the decode settings.
+      on_gpu: whether there is accelerator memory to use.
+      say: where lines go.
+
+    Raises:
+      ValueError: a file that cannot be read or decoded; the message names it.
+      OSError, MemoryError: the tier that was asked for has no room.
+    """
+    held_out = len(source.validation) + len(source.test)
+    chosen = cache.plan(config, train=len(source.train), held_out=held_out, on_gpu=on_gpu)
+    say(f"  cache: {chosen.reason}")
+    for tier, slower in zip(chosen.tiers, (*chosen.tiers[1:], None), strict=True):
+        try:
+            return {name: _open(source, config, name, tier) for name in SPLITS}
+        except (OSError, MemoryError) as error:
+            if slower is None:
+                raise
+            say(f"  cache: no room in {tier} after all ({error}): trying {slower}")
+    raise AssertionError("a plan names a tier")
+
+
+def _open(source: Source, config: DataConfig, name: str, tier: str) -> Pictures:
+    if tier == "device" and name != "train":
+        tier = "memory"
+    return cache.open_pictures(getattr(source, name), config, tier=tier)
