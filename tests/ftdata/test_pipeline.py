@@ -102,7 +102,7 @@ def test_late_steps_do_not_overflow():
 def test_image_label_and_weight_belong_to_the_index():
     images, labels = pictures(300)
     for batch in training(300, 16, (0, 20)):
-        np.testing.assert_array_equal(batch["image"], images.numpy()[batch["index"]])
+        np.testing.assert_array_equal(batch["image"], images.tensor.numpy()[batch["index"]])
         np.testing.assert_array_equal(batch["label"], labels[batch["index"]])
         np.testing.assert_array_equal(batch["weight"], np.array([0.5, 1.0, 2.0], np.float32)[batch["label"]])
         np.testing.assert_array_equal(batch["slot"], np.arange(16))
