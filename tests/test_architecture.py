@@ -20,7 +20,7 @@ source cache
 pipeline tiers
 """
 _TRAINERS = """
-config quiet
+config quiet verdict
 workdir strategy precision schedule
 backbones
 model optimizer

@@ -17,6 +17,7 @@ from ftdata.source import Source, open_source
 from trainers import figures, phases, record, strategy, training
 from trainers.config import TrainConfig, without_effect
 from trainers.job import Job
+from trainers.verdict import verdict
 from trainers.workdir import Workdir
 
 
@@ -55,7 +56,7 @@ def run(
     results = {}
     for phase in phases.sequence(config.phase):
         results[phase.name] = training.run_phase(phase, job, callbacks=callbacks)
-    _say_where(job)
+    _say_where(job, results[config.phase])
     return results
 
 
@@ -133,7 +134,15 @@ def _draw_samples(job: Job) -> None:
     figures.save(grid, job.workdir.root / "samples.png")
 
 
-def _say_where(job: Job) -> None:
+def _say_where(job: Job, metrics: dict[str, Any]) -> None:
+    """What held the run back, what it took, and where everything is."""
+    sentence = verdict(
+        input_wait_fraction=metrics["input_wait_fraction"],
+        seconds_per_step=job.config.training.batch_size / max(metrics["images_per_second"], 1e-9),
+        on_gpu=strategy.runs_on_gpu(job.strategy),
+        tier=job.pictures["train"].tier,
+    )
+    print(f"{metrics['phase']} was {sentence}")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
     held = [pictures.tensor for pictures in job.pictures.values() if pictures.tensor is not None]
     cached = sum(np.prod(tensor.shape) for tensor in held) / 2**20

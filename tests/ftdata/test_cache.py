@@ -76,7 +76,7 @@ def test_pictures_are_held_once(tmp_path):
     grown = megabytes_of_memory("VmHWM") - before
     megabytes = images.shape.num_elements() / 1e6
     assert 59 < megabytes < 61
-    assert 0.9 * megabytes < grown < 1.6 * megabytes  # a copy on top would be twice the size
+    assert grown < 1.6 * megabytes  # a copy on top would be twice the size
 
 
 def test_unreadable_file_is_named(tmp_path):
