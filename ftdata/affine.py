@@ -13,6 +13,7 @@ import tensorflow as tf
 FILL_MODES = ("nearest", "constant", "reflect", "wrap")
 
 PARAMETERS = ("theta", "tx", "ty", "shear", "zx", "zy", "flip_horizontal", "flip_vertical")
+CROP = ("crop_top", "crop_left", "crop_height", "crop_width")  # may be left out: the whole picture
 
 Parameters = Mapping[str, tf.Tensor]
 Coefficients = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
@@ -49,11 +50,16 @@ def read_coordinates(
     """Where each output pixel reads the input: (rows, columns), float32 [batch, out_h, out_w].
 
     Flips come after the map. Where the sizes differ, the output grid is scaled to the input's by the
-    half-pixel rule before the map, so that resizing and warping are one interpolation.
+    half-pixel rule before the map, so that resizing and warping are one interpolation. A crop is taken from the
+    warped picture (so the map comes after it), and flips mirror the crop.
     """
     row_map, column_map = matrices(parameters, height=height, width=width)
-    rows = _grid(output_height, height, flip=parameters["flip_vertical"])[:, :, None]
-    columns = _grid(output_width, width, flip=parameters["flip_horizontal"])[:, None, :]
+    rows = _grid(output_height, height, flip=parameters["flip_vertical"])
+    columns = _grid(output_width, width, flip=parameters["flip_horizontal"])
+    if "crop_top" in parameters:
+        rows = _crop(rows, parameters["crop_top"], parameters["crop_height"], height)
+        columns = _crop(columns, parameters["crop_left"], parameters["crop_width"], width)
+    rows, columns = rows[:, :, None], columns[:, None, :]
 
     def read(coefficients: Coefficients) -> tf.Tensor:
         by_row, by_column, offset = (value[:, None, None] for value in coefficients)
@@ -70,6 +76,12 @@ def _grid(output_side: int, side: int, *, flip: tf.Tensor) -> tf.Tensor:
     return tf.where(flip[:, None], (side - 1) - centers[None], centers[None])
 
 
+def _crop(centers: tf.Tensor, start: tf.Tensor, length: tf.Tensor, side: int) -> tf.Tensor:
+    """Pixel centres of the whole side moved into `length` pixels from `start` on, not beyond the outermost centres."""
+    moved = start[:, None] + (centers + 0.5) * (length[:, None] / side) - 0.5
+    return tf.clip_by_value(moved, 0.0, side - 1.0)
+
+
 def warp(
     images: tf.Tensor,
     parameters: Parameters,
@@ -82,7 +94,8 @@ def warp(
 
     Args:
       images: uint8 or float [batch, height, width, channels], height and width static.
-      parameters: see `matrices`, and `flip_horizontal`, `flip_vertical`, bool [batch].
+      parameters: see `matrices`, and `flip_horizontal`, `flip_vertical`, bool [batch]; if wanted those of CROP,
+        the part to show in pixels of the warped picture, float32 [batch].
       output_size: (height, width) of the result.
       fill_mode: one of FILL_MODES, with scipy's meaning.
       cval: value outside the picture in mode `constant`.

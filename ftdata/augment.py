@@ -1,16 +1,24 @@
-"""Augmentation as Keras preprocessing layers that compute ImageDataGenerator's pictures on the accelerator."""
+"""Augmentation as Keras preprocessing layers: ImageDataGenerator's pictures and more, on the accelerator.
+
+The order: RandomAffine or RandomResizedCrop (flips included) -> channel shift -> brightness -> colour jitter -> erasing
+-> mixing of pairs. What follows ImageDataGenerator's own is off unless asked for.
+"""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 
+from ftdata.color import RandomColorJitter
 from ftdata.config import AugmentConfig
+from ftdata.erasing import RandomErasing
+from ftdata.mixing import PairMixing
 from ftdata.random_affine import RandomAffine
+from ftdata.resized_crop import RandomResizedCrop
 from ftdata.sampled_layer import Parameters, SampledLayer, at_least_zero, uniform
 
-__all__ = ["Augmentation", "RandomAffine", "RandomBrightnessFactor", "RandomChannelShift"]
+__all__ = ["Augmentation", "Augmented", "RandomAffine", "RandomBrightnessFactor", "RandomChannelShift"]
 
 
 @keras.saving.register_keras_serializable(package="ftdata")
@@ -67,8 +75,16 @@ class RandomBrightnessFactor(SampledLayer):
         return {**super().get_config(), "brightness_range": self.brightness_range}
 
 
+class Augmented(NamedTuple):
+    """Pictures float32 [batch, height, width, channels] and, where pairs are mixed, the weight of each picture's own
+    label, float32 [batch]; its partner's (`ftdata.mixing.partner_of`) has the rest."""
+
+    images: tf.Tensor
+    share: tf.Tensor | None
+
+
 class Augmentation:
-    """The configured layers in ImageDataGenerator's order, as a pure function of (seed, step, slot).
+    """The configured layers in the order above, as a pure function of (seed, step, slot).
 
     Parameters are drawn for the whole global batch and gathered by slot, so that a picture is warped alike
     however many replicas share the batch.
@@ -78,41 +94,54 @@ class Augmentation:
         self.seed = seed
         self.layers = _layers(config)
 
-    def __call__(self, images: tf.Tensor, slots: tf.Tensor, *, step: tf.Tensor, global_batch: int) -> tf.Tensor:
+    def __call__(self, images: tf.Tensor, slots: tf.Tensor, *, step: tf.Tensor, global_batch: int) -> Augmented:
         """Augments uint8 [batch, height, width, channels] to float32 of the same shape.
 
         Args:
           images: the replica's pictures.
-          slots: int32 [batch], their places in the global batch.
+          slots: int32 [batch], their places in the global batch; where pairs are mixed, consecutive from an even one.
           step: int32 scalar, the training step.
           global_batch: number of pictures over all replicas.
         """
         height, width = images.shape[1:3]
+        share = None
         for number, layer in enumerate(self.layers):
             seed = tf.stack([tf.constant(self.seed, tf.int32), tf.cast(step, tf.int32) * 8 + number])
             drawn = layer.sample(global_batch, height, width, seed)
-            images = layer.apply(images, {name: tf.gather(value, slots) for name, value in drawn.items()})
-        return tf.cast(images, tf.float32)
+            parameters = {name: tf.gather(value, slots) for name, value in drawn.items()}
+            images = layer.apply(images, parameters)
+            share = parameters.get("share")  # of the last layer, if it mixes
+        return Augmented(tf.cast(images, tf.float32), share)
 
 
 def _layers(config: AugmentConfig) -> list[SampledLayer]:
     if not config.augment:
         return []
     zoom = config.zoom_range[0] if len(config.zoom_range) == 1 else config.zoom_range
-    affine_layer = RandomAffine(
-        rotation_range=config.rotation_range,
-        width_shift_range=config.width_shift_range,
-        height_shift_range=config.height_shift_range,
-        shear_range=config.shear_range,
-        zoom_range=zoom,
-        horizontal_flip=config.horizontal_flip,
-        vertical_flip=config.vertical_flip,
-        fill_mode=config.fill_mode,
-        cval=config.cval,
-    )
-    layers: list[SampledLayer] = [affine_layer]
+    geometry: dict[str, Any] = {
+        "rotation_range": config.rotation_range,
+        "width_shift_range": config.width_shift_range,
+        "height_shift_range": config.height_shift_range,
+        "shear_range": config.shear_range,
+        "zoom_range": zoom,
+        "horizontal_flip": config.horizontal_flip,
+        "vertical_flip": config.vertical_flip,
+        "fill_mode": config.fill_mode,
+        "cval": config.cval,
+    }
+    layers: list[SampledLayer]
+    if config.random_resized_crop is None:
+        layers = [RandomAffine(**geometry)]
+    else:
+        layers = [RandomResizedCrop(config.random_resized_crop, **geometry)]
     if config.channel_shift_range:
         layers.append(RandomChannelShift(config.channel_shift_range))
     if config.brightness_range:
         layers.append(RandomBrightnessFactor(config.brightness_range))
+    if config.color_jitter:
+        layers.append(RandomColorJitter(config.color_jitter))
+    if config.random_erasing:
+        layers.append(RandomErasing(config.random_erasing))
+    if config.mixes_pairs:
+        layers.append(PairMixing(config.mixup_alpha, config.cutmix_alpha))
     return layers

@@ -143,7 +143,7 @@ class DataConfig:
 
 @dataclasses.dataclass(frozen=True)
 class AugmentConfig:
-    """Random changes of the training images; names, units and meanings are ImageDataGenerator's."""
+    """Random changes of the training images; names, units and meanings are ImageDataGenerator's, where it has them."""
 
     augment: bool = setting(True, "false switches every augmentation off")
     rotation_range: float = setting(0.0, "degrees", minimum=0.0, maximum=360.0)
@@ -163,6 +163,21 @@ class AugmentConfig:
     cval: float = setting(0.0, "grey level outside the picture with --fill_mode=constant")
     brightness_range: tuple[float, ...] | None = setting(None, "low,high: factor on the pixels", minimum=0.0)
     channel_shift_range: float = setting(0.0, "grey levels added to all channels", minimum=0.0, maximum=255.0)
+    random_resized_crop: float | None = setting(
+        None, "least share of the area that a random crop shows at full size; 0.08 is usual", minimum=0.01, maximum=1.0
+    )
+    color_jitter: float = setting(
+        0.0, "s: brightness, contrast and saturation by factors of [1-s, 1+s]; 0.4 is usual", minimum=0.0, maximum=1.0
+    )
+    random_erasing: float = setting(
+        0.0, "share of the pictures that have a rectangle blotted out", minimum=0.0, maximum=1.0
+    )
+    mixup_alpha: float = setting(
+        0.0, "MixUp: mix pairs of pictures and their labels by Beta(alpha, alpha); 0.2 is usual", minimum=0.0
+    )
+    cutmix_alpha: float = setting(
+        0.0, "CutMix: pairs exchange a rectangle, 1 is usual; with MixUp too, half of the pairs get either", minimum=0.0
+    )
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -176,3 +191,8 @@ class AugmentConfig:
                 raise ValueError(f"{name} must have low <= high, got {pair!r}")
         if self.zoom_range == (0.0, 0.0) or (len(self.zoom_range) == 2 and self.zoom_range[0] <= 0):
             raise ValueError(f"zoom_range must be above 0, got {self.zoom_range!r}")
+
+    @property
+    def mixes_pairs(self) -> bool:
+        """Whether pictures are mixed in pairs, so that a device's batch has to be even."""
+        return self.augment and bool(self.mixup_alpha or self.cutmix_alpha)

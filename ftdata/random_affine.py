@@ -128,7 +128,7 @@ class RandomAffine(SampledLayer):
         images = tf.convert_to_tensor(images)
         parameters = {
             name: tf.cast(parameters[name], tf.bool if name.startswith("flip") else tf.float32)
-            for name in affine.PARAMETERS
+            for name in (*affine.PARAMETERS, *(name for name in affine.CROP if name in parameters))
         }
         size = self.output_size or tuple(images.shape[1:3])
         pixels = affine.warp(images, parameters, output_size=size, fill_mode=self.fill_mode, cval=self.cval)

@@ -69,3 +69,10 @@ def at_least_zero(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
         raise ValueError(f"{name} must be one number >= 0, got {value!r}")
     return float(value)
+
+
+def at_most_one(name: str, value: Any) -> float:
+    """`value` as a float; ValueError names the argument if it is not a number from 0 to 1."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ValueError(f"{name} must be one number from 0 to 1, got {value!r}")
+    return float(value)

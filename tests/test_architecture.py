@@ -11,9 +11,9 @@ _ROOT = Path(__file__).parent.parent
 # Each line may import those above it (names separated by spaces stand side by side).
 _FTDATA = """
 config
-exif listing folder split affine sampled_layer backgrounds outlines
-decode random_affine materials
-rendering
+exif listing folder split affine beta rectangles sampled_layer backgrounds outlines
+decode random_affine color erasing mixing materials
+resized_crop rendering
 class_weights augment encoded resources planner
 tfds_source filling disk_cache
 source cache

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from ftdata import tiers
 from ftdata.class_weights import class_weights
+from ftdata.mixing import check_pairs
 from ftdata.source import Source, open_source
 from trainers import figures, phases, record, strategy, training
 from trainers.config import TrainConfig, without_effect
@@ -106,6 +107,8 @@ def _check_batch(config: TrainConfig, devices: tf.distribute.Strategy) -> None:
     replicas = devices.num_replicas_in_sync
     if config.training.batch_size % replicas:
         raise ValueError(f"batch_size must be a multiple of the {replicas} devices, got {config.training.batch_size}")
+    if config.augment.mixes_pairs:
+        check_pairs(config.training.batch_size // replicas)
 
 
 def _describe(config: TrainConfig, source: Source, devices: tf.distribute.Strategy) -> None:

@@ -11,7 +11,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ftdata.augment import Augmentation
+from ftdata.augment import Augmentation, Augmented
+from ftdata.mixing import partner_of
 from trainers.model import logits_of
 
 Batch = dict[str, tf.Tensor]
@@ -96,22 +97,38 @@ class TrainStep:
         for number, variable in enumerate(self._seed_states):
             variable.assign(tf.cast(states[number] + offset, variable.dtype))
 
-    def _augmented(self, images: tf.Tensor, slots: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
+    def _augmented(self, images: tf.Tensor, slots: tf.Tensor, step: tf.Tensor) -> Augmented:
         return self.augmentation(images, slots, step=step, global_batch=self.global_batch)
 
     def _loss_and_gradients(self, batch: Batch, step: tf.Tensor, resident: Any) -> tuple[list[tf.Tensor], tf.Tensor]:
         pictures = batch["image"] if "image" in batch else tf.gather(resident, batch["index"])
-        images = self._augment(pictures, batch["slot"], step)
+        images, share = self._augment(pictures, batch["slot"], step)
         variables = [variable.value for variable in self.model.trainable_variables]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
             logits = self.logits(images, training=True)
-            losses = batch["weight"] * cross_entropy(logits, batch["label"], self.label_smoothing)
+            losses = self._losses(logits, batch, share)
             # a share of the global mean: the optimizer sums the replicas' gradients
             loss = self.optimizer.scale_loss(tf.reduce_sum(losses) / self.global_batch)
-        right = tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), batch["label"])
+        right = tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), _main_label(batch["label"], share))
         totals = [tf.reduce_sum(losses), tf.reduce_sum(tf.cast(right, tf.float32)), float(losses.shape[0])]
         return tape.gradient(loss, variables), tf.stack(totals)
+
+    def _losses(self, logits: tf.Tensor, batch: Batch, share: tf.Tensor | None) -> tf.Tensor:
+        """Of each picture, weighted by class; where pairs are mixed, of both labels by their shares."""
+
+        def losses(label: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
+            return weight * cross_entropy(logits, label, self.label_smoothing)
+
+        own = losses(batch["label"], batch["weight"])
+        if share is None:
+            return own
+        return share * own + (1 - share) * losses(partner_of(batch["label"]), partner_of(batch["weight"]))
+
+
+def _main_label(labels: tf.Tensor, share: tf.Tensor | None) -> tf.Tensor:
+    """The label with the larger share, which training accuracy counts."""
+    return labels if share is None else tf.where(share >= 0.5, labels, partner_of(labels))
 
 
 def _on_every_device(pictures: tf.Tensor, strategy: tf.distribute.Strategy) -> Any:

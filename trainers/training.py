@@ -183,5 +183,7 @@ def _show_training_images(board: own_callbacks.TensorBoardWriter, job: Job, augm
         global_batch=job.config.training.batch_size,
     )
     captions = [job.source.class_names[label] for label in job.source.train.labels[index.numpy()]]
-    grid = figures.image_grid(augmented.numpy(), captions, title="training images, augmented")
+    if augmented.share is not None:
+        captions = [f"{share:.0%} {caption}" for share, caption in zip(augmented.share.numpy(), captions, strict=True)]
+    grid = figures.image_grid(augmented.images.numpy(), captions, title="training images, augmented")
     board.image("training_images", figures.as_image(grid), step=0)

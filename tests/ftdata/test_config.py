@@ -20,6 +20,9 @@ REFUSED = [
     (DataConfig, {"image_size": 4097}, "from 8 to 4096"),
     (AugmentConfig, {"rotation_range": 360.5}, "from 0.0 to 360.0"),
     (AugmentConfig, {"width_shift_range": -0.1}, ">= 0.0"),
+    (AugmentConfig, {"random_erasing": 1.1}, "from 0.0 to 1.0"),
+    (AugmentConfig, {"random_resized_crop": 0.0}, "from 0.01 to 1.0"),
+    (AugmentConfig, {"mixup_alpha": -0.2}, ">= 0.0"),
     (TrainingConfig, {"batch_size": 0}, ">= 1"),
     (TrainConfig, {"seed": 2**31}, "from 0 to 2147483647"),
     # a bound holds for every number of a tuple
@@ -114,6 +117,13 @@ def test_configs_are_frozen(kind):
     field = dataclasses.fields(kind)[0].name
     with pytest.raises(dataclasses.FrozenInstanceError):
         setattr(kind(), field, None)
+
+
+def test_pairs_are_mixed_if_an_alpha_is_above_zero_and_augmentation_is_on():
+    assert not AugmentConfig().mixes_pairs
+    assert AugmentConfig(mixup_alpha=0.2).mixes_pairs
+    assert AugmentConfig(cutmix_alpha=1.0).mixes_pairs
+    assert not AugmentConfig(cutmix_alpha=1.0, augment=False).mixes_pairs
 
 
 def test_replacing_a_setting_checks_it_again():

@@ -182,6 +182,13 @@ def test_no_validation_split_keeps_the_last_epoch(photo_folder, tmp_path):
             {"runtime": {"distribution_strategy": "mirrored"}, "training": {"batch_size": 5}},
             "a multiple of the 2 devices",
         ),
+        (
+            {
+                **{"runtime": {"distribution_strategy": "mirrored"}, "training": {"batch_size": 6}},
+                "augment": {"cutmix_alpha": 1.0},
+            },
+            "must be even on each device with mixup_alpha or cutmix_alpha, .* got 3 a device: change batch_size",
+        ),
         ({"data": {"image_dir": "/nowhere"}}, "no such folder"),
     ],
 )

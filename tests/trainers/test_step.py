@@ -18,9 +18,24 @@ _SIDE, _COUNT, _BATCH = 32, 30, 8
 _IMAGES = np.random.default_rng(0).integers(0, 256, (_COUNT, _SIDE, _SIDE, 3), np.uint8)
 _LABELS = np.arange(_COUNT, dtype=np.int32) % 3
 _WEIGHTS = np.array([0.5, 1.0, 2.0], np.float32)
+_GEOMETRY = AugmentConfig(rotation_range=45, horizontal_flip=True)
+_EVERYTHING = AugmentConfig(
+    **{"rotation_range": 45, "horizontal_flip": True, "random_resized_crop": 0.3, "color_jitter": 0.4},
+    **{"random_erasing": 0.5, "mixup_alpha": 0.4, "cutmix_alpha": 1.0},
+)
 
 
-def _train(strategy, *, steps, dropout=0.0, compiled=COMPILE_AUGMENTATION, first=0, policy="float32", **training):
+def _train(
+    strategy,
+    *,
+    steps,
+    dropout=0.0,
+    compiled=COMPILE_AUGMENTATION,
+    first=0,
+    policy="float32",
+    augment=_GEOMETRY,
+    **training,
+):
     """Losses of some steps of fine-tuning vgg_nano, and the model."""
     keras.utils.set_random_seed(1)
     config = TrainConfig(
@@ -35,7 +50,7 @@ def _train(strategy, *, steps, dropout=0.0, compiled=COMPILE_AUGMENTATION, first
         network,
         adjust,
         strategy=strategy,
-        augmentation=Augmentation(AugmentConfig(rotation_range=45, horizontal_flip=True), seed=9),
+        augmentation=Augmentation(augment, seed=9),
         global_batch=_BATCH,
         label_smoothing=0.1,
         compiled=compiled,
@@ -59,10 +74,12 @@ def _one():
     return tf.distribute.OneDeviceStrategy("/cpu:0")
 
 
-@pytest.mark.parametrize("settings", [{"optimizer": "sgd"}, {"optimizer": "sgd", "gradient_clip_norm": 0.1}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"gradient_clip_norm": 0.1}, {"augment": _EVERYTHING}], ids=["plain", "clipped", "mixed"]
+)
 def test_two_replicas_give_the_losses_and_weights_of_one(settings):
-    one, network = _train(_one(), steps=10, **settings)
-    two, mirrored = _train(create("mirrored"), steps=10, **settings)
+    one, network = _train(_one(), steps=10, optimizer="sgd", **settings)
+    two, mirrored = _train(create("mirrored"), steps=10, optimizer="sgd", **settings)
     np.testing.assert_allclose(two, one, rtol=1e-5)
     for ours, theirs in zip(mirrored.weights, network.weights, strict=True):
         np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5, atol=1e-6)
@@ -74,6 +91,28 @@ def test_the_totals_are_weighted_losses_right_answers_and_pictures():
     assert totals[0, 2] == _BATCH
     assert totals[0, 1] in range(_BATCH + 1)
     assert 0 < totals[0, 0] < 3 * 2.0 * _BATCH
+
+
+def test_mixed_pictures_count_for_both_labels_by_share_and_class_weight():
+    totals, _ = _train(_one(), steps=1, optimizer="sgd", augment=_EVERYTHING)
+    _, network = _train(_one(), steps=0, augment=_EVERYTHING)  # as it was before that step
+    batch = next(
+        iter(pipeline.for_training(_IMAGES, _LABELS, class_weights=_WEIGHTS, global_batch=_BATCH, seed=9, steps=(0, 1)))
+    )
+    images, share = Augmentation(_EVERYTHING, seed=9)(
+        batch["image"], batch["slot"], step=tf.constant(0), global_batch=_BATCH
+    )
+    logs = np.log(network(images, training=False).numpy().astype(np.float64))
+    expected, right = 0.0, 0
+    for place, own in enumerate(share.numpy()):
+        labels = [int(batch["label"][place]), int(batch["label"][place ^ 1])]
+        for label, part in zip(labels, (own, 1 - own), strict=True):
+            target = np.full(3, 0.1 / 3)  # the label smoothing of _train
+            target[label] += 0.9
+            expected += part * _WEIGHTS[label] * -np.sum(target * logs[place])
+        right += int(np.argmax(logs[place]) == labels[0 if own >= 0.5 else 1])
+    assert totals[0].tolist() == pytest.approx([expected, right, _BATCH], rel=1e-4)
+    assert 0 < share.numpy().min() < 0.5 < share.numpy().max() < 1  # both labels led somewhere
 
 
 def test_dropout_and_augmentation_are_functions_of_seed_and_step():
@@ -126,11 +165,12 @@ def test_dropout_masks_differ_between_replicas_and_steps():
     np.testing.assert_array_equal(second, again[1])
 
 
-def test_what_is_compiled_does_not_change_the_numbers():
+@pytest.mark.parametrize("augment", [_GEOMETRY, _EVERYTHING], ids=["geometry", "everything"])
+def test_what_is_compiled_does_not_change_the_numbers(augment):
     # without dropout, whose masks Keras draws from other bits when XLA compiles them
-    plain, _ = _train(_one(), steps=3, optimizer="sgd", compiled=COMPILE_NOTHING)
+    plain, _ = _train(_one(), steps=3, optimizer="sgd", compiled=COMPILE_NOTHING, augment=augment)
     for compiled in (COMPILE_AUGMENTATION, COMPILE_STEP):
-        results, _ = _train(_one(), steps=3, optimizer="sgd", compiled=compiled)
+        results, _ = _train(_one(), steps=3, optimizer="sgd", compiled=compiled, augment=augment)
         np.testing.assert_allclose(results, plain, rtol=2e-4)
 
 
