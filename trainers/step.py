@@ -135,7 +135,7 @@ def _on_every_device(pictures: tf.Tensor, strategy: tf.distribute.Strategy) -> A
     """A copy of the decoded pictures in the memory of each replica's device."""
     devices = strategy.extended.worker_devices
 
-    def copy(context: tf.distribute.ValueContext) -> tf.Tensor:
+    def copy(context: tf.distribute.experimental.ValueContext) -> tf.Tensor:
         with tf.device(devices[context.replica_id_in_sync_group]):
             return tf.identity(pictures)
 

@@ -146,6 +146,15 @@ def test_mirrored_on_two_devices_gives_the_run_of_one_device(photo_folder, tmp_p
     np.testing.assert_allclose(losses["mirrored"], losses["one_device"], rtol=1e-5)
 
 
+@pytest.mark.parametrize("tier", ["device", "disk", "none"])
+def test_every_cache_tier_trains_the_same_model(finished, photo_folder, tmp_path, tier):
+    _, results, _ = finished
+    config = make_config(photo_folder, tmp_path)
+    data = dataclasses.replace(config.data, cache=tier, data_dir=str(tmp_path))
+    in_tier = experiment.run(dataclasses.replace(config, data=data, phase="transfer"))
+    assert in_tier["transfer"]["weights_sha256"] == results["transfer"]["weights_sha256"]
+
+
 def test_going_on_from_a_trained_model(finished, photo_folder, tmp_path):
     model_dir, _, _ = finished
     config = make_config(photo_folder, tmp_path, transfer_epochs=1, transfer_learning_rate=0.0)

@@ -97,7 +97,11 @@ def test_mixed_pictures_count_for_both_labels_by_share_and_class_weight():
     totals, _ = _train(_one(), steps=1, optimizer="sgd", augment=_EVERYTHING)
     _, network = _train(_one(), steps=0, augment=_EVERYTHING)  # as it was before that step
     batch = next(
-        iter(pipeline.for_training(_IMAGES, _LABELS, class_weights=_WEIGHTS, global_batch=_BATCH, seed=9, steps=(0, 1)))
+        iter(
+            pipeline.for_training(
+                held(tf.constant(_IMAGES)), _LABELS, class_weights=_WEIGHTS, global_batch=_BATCH, seed=9, steps=(0, 1)
+            )
+        )
     )
     images, share = Augmentation(_EVERYTHING, seed=9)(
         batch["image"], batch["slot"], step=tf.constant(0), global_batch=_BATCH
