@@ -48,6 +48,7 @@ def main(argv: list[str]) -> None:
     measured = timing.rates(contenders, repeats=2 if flags.quick else 10, warmup=1, least_seconds=0.0)
     results_file.publish(
         timing.rows(measured, baseline="transfer, float32", batch_size=_BATCH),
+        question="A training step of VGG16",
         left_out="Augmentation is included; reading and decoding are left out.",
         json_file=flags.json,
     )
