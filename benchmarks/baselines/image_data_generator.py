@@ -1,15 +1,19 @@
 """Keras's legacy ImageDataGenerator with the notebook's settings."""
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ftdata.config import AugmentConfig
+
 NOTEBOOK: dict[str, Any] = {
     **{"rotation_range": 180, "width_shift_range": 0.1, "height_shift_range": 0.1, "shear_range": 0.1},
     **{"zoom_range": [0.9, 1.5], "horizontal_flip": True, "vertical_flip": True},
 }
+AUGMENT = AugmentConfig(**{**NOTEBOOK, "zoom_range": tuple(NOTEBOOK["zoom_range"])})  # the same in this project's terms
 
 
 def create(**settings: Any) -> Any:
@@ -27,7 +31,13 @@ def warp(images: np.ndarray) -> Callable[[], Any]:
     return lambda: [generator.random_transform(image) for image in images]
 
 
-def flow(folder: Path, *, batch_size: int, side: int) -> Callable[[], Any]:
-    """Reads a batch from class folders: decoding, resizing, warping, dividing."""
-    batches = create(**NOTEBOOK).flow_from_directory(str(folder), target_size=(side, side), batch_size=batch_size)
-    return lambda: next(batches)
+def flow(folder: Path, *, batch_size: int, side: int, **settings: Any) -> Any:
+    """Batches of class folders without end: decoding, resizing, warping, dividing."""
+    return read(create(**NOTEBOOK, **settings), folder, batch_size=batch_size, side=side, shuffle=True)
+
+
+def read(generator: Any, folder: Path, *, batch_size: int, side: int, shuffle: bool) -> Any:
+    """`generator.flow_from_directory` without what it prints."""
+    sizes = {"target_size": (side, side), "batch_size": batch_size}
+    with contextlib.redirect_stdout(None):
+        return generator.flow_from_directory(str(folder), **sizes, shuffle=shuffle)
