@@ -1,7 +1,7 @@
 """All benchmarks as one dated page with a picture: `python -m benchmarks.report [--quick] [--image_dir=FOLDER]`
 
-Writes <hardware>_<yyyy-mm>.md and .png into benchmarks/results (`--output`). Benchmarks run one after the other, each in
-a process of its own.
+Writes <hardware>_<yyyy-mm>.md and .png into benchmarks/results (`--output`). Benchmarks run one after the other, each
+in a process of its own.
 """
 
 import datetime
@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks import chart, results_file
+from benchmarks import chart, results_file, worker
 from flags import benchmark
 from trainers.workdir import write_atomically
 
@@ -51,7 +51,8 @@ def _run(name: str, json_file: Path, flags: Any) -> dict[str, Any]:
     arguments = [f"--json={json_file}"]
     arguments += ["--quick"] if flags.quick else []
     arguments += [f"--image_dir={flags.image_dir}"] if flags.image_dir else []
-    status = subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *arguments]).returncode
+    with worker.quiet_start():
+        status = subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *arguments]).returncode
     if status:
         sys.exit(status)
     return json.loads(json_file.read_text())

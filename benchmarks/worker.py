@@ -17,7 +17,7 @@ class Worker:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, kind, arguments), daemon=True)
-        with _chatter_held_back():
+        with quiet_start():
             self._process.start()
         theirs.close()
         self._name = kind.__name__
@@ -85,8 +85,9 @@ class Workers:
 
 
 @contextlib.contextmanager
-def _chatter_held_back() -> Iterator[None]:
-    """Lets the new process load TensorFlow as quietly as this one did, which left its log level behind."""
+def quiet_start() -> Iterator[None]:
+    """Lets a process started in this block load TensorFlow as quietly as this one did, which left its log level
+    behind."""
     level = os.environ.pop("TF_CPP_MIN_LOG_LEVEL", None)
     if level not in (None, "3"):
         os.environ["TF_CPP_MIN_LOG_LEVEL"] = str(level)

@@ -1,6 +1,7 @@
 """Keras's legacy ImageDataGenerator with the notebook's settings."""
 
 import contextlib
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -39,5 +40,5 @@ def flow(folder: Path, *, batch_size: int, side: int, **settings: Any) -> Any:
 def read(generator: Any, folder: Path, *, batch_size: int, side: int, shuffle: bool) -> Any:
     """`generator.flow_from_directory` without what it prints."""
     sizes = {"target_size": (side, side), "batch_size": batch_size}
-    with contextlib.redirect_stdout(None):
+    with contextlib.redirect_stdout(io.StringIO()):
         return generator.flow_from_directory(str(folder), **sizes, shuffle=shuffle)
