@@ -8,29 +8,50 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+_CONTRACT = ("name", "batch_size", "images_per_second", "repeats", "vs_baseline")
 
-def publish(rows: Sequence[dict[str, Any]], *, left_out: str, json_file: str | None) -> None:
+
+def publish(rows: Sequence[dict[str, Any]], *, question: str, left_out: str, json_file: str | None) -> None:
     """Prints the rows as a Markdown table and writes them as JSON where asked to.
 
     Args:
-      rows: of `timing.rows`.
+      rows: of `timing.rows`; a further key makes a further column.
+      question: what is measured, in a line.
       left_out: a sentence on what the numbers do not include.
       json_file: path, or None.
     """
-    print(f"{hardware()}; {software()}\n")
-    print("| way | images/s (median) | p10 - p90 | against the first |\n|---|---|---|---|")
-    for row in rows:
-        rate = row["images_per_second"]
-        median, low, high = (_three_digits(rate[name]) for name in ("median", "p10", "p90"))
-        print(f"| {row['name']} | {median} | {low} - {high} | {row['vs_baseline']:.2f} |")
-    print(f"\nBatches of {rows[0]['batch_size']}, {rows[0]['repeats']} interleaved rounds. {left_out}")
+    print(f"{question}\n{hardware()}; {software()}\n\n{table(rows)}\n\n{left_out}")
     if json_file:
         result = {"hardware": hardware(), "software": software(), "date": datetime.date.today().isoformat()}
+        result |= {"question": question, "left_out": left_out}
         Path(json_file).write_text(json.dumps({**result, "rows": list(rows)}, indent=2) + "\n")
 
 
-def _three_digits(rate: float) -> str:
-    return f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """The rows as a Markdown table: the contract's columns, then any others that a row has."""
+    further = list(dict.fromkeys(key for row in rows for key in row if key not in _CONTRACT))
+    titles = ["way", "batch", "images/s (median)", "p10 - p90", "rounds", "against baseline"]
+    titles += [key.replace("_", " ") for key in further]
+    lines = [_line(titles), "|" + "---|" * len(titles)]
+    for row in rows:
+        median, low, high = (three_digits(row["images_per_second"][name]) for name in ("median", "p10", "p90"))
+        cells = [row["name"], str(row["batch_size"]), median, f"{low} - {high}", str(row["repeats"])]
+        cells.append(f"{row['vs_baseline']:.2f}")
+        lines.append(_line(cells + [_cell(row.get(key)) for key in further]))
+    return "\n".join(lines)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else three_digits(value) if isinstance(value, int | float) else str(value)
+
+
+def three_digits(number: float) -> str:
+    """`1,234`, `12.3`, `0.123`."""
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
 
 
 def hardware() -> str:

@@ -1,82 +1,129 @@
 """How many pictures a second does a training step take? `python -m benchmarks.train_step`
 
-VGG16 at 224x224 with the notebook's head, both phases, in float32 and in the precision this machine is
-fastest in, on a batch that already rests on the device: no input pipeline in the way. Ten steps of each.
+Each step is measured on a batch that already rests on the device, and on batches that come through the input
+pipeline out of the cache: the difference is what the input costs. The share of the device's peak is the model's
+arithmetic (benchmarks/flops.py) against a large matrix product in the same precision, measured in the same rounds.
 """
 
 import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from benchmarks import results_file, timing
+from benchmarks import flops, ours, peak, pictures, results_file, timing
+from benchmarks.networks import Network, chosen
 from flags import benchmark
-from ftdata.augment import Augmentation
-from ftdata.config import AugmentConfig
-from trainers import model, optimizer, phases, precision, record, strategy
-from trainers.config import ModelConfig, TrainConfig, TrainingConfig
+from ftdata.source import Source, load_folder
+from trainers import precision, strategy
 from trainers.step import TrainStep
 
-_BATCH, _SIDE = 20, 224
-_CONFIG = TrainConfig(
-    model=ModelConfig(
-        "VGG16", weights="none", preprocessing="rescale", pooling="flatten", dense_units=1024, dropout=0.5
-    ),
-    training=TrainingConfig(unfreeze=("block4", "block5")),
+LEFT_OUT = (
+    "Augmentation, weighting and the update are included; validation, checkpoints and the first epoch (decoding) are "
+    "left out. gflop is the model's arithmetic a picture, forward and backward; of peak its share of what a matrix "
+    "product reaches."
 )
-_AUGMENT = AugmentConfig(
-    rotation_range=180.0,
-    width_shift_range=0.1,
-    height_shift_range=0.1,
-    shear_range=0.1,
-    zoom_range=(0.9, 1.5),
-    horizontal_flip=True,
-    vertical_flip=True,
-)
+_RESIDENT, _PIPELINE = "batch on the device", "through the pipeline"
 
 
 def main(argv: list[str]) -> None:
-    """Measures every phase and precision in turn and prints the table."""
-    flags = benchmark.parse(argv)
+    """Measures every network, phase, precision and input in turn and prints the table."""
+    flags = benchmark.parse(
+        argv,
+        *("image_dir", "backbone", "backbone_args", "image_size", "batch_size", "weights", "phase", "precision"),
+        "jit_compile",
+    )
     devices = strategy.create("one_device")
-    policies = dict.fromkeys(("float32", precision.resolve("auto", on_gpu=strategy.runs_on_gpu(devices))))
-    contenders = {
-        f"{phase}, {policy}": timing.Contender(_step(phases.PHASES[phase], policy, devices), images=_BATCH)
-        for phase in ("transfer", "finetune")
-        for policy in policies
-    }
-    measured = timing.rates(contenders, repeats=2 if flags.quick else 10, warmup=1, least_seconds=0.0)
-    results_file.publish(
-        timing.rows(measured, baseline="transfer, float32", batch_size=_BATCH),
-        left_out="Augmentation is included; reading and decoding are left out.",
-        json_file=flags.json,
-    )
+    on_gpu = strategy.runs_on_gpu(devices)
+    policies = [flags.precision] if flags.precision else _policies(on_gpu)
+    rows: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as name, benchmark.one_line_errors():
+        pictures.gather(flags.image_dir, Path(name), count=48 if flags.quick else 512)
+        source = load_folder(name, validation_fraction=0.0)
+        for network in chosen(flags):
+            measured = _Measurement(network, source, devices, quick=flags.quick)
+            for phase in [flags.phase] if flags.phase else ("transfer", "finetune"):
+                for policy in policies:
+                    for jit in [flags.jit_compile] if flags.jit_compile else ("true", "false") if on_gpu else ("auto",):
+                        measured.add(phase, policy, jit)
+            rows += measured.rows(policies)
+    results_file.publish(rows, question="A training step", left_out=LEFT_OUT, json_file=flags.json)
 
 
-def _step(phase: phases.Phase, policy: str, devices: tf.distribute.Strategy):
-    with devices.scope():
-        network = model.build(_CONFIG.model, num_classes=3, image_size=_SIDE, policy=policy)
-        phases.set_trainable(network, phase, _CONFIG)
-        adjust = optimizer.create(_CONFIG.training, policy=policy)
-        adjust.build(network.trainable_variables)
-    step = TrainStep(
-        network,
-        adjust,
-        strategy=devices,
-        augmentation=Augmentation(_AUGMENT, seed=0),
-        global_batch=_BATCH,
-        label_smoothing=0.0,
-        compiled=record.what_to_compile("auto", on_gpu=strategy.runs_on_gpu(devices)),
-    )
-    pixels = np.random.default_rng(0).integers(0, 256, (_BATCH, _SIDE, _SIDE, 3), np.uint8)
-    batch = {
-        "image": tf.constant(pixels),
-        "slot": tf.range(_BATCH),
-        "label": tf.range(_BATCH) % 3,
-        "weight": tf.ones(_BATCH),
+def _policies(on_gpu: bool) -> list[str]:
+    return list(dict.fromkeys(("float32", precision.resolve("auto", on_gpu=on_gpu))))
+
+
+class _Measurement:
+    """The steps of one network, measured together; the first is the baseline."""
+
+    def __init__(self, network: Network, source: Source, devices: tf.distribute.Strategy, *, quick: bool):
+        self.network, self.source, self.devices, self.quick = network, source, devices, quick
+        self.contenders: dict[str, timing.Contender] = {}
+        self.policy: dict[str, str] = {}
+        self.flop: dict[str, int] = {}
+        self.batches = ours.read(source, network, tier="memory")
+
+    def add(self, phase: str, policy: str, jit_compile: str) -> None:
+        """Builds the step and adds it with both inputs."""
+        step = ours.train_step(
+            self.network,
+            phase,
+            policy=policy,
+            jit_compile=jit_compile,
+            devices=self.devices,
+            num_classes=len(self.source.class_names),
+        )
+        batch = {name: tf.identity(value) for name, value in next(iter(self.batches(0, 1))).items()}
+        steps = self._steps(lambda: _run(step, [batch]))
+        name = f"{self.network.name}, {phase}, {policy}"
+        name += {"true": ", XLA", "false": ", no XLA"}.get(jit_compile, "")
+        fed = self.batches(0, steps)
+        calls: dict[str, Callable[[], None]] = {
+            _RESIDENT: lambda: _run(step, [batch] * steps),
+            _PIPELINE: lambda: _run(step, fed),
+        }
+        for where, call in calls.items():
+            self.contenders[f"{name}, {where}"] = timing.Contender(call, images=steps * self.network.batch_size)
+            self.policy[f"{name}, {where}"] = policy
+            self.flop[f"{name}, {where}"] = flops.training(step.model)
+
+    def _steps(self, one: Callable[[], None]) -> int:
+        """How many steps take about a second (in a trial, two)."""
+        one()
+        start = time.perf_counter()
+        one()
+        return 2 if self.quick else int(np.clip(1.0 / (time.perf_counter() - start), 2, 200))
+
+    def rows(self, policies: list[str]) -> list[dict[str, Any]]:
+        """Measures; the rows, each with its arithmetic and its share of the peak."""
+        side = 1024 if self.quick else 8192 if strategy.runs_on_gpu(self.devices) else 4096
+        peaks = {f"peak {policy}": peak.product(policy, side=side) for policy in policies}
+        repeats = 2 if self.quick else 5
+        measured = timing.rates(self.contenders | peaks, repeats=repeats, warmup=1, least_seconds=0.0)
+        of_peak = shares(measured, self.flop, {name: f"peak {policy}" for name, policy in self.policy.items()})
+        steps = {name: measured[name] for name in self.contenders}
+        rows = timing.rows(steps, baseline=next(iter(steps)), batch_size=self.network.batch_size)
+        for row in rows:
+            row |= {"gflop": self.flop[row["name"]] / 1e9, "of_peak": of_peak[row["name"]]}
+            row["peak_gflop_per_second"] = float(np.median(measured[f"peak {self.policy[row['name']]}"]))
+        return rows
+
+
+def shares(measured: dict[str, np.ndarray], flop: dict[str, int], peak_of: dict[str, str]) -> dict[str, float]:
+    """Model FLOP utilisation: the median over the rounds of images/s * FLOP per image / peak FLOP/s."""
+    return {
+        name: float(np.median(measured[name] * count / (measured[peak_of[name]] * 1e9))) for name, count in flop.items()
     }
-    counter = iter(range(10**9))
-    return lambda: step(batch, step=next(counter), learning_rate=1e-5).numpy()
+
+
+def _run(step: TrainStep, batches: Any) -> None:
+    results = [step(batch, step=number, learning_rate=1e-5) for number, batch in enumerate(batches)]
+    results[-1].numpy()
 
 
 if __name__ == "__main__":

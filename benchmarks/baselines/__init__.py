@@ -1,0 +1,1 @@
+"""What people use today: the other side of every comparison."""

@@ -1,0 +1,177 @@
+"""How fast do pictures get from files to a batch? `python -m benchmarks.input_pipeline`
+
+Every measurement is a whole pass over the same JPEGs with a fresh iterator, so that nothing is prefetched while
+another way is measured.
+"""
+
+import dataclasses
+import functools
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from benchmarks import pictures, results_file, tiers, timing
+from benchmarks.baselines import image_data_generator, stock_layers
+from flags import benchmark
+from ftdata.augment import Augmentation
+from ftdata.config import DataConfig
+from ftdata.source import Split, load_folder
+from trainers import strategy
+
+_SIDE, _BATCH = 224, 64
+BASELINE = "ImageDataGenerator.flow_from_directory"
+LEFT_OUT = (
+    "The model is left out. The files lie in the page cache after the first pass, so the disk is left out too. A "
+    "first epoch includes building the graph that decodes, a second or two whatever the number of pictures. The "
+    "augmentation of ours runs on the device, as in training; the number of threads limits reading and decoding."
+)
+
+
+def main(argv: list[str]) -> None:
+    """Measures every way in turn and prints the table."""
+    flags = benchmark.parse(argv, "image_dir", "tiers")
+    strategy.grow_gpu_memory()
+    count, repeats = (48, 2) if flags.quick else (1024, 5)
+    with tempfile.TemporaryDirectory() as name, benchmark.one_line_errors():
+        pictures.gather(flags.image_dir, Path(name), count=count)
+        names = tiers.chosen(flags.tiers)
+        bench = _Bench(Path(name), load_folder(name, validation_fraction=0.0).train, quick=flags.quick)
+        measured = timing.rates(_contenders(bench, names), repeats=repeats, warmup=1)
+    rows = timing.rows(measured, baseline=BASELINE, batch_size=bench.batch)
+    for row in rows:
+        row["batch_size"] = bench.batches.get(row["name"], bench.batch)
+    results_file.publish(
+        rows,
+        question=f"From JPEG files to batches of {_SIDE}x{_SIDE}; a pass over {len(bench.split)} pictures",
+        left_out=LEFT_OUT,
+        json_file=flags.json,
+    )
+
+
+class _Bench:
+    """The pictures, the batch size, and the batch sizes of the rows that differ from it."""
+
+    def __init__(self, folder: Path, split: Split, *, quick: bool):
+        self.folder, self.split = folder, split
+        self.batch = min(16 if quick else _BATCH, len(split))
+        self.swept = [(128, 16)] if quick else [(side, batch) for side in (128, _SIDE) for batch in (16, 64, 256)]
+        self.warm_pictures = 512 if quick else 8192  # a pass out of memory is too short to be timed
+        self.batches: dict[str, int] = {}
+
+    def read(
+        self, tier: str, *, side: int, batch: int, pictures: int, threads: int | None = None
+    ) -> tuple[tf.data.Dataset, int]:
+        """A data set out of a tier, which it fills, and how many pictures it gives."""
+        steps = -(-pictures // batch)
+        split = self.split if threads is None else _limited(self.split, threads)
+        weights = np.ones(int(split.labels.max()) + 1, np.float32)
+        batches = tiers.TIERS[tier](split, DataConfig(image_size=side), class_weights=weights, batch_size=batch)
+        return batches(0, steps), steps * batch
+
+
+def _contenders(bench: _Bench, names: list[str]) -> dict[str, timing.Contender]:
+    count = len(bench.split)
+    found = {
+        BASELINE: timing.Contender(_flow(bench), images=count),
+        "image_dataset_from_directory + stock Keras layers": timing.Contender(_keras_dataset(bench), images=count),
+    }
+    for tier in names:
+        found |= _ours(bench, tier)
+    found["decode_jpeg alone, all cores (a ceiling for reading without a cache)"] = timing.Contender(
+        _decode_alone(bench), images=count
+    )
+    return found
+
+
+def _ours(bench: _Bench, tier: str) -> dict[str, timing.Contender]:
+    count, side, batch = len(bench.split), _SIDE, bench.batch
+    found = {}
+
+    def cold(augment: Callable | None, threads: int | None) -> timing.Contender:
+        steps = -(-count // batch)
+        read = functools.partial(bench.read, tier, side=side, batch=batch, pictures=count, threads=threads)
+        return timing.Contender(lambda: _consume(read()[0], augment), images=steps * batch)
+
+    def warm(augment: Callable | None, side: int, batch: int) -> timing.Contender:
+        dataset, images = bench.read(tier, side=side, batch=batch, pictures=bench.warm_pictures)
+        return timing.Contender(lambda: _consume(dataset, augment), images=images)
+
+    augmented = _augmentation(batch)
+    found[f"ours, {tier}, first epoch: decoded, cached and augmented"] = cold(augmented, None)
+    found[f"ours, {tier}, later epochs: augmented"] = warm(augmented, side, batch)
+    found[f"ours, {tier}, later epochs: not augmented"] = warm(None, side, batch)
+    cores = len(os.sched_getaffinity(0))
+    for threads in dict.fromkeys((1, cores)):
+        name = f"ours, {tier}, first epoch: not augmented, {threads} thread{'s' if threads > 1 else ''}"
+        found[name] = cold(None, threads)
+    for swept_side, swept in bench.swept:
+        if (swept_side, swept) != (side, batch):
+            name = f"ours, {tier}, later epochs: augmented, {swept_side}x{swept_side}, batches of {swept}"
+            found[name] = warm(_augmentation(swept), swept_side, swept)
+            bench.batches[name] = swept
+    return found
+
+
+def _limited(split: Split, threads: int) -> Split:
+    """The split read and decoded by so many threads: the options of a data set hold for what is built on it."""
+    options = tf.data.Options()
+    options.threading.private_threadpool_size = threads
+    options.autotune.cpu_budget = threads
+    return dataclasses.replace(split, open_at=lambda positions: split.open_at(positions).with_options(options))
+
+
+def _augmentation(batch: int) -> Callable[[dict[str, tf.Tensor], tf.Tensor], tf.Tensor]:
+    augment = Augmentation(image_data_generator.AUGMENT, seed=0)
+
+    @functools.partial(tf.function, jit_compile=True)
+    def compiled(images: tf.Tensor, slots: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
+        return augment(images, slots, step=step, global_batch=batch)
+
+    return lambda element, step: compiled(element["image"], element["slot"], step)
+
+
+def _consume(batches: Iterable[Any], augment: Callable | None) -> None:
+    """Takes every batch and waits until the last is there."""
+    result = None
+    for step, element in enumerate(batches):
+        result = element["image"] if augment is None else augment(element, tf.constant(step))
+    assert result is not None
+    result[0, 0, 0, 0].numpy()
+
+
+def _flow(bench: _Bench) -> Callable[[], Any]:
+    flow = image_data_generator.flow(bench.folder, batch_size=bench.batch, side=_SIDE)
+
+    def one_pass() -> None:
+        for _ in range(len(flow)):
+            next(flow)
+
+    return one_pass
+
+
+def _keras_dataset(bench: _Bench) -> Callable[[], Any]:
+    files = keras.utils.image_dataset_from_directory(
+        str(bench.folder), image_size=(_SIDE, _SIDE), batch_size=bench.batch, verbose=False
+    )
+    stack = stock_layers.create()
+    augmented = files.map(lambda x, y: (stack(x, training=True), y), num_parallel_calls=tf.data.AUTOTUNE)
+    batches = augmented.prefetch(tf.data.AUTOTUNE)
+    return lambda: [images.shape for images, _ in batches]
+
+
+def _decode_alone(bench: _Bench) -> Callable[[], Any]:
+    encoded = list(bench.split.encoded().as_numpy_iterator())
+    files = tf.data.Dataset.from_tensor_slices(tf.constant(encoded))
+    pixels = files.map(lambda file: tf.io.decode_jpeg(file, channels=3), num_parallel_calls=tf.data.AUTOTUNE)
+    return lambda: pixels.reduce(0, lambda rows, image: rows + tf.shape(image)[0]).numpy()
+
+
+if __name__ == "__main__":
+    main(sys.argv)

@@ -1,0 +1,88 @@
+"""All benchmarks as one dated page with a picture: `python -m benchmarks.report [--quick] [--image_dir=FOLDER]`
+
+Writes <hardware>_<yyyy-mm>.md and .png into benchmarks/results (`--output`). Benchmarks run one after the other, each
+in a process of its own.
+"""
+
+import datetime
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks import chart, results_file, worker
+from flags import benchmark
+from trainers.workdir import write_atomically
+
+BENCHMARKS = ("augmentation", "input_pipeline", "train_step", "end_to_end", "scaling")
+_HOW = (
+    "Contenders take turns within one run, after a warm-up. Rates are medians over the rounds with the 10th and 90th "
+    "percentile; ratios are medians of the ratios of the rounds, against the row of each group that reads 1.00."
+)
+
+
+def main(argv: list[str]) -> None:
+    """Runs everything and writes the page."""
+    flags = benchmark.parse(argv, "image_dir", "output")
+    results = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name in BENCHMARKS:
+            print(f"\n{name}", flush=True)
+            results[name] = _run(name, Path(folder) / f"{name}.json", flags)
+    some = next(iter(results.values()))
+    stem = f"{file_stem(some['hardware'])}_{datetime.date.today():%Y-%m}" + ("_quick" if flags.quick else "")
+    output = Path(flags.output)
+    output.mkdir(parents=True, exist_ok=True)
+    write_atomically(output / f"{stem}.png", lambda path: chart.draw(results, path))
+    command = " ".join(["python -m benchmarks.report", *(["--quick"] if flags.quick else [])])
+    own_pictures = "a folder of photos" if flags.image_dir else "rendered JPEGs of 200x200"
+    text = page(results, picture=f"{stem}.png", command=command, pictures=own_pictures)
+    write_atomically(output / f"{stem}.md", lambda path: path.write_text(text))
+    if flags.json:
+        Path(flags.json).write_text(json.dumps(results, indent=2) + "\n")
+    print(f"\nwritten: {output / stem}.md and .png")
+
+
+def _run(name: str, json_file: Path, flags: Any) -> dict[str, Any]:
+    arguments = [f"--json={json_file}"]
+    arguments += ["--quick"] if flags.quick else []
+    arguments += [f"--image_dir={flags.image_dir}"] if flags.image_dir else []
+    with worker.quiet_start():
+        status = subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *arguments]).returncode
+    if status:
+        sys.exit(status)
+    return json.loads(json_file.read_text())
+
+
+def file_stem(hardware: str) -> str:
+    """`h200` for what `results_file.hardware` says of an H200; the processor where there is no GPU."""
+    processor, gpus = hardware.split("; ", 1)
+    name = processor if gpus == "no GPU" else gpus.split(",")[0]
+    words = re.findall(r"[a-z0-9]+", name.lower())
+    return "_".join(word for word in words if word not in ("nvidia", "of", "tesla"))
+
+
+def page(results: Mapping[str, Mapping[str, Any]], *, picture: str, command: str, pictures: str) -> str:
+    """The Markdown page of the JSON of every benchmark, by its name."""
+    some = next(iter(results.values()))
+    lines = [
+        f"# {some['hardware']}, {some['date']}",
+        "",
+        f"{some['software']}. Made by `{command}` on {pictures}.",
+        _HOW,
+        "",
+        f"![Images a second of every benchmark]({picture})",
+    ]
+    for name, result in results.items():
+        question = result.get("question", name)
+        lines += ["", f"## {question} (`benchmarks.{name}`)", "", results_file.table(result["rows"]), ""]
+        lines += [result.get("left_out", "")]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main(sys.argv)

@@ -1,0 +1,103 @@
+"""Do speed and memory stay in proportion to the number of pictures? `python -m benchmarks.scaling`
+
+1,000, 10,000 and 100,000 pictures (a few hundred files, listed over and over in a CSV) in each cache tier. Every count
+has a process of its own, so that its memory is its own; they take turns.
+"""
+
+import collections
+import csv
+import functools
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from benchmarks import pictures, resident, results_file, tiers, timing
+from benchmarks.worker import Workers
+from flags import benchmark
+from ftdata.config import DataConfig
+from ftdata.source import open_source
+
+_SIDE, _BATCH = 96, 64
+_COUNTS, _QUICK_COUNTS = (1_000, 10_000, 100_000), (100, 1_000)
+LEFT_OUT = (
+    "Augmentation and the model are left out. images/s are of later epochs, against the smallest number of pictures; "
+    "filling images/s of opening the list, decoding and caching; resident memory (MiB) is after it, and anonymous "
+    "memory is the part that no file backs, less what the process held before it opened the pictures."
+)
+
+
+def main(argv: list[str]) -> None:
+    """Measures every tier and count and prints the table."""
+    flags = benchmark.parse(argv, "image_dir", "image_size", "tiers")
+    counts = _QUICK_COUNTS if flags.quick else _COUNTS
+    rows: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as name, benchmark.one_line_errors():
+        folder = Path(name)
+        pictures.gather(flags.image_dir, folder / "pictures", count=30 if flags.quick else 300)
+        lists = {count: _list(folder / "pictures", folder / f"{count}.csv", count=count) for count in counts}
+        for tier in tiers.chosen(flags.tiers):
+            rows += _tier(tier, lists, side=flags.image_size or _SIDE, quick=flags.quick)
+    results_file.publish(rows, question="The same for more pictures", left_out=LEFT_OUT, json_file=flags.json)
+
+
+def _list(root: Path, csv_file: Path, *, count: int) -> Path:
+    """A CSV that names the pictures below `root` over and over, `count` in all."""
+    found = sorted(path for path in root.rglob("*") if path.is_file())
+    with csv_file.open("w", newline="") as stream:
+        table = csv.writer(stream)
+        table.writerow(("file", "label"))
+        table.writerows((found[k % len(found)], found[k % len(found)].parent.name) for k in range(count))
+    return csv_file
+
+
+class Reader:
+    """Pictures of a list in a cache tier, in a process of its own."""
+
+    def __init__(self, tier: str, csv_file: Path, side: int):
+        tf.zeros(1).numpy()  # starts the runtime, whose memory is not the pictures'
+        self.before = resident.now()
+        start = time.perf_counter()
+        data = DataConfig(labels_csv=str(csv_file), validation_fraction=0.0, image_size=side)
+        split = open_source(data, seed=0).train
+        weights = np.ones(int(split.labels.max()) + 1, np.float32)
+        self.batches = tiers.TIERS[tier](split, data, class_weights=weights, batch_size=_BATCH)
+        self.read(-(-len(split) // _BATCH))  # some tiers fill as they are read
+        self.filling = len(split) / (time.perf_counter() - start)
+
+    def read(self, steps: int) -> None:
+        """Takes so many batches."""
+        collections.deque(self.batches(0, steps), maxlen=0)
+
+    def facts(self) -> dict[str, float]:
+        """Memory and the speed of the first epoch."""
+        after = resident.now()
+        return {
+            "filling_images_per_second": self.filling,
+            "resident_mib": after["rss_mib"],
+            "anonymous_mib": after["rss_anon_mib"] - self.before["rss_anon_mib"],
+        }
+
+
+def _tier(tier: str, lists: dict[int, Path], *, side: int, quick: bool) -> list[dict[str, Any]]:
+    sides = {f"{tier}, {count:,} pictures": (Reader, tier, path, side) for count, path in lists.items()}
+    steps = 20 if quick else 500
+    with Workers(sides) as workers:
+        contenders = {
+            name: timing.Contender(functools.partial(worker.call, "read", steps), steps * _BATCH)
+            for name, worker in workers.items()
+        }
+        measured = timing.rates(contenders, repeats=2 if quick else 5, warmup=1)
+        rows = timing.rows(measured, baseline=next(iter(sides)), batch_size=_BATCH)
+        for row, count in zip(rows, lists, strict=True):
+            facts = workers[row["name"]].call("facts")
+            row |= {**facts, "kib_per_picture": facts["anonymous_mib"] * 1024 / count}
+    return rows
+
+
+if __name__ == "__main__":
+    main(sys.argv)
