@@ -72,7 +72,7 @@ class _Bench:
         steps = -(-pictures // batch)
         split = self.split if threads is None else _limited(self.split, threads)
         weights = np.ones(int(split.labels.max()) + 1, np.float32)
-        batches = tiers.TIERS[tier](split, DataConfig(image_size=side), class_weights=weights, batch_size=batch)
+        batches = tiers.open_tier(tier, split, DataConfig(image_size=side), class_weights=weights, batch_size=batch)
         return batches(0, steps), steps * batch
 
 
@@ -132,7 +132,7 @@ def _augmentation(batch: int) -> Callable[[dict[str, tf.Tensor], tf.Tensor], tf.
 
     @functools.partial(tf.function, jit_compile=True)
     def compiled(images: tf.Tensor, slots: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
-        return augment(images, slots, step=step, global_batch=batch)
+        return augment(images, slots, step=step, global_batch=batch).images
 
     return lambda element, step: compiled(element["image"], element["slot"], step)
 

@@ -10,7 +10,7 @@ from benchmarks.networks import Network
 from benchmarks.task import Task
 from ftdata import pipeline
 from ftdata.augment import Augmentation
-from ftdata.cache import in_memory
+from ftdata.cache import held, in_memory
 from ftdata.class_weights import class_weights
 from ftdata.config import DataConfig
 from ftdata.source import Source, load_folder
@@ -45,7 +45,8 @@ def train_step(
 def read(source: Source, network: Network, *, tier: str) -> tiers.Batches:
     """Training batches out of a cache tier, which it fills."""
     num_classes = len(source.class_names)
-    return tiers.TIERS[tier](
+    return tiers.open_tier(
+        tier,
         source.train,
         DataConfig(image_size=network.image_size),
         class_weights=class_weights(source.train.labels, num_classes=num_classes, mode="balanced"),
@@ -113,7 +114,7 @@ class Ours:
         validation, data = self.source.validation, DataConfig(image_size=self.task.network.image_size)
         if self.score is None:
             self.score = EvaluationStep(self.step.model, strategy=self.devices, compiled="nothing")
-            self.images = in_memory(validation, data)
+            self.images = held(in_memory(validation, data))
         batches = pipeline.for_evaluation(self.images, validation.labels, global_batch=self.task.network.batch_size)
         return evaluate.evaluate(self.score, batches, validation.labels).accuracy
 

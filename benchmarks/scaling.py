@@ -65,7 +65,7 @@ class Reader:
         data = DataConfig(labels_csv=str(csv_file), validation_fraction=0.0, image_size=side)
         split = open_source(data, seed=0).train
         weights = np.ones(int(split.labels.max()) + 1, np.float32)
-        self.batches = tiers.TIERS[tier](split, data, class_weights=weights, batch_size=_BATCH)
+        self.batches = tiers.open_tier(tier, split, data, class_weights=weights, batch_size=_BATCH)
         self.read(-(-len(split) // _BATCH))  # some tiers fill as they are read
         self.filling = len(split) / (time.perf_counter() - start)
 

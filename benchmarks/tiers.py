@@ -1,5 +1,13 @@
-"""Cache tier -> the training batches of a split out of it. A tier is added by a line in TIERS."""
+"""Cache tier -> the training batches of a split out of it.
 
+The tier `device` is left out: its pictures are gathered inside the training step and never pass through tf.data.
+"""
+
+import atexit
+import dataclasses
+import functools
+import shutil
+import tempfile
 from collections.abc import Callable
 
 import numpy as np
@@ -7,25 +15,38 @@ import tensorflow as tf
 
 from ftdata import cache, pipeline
 from ftdata.config import DataConfig
-from ftdata.source import Split
+from ftdata.encoded import Split
 
 Batches = Callable[[int, int], tf.data.Dataset]  # (first step, step to stop before) -> batches
 
+TIERS = ("memory", "disk", "none")
 
-def memory(split: Split, data: DataConfig, *, class_weights: np.ndarray, batch_size: int) -> Batches:
-    """Decodes the split into host memory."""
-    images = cache.in_memory(split, data)
+
+def open_tier(tier: str, split: Split, data: DataConfig, *, class_weights: np.ndarray, batch_size: int) -> Batches:
+    """Fills the tier with a split; files of the tier `disk` lie in a folder that goes with the process.
+
+    Args:
+      tier: one of TIERS.
+      split: what to decode.
+      data: with its image size.
+      class_weights: float32 [num_classes].
+      batch_size: pictures per batch.
+    """
+    pictures = cache.open_pictures(split, dataclasses.replace(data, data_dir=_scratch_folder()), tier=tier)
 
     def batches(first: int, end: int) -> tf.data.Dataset:
         return pipeline.for_training(
-            images, split.labels, class_weights=class_weights, global_batch=batch_size, seed=0, steps=(first, end)
+            pictures, split.labels, class_weights=class_weights, global_batch=batch_size, seed=0, steps=(first, end)
         )
 
     return batches
 
 
-# name -> function of (split, DataConfig with its image size, class weights, batch size) that fills the tier
-TIERS: dict[str, Callable[..., Batches]] = {"memory": memory}
+@functools.cache
+def _scratch_folder() -> str:
+    folder = tempfile.mkdtemp(prefix="decoded-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def chosen(names: str | None) -> list[str]:
