@@ -1,5 +1,6 @@
 """Benchmarks as horizontal bars."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ def _panel(axes: Any, rows: list[dict[str, Any]]) -> None:
     logarithmic = max(medians) > _LOGARITHMIC_FROM * min(medians)
     if logarithmic:
         axes.set_xscale("log")
+        axes.set_xlim(left=10 ** math.floor(math.log10(min(medians)) - 0.3))
     for place, median, high in zip(places, medians, highs, strict=True):
         axes.annotate(
             three_digits(median),

@@ -25,7 +25,7 @@ from trainers.step import TrainStep
 LEFT_OUT = (
     "Augmentation, weighting and the update are included; validation, checkpoints and the first epoch (decoding) are "
     "left out. gflop is the model's arithmetic a picture, forward and backward; of peak its share of what a matrix "
-    "product reaches."
+    "product reaches (a library that convolves with fewer multiplications, as Winograd does, may pass it)."
 )
 _RESIDENT, _PIPELINE = "batch on the device", "through the pipeline"
 
