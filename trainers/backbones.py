@@ -51,7 +51,7 @@ def default_size(backbone: str) -> int:
     if not is_file(backbone):
         _constructor(backbone)
         return _SIZES.get(backbone, 224)
-    shape = keras.saving.load_model(backbone, compile=False, safe_mode=True).input_shape
+    shape = _load_model(backbone).input_shape
     if len(shape) != 4 or shape[1] is None or shape[1] != shape[2]:
         raise ValueError(f"image_size must be given for {backbone}, whose input shape is {shape}")
     return shape[1]
@@ -84,7 +84,12 @@ def create(
       ValueError: an unknown name, arguments it does not take, weights that do not fit or cannot be had.
     """
     if is_file(backbone):
-        return _without_classifier(_load_model(backbone))
+        saved = _load_model(backbone)
+        if saved.input_shape[1:] not in ((image_size, image_size, 3), (None, None, 3)):
+            raise ValueError(
+                f"image_size={image_size} does not fit {backbone}, whose input shape is {saved.input_shape}"
+            )
+        return _without_classifier(saved)
     constructor = _constructor(backbone)
     if weights == "objects" and backbone != "vgg_nano":
         raise ValueError("weights=objects is for the backbone vgg_nano only; use imagenet, none or a file")

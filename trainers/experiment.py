@@ -72,9 +72,6 @@ def run_from_command_line(config: TrainConfig, *, given: Collection[str], comman
             raise
         print(f"error: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("\nstopped; the same command goes on from the last checkpoint", file=sys.stderr)
-        return 130
     except tf.errors.ResourceExhaustedError:
         half = max(1, config.training.batch_size // 2)
         print(

@@ -1,5 +1,6 @@
 """argv -> config -> experiment. `python -m trainers.main --phase=finetune`"""
 
+import os
 import sys
 
 from flags import train
@@ -16,10 +17,14 @@ def main(argv: list[str]) -> int:
     except train.FlagError as error:
         print(error, file=sys.stderr)
         return 2
-    with quiet.tensorflow_import():  # only now: it takes seconds
-        from trainers import experiment
-
-    return experiment.run_from_command_line(config, given=given, command_line=argv)
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    try:
+        with quiet.tensorflow_import():  # only now: it takes seconds
+            from trainers import experiment
+        return experiment.run_from_command_line(config, given=given, command_line=argv)
+    except KeyboardInterrupt:
+        print("\nstopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ def tensorflow_import() -> Iterator[None]:
         os.dup2(held.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:
             os.dup2(standard_error, 2)
             held.seek(0)
             shutil.copyfileobj(held, sys.stderr.buffer)

@@ -79,6 +79,8 @@ def test_a_saved_model_serves_as_backbone_without_its_classifier(tmp_path):
     assert backbones.default_size(path) == 32
     base = backbones.create(path, image_size=32, weights="imagenet", policy="float32")
     assert base.output_shape == (None, 4)
+    with pytest.raises(ValueError, match="image_size=64 does not fit .*mine.keras"):
+        backbones.create(path, image_size=64, weights="imagenet", policy="float32")
 
 
 @pytest.mark.parametrize(
@@ -96,6 +98,11 @@ def test_what_cannot_be_used_is_named(arguments, message):
     options = {"image_size": 96, "weights": "none", "policy": "float32", **arguments}
     with pytest.raises(ValueError, match=message):
         backbones.create(**options)
+
+
+def test_a_saved_model_that_is_not_there_is_named():
+    with pytest.raises(ValueError, match="cannot load gone.keras"):
+        backbones.default_size("gone.keras")
 
 
 def test_weights_of_another_network_are_refused(tmp_path):
