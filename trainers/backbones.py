@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from trainers import precision
+from trainers import precision, quiet
 
 # What the weights of each module of Keras Applications expect, as its own preprocess_input computes it.
 # `inside`: the network starts with its own Rescaling or Normalization and takes pixels 0..255.
@@ -95,7 +95,7 @@ def create(
         raise ValueError("weights=objects is for the backbone vgg_nano only; use imagenet, none or a file")
     shape = None if include_top and weights == "imagenet" else (image_size, image_size, 3)
     from_network = "imagenet" if weights == "imagenet" else None
-    with precision.scope(policy):
+    with precision.scope(policy), quiet.weights_loading():
         try:
             model = constructor(include_top=include_top, weights=from_network, input_shape=shape, **(arguments or {}))
         except (TypeError, ValueError) as error:
@@ -197,7 +197,8 @@ def _load_weights(model: keras.Model, path: Path) -> None:
     if not path.is_file():
         raise ValueError(f"weights must be imagenet, none, objects or a file, got {path}: no such file")
     try:
-        model.load_weights(path)
+        with quiet.weights_loading():
+            model.load_weights(path)
     except Exception as error:  # h5py and Keras raise many kinds for a file that does not fit
         reason = str(error).strip().splitlines()[0]
         raise ValueError(f"weights {path} do not fit the backbone {model.name}: {reason}") from error

@@ -43,6 +43,8 @@ def run(
     """
     _check(callbacks)
     workdir = Workdir(Path(config.model_dir).expanduser())
+    if workdir.root.exists() and not workdir.root.is_dir():
+        raise ValueError(f"model_dir must be a folder, got a file: {workdir.root}")
     devices = strategy.create(config.runtime.distribution_strategy)
     _check_batch(config, devices)
     config = record.settle(config, workdir, on_gpu=strategy.runs_on_gpu(devices))

@@ -1,6 +1,8 @@
 """Pictures of data and results, drawn with matplotlib without a screen."""
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +18,24 @@ _TRAINING, _VALIDATION = "#1f5fa8", "#d9731a"
 
 def save(figure: Figure, path: Path) -> None:
     """Writes a figure as PNG, atomically."""
-    write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=120))
+    with _any_script():
+        write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=120))
 
 
 def as_image(figure: Figure) -> np.ndarray:
     """The figure's pixels, uint8 [height, width, 3], for TensorBoard."""
     canvas = FigureCanvasAgg(figure)
-    canvas.draw()
+    with _any_script():
+        canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+@contextlib.contextmanager
+def _any_script() -> Iterator[None]:
+    """Class names may be in a script that matplotlib's own font lacks: it draws boxes then, without a warning."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield
 
 
 def image_grid(images: np.ndarray, captions: Sequence[str], *, title: str) -> Figure:

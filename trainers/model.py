@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from trainers import backbones
+from trainers import backbones, quiet
 from trainers.config import ModelConfig
 
 
@@ -88,7 +88,8 @@ def load_weights(model: keras.Model, path: Path) -> None:
     if not path.is_file():
         raise ValueError(f"no such model: {path}")
     try:
-        model.load_weights(path)
+        with quiet.weights_loading():
+            model.load_weights(path)
     except Exception as error:  # h5py, zipfile and Keras raise many kinds for a file that does not fit
         reason = str(error).strip().splitlines()[0]
         raise ValueError(f"{path} does not fit this model (same backbone, head and classes?): {reason}") from error

@@ -1,10 +1,11 @@
-"""Load TensorFlow without the lines it prints before anyone can tell it not to."""
+"""Load TensorFlow and weights without what they print to nobody's use."""
 
 import contextlib
 import os
 import shutil
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator
 
 
@@ -32,3 +33,11 @@ def tensorflow_import() -> Iterator[None]:
         finally:
             os.dup2(standard_error, 2)
             os.close(standard_error)
+
+
+@contextlib.contextmanager
+def weights_loading() -> Iterator[None]:
+    """Leaves out Keras's warnings while weights are loaded: what does not fit is an error, which says more."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        yield

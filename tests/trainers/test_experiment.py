@@ -199,6 +199,7 @@ def test_no_validation_split_keeps_the_last_epoch(photo_folder, tmp_path):
             "must be even on each device with mixup_alpha or cutmix_alpha, .* got 3 a device: change batch_size",
         ),
         ({"data": {"image_dir": "/nowhere"}}, "no such folder"),
+        ({"training": {"unfreeze": ("block9",)}}, "no layer starts with 'block9'"),
     ],
 )
 def test_what_cannot_run_says_why(photo_folder, tmp_path, change, message):
@@ -213,6 +214,12 @@ def test_a_folder_without_a_test_set_needs_a_fraction_to_hold_out(photo_folder, 
     data = DataConfig(image_dir=str(photo_folder / "train"), image_size=32, validation_fraction=0.0)
     with pytest.raises(ValueError, match="no test set and validation_fraction=0"):
         experiment.run(dataclasses.replace(config, data=data))
+
+
+def test_a_file_in_the_place_of_model_dir_is_named(photo_folder, tmp_path):
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(ValueError, match="model_dir must be a folder, got a file: .*taken"):
+        experiment.run(make_config(photo_folder, tmp_path / "taken"))
 
 
 def test_a_callback_that_sets_the_learning_rate_is_refused(photo_folder, tmp_path):
