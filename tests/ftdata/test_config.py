@@ -51,7 +51,7 @@ REFUSED = [
     # choices are named in full
     (DataConfig, {"resize": "squash"}, "one of stretch, crop, pad, got 'squash'"),
     (DataConfig, {"interpolation": "bicubic"}, "one of bilinear, nearest"),
-    (DataConfig, {"cache": "disk"}, "one of auto, memory"),
+    (DataConfig, {"cache": "ram"}, "one of auto, device, memory, disk, none"),
     (AugmentConfig, {"fill_mode": "mirror"}, "one of nearest, constant, reflect, wrap"),
     (TrainConfig, {"phase": "train"}, "one of pretrain, transfer, finetune"),
     # rules between settings

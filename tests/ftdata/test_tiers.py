@@ -104,7 +104,9 @@ def test_the_second_epoch_is_augmented_afresh(sources, kind, tier):
     augmentation = Augmentation(AugmentConfig(rotation_range=90.0), seed=5)
     seen = {}
     for step, batch in enumerate(_training(source, config, tier, (0, 12))):
-        images = augmentation(tf.constant(batch["image"]), batch["slot"], step=tf.constant(step), global_batch=_BATCH)
+        images, _ = augmentation(
+            tf.constant(batch["image"]), batch["slot"], step=tf.constant(step), global_batch=_BATCH
+        )
         for number, image in zip(batch["index"], images.numpy(), strict=True):
             seen.setdefault(int(number), []).append(image)
     twice = [views for views in seen.values() if len(views) > 1]
