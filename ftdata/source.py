@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import os
+import re
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,8 @@ def open_source(config: DataConfig, *, seed: int) -> Source:
         name, class_names, splits = open_tfds(config)
     notes: list[str] = []
     train = splits["train"]
+    if config.group_pattern:
+        _check_group_pattern(tuple(name.rsplit("/", 1)[-1] for name in train.names) + train.names, config.group_pattern)
     if "test" not in splits:
         train, splits["test"] = _part(train, config, seed=seed + 1)
         if len(splits["test"]):
@@ -63,6 +66,13 @@ def load_folder(image_dir: str, *, seed: int = 0, **settings: Any) -> Source:
       ValueError: as `open_source`.
     """
     return open_source(DataConfig(image_dir=image_dir, **settings), seed=seed)
+
+
+def _check_group_pattern(names: tuple[str, ...], pattern: str) -> None:
+    if names and not any(re.search(pattern, name) for name in names):
+        raise ValueError(
+            f"group_pattern must match file names such as {names[0]!r}, got {pattern!r}, which matches none"
+        )
 
 
 def _part(whole: Split, config: DataConfig, *, seed: int) -> tuple[Split, Split]:

@@ -123,7 +123,7 @@ def _describe(config: TrainConfig, source: Source, devices: tf.distribute.Strate
     compiled = record.what_to_compile(config.runtime.jit_compile, on_gpu=on_gpu)
     print(
         f"{devices.num_replicas_in_sync} {'GPU' if on_gpu else 'CPU'} device(s), {config.runtime.mixed_precision}, "
-        f"XLA compiles the {compiled}",
+        f"XLA compiles {'nothing' if compiled == 'nothing' else f'the {compiled}'}",
         flush=True,
     )
 

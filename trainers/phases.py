@@ -46,12 +46,12 @@ def set_trainable(model: keras.Model, phase: Phase, config: TrainConfig) -> None
       ValueError: `unfreeze` names no layer.
     """
     base = base_of(model)
+    if config.phase == "finetune" and config.training.unfreeze != ("all",):
+        _check_prefixes(base, config.training.unfreeze)  # before the transfer phase, not after it
     base.trainable = phase.trains_base != "nothing"
     if phase.trains_base == "nothing":
         return
     prefixes = config.training.unfreeze if phase.trains_base == "unfrozen" else ("all",)
-    if prefixes != ("all",):
-        _check_prefixes(base, prefixes)
     for layer in base.layers:
         layer.trainable = prefixes == ("all",) or layer.name.startswith(prefixes)
         if isinstance(layer, keras.layers.BatchNormalization) and not trains_batch_norm(config.model):
