@@ -4,6 +4,7 @@ import hashlib
 import importlib
 import logging
 import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -46,32 +47,52 @@ def open_tfds(config: DataConfig) -> tuple[str, tuple[str, ...], dict[str, Split
 
 
 def _prepared_builder(config: DataConfig) -> Any:
-    """The TFDS builder, its files written; ours by module, any other by TFDS's registry or from data_dir."""
+    """The TFDS builder, its files written."""
     import tensorflow_datasets as tfds
 
     tfds.disable_progress_bar()
     logging.getLogger("absl").addFilter(_is_worth_saying)
+    manual = Path(config.manual_dir).expanduser() if config.manual_dir else None
+    if manual and not manual.exists():
+        raise ValueError(f"manual_dir must be a folder or an archive, got {config.manual_dir!r}: no such file")
+    builder = _builder(config, manual)
+    if not builder.data_path.exists():
+        print(f"preparing data set {config.dataset} in {builder.data_path} (once)", flush=True)
+        builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=manual))
+    elif manual and config.dataset not in BUILDERS:
+        print(
+            f"note: {config.dataset} was prepared before, and --manual_dir is read only then; to prepare it again, "
+            f"remove {builder.data_path} or give another --data_dir",
+            flush=True,
+        )
+    return builder
+
+
+def _builder(config: DataConfig, manual: Path | None) -> Any:
+    """Ours by module, any other by TFDS's registry or from data_dir."""
+    import tensorflow_datasets as tfds
+
     name = str(config.dataset)
-    options = {"data_dir": config.data_dir} if config.data_dir else {}
+    options: dict[str, Any] = {"data_dir": config.data_dir} if config.data_dir else {}
     try:
-        if name in BUILDERS:
-            builder = importlib.import_module(BUILDERS[name]).Builder(**options)
-        else:
-            builder = tfds.builder(name, try_gcs=False, **options)
+        if name not in BUILDERS:
+            return tfds.builder(name, try_gcs=False, **options)
+        module = importlib.import_module(BUILDERS[name])
+        builder = module.Builder(**options)
+        if hasattr(module, "source_config"):  # what is prepared depends on what was given
+            given = manual or Path(builder.data_dir_root, "downloads", "manual")  # TFDS's own default
+            builder = module.Builder(config=module.source_config(given), **options)
+        return builder
     except (ValueError, AssertionError) as error:  # not found; malformed; no such configuration or version
         reason = str(error).strip().splitlines()[0]
         choices = f"{', '.join(BUILDERS)}, or a name TensorFlow Datasets knows"
         raise ValueError(f"dataset must be one of {choices}, got {name!r}: {reason}") from None
-    if not builder.data_path.exists():
-        print(f"preparing data set {name} in {builder.data_path} (once)", flush=True)
-        manual = tfds.download.DownloadConfig(manual_dir=config.manual_dir)
-        builder.download_and_prepare(download_config=manual)
-    return builder
 
 
 def _is_worth_saying(entry: logging.LogRecord) -> bool:
-    """False for what TFDS 4.9.10 says of its own code."""
-    return "`FeatureConnector.dtype` is deprecated" not in entry.getMessage()
+    """False for what TFDS 4.9.10 says of its own code, and of configurations chosen here."""
+    idle = ("`FeatureConnector.dtype` is deprecated", "Using custom data configuration")
+    return not any(text in entry.getMessage() for text in idle)
 
 
 def _feature_keys(builder: Any) -> tuple[str, str]:

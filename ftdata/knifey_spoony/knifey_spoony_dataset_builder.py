@@ -28,6 +28,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     A `manual_dir` that holds something usable is read, and nothing is downloaded. TFDS's own download is
     not used: it wants the SHA-256 of the archive in a checksums file, and what is known is the git blob id.
 
+    Photos of other origins are other data: `source_config` names the configuration that keeps them apart.
+
     `download_and_prepare` raises ConnectionError if the archive cannot be fetched, and ValueError for an
     archive that is damaged or another one, and for a manual folder without training or test photos.
     """
@@ -69,11 +71,29 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             yield photo.file_name, example
 
 
+def source_config(manual_dir: Path) -> tfds.core.BuilderConfig:
+    """The configuration to build with, named after what the data are made from, so that each is prepared apart.
+
+    `original` is the verified archive, given or downloaded; `folder-<digest>` the photos of a class folder in
+    `manual_dir`, wherever it lies.
+    """
+    folder = None if _archive(manual_dir) else photos.find(manual_dir)
+    if folder is None:
+        return tfds.core.BuilderConfig(name="original", description="The original archive.")
+    digest = photos.digest(folder)[:12]
+    return tfds.core.BuilderConfig(name=f"folder-{digest}", description="Photos from a manual folder.")
+
+
+def _archive(given: Path) -> Path | None:
+    """The archive that was given: the file itself or one of its name in the folder."""
+    packed = given if given.is_file() else given / ARCHIVE_NAME
+    return packed if packed.is_file() else None
+
+
 def _photo_folder(dl_manager: tfds.download.DownloadManager) -> Path:
     """Return the folder with the class folders: from a manual archive, a manual folder, or the web."""
     given = _manual(dl_manager)
-    packed = given if given and given.is_file() else given and given / ARCHIVE_NAME
-    if packed and packed.is_file():
+    if given and (packed := _archive(given)):
         with _way_out():
             archive.check_blob_id(packed, expected=BLOB_ID, origin=str(packed))
         return _unpacked(packed, below=_local(dl_manager.download_dir))

@@ -3,6 +3,7 @@
 Layout: `<class>/*.jpg` is the training set, `<class>/test/*.jpg` the test set.
 """
 
+import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,6 +54,15 @@ def count(folder: Path) -> Counts:
         for photo in listing(folder, split=split):
             counts[split][photo.label] += 1
     return counts
+
+
+def digest(folder: Path) -> str:
+    """Return 64 hex digits that change when a photo is added, removed, renamed or rewritten: of names, sizes, times."""
+    found = hashlib.sha256()
+    for photo in (photo for split in SPLITS for photo in listing(folder, split=split)):
+        status = photo.path.stat()
+        found.update(f"{photo.file_name}\0{status.st_size}\0{status.st_mtime_ns}\0".encode(errors="surrogateescape"))
+    return found.hexdigest()
 
 
 def describe(counts: Counts) -> str:

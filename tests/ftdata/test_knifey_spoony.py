@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 import tensorflow_datasets as tfds
 
+from ftdata.config import DataConfig
 from ftdata.knifey_spoony import archive, photos
 from ftdata.knifey_spoony import knifey_spoony_dataset_builder as builder_module
+from ftdata.source import open_source
 
 DUMMY = Path(builder_module.__file__).parent / "dummy_data"
 DUMMY_COUNTS = {split: dict.fromkeys(photos.CLASS_NAMES, n) for split, n in (("train", 2), ("test", 1))}
@@ -402,6 +404,50 @@ def test_endless_download_is_refused(tmp_path, server, monkeypatch):
     with pytest.raises(ValueError, match="sends more than 100 bytes"):
         build(tmp_path)
     assert not leftovers(tmp_path)
+
+
+# --- opened by name: what was prepared is used again for the same photos only
+
+
+def opened(tmp_path, manual_dir):
+    """File names of the data set as a run opens it, and the folder it was prepared in."""
+    config = DataConfig("knifey_spoony", data_dir=str(tmp_path / "data"), manual_dir=manual_dir and str(manual_dir))
+    source = open_source(config, seed=0)
+    return {*source.train.names, *source.validation.names, *source.test.names}, source.name
+
+
+def test_photos_of_another_folder_are_prepared_apart(tmp_path, capsys):
+    small, large = tmp_path / "small", tmp_path / "large"
+    for folder in (small, large):
+        shutil.copytree(DUMMY, folder)
+    shutil.copy(DUMMY / "forky/forky-01-0001.jpg", large / "forky/test/forky-test-09-0001.jpg")
+    names_of_small, prepared = opened(tmp_path, small)
+    assert opened(tmp_path, large)[0] == names_of_small | {"forky/test/forky-test-09-0001.jpg"}
+    capsys.readouterr()
+    shutil.move(small, tmp_path / "moved")
+    assert opened(tmp_path, tmp_path / "moved") == (names_of_small, prepared)  # the same photos elsewhere
+    assert "preparing" not in capsys.readouterr().out
+    (tmp_path / "moved/forky/forky-01-0001.jpg").write_bytes((DUMMY / "forky/forky-02-0001.jpg").read_bytes())
+    assert opened(tmp_path, tmp_path / "moved")[1] != prepared
+
+
+def test_an_archive_given_is_the_archive_downloaded(tmp_path, packed, server, capsys):
+    _, prepared = opened(tmp_path, packed.parent)
+    assert prepared == "knifey_spoony/original/1.0.0"
+    capsys.readouterr()
+    assert opened(tmp_path, None)[1] == prepared
+    assert "preparing" not in capsys.readouterr().out
+    assert server.asked == []
+
+
+def test_photos_in_the_default_manual_folder_are_not_the_original(tmp_path):
+    shutil.copytree(DUMMY, tmp_path / "data/downloads/manual")
+    assert opened(tmp_path, None)[1].startswith("knifey_spoony/folder-")
+
+
+def test_misspelt_manual_dir_of_a_run_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"^manual_dir must be a folder or an archive, got '.*mispelt': no such file$"):
+        opened(tmp_path, tmp_path / "mispelt")
 
 
 # --- the real photos
