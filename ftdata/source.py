@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import os
-import re
 from typing import Any
 
 import numpy as np
@@ -44,13 +43,17 @@ def open_source(config: DataConfig, *, seed: int) -> Source:
     notes: list[str] = []
     train = splits["train"]
     if config.group_pattern:
-        _check_group_pattern(tuple(name.rsplit("/", 1)[-1] for name in train.names) + train.names, config.group_pattern)
+        split.check_pattern(train.names, config.group_pattern)
+    if "validation" in splits:
+        notes.append("the validation images are those that come with the data set: none are held out for it")
     if "test" not in splits:
         train, splits["test"] = _part(train, config, seed=seed + 1)
         if len(splits["test"]):
             notes.append(f"no test set found: {len(splits['test'])} of the training images are held out as one")
+        notes += _lacking("test", splits, class_names, config)
     if "validation" not in splits:
         train, splits["validation"] = _part(train, config, seed=seed)
+        notes += _lacking("validation", splits, class_names, config)
     return Source(name, class_names, train, splits["validation"], splits["test"], tuple(notes))
 
 
@@ -68,11 +71,14 @@ def load_folder(image_dir: str, *, seed: int = 0, **settings: Any) -> Source:
     return open_source(DataConfig(image_dir=image_dir, **settings), seed=seed)
 
 
-def _check_group_pattern(names: tuple[str, ...], pattern: str) -> None:
-    if names and not any(re.search(pattern, name) for name in names):
-        raise ValueError(
-            f"group_pattern must match file names such as {names[0]!r}, got {pattern!r}, which matches none"
-        )
+def _lacking(name: str, splits: dict[str, Split], class_names: tuple[str, ...], config: DataConfig) -> list[str]:
+    """A line if the split that was held out lacks classes, for want of pictures."""
+    there = set(splits[name].labels.tolist())
+    lacking = [class_name for label, class_name in enumerate(class_names) if label not in there]
+    if not lacking or not config.validation_fraction:
+        return []
+    more = f" and {len(lacking) - 5} more" if len(lacking) > 5 else ""
+    return [f"too few images of {', '.join(lacking[:5])}{more} to hold any out for the {name} split"]
 
 
 def _part(whole: Split, config: DataConfig, *, seed: int) -> tuple[Split, Split]:

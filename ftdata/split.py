@@ -21,16 +21,31 @@ def group_ids(names: Sequence[str], pattern: str) -> np.ndarray:
     Returns:
       int64 [n], equal where the match is equal.
     """
-    expression = re.compile(pattern)
 
     def key(name: str) -> tuple[str, ...]:
-        match = expression.search(name if "/" in pattern else name.rsplit("/", 1)[-1])
+        match = _search(pattern, name)
         if match is None:
             return ("", name)
         return match.groups(default="") or (match.group(),)
 
     numbers: dict[tuple[str, ...], int] = {}
     return np.array([numbers.setdefault(key(name), len(numbers)) for name in names], np.int64)
+
+
+def check_pattern(names: Sequence[str], pattern: str) -> None:
+    """Checks that `pattern` groups anything.
+
+    Raises:
+      ValueError: no name matches it.
+    """
+    if names and not any(_search(pattern, name) for name in names):
+        raise ValueError(
+            f"group_pattern must match file names such as {names[0]!r}, got {pattern!r}, which matches none"
+        )
+
+
+def _search(pattern: str, name: str) -> re.Match[str] | None:
+    return re.search(pattern, name if "/" in pattern else name.rsplit("/", 1)[-1])
 
 
 def held_out(labels: np.ndarray, *, fraction: float, seed: int, groups: np.ndarray | None = None) -> np.ndarray:

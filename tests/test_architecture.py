@@ -21,9 +21,9 @@ pipeline tiers
 """
 _TRAINERS = """
 config quiet verdict
-workdir strategy precision schedule
+workdir strategy precision schedule vgg_nano weights_file fingerprint
 backbones
-model optimizer
+model optimizer starting_point
 phases
 step
 checkpoint

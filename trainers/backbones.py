@@ -1,12 +1,14 @@
 """name -> a backbone without its top, the preprocessing its weights expect, and its input size."""
 
+import inspect
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from trainers import precision, quiet
+from trainers import precision, quiet, weights_file
+from trainers.vgg_nano import vgg_nano
 
 # What the weights of each module of Keras Applications expect, as its own preprocess_input computes it.
 # `inside`: the network starts with its own Rescaling or Normalization and takes pixels 0..255.
@@ -27,6 +29,9 @@ _SIZES = {
     **{"EfficientNetV2B1": 240, "EfficientNetV2B2": 260, "EfficientNetV2B3": 300},
     **{"EfficientNetV2S": 384, "EfficientNetV2M": 480, "EfficientNetV2L": 480},
 }
+
+# Arguments of the constructors that other settings decide.
+_DECIDED = ("include_top", "weights", "input_shape", "input_tensor")
 
 _OBJECTS_WEIGHTS = Path(__file__).parent / "weights" / "vgg_nano_objects.weights.h5"
 
@@ -57,6 +62,30 @@ def default_size(backbone: str) -> int:
     return shape[1]
 
 
+def check(backbone: str, *, weights: str, arguments: Mapping[str, Any] | None = None) -> None:
+    """Checks what can be checked of the arguments of `create` without building or fetching anything.
+
+    Raises:
+      ValueError: an unknown name, arguments it does not take, a file that is not there.
+    """
+    if is_file(backbone):
+        if not Path(backbone).expanduser().is_file():
+            raise ValueError(f"cannot load {backbone}: no such file")
+        return
+    takes = set(inspect.signature(_constructor(backbone)).parameters) - set(_DECIDED)
+    unknown = sorted(set(arguments or {}) - takes)
+    if unknown:
+        raise ValueError(
+            f"backbone_args must be arguments of {backbone} ({', '.join(sorted(takes))}), got {unknown[0]!r}"
+        )
+    if weights == "objects" and backbone != "vgg_nano":
+        raise ValueError("weights=objects is for the backbone vgg_nano only; use imagenet, none or a file")
+    if weights == "imagenet" and backbone == "vgg_nano":
+        raise ValueError("vgg_nano has no ImageNet weights: use --weights=objects, none or a file")
+    if weights not in ("imagenet", "none", "objects") and not Path(weights).expanduser().is_file():
+        raise ValueError(f"weights must be imagenet, none, objects or a file, got {weights}: no such file")
+
+
 def create(
     backbone: str,
     *,
@@ -83,6 +112,7 @@ def create(
     Raises:
       ValueError: an unknown name, arguments it does not take, weights that do not fit or cannot be had.
     """
+    check(backbone, weights=weights, arguments=arguments)
     if is_file(backbone):
         saved = _load_model(backbone)
         if saved.input_shape[1:] not in ((image_size, image_size, 3), (None, None, 3)):
@@ -91,8 +121,6 @@ def create(
             )
         return _without_classifier(saved)
     constructor = _constructor(backbone)
-    if weights == "objects" and backbone != "vgg_nano":
-        raise ValueError("weights=objects is for the backbone vgg_nano only; use imagenet, none or a file")
     shape = None if include_top and weights == "imagenet" else (image_size, image_size, 3)
     from_network = "imagenet" if weights == "imagenet" else None
     with precision.scope(policy), quiet.weights_loading():
@@ -109,34 +137,9 @@ def create(
             ) from error
         model = _float32_preprocessing(model, policy)
     if weights not in ("imagenet", "none"):
-        _load_weights(model, _OBJECTS_WEIGHTS if weights == "objects" else Path(weights).expanduser())
+        path = _OBJECTS_WEIGHTS if weights == "objects" else Path(weights).expanduser()
+        weights_file.load(model, path, refusal=f"weights {path} do not fit the backbone {backbone}")
     return model
-
-
-def vgg_nano(*, include_top: bool, weights: None, input_shape: tuple[int, int, int], classes: int = 12) -> keras.Model:
-    """A VGG (Simonyan and Zisserman, 2014, arXiv:1409.1556) small enough to be carried in the package.
-
-    The blocks and layers are named as in Keras's VGG16; 3x3 convolutions of 16, 32, 64, 80 and 112 channels,
-    one a block in the first two and two after that; 358,000 parameters.
-    """
-    if weights is not None:
-        raise ValueError("vgg_nano has no ImageNet weights: use --weights=objects, none or a file")
-    inputs = x = keras.Input(input_shape)
-    for block, (channels, convolutions) in enumerate(((16, 1), (32, 1), (64, 2), (80, 2), (112, 2)), start=1):
-        for number in range(1, convolutions + 1):
-            x = keras.layers.Conv2D(
-                channels,
-                3,
-                padding="same",
-                activation="relu",
-                kernel_initializer="he_normal",
-                name=f"block{block}_conv{number}",
-            )(x)
-        x = keras.layers.MaxPooling2D(2, name=f"block{block}_pool")(x)
-    if include_top:
-        x = keras.layers.GlobalAveragePooling2D(name="avg_pool")(x)
-        x = keras.layers.Dense(classes, activation="softmax", dtype="float32", name="predictions")(x)
-    return keras.Model(inputs, x, name="vgg_nano")
 
 
 def preprocess(inputs: Any, *, backbone: str, mode: str) -> Any:
@@ -169,7 +172,7 @@ def preprocessing_kind(backbone: str) -> str:
     """`caffe`, `tf`, `torch` or `inside`: the preprocessing a backbone's weights expect."""
     if is_file(backbone):
         return "inside"
-    return _PREPROCESSING[_constructor(backbone).__module__.rsplit(".", 1)[-1].replace("backbones", "vgg_nano")]
+    return _PREPROCESSING[_constructor(backbone).__module__.rsplit(".", 1)[-1]]
 
 
 def _constructor(backbone: str) -> Any:
@@ -193,21 +196,10 @@ def _float32_preprocessing(model: keras.Model, policy: str) -> keras.Model:
     return rebuilt
 
 
-def _load_weights(model: keras.Model, path: Path) -> None:
-    if not path.is_file():
-        raise ValueError(f"weights must be imagenet, none, objects or a file, got {path}: no such file")
-    try:
-        with quiet.weights_loading():
-            model.load_weights(path)
-    except Exception as error:  # h5py and Keras raise many kinds for a file that does not fit
-        reason = str(error).strip().splitlines()[0]
-        raise ValueError(f"weights {path} do not fit the backbone {model.name}: {reason}") from error
-
-
 def _load_model(path: str) -> keras.Model:
     try:
         return keras.saving.load_model(Path(path).expanduser(), compile=False, safe_mode=True)
-    except Exception as error:  # see _load_weights
+    except Exception as error:  # zipfile, json and Keras raise many kinds for a file that is no model
         raise ValueError(f"cannot load {path}: {str(error).strip().splitlines()[0]}") from error
 
 

@@ -1,5 +1,7 @@
 """The story of a run."""
 
+import dataclasses
+import os
 import resource
 import sys
 import traceback
@@ -15,7 +17,7 @@ from ftdata import tiers
 from ftdata.class_weights import class_weights
 from ftdata.mixing import check_pairs
 from ftdata.source import Source, open_source
-from trainers import figures, phases, record, strategy, training
+from trainers import figures, phases, record, starting_point, strategy, training
 from trainers.config import TrainConfig, without_effect
 from trainers.job import Job
 from trainers.verdict import verdict
@@ -43,22 +45,27 @@ def run(
     """
     _check(callbacks)
     workdir = Workdir(Path(config.model_dir).expanduser())
-    if workdir.root.exists() and not workdir.root.is_dir():
-        raise ValueError(f"model_dir must be a folder, got a file: {workdir.root}")
+    workdir.check()
+    starting_point.check(config)
     devices = strategy.create(config.runtime.distribution_strategy)
     _check_batch(config, devices)
     config = record.settle(config, workdir, on_gpu=strategy.runs_on_gpu(devices))
     source = open_source(config.data, seed=config.seed)
-    if not len(source.test):
-        raise ValueError(f"{source.name} has no test set and validation_fraction=0 holds none out: set it above 0")
-    record.start(workdir, config, source, command_line=command_line)
-    _describe(config, source, devices)
+    _check_test_set(config, source)
+    starting_point.check_classes(config.model, source.class_names)
+    decided_by = record.compare(workdir, config, source)
+    weights = class_weights(source.train.labels, num_classes=len(source.class_names), mode=config.training.class_weight)
+    job = Job(config, source, weights, devices, workdir)
+    _describe(job)
+    built = training.build_first(job)
     pictures = tiers.open_all(source, config.data, on_gpu=strategy.runs_on_gpu(devices))
-    job = Job(config, source, pictures, devices, workdir)
+    job = dataclasses.replace(job, pictures=pictures)
+    record.start(workdir, config, decided_by, command_line=command_line)  # all that can be refused has been looked at
     _draw_samples(job)
     results = {}
     for phase in phases.sequence(config.phase):
-        results[phase.name] = training.run_phase(phase, job, callbacks=callbacks)
+        network = built.pop(phase.name, None)
+        results[phase.name] = training.run_phase(phase, job, network=network, callbacks=callbacks)
     _say_where(job, results[config.phase])
     return results
 
@@ -72,7 +79,7 @@ def run_from_command_line(config: TrainConfig, *, given: Collection[str], comman
     except (ValueError, OSError) as error:
         if not isinstance(error, OSError) and not _is_ours(error):
             raise
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {_in_words(error)}", file=sys.stderr)
         return 1
     except tf.errors.ResourceExhaustedError:
         half = max(1, config.training.batch_size // 2)
@@ -82,6 +89,13 @@ def run_from_command_line(config: TrainConfig, *, given: Collection[str], comman
         )
         return 1
     return 0
+
+
+def _in_words(error: Exception) -> str:
+    """`Permission denied: runs/mine` instead of `[Errno 13] Permission denied: 'runs/mine'`."""
+    if not isinstance(error, OSError) or not error.strerror:
+        return str(error)
+    return f"{error.strerror}: {os.fsdecode(error.filename)}" if error.filename else error.strerror
 
 
 def _is_ours(error: BaseException) -> bool:
@@ -110,20 +124,33 @@ def _check_batch(config: TrainConfig, devices: tf.distribute.Strategy) -> None:
         check_pairs(config.training.batch_size // replicas)
 
 
-def _describe(config: TrainConfig, source: Source, devices: tf.distribute.Strategy) -> None:
+def _check_test_set(config: TrainConfig, source: Source) -> None:
+    if len(source.test):
+        return
+    if not config.data.validation_fraction:
+        raise ValueError(f"{source.name} has no test set and validation_fraction=0 holds none out: set it above 0")
+    raise ValueError(
+        f"{source.name}: {len(source.train)} images in {len(source.class_names)} classes are too few to hold a test "
+        "set out of them: give every class two or more (three for a validation split too), or a test set"
+    )
+
+
+def _describe(job: Job) -> None:
+    source, devices, weights = job.source, job.strategy, job.class_weights
     train, validation, test = (len(split) for split in (source.train, source.validation, source.test))
-    print(f"{source.name}: {train + validation} training and {test} test images in {len(source.class_names)} classes")
-    print(f"  classes {', '.join(source.class_names)}; {validation} of the training images are held out for validation")
+    print(
+        f"{source.name}: {train} training, {validation} validation and {test} test images in "
+        f"{len(source.class_names)} classes"
+    )
+    print(f"  classes {', '.join(source.class_names)}")
     for note in source.notes:
         print(f"  {note}")
-    weights = class_weights(source.train.labels, num_classes=len(source.class_names), mode=config.training.class_weight)
     if len(weights) <= 20:
         print(f"  class weights {', '.join(f'{weight:.4f}' for weight in weights)}")
-    on_gpu = strategy.runs_on_gpu(devices)
-    compiled = record.what_to_compile(config.runtime.jit_compile, on_gpu=on_gpu)
     print(
-        f"{devices.num_replicas_in_sync} {'GPU' if on_gpu else 'CPU'} device(s), {config.runtime.mixed_precision}, "
-        f"XLA compiles {'nothing' if compiled == 'nothing' else f'the {compiled}'}",
+        f"{devices.num_replicas_in_sync} {'GPU' if strategy.runs_on_gpu(devices) else 'CPU'} device(s), "
+        f"{job.config.runtime.mixed_precision}, "
+        f"XLA compiles {'nothing' if job.compiled == 'nothing' else f'the {job.compiled}'}",
         flush=True,
     )
 

@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from ftdata import pipeline
@@ -17,13 +18,14 @@ from trainers.workdir import Workdir
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """Configuration, pictures of each split by name, devices and files."""
+    """Configuration, data, float32 weights of the classes, devices, files, and the pictures of each split once open."""
 
     config: TrainConfig
     source: Source
-    pictures: dict[str, Pictures]
+    class_weights: np.ndarray
     strategy: tf.distribute.Strategy
     workdir: Workdir
+    pictures: dict[str, Pictures] = dataclasses.field(default_factory=dict)
 
     @property
     def compiled(self) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from trainers import backbones, quiet
+from trainers import backbones, weights_file
 from trainers.config import ModelConfig
 
 
@@ -85,11 +85,4 @@ def load_weights(model: keras.Model, path: Path) -> None:
     Raises:
       ValueError: no such file, or weights of another architecture.
     """
-    if not path.is_file():
-        raise ValueError(f"no such model: {path}")
-    try:
-        with quiet.weights_loading():
-            model.load_weights(path)
-    except Exception as error:  # h5py, zipfile and Keras raise many kinds for a file that does not fit
-        reason = str(error).strip().splitlines()[0]
-        raise ValueError(f"{path} does not fit this model (same backbone, head and classes?): {reason}") from error
+    weights_file.load(model, path, refusal=f"{path} does not fit this model (same backbone, head and classes?)")

@@ -1,6 +1,7 @@
 """The training phases: what is trainable in each, and where it starts from."""
 
 import dataclasses
+import math
 import re
 
 import keras
@@ -77,10 +78,6 @@ def table(model: keras.Model) -> str:
         for part in layer.layers if layer is base else [layer]:
             trains = bool(part.trainable and part.trainable_variables)
             lines.append(f"  {'trains' if trains else 'frozen' if part.weights else '-':<7} {part.name}")
-    trainable = sum(variable.shape.num_elements() for variable in map(_tf, model.trainable_variables))
+    trainable = sum(math.prod(variable.shape) for variable in model.trainable_variables)
     total = model.count_params()
     return "\n".join([*lines, f"  {trainable:,} of {total:,} parameters train"])
-
-
-def _tf(variable: keras.Variable):
-    return variable.value

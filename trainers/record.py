@@ -1,17 +1,12 @@
 """config.json: what a run was started with, and whether another start may go on from it."""
 
 import dataclasses
-import hashlib
 import shutil
-import sys
 from collections.abc import Sequence
 from typing import Any
 
-import keras
-import tensorflow as tf
-
 from ftdata.source import Source
-from trainers import backbones, phases, precision
+from trainers import backbones, fingerprint, phases, precision
 from trainers.config import TrainConfig, as_dict, deciding
 from trainers.step import COMPILE_AUGMENTATION, COMPILE_NOTHING, COMPILE_STEP
 from trainers.workdir import Workdir, read_json, write_json
@@ -23,7 +18,8 @@ def settle(config: TrainConfig, workdir: Workdir, *, on_gpu: bool) -> TrainConfi
     What an earlier start in the same folder settled on is kept, so that a restart on a slightly different
     machine computes the same numbers.
     """
-    earlier = {} if config.overwrite else (read_json(workdir.config) or {}).get("settings", {})
+    is_bound = not config.overwrite and any(workdir.phase(name).is_begun for name in phases.PHASES)
+    earlier = _recorded(workdir).get("settings", {}) if is_bound else {}
     data, runtime = config.data, config.runtime
     if data.image_size is None:
         size = earlier.get("image_size") or backbones.default_size(config.model.backbone)
@@ -41,56 +37,60 @@ def what_to_compile(jit_compile: str, *, on_gpu: bool) -> str:
     return COMPILE_STEP if jit_compile == "true" else COMPILE_NOTHING
 
 
-def start(workdir: Workdir, config: TrainConfig, source: Source, *, command_line: Sequence[str]) -> None:
-    """Checks that the folder is free or holds the same run, and writes config.json.
+def compare(workdir: Workdir, config: TrainConfig, source: Source) -> dict[str, dict[str, Any]]:
+    """What decides the numbers of each phase to run, once it is sure that the folder holds nothing else.
+
+    The settings of a phase bind once it has left something that was computed: before that, new ones replace
+    them. Other versions than those it was begun with are said in a note.
 
     Raises:
-      ValueError: the folder holds a run with other settings or data; each difference is named.
+      ValueError: something was computed with other settings or data; each difference is named.
     """
+    data = fingerprint.of_data(source)
+    now = {phase.name: {**deciding(config, phase.name), "data": data} for phase in phases.sequence(config.phase)}
+    if config.overwrite:
+        return now
+    recorded = _recorded(workdir)
+    computed = [name for name in now if name in recorded["phases"] and workdir.phase(name).is_begun]
+    for name in computed:
+        ignored = f"{name}_" if name != config.phase and workdir.phase(name).metrics.is_file() else None
+        _compare(recorded["phases"][name], now[name], workdir=workdir, ignored_prefix=ignored)
+    changed = fingerprint.code_differences(recorded.get("versions", {}), fingerprint.of_code())
+    if computed and changed and not all(workdir.phase(name).metrics.is_file() for name in now):
+        print("note: this run was begun with other versions, so its result may differ from that of one left alone:")
+        print("\n".join(f"  {line}" for line in changed), flush=True)
+    return now
+
+
+def start(
+    workdir: Workdir, config: TrainConfig, decided_by: dict[str, dict[str, Any]], *, command_line: Sequence[str]
+) -> None:
+    """Writes config.json, in an emptied folder with `--overwrite`; `decided_by` is what `compare` returned."""
     if config.overwrite:
         _clear(workdir)
-    recorded = read_json(workdir.config) or {"phases": {}}
-    deciding_now = {
-        phase.name: {**deciding(config, phase.name), "data": fingerprint(source)}
-        for phase in phases.sequence(config.phase)
-    }
-    for name, now in deciding_now.items():
-        before = recorded["phases"].get(name)
-        if before is not None:
-            ignored = f"{name}_" if name != config.phase and workdir.phase(name).metrics.is_file() else None
-            _compare(before, now, workdir=workdir, ignored_prefix=ignored)
-            deciding_now[name] = before
+    begun = {name: values for name, values in _recorded(workdir)["phases"].items() if workdir.phase(name).is_begun}
     values = {
         "settings": as_dict(config),
-        "phases": {**recorded["phases"], **deciding_now},
-        "versions": {
-            "python": sys.version.split()[0],
-            "tensorflow": tf.__version__,
-            "keras": keras.__version__,
-        },
+        "phases": {**decided_by, **begun},
+        "versions": fingerprint.of_code(),
         "command_line": list(command_line),
     }
     write_json(workdir.config, values)
 
 
-def fingerprint(source: Source) -> dict[str, Any]:
-    """What identifies the pictures and their splits: counts, classes, and a digest of names and labels."""
-    digest = hashlib.sha256()
-    for split in (source.train, source.validation, source.test):
-        digest.update("\0".join(split.names).encode(errors="surrogateescape"))
-        digest.update(split.labels.tobytes())
-    counts = [len(source.train), len(source.validation), len(source.test)]
-    return {"counts": counts, "class_names": list(source.class_names), "sha256": digest.hexdigest()}
+def _recorded(workdir: Workdir) -> dict[str, Any]:
+    return read_json(workdir.config) or {"phases": {}}
 
 
 def _compare(before: dict[str, Any], now: dict[str, Any], *, workdir: Workdir, ignored_prefix: str | None) -> None:
-    names = [name for name in now if not (ignored_prefix and name.startswith(ignored_prefix))]
-    different = [name for name in names if before.get(name) != now[name]]
-    if different:
-        lines = [f"  {name}: was {before.get(name)!r}, is {now[name]!r}" for name in different]
+    names = [name for name in now if name != "data" and not (ignored_prefix and name.startswith(ignored_prefix))]
+    lines = [f"{name}: was {before.get(name)!r}, is {now[name]!r}" for name in names if before.get(name) != now[name]]
+    lines += fingerprint.data_differences(before["data"], now["data"])
+    if lines:
         raise ValueError(
-            f"model_dir {workdir.root} holds a run with other settings:\n" + "\n".join(lines) + "\n"
-            "Choose another --model_dir, restore the settings, or start anew with --overwrite"
+            f"model_dir {workdir.root} holds a run with other settings or data:\n"
+            + "".join(f"  {line}\n" for line in lines)
+            + "Choose another --model_dir, restore them, or start anew with --overwrite"
         )
 
 

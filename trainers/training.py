@@ -5,12 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from ftdata import pipeline
 from ftdata.augment import Augmentation
-from ftdata.class_weights import class_weights
 from trainers import callbacks as own_callbacks
 from trainers import figures, loop, model, optimizer, phases, results, schedule, strategy
 from trainers.evaluate import Evaluation
@@ -19,29 +17,45 @@ from trainers.step import EvaluationStep, TrainStep
 from trainers.workdir import read_json, write_atomically
 
 
-def run_phase(phase: phases.Phase, job: Job, *, callbacks: Sequence[keras.callbacks.Callback]) -> dict[str, Any]:
-    """Runs a phase, or takes its result from model_dir where it is finished; returns its metrics."""
+def build_first(job: Job) -> dict[str, keras.Model]:
+    """The model of the first phase that is not finished, by the phase's name; empty if all are.
+
+    Building it early finds settings of the model that cannot be used before the pictures are decoded.
+    """
+    for phase in phases.sequence(job.config.phase):
+        if job.config.overwrite or not job.workdir.phase(phase.name).metrics.is_file():
+            return {phase.name: _build(phase, job)}
+    return {}
+
+
+def run_phase(
+    phase: phases.Phase, job: Job, *, network: keras.Model | None, callbacks: Sequence[keras.callbacks.Callback]
+) -> dict[str, Any]:
+    """Runs a phase, or takes its result from model_dir where it is finished; returns its metrics.
+
+    Args:
+      phase: to run.
+      job: with its pictures open.
+      network: its model, where `build_first` has built it.
+      callbacks: further Keras callbacks.
+    """
     files = job.workdir.phase(phase.name)
     finished = read_json(files.metrics)
     if finished:
         print(f"{phase.name}: finished before (test accuracy {results.percent(finished['test_accuracy'])})", flush=True)
         return finished
-    network = _build(phase, job)
-    print(
-        f"\n{phase.name}: {phases.epochs_and_rate(phase, job.config)[0]} epochs\n{phases.table(network)}",
-        flush=True,
-    )
-    weights = class_weights(
-        job.source.train.labels,
-        num_classes=len(job.source.class_names),
-        mode=job.config.training.class_weight,
-    )
+    network = _build(phase, job) if network is None else network
+    plan = make_plan(phase, job)
+    epochs = f"{plan.epochs} epoch{'' if plan.epochs == 1 else 's'}"
+    print(f"\n{phase.name}: {epochs}\n{phases.table(network)}", flush=True)
     board = _open_board(phase, job)
     augmentation = Augmentation(job.config.augment, seed=job.config.seed)
     if board:
         _show_training_images(board, job, augmentation)
     score = EvaluationStep(network, strategy=job.strategy, compiled=job.compiled)
-    progress = _train(phase, job, network, score, weights, augmentation, [*callbacks, *_callbacks(phase, job, board)])
+    progress = _train(
+        phase, plan, job, network, score, augmentation, [*callbacks, *_callbacks(phase, plan, job, board)]
+    )
     return results.finish(phase, job, network, score, progress, board)
 
 
@@ -67,10 +81,10 @@ def _build(phase: phases.Phase, job: Job) -> keras.Model:
 
 def _train(
     phase: phases.Phase,
+    plan: loop.Plan,
     job: Job,
     network: keras.Model,
     score: EvaluationStep,
-    weights: np.ndarray,
     augmentation: Augmentation,
     callbacks: list[keras.callbacks.Callback],
 ) -> loop.Progress:
@@ -80,7 +94,7 @@ def _train(
         dataset = pipeline.for_training(
             job.pictures["train"],
             job.source.train.labels,
-            class_weights=weights,
+            class_weights=job.class_weights,
             global_batch=training.batch_size,
             seed=config.seed,
             steps=(first, end),
@@ -107,7 +121,7 @@ def _train(
         pictures=job.pictures["train"].tensor if job.pictures["train"].tier == "device" else None,
     )
     return loop.Loop(
-        make_plan(phase, job),
+        plan,
         model=network,
         train_step=train_step,
         batches=batches,
@@ -146,9 +160,8 @@ def make_plan(phase: phases.Phase, job: Job) -> loop.Plan:
 
 
 def _callbacks(
-    phase: phases.Phase, job: Job, board: own_callbacks.TensorBoardWriter | None
+    phase: phases.Phase, plan: loop.Plan, job: Job, board: own_callbacks.TensorBoardWriter | None
 ) -> list[keras.callbacks.Callback]:
-    plan = make_plan(phase, job)
     chosen: list[keras.callbacks.Callback] = [
         own_callbacks.ProgressLines(phase.name, total_steps=plan.total_steps, global_batch=plan.global_batch)
     ]

@@ -44,12 +44,32 @@ class PhaseDir:
         """The final numbers; its presence says that the phase is finished."""
         return self.root / "metrics.json"
 
+    @property
+    def is_begun(self) -> bool:
+        """Whether the phase has left anything that was computed."""
+        return self.metrics.exists() or self.best.exists() or any(self.checkpoints.glob("step-*"))
+
 
 @dataclasses.dataclass(frozen=True)
 class Workdir:
     """The files of a run."""
 
     root: Path
+
+    def check(self) -> None:
+        """Checks that the folder is one or can be made, and can be written to; makes nothing.
+
+        Raises:
+          ValueError: why it cannot be used.
+        """
+        try:
+            existing = next(path for path in (self.root, *self.root.parents) if path.exists())
+        except OSError as error:
+            raise ValueError(f"model_dir {self.root} cannot be used: {error.strerror}") from None
+        if not existing.is_dir():
+            raise ValueError(f"model_dir must be a folder, got a file: {existing}")
+        if not os.access(existing, os.W_OK | os.X_OK):
+            raise ValueError(f"model_dir {self.root} cannot be written: {existing} is read-only for this user")
 
     @property
     def config(self) -> Path:
@@ -87,5 +107,12 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """The values of a JSON file, or None where there is no such file."""
-    return json.loads(path.read_text()) if path.is_file() else None
+    """The values of a JSON file, or None where there is no such file.
+
+    Raises:
+      ValueError: it is no JSON.
+    """
+    try:
+        return json.loads(path.read_text()) if path.is_file() else None
+    except ValueError as error:  # no JSON, or no text at all
+        raise ValueError(f"{path} is damaged ({error}): remove it, or start anew with --overwrite") from None

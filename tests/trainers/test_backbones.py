@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from trainers import backbones
+from trainers import backbones, weights_file
 
 # One constructor of each module of Keras Applications that is cheap to name (none is built here).
 _FAMILIES = (
@@ -90,7 +90,7 @@ def test_a_saved_model_serves_as_backbone_without_its_classifier(tmp_path):
         ({"backbone": "VGG16", "weights": "objects"}, "weights=objects is for the backbone vgg_nano only"),
         ({"backbone": "vgg_nano", "weights": "imagenet"}, "vgg_nano has no ImageNet weights"),
         ({"backbone": "vgg_nano", "weights": "/nowhere.h5"}, "weights must be .* got /nowhere.h5: no such file"),
-        ({"backbone": "MobileNetV2", "arguments": {"alfa": 1}}, "MobileNetV2 with {'alfa': 1}"),
+        ({"backbone": "MobileNetV2", "arguments": {"alfa": 1}}, r"arguments of MobileNetV2 \(alpha, .*, got 'alfa'"),
         ({"backbone": "gone.keras"}, "cannot load gone.keras"),
     ],
 )
@@ -108,5 +108,34 @@ def test_a_saved_model_that_is_not_there_is_named():
 def test_weights_of_another_network_are_refused(tmp_path):
     other = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
     other.save_weights(tmp_path / "other.weights.h5")
-    with pytest.raises(ValueError, match="do not fit the backbone vgg_nano"):
+    message = "do not fit the backbone vgg_nano: .* such as block1_conv1: Layer 'block1_conv1' expected 2 variables"
+    with pytest.raises(ValueError, match=message):
         backbones.create("vgg_nano", image_size=96, weights=str(tmp_path / "other.weights.h5"), policy="float32")
+
+
+@pytest.mark.parametrize(
+    ("file", "reason"),
+    [
+        (
+            "wider.weights.h5",
+            r"1 layer\(s\) do not fit, such as logits: it has the shape \(4, 2\), in the file \(4, 3\)$",
+        ),
+        ("wider.keras", r"such as logits: it has the shape \(4, 2\), in the file \(4, 3\)$"),
+        ("junk.weights.h5", "file signature not found"),
+        ("junk.keras", "File is not a zip file$"),
+        ("junk.txt", "File format not supported"),
+        ("absent.keras", "no such file$"),
+    ],
+)
+def test_a_file_of_weights_that_does_not_fit_gets_a_finished_sentence(tmp_path, file, reason):
+    def network(classes):
+        inputs = keras.Input((4,))
+        return keras.Model(inputs, keras.layers.Dense(classes, name="logits")(inputs))
+
+    network(3).save_weights(tmp_path / "wider.weights.h5")
+    network(3).save(tmp_path / "wider.keras")
+    for name in ("junk.weights.h5", "junk.keras", "junk.txt"):
+        (tmp_path / name).write_bytes(b"junk")
+    with pytest.raises(ValueError, match=f"^it does not fit: .*{reason}") as caught:
+        weights_file.load(network(2), tmp_path / file, refusal="it does not fit")
+    assert "\n" not in str(caught.value)

@@ -3,10 +3,13 @@
 import csv
 import dataclasses
 import json
+import os
+import shutil
 
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 from ftdata.config import AugmentConfig, DataConfig
 from trainers import experiment
@@ -188,7 +191,6 @@ def test_no_validation_split_keeps_the_last_epoch(photo_folder, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"runtime": {"distribution_strategy": "multi_worker_mirrored"}}, "not supported yet"),
         (
             {"runtime": {"distribution_strategy": "mirrored"}, "training": {"batch_size": 5}},
             "a multiple of the 2 devices",
@@ -211,6 +213,61 @@ def test_what_cannot_run_says_why(photo_folder, tmp_path, change, message):
         experiment.run(dataclasses.replace(config, **parts))
 
 
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ({"weights": "gone.h5"}, "weights must be .* got gone.h5: no such file"),
+        (
+            {"weights": __file__},
+            "weights .*test_experiment.py do not fit the backbone vgg_nano: File format not supported",
+        ),
+        ({"backbone": "VGG17"}, "backbone must be one of"),
+        ({"backbone_args": {"alfa": 1}}, "backbone_args must be arguments of vgg_nano"),
+        ({"init_from": "gone.keras"}, "init_from must be a trained model .* got gone.keras: no such file"),
+        ({"dense_units": 7, "init_from": "finetune/best.keras"}, "best.keras does not fit this model .*: 2 layer"),
+        ({"init_from": "finetune/best.keras", "weights": "finetune/best.keras"}, "do not fit the backbone vgg_nano: "),
+    ],
+)
+def test_a_wrong_start_is_found_before_pictures_are_decoded_or_results_cleared(
+    finished, photo_folder, capsys, tmp_path, model, message
+):
+    model_dir = shutil.copytree(finished[0], tmp_path / "run")
+    elsewhere = {
+        name: str(finished[0] / value) if "best.keras" in str(value) else value for name, value in model.items()
+    }
+    config = make_config(photo_folder, model_dir)
+    config = dataclasses.replace(config, model=dataclasses.replace(config.model, **elsewhere), overwrite=True)
+    with pytest.raises(ValueError, match=message):
+        experiment.run(config)
+    assert "cache:" not in capsys.readouterr().out
+    assert (model_dir / "finetune/metrics.json").read_text() == (finished[0] / "finetune/metrics.json").read_text()
+
+
+def test_overwrite_does_not_remove_what_it_starts_from(finished, photo_folder, tmp_path):
+    model_dir = shutil.copytree(finished[0], tmp_path / "run")
+    config = make_config(photo_folder, model_dir)
+    model = dataclasses.replace(config.model, init_from=str(model_dir / "finetune/best.keras"))
+    with pytest.raises(ValueError, match="init_from .*best.keras lies in model_dir, which --overwrite clears: copy it"):
+        experiment.run(dataclasses.replace(config, model=model, overwrite=True))
+    assert (model_dir / "finetune/best.keras").is_file()
+
+
+@pytest.mark.parametrize("beside", ["metrics.json", "config.json"])
+def test_a_trained_model_of_other_classes_is_refused(finished, photo_folder, tmp_path, beside):
+    model_dir = shutil.copytree(finished[0], tmp_path / "run")
+    if beside == "config.json":  # of a run that was stopped before it left its metrics
+        (model_dir / "transfer/metrics.json").unlink()
+    photos = shutil.copytree(photo_folder, tmp_path / "photos")
+    for split in ("train", "test"):
+        (photos / split / "red").rename(photos / split / "amber")
+    config = make_config(photos, tmp_path / "new")
+    init_from = str(model_dir / "transfer/best.keras")
+    config = dataclasses.replace(config, model=dataclasses.replace(config.model, init_from=init_from))
+    message = "was trained on the classes blue, green, red, and these are amber, blue, green: .*--backbone=.*best.keras"
+    with pytest.raises(ValueError, match=message):
+        experiment.run(config)
+
+
 def test_a_folder_without_a_test_set_needs_a_fraction_to_hold_out(photo_folder, tmp_path):
     config = make_config(photo_folder, tmp_path)
     data = DataConfig(image_dir=str(photo_folder / "train"), image_size=32, validation_fraction=0.0)
@@ -218,10 +275,42 @@ def test_a_folder_without_a_test_set_needs_a_fraction_to_hold_out(photo_folder, 
         experiment.run(dataclasses.replace(config, data=data))
 
 
-def test_a_file_in_the_place_of_model_dir_is_named(photo_folder, tmp_path):
+def test_one_image_a_class_is_too_few(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (8, 8)).save(tmp_path / name / "1.jpg")
+    with pytest.raises(
+        ValueError, match="2 images in 2 classes are too few to hold a test set out of them: give every"
+    ):
+        experiment.run(make_config(tmp_path, tmp_path / "run"))
+
+
+@pytest.mark.parametrize(
+    ("model_dir", "message"),
+    [
+        ("taken", "model_dir must be a folder, got a file: .*taken$"),
+        ("taken/below", "model_dir must be a folder, got a file: .*taken$"),
+        ("x" * 300, "model_dir .* cannot be used: File name too long$"),
+        pytest.param(
+            "locked/run",
+            "model_dir .*run cannot be written: .*locked is read-only for this user$",
+            marks=pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere"),
+        ),
+    ],
+)
+def test_a_model_dir_that_cannot_be_is_said_first(photo_folder, tmp_path, capsys, model_dir, message):
     (tmp_path / "taken").write_text("")
-    with pytest.raises(ValueError, match="model_dir must be a folder, got a file: .*taken"):
-        experiment.run(make_config(photo_folder, tmp_path / "taken"))
+    (tmp_path / "locked").mkdir(mode=0o555)
+    with pytest.raises(ValueError, match=message):
+        experiment.run(make_config(photo_folder, tmp_path / model_dir))
+    assert capsys.readouterr().out == ""
+
+
+def test_an_error_of_the_system_is_a_line_without_its_number(photo_folder, tmp_path, capsys):
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere/below")
+    config = make_config(photo_folder, tmp_path / "gone")
+    assert experiment.run_from_command_line(config, given=(), command_line=()) == 1
+    assert capsys.readouterr().err == f"error: File exists: {tmp_path / 'gone'}\n"
 
 
 def test_a_callback_that_sets_the_learning_rate_is_refused(photo_folder, tmp_path):

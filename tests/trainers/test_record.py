@@ -1,0 +1,197 @@
+"""config.json: what binds the next start in a folder, and how differences are said."""
+
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ftdata.config import DataConfig
+from ftdata.source import open_source
+from trainers import checkpoint, record
+from trainers.config import ModelConfig, TrainConfig, TrainingConfig
+from trainers.workdir import Workdir
+
+
+@pytest.fixture
+def photos(photo_folder, tmp_path):
+    """A copy of the small folder that a test may change."""
+    return shutil.copytree(photo_folder, tmp_path / "photos")
+
+
+@pytest.fixture
+def workdir(tmp_path):
+    return Workdir(tmp_path / "run")
+
+
+def make_config(photos, **training):
+    data = DataConfig(image_dir=str(photos), image_size=32, validation_fraction=0.2)
+    model = ModelConfig("vgg_nano", weights="objects")
+    return TrainConfig(phase="transfer", data=data, model=model, training=TrainingConfig(**training))
+
+
+def begin(workdir, config):
+    """What a run does before it trains."""
+    source = open_source(config.data, seed=config.seed)
+    record.start(workdir, config, record.compare(workdir, config, source), command_line=["main"])
+
+
+def leave_checkpoint(workdir, phase="transfer"):
+    checkpoint.save(workdir.phase(phase).checkpoints, step=1, groups={}, state={})
+
+
+def test_settings_bind_only_once_something_is_computed(photos, workdir):
+    begin(workdir, make_config(photos, batch_size=16))
+    begin(workdir, make_config(photos, batch_size=8))  # nothing was computed: the new ones replace the old
+    leave_checkpoint(workdir)
+    begin(workdir, make_config(photos, batch_size=8))
+    with pytest.raises(ValueError, match="batch_size: was 8, is 16"):
+        begin(workdir, make_config(photos, batch_size=16))
+    begin(workdir, dataclasses.replace(make_config(photos, batch_size=16), overwrite=True))
+    assert json.loads(workdir.config.read_text())["phases"]["transfer"]["batch_size"] == 16
+
+
+@pytest.mark.parametrize("leave", ["best", "metrics"])
+def test_a_result_binds_like_a_checkpoint(photos, workdir, leave):
+    begin(workdir, make_config(photos, batch_size=16))
+    file = getattr(workdir.phase("transfer"), leave)
+    file.parent.mkdir(parents=True)
+    file.write_text("{}")
+    with pytest.raises(ValueError, match="batch_size: was 16, is 8"):
+        begin(workdir, make_config(photos, batch_size=8))
+
+
+def test_a_later_phase_is_not_bound_by_what_it_was_to_be(photos, workdir):
+    config = dataclasses.replace(make_config(photos, finetune_learning_rate=1e-3), phase="finetune")
+    begin(workdir, config)
+    leave_checkpoint(workdir)  # of transfer
+    training = dataclasses.replace(config.training, finetune_learning_rate=1e-4)
+    begin(workdir, dataclasses.replace(config, training=training))
+    assert json.loads(workdir.config.read_text())["phases"]["finetune"]["finetune_learning_rate"] == 1e-4
+
+
+def test_what_was_settled_on_is_kept_only_with_what_was_computed(photos, workdir):
+    data = DataConfig(image_dir=str(photos))
+    config = dataclasses.replace(make_config(photos), data=data, model=ModelConfig("VGG16", weights="none"))
+    begin(workdir, record.settle(config, workdir, on_gpu=False))
+    other = dataclasses.replace(config, model=ModelConfig("vgg_nano", weights="objects"))
+    assert record.settle(other, workdir, on_gpu=False).data.image_size == 96
+    leave_checkpoint(workdir)
+    assert record.settle(other, workdir, on_gpu=False).data.image_size == 224
+
+
+def add(photos):
+    shutil.copy(photos / "train/red/red-00-0000.jpg", photos / "train/red/red-09-0100.jpg")
+    shutil.copy(photos / "test/red/red-00-0000.jpg", photos / "test/red/red-09-0100.jpg")
+
+
+def rename(photos):
+    (photos / "test/red/red-00-0000.jpg").rename(photos / "test/red/red-00-9999.jpg")
+
+
+def rewrite(photos):
+    Image.fromarray(np.zeros((40, 40, 3), np.uint8)).save(photos / "test/red/red-00-0000.jpg")
+
+
+def add_class(photos):
+    for split in ("train", "test"):
+        shutil.copytree(photos / split / "red", photos / split / "scarlet")
+
+
+def rename_class(photos):
+    for split in ("train", "test"):
+        (photos / split / "red").rename(photos / split / "crimson")
+
+
+@pytest.mark.parametrize(
+    ("change", "lines"),
+    [
+        (
+            add,
+            [
+                "training images: were 48, are 49",
+                "validation images: as many as before (12), but other files",
+                "test images: were 15, are 16",
+            ],
+        ),
+        (rename, ["test images: as many as before (15), but other files"]),
+        (rewrite, ["test images: the same file names, but other contents"]),
+        (
+            add_class,
+            [
+                "classes: added scarlet",
+                "training images: were 48, are 64",
+                "validation images: were 12, are 16",
+                "test images: were 15, are 20",
+            ],
+        ),
+        (rename_class, ["classes: added crimson; removed red"]),
+    ],
+)
+def test_changed_pictures_are_said_field_by_field(photos, workdir, change, lines):
+    config = make_config(photos)
+    begin(workdir, config)
+    leave_checkpoint(workdir)
+    change(photos)
+    with pytest.raises(ValueError, match="holds a run with other settings or data") as caught:
+        begin(workdir, config)
+    said = [line.strip() for line in str(caught.value).splitlines()[1:-1]]
+    assert said[: len(lines)] == lines
+    assert not any("{" in line for line in said)
+
+
+def test_other_labels_for_the_same_files_are_said(photos, workdir):
+    names = [f"train/{name}/{name}-00-{n:04}.jpg" for name in ("blue", "red") for n in (0, 4, 8, 12)]
+    table = photos / "labels.csv"
+    data = DataConfig(labels_csv=str(table), validation_fraction=0.25)
+    config = dataclasses.replace(make_config(photos), data=data)
+    table.write_text("file,label\n" + "".join(f"{name},{'ab'[k // 4]}\n" for k, name in enumerate(names)))
+    begin(workdir, config)
+    leave_checkpoint(workdir)
+    table.write_text("file,label\n" + "".join(f"{name},{'ab'[k % 2]}\n" for k, name in enumerate(names)))
+    with pytest.raises(ValueError, match="training images: "):
+        begin(workdir, config)
+
+
+def test_touched_pictures_are_the_same_pictures(photos, workdir):
+    begin(workdir, make_config(photos))
+    leave_checkpoint(workdir)
+    for path in photos.rglob("*.jpg"):
+        path.touch()
+    begin(workdir, make_config(photos))
+
+
+def test_other_versions_are_said_where_a_run_goes_on(photos, workdir, capsys):
+    config = make_config(photos)
+    begin(workdir, config)
+    values = json.loads(workdir.config.read_text())
+    values["versions"]["keras"] = "3.14.0"
+    workdir.config.write_text(json.dumps(values))
+    begin(workdir, config)
+    assert "note:" not in capsys.readouterr().out  # nothing to go on from
+    workdir.config.write_text(json.dumps(values))
+    leave_checkpoint(workdir)
+    begin(workdir, config)
+    out = capsys.readouterr().out
+    assert "begun with other versions" in out
+    assert "keras: was 3.14.0, is 3." in out
+    assert "tensorflow: was" not in out
+
+
+def test_a_damaged_record_is_one_line(photos, workdir):
+    begin(workdir, make_config(photos))
+    workdir.config.write_text('{"settings": ')
+    with pytest.raises(ValueError, match=r"config\.json is damaged .*: remove it, or start anew with --overwrite$"):
+        begin(workdir, make_config(photos))
+
+
+def test_a_record_of_an_older_program_is_no_stack_trace(photos, workdir):
+    begin(workdir, make_config(photos))
+    leave_checkpoint(workdir)
+    values = json.loads(workdir.config.read_text())
+    values["phases"]["transfer"]["data"] = {"counts": [48, 12, 15], "class_names": [], "sha256": "ab"}
+    workdir.config.write_text(json.dumps(values))
+    with pytest.raises(ValueError, match="data: recorded by another version of this program"):
+        begin(workdir, make_config(photos))

@@ -1,0 +1,35 @@
+"""Load a file of weights, or say in one line why it does not fit."""
+
+import re
+from pathlib import Path
+
+import keras
+
+from trainers import quiet
+
+
+def load(model: keras.Model, path: Path, *, refusal: str) -> None:
+    """Loads the weights in `path` into `model`.
+
+    Raises:
+      ValueError: no such file, or weights that do not fit; `refusal` begins the message, and the reason ends it.
+    """
+    if not path.is_file():
+        raise ValueError(f"{refusal}: no such file")
+    try:
+        with quiet.weights_loading():
+            model.load_weights(path)
+    except Exception as error:  # h5py, zipfile and Keras raise many kinds for a file that does not fit
+        raise ValueError(f"{refusal}: {_reason(str(error))}") from error
+
+
+def _reason(message: str) -> str:
+    """One finished sentence out of what Keras says, which ends its first line with a colon."""
+    several = re.match(r"A total of (\d+) objects could not be loaded.*?name=([^,>]+).*?>:\s+(.*)", message, re.DOTALL)
+    if several is None:
+        return message.strip().splitlines()[0].rstrip(":.") if message.strip() else "it cannot be read"
+    count, layer, example = several.groups()
+    shapes = re.search(r"variable\.shape=(\(.*?\)).*?value\.shape=(\(.*?\))", example, re.DOTALL)
+    if shapes:
+        example = f"it has the shape {shapes[1]}, in the file {shapes[2]}"
+    return f"{count} layer(s) do not fit, such as {layer}: {example.splitlines()[0].rstrip('.')}"
