@@ -14,7 +14,10 @@ from trainers.config import TrainConfig, settings
 
 _PRESETS = Path(__file__).parent / "presets"
 _DATA_FLAGS = ("dataset", "image_dir", "labels_csv")
-_PLANNED = ("all", "evaluate", "predict", "export", "check")  # phases that are designed but not built yet
+_PLANNED = {  # values that are designed but not built yet
+    "phase": ("all", "evaluate", "predict", "export", "check"),
+    "distribution_strategy": ("multi_worker_mirrored", "tpu"),
+}
 
 
 class FlagError(ValueError):
@@ -37,7 +40,7 @@ def define(flag_values: flags.FlagValues) -> None:
             flags.DEFINE_integer(field.name, None, text, **options)
         elif kind is float:
             flags.DEFINE_float(field.name, None, text, **options)
-        elif choices and kind is str and field.name != "phase":
+        elif choices and kind is str and field.name not in _PLANNED:
             flags.DEFINE_enum(field.name, None, choices, text, **options)
         else:  # strings; and lists and JSON, which are read below
             flags.DEFINE_string(field.name, None, text, **options)
@@ -56,8 +59,10 @@ def parse(argv: list[str]) -> tuple[TrainConfig, set[str]]:
     if any(argument in ("--help", "-help", "-h", "--helpfull", "--helpshort") for argument in argv[1:]):
         raise HelpRequested(_help())
     given = _read(argv[1:])
-    if given.get("phase") in _PLANNED:
-        raise FlagError(f"--phase={given['phase']} is not built yet; today: pretrain, transfer, finetune")
+    for name, planned in _PLANNED.items():
+        if given.get(name) in planned:
+            field = next(field for field, _ in settings(TrainConfig()) if field.name == name)
+            raise FlagError(f"--{name}={given[name]} is not built yet; today: {', '.join(field.metadata['choices'])}")
     preset = given.get("preset") or ("photos" if any(given.get(name) for name in _DATA_FLAGS) else "demo")
     values = _read([f"--flagfile={_preset_file(preset)}"])
     if any(given.get(name) for name in _DATA_FLAGS):  # the user's data replaces the preset's
@@ -150,7 +155,7 @@ def _value(field: dataclasses.Field, value: Any) -> Any:
 
 def _help() -> str:
     lines = [
-        "Fine-tune an image classifier: frozen base first (transfer), then its last layers (finetune).",
+        "Fine-tune an image classifier: a new head on the frozen base (transfer), then the base too (finetune).",
         "",
         "  python -m trainers.main                               the embedded demo, two minutes on two cores",
         "  python -m trainers.main --image_dir=FOLDER            your photos, a folder for each class",

@@ -101,10 +101,12 @@ class DataConfig:
 
     dataset: str | None = setting(None, "cutlery (embedded), knifey_spoony, or any TFDS name")
     image_dir: str | None = setting(
-        None, "folder of class folders; train/ and test/, or <class>/test/ inside, are recognised"
+        None, "folder of class folders; train/, validation/ and test/, or <class>/test/ inside, are recognised"
     )
     labels_csv: str | None = setting(None, "CSV of file,label; files are relative to --image_dir or to the CSV")
-    data_dir: str | None = setting(None, "where TFDS keeps prepared data sets (its own default)", affects=NOTHING)
+    data_dir: str | None = setting(
+        None, "where prepared data sets and the disk cache lie (TFDS's own default)", affects=NOTHING
+    )
     manual_dir: str | None = setting(None, "where knifey_spoony's archive or unpacked folder lies", affects=NOTHING)
     validation_fraction: float = setting(
         0.15, "share of the training images held out to choose the best epoch", minimum=0.0, maximum=0.9

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -34,8 +35,8 @@ def scan(image_dir: str) -> Listing:
     Hidden files and folders are passed over; a class folder may have subfolders.
 
     Raises:
-      ValueError: no such folder, no class folders, fewer than two classes, or a split with classes that the
-        training set lacks.
+      ValueError: no such folder, no class folders, fewer than two classes, two validation folders, or a split with
+        classes that the training set lacks.
     """
     root = Path(image_dir).expanduser()
     if not root.is_dir():
@@ -44,6 +45,8 @@ def scan(image_dir: str) -> Listing:
     if "train" in folders:
         split_roots = {"train": root / "train"}
         split_roots |= {"test": root / "test"} if "test" in folders else {}
+        if {"validation", "val"} <= set(folders):
+            raise ValueError(f"{image_dir}: holds both validation/ and val/: keep the one that is meant")
         validation = next((name for name in ("validation", "val") if name in folders), None)
         split_roots |= {"validation": root / validation} if validation else {}
         found = {split: _by_class(folder, root) for split, folder in split_roots.items()}
@@ -57,29 +60,49 @@ def scan(image_dir: str) -> Listing:
 def read_csv(labels_csv: str, image_dir: str | None) -> Listing:
     """Lists the pictures named in a CSV with the columns `file` and `label`.
 
-    Files are relative to `image_dir` or, without one, to the CSV's folder.
+    Files are relative to `image_dir` or, without one, to the CSV's folder. A row that says again what another
+    has said counts once.
 
     Raises:
-      ValueError: no such CSV, columns missing, a file without a label or that does not exist (the first is named).
+      ValueError: no such CSV, no text in UTF-8, columns missing, or a file without a label, with two, or that does
+        not exist (the first is named).
     """
     table = Path(labels_csv).expanduser()
     if not table.is_file():
         raise ValueError(f"labels_csv must be a CSV file, got {labels_csv!r}: no such file")
     root = Path(image_dir).expanduser() if image_dir else table.parent
-    with table.open(newline="", encoding="utf-8-sig") as stream:
-        reader = csv.DictReader(stream)
-        if not {"file", "label"} <= set(reader.fieldnames or ()):
-            raise ValueError(f"labels_csv must have the columns file,label, got {reader.fieldnames} in {table}")
-        rows = [(row["file"], row["label"]) for row in reader if row["file"]]
     by_class: dict[str, list[tuple[str, str]]] = {}
-    for name, label in rows:
+    first: dict[str, tuple[int, str]] = {}  # path -> the line it stands in and its label there
+    for line, name, label in _csv_rows(table):
         if not label:
             raise ValueError(f"labels_csv gives no label for {name}")
         path = root / name
         if not path.is_file():
             raise ValueError(f"labels_csv names a file that does not exist: {path}")
-        by_class.setdefault(label, []).append((str(path), name))
+        before, its_label = first.setdefault(os.path.normpath(path), (line, label))
+        if its_label != label:
+            raise ValueError(
+                f"labels_csv names {name} twice: as {its_label} in line {before} and as {label} in line {line}"
+            )
+        if before == line:  # the same file with the same label once more says nothing new
+            by_class.setdefault(label, []).append((str(path), name))
     return _listing({"train": by_class}, labels_csv)
+
+
+def _csv_rows(table: Path) -> Iterator[tuple[int, str, str | None]]:
+    """(line, file, label) of each row that names a file."""
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as stream:
+            reader = csv.DictReader(stream)
+            if not {"file", "label"} <= set(reader.fieldnames or ()):
+                raise ValueError(f"labels_csv must have the columns file,label, got {reader.fieldnames} in {table}")
+            for row in reader:
+                if row["file"]:
+                    yield reader.line_num, row["file"], row["label"]
+    except UnicodeDecodeError as error:
+        raise ValueError(f"labels_csv must be text in UTF-8, got {table}: {error}; save it as CSV UTF-8") from None
+    except csv.Error as error:
+        raise ValueError(f"labels_csv must be a CSV file, got {table}: {error}") from None
 
 
 def _listing(found: dict[str, dict[str, list[tuple[str, str]]]], origin: str) -> Listing:

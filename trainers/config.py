@@ -82,7 +82,7 @@ class RuntimeConfig:
     distribution_strategy: str = setting(
         "auto",
         "how the devices share the work",
-        choices=("auto", "one_device", "mirrored", "multi_worker_mirrored", "tpu"),
+        choices=("auto", "one_device", "mirrored"),
         affects=NOTHING,
     )
     mixed_precision: str = setting(
@@ -161,13 +161,19 @@ def without_effect(config: TrainConfig, given: set[str]) -> dict[str, str]:
         field.name: (not augment.augment and field.name != "augment", "augmentation is off (--augment=false)")
         for field, _ in settings(augment)
     }
+    if augment.augment:
+        rules["cval"] = (augment.fill_mode != "constant", f"--fill_mode is {augment.fill_mode}, not constant")
     rules |= {
-        "cval": (augment.fill_mode != "constant", f"--fill_mode is {augment.fill_mode}, not constant"),
-        "manual_dir": (data.dataset != "knifey_spoony", "only --dataset=knifey_spoony reads it"),
-        "data_dir": (data.dataset is None, "pictures come from files, not from TFDS"),
+        "manual_dir": (
+            data.dataset in (None, "cutlery", "objects"),
+            "pictures come from files, not from TFDS" if data.dataset is None else f"{data.dataset} is rendered",
+        ),
+        "data_dir": (
+            data.dataset is None and data.cache not in ("auto", "disk"),
+            f"pictures come from files, not from TFDS, and --cache={data.cache} keeps nothing there",
+        ),
         "group_pattern": (data.validation_fraction == 0, "--validation_fraction=0 holds nothing out"),
         "unfreeze": (config.phase != "finetune", f"--phase={config.phase} does not fine-tune"),
-        "early_stopping_patience": (data.validation_fraction == 0, "there is no validation split"),
         "backbone_args": (config.model.backbone.endswith(".keras"), "--backbone is a saved model"),
         "weights": (config.model.backbone.endswith(".keras"), "--backbone is a saved model with its own weights"),
     }

@@ -145,6 +145,8 @@ def _describe(job: Job) -> None:
     print(f"  classes {', '.join(source.class_names)}")
     for note in source.notes:
         print(f"  {note}")
+    if not validation:
+        print("  no validation split: the last epoch is kept; --monitor and --early_stopping_patience have no effect")
     if len(weights) <= 20:
         print(f"  class weights {', '.join(f'{weight:.4f}' for weight in weights)}")
     print(

@@ -12,14 +12,7 @@ def create(name: str) -> tf.distribute.Strategy:
 
     `auto` is `mirrored` on several GPUs, else `one_device`: the GPU if there is one, otherwise the CPU.
     `mirrored` without a GPU runs over the logical CPU devices.
-
-    Raises:
-      ValueError: a strategy that is not supported yet.
     """
-    if name in ("multi_worker_mirrored", "tpu"):
-        raise ValueError(
-            f"distribution_strategy={name} is not supported yet: use auto, one_device or mirrored on one machine"
-        )
     grow_gpu_memory()
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     is_gpu = devices[0].device_type == "GPU"

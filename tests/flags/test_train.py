@@ -60,6 +60,11 @@ WRONG = [
     (["--group_pattern=("], "--group_pattern must be a regular expression, got '(': "),
     # what is designed but not there yet
     (["--phase=export"], "--phase=export is not built yet; today: pretrain, transfer, finetune"),
+    (
+        ["--distribution_strategy=tpu"],
+        "--distribution_strategy=tpu is not built yet; today: auto, one_device, mirrored",
+    ),
+    (["--distribution_strategy=two"], "--distribution_strategy must be one of auto, one_device, mirrored, got 'two'"),
     # what is no flag
     (["photos"], "'photos' is not a flag; flags are written --name=value"),
     (["--image_dir", "photos", "more"], "'more' is not a flag"),
@@ -234,13 +239,24 @@ def test_wrong_flag_in_a_flagfile_is_one_line(tmp_path):
     [
         (["--cval=3"], {"cval": "--fill_mode is nearest, not constant"}),
         (["--cval=3", "--fill_mode=constant"], {}),
+        (["--noaugment", "--cval=3"], {"cval": "augmentation is off (--augment=false)"}),
         (["--noaugment", "--rotation_range=9"], {"rotation_range": "augmentation is off (--augment=false)"}),
         (["--phase=transfer", "--unfreeze=all"], {"unfreeze": "--phase=transfer does not fine-tune"}),
         (["--phase=transfer", "--finetune_epochs=3"], {"finetune_epochs": "--phase=transfer does not fine-tune"}),
         (["--unfreeze=all", "--finetune_epochs=3", "--transfer_epochs=3"], {}),
         (["--pretrain_epochs=3"], {"pretrain_epochs": "--phase=finetune does not pretrain"}),
-        (["--manual_dir=d"], {"manual_dir": "only --dataset=knifey_spoony reads it"}),
-        (["--image_dir=i", "--data_dir=d"], {"data_dir": "pictures come from files, not from TFDS"}),
+        (["--manual_dir=d"], {"manual_dir": "cutlery is rendered"}),
+        (["--image_dir=i", "--manual_dir=d"], {"manual_dir": "pictures come from files, not from TFDS"}),
+        (["--dataset=knifey_spoony", "--manual_dir=d"], {}),
+        (
+            ["--dataset=imagenet2012", "--manual_dir=d"],
+            {},
+        ),  # TFDS reads it for every set that has to be fetched by hand
+        (["--image_dir=i", "--data_dir=d"], {}),  # the disk cache may lie there
+        (
+            ["--image_dir=i", "--data_dir=d", "--cache=none"],
+            {"data_dir": "pictures come from files, not from TFDS, and --cache=none keeps nothing there"},
+        ),
         (
             ["--validation_fraction=0", "--group_pattern=x"],
             {"group_pattern": "--validation_fraction=0 holds nothing out"},

@@ -48,6 +48,12 @@ def test_validation_folder_under_either_name(tmp_path, name):
     assert rows(listing, "validation") == {f"{name}/a/3.jpg": "a"}
 
 
+def test_two_validation_folders_are_refused(tmp_path):
+    names = ("train/a/1.jpg", "train/b/2.jpg", "val/a/3.jpg", "validation/a/3.jpg")
+    with pytest.raises(ValueError, match="holds both validation/ and val/"):
+        folder.scan(touch(tmp_path, *names))
+
+
 def test_test_folder_inside_each_class(tmp_path):
     listing = folder.scan(touch(tmp_path, "a/1.jpg", "a/test/2.jpg", "b/3.jpg", "b/test/4.jpg", "b/test/more/5.jpg"))
     assert rows(listing) == {"a/1.jpg": "a", "b/3.jpg": "b"}
@@ -170,6 +176,37 @@ def test_csv_row_without_a_label_is_refused(tmp_path, text):
     touch(tmp_path, "1.jpg", "2.jpg")
     with pytest.raises(ValueError, match=r"labels_csv gives no label for 1\.jpg$"):
         folder.read_csv(write_csv(tmp_path / "labels.csv", text), None)
+
+
+def test_csv_row_that_stands_twice_counts_once(tmp_path):
+    touch(tmp_path, "1.jpg", "2.jpg")
+    table = write_csv(tmp_path / "labels.csv", "file,label\n1.jpg,a\n2.jpg,b\n./1.jpg,a\n")
+    assert rows(folder.read_csv(table, None)) == {"1.jpg": "a", "2.jpg": "b"}
+    assert len(folder.read_csv(table, None).splits["train"].names) == 2
+
+
+@pytest.mark.parametrize("again", ["1.jpg", "./1.jpg", "in/../1.jpg"])
+def test_csv_with_two_labels_for_a_file_is_refused(tmp_path, again):
+    touch(tmp_path, "1.jpg", "2.jpg", "in/3.jpg")
+    table = write_csv(tmp_path / "labels.csv", f"file,label\n1.jpg,a\n2.jpg,b\n\n{again},b\n")
+    message = f"^labels_csv names {re.escape(again)} twice: as a in line 2 and as b in line 5$"
+    with pytest.raises(ValueError, match=message):
+        folder.read_csv(table, None)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("file,label\n1.jpg,Löffel\n2.jpg,b\n".encode("latin-1"), "must be text in UTF-8, .* save it as CSV UTF-8$"),
+        ("file,label\n1.jpg,a\n2.jpg,b\n".encode("utf-16"), "must be text in UTF-8"),
+        (b'file,label\n1.jpg,"' + b"a" * 200_000 + b'"\n', r"must be a CSV file, .*: field larger than field limit"),
+    ],
+)
+def test_csv_that_is_no_text_is_refused_in_one_line(tmp_path, content, message):
+    touch(tmp_path, "1.jpg", "2.jpg")
+    (tmp_path / "labels.csv").write_bytes(content)
+    with pytest.raises(ValueError, match=f"^labels_csv {message}"):
+        folder.read_csv(str(tmp_path / "labels.csv"), None)
 
 
 def test_csv_that_is_not_there_is_refused(tmp_path):

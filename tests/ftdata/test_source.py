@@ -54,6 +54,27 @@ def test_validation_folder_is_taken_as_it_is(tmp_path, photo_folder):
     source = open_source(DataConfig(image_dir=str(tmp_path)), seed=0)
     assert [len(split) for split in (source.train, source.validation, source.test)] == [60, 15, 15]
     assert_same_pictures(source.validation, tmp_path, source.class_names)
+    assert source.notes == ("the validation images are those that come with the data set: none are held out for it",)
+
+
+def test_classes_too_small_to_part_are_named(tmp_path):
+    for name, count in (("a", 10), ("b", 1), ("c", 2)):
+        (tmp_path / name).mkdir()
+        for number in range(count):
+            (tmp_path / name / f"{number}.png").write_bytes(picture(number))
+    source = open_source(DataConfig(image_dir=str(tmp_path), validation_fraction=0.2), seed=0)
+    assert source.notes == (
+        "no test set found: 3 of the training images are held out as one",
+        "too few images of b to hold any out for the test split",
+        "too few images of b, c to hold any out for the validation split",
+    )
+
+
+def test_group_pattern_is_looked_for_where_it_is_used(photo_folder):
+    # "train" stands in the folder, and without a slash in the pattern only the base name is searched
+    config = DataConfig(image_dir=str(photo_folder), group_pattern="^train")
+    with pytest.raises(ValueError, match="^group_pattern must match file names such as .*which matches none$"):
+        open_source(config, seed=0)
 
 
 def test_nothing_held_out_leaves_an_empty_validation_split(photo_folder):
