@@ -51,6 +51,7 @@ def scan(image_dir: str) -> Listing:
         split_roots |= {"validation": root / validation} if validation else {}
         found = {split: _by_class(folder, root) for split, folder in split_roots.items()}
     else:
+        _check_no_split_among(folders, root)
         found = {"train": _by_class(root, root, without="test")}
         tests = {name: files for name in folders if (files := _images(root / name / "test", root))}
         found |= {"test": tests} if tests else {}
@@ -129,6 +130,13 @@ def _files(by_class: dict[str, list[tuple[str, str]]], class_names: tuple[str, .
     ]
     paths, names, labels = zip(*rows, strict=True)
     return Files(paths, names, np.array(labels, np.int32))
+
+
+def _check_no_split_among(class_names: list[str], root: Path) -> None:
+    """Refuses class folders with a test/ or validation/ beside them that holds the same classes."""
+    for name in ("test", "validation", "val"):
+        if name in class_names and set(_subfolders(root / name)) & set(class_names):
+            raise ValueError(f"{root}: holds {name}/ beside class folders: put the class folders into train/")
 
 
 def _subfolders(folder: Path) -> list[str]:

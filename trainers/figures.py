@@ -119,7 +119,7 @@ def curves(histories: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
                 label="validation",
             )
         axes.set(xlabel="epoch", title=name, xlim=(0.5, len(rows) + 0.5))
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         axes.grid(alpha=0.25)
         end = 0
         for phase, history in histories.items():

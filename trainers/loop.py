@@ -163,6 +163,9 @@ class Loop:
             logs |= {"val_loss": scores.loss, "val_accuracy": scores.accuracy}
         extra = ("step", "learning_rate", "images_per_second", "input_wait_fraction", "seconds")
         self.callbacks.on_epoch_end(epoch, logs | {name: row[name] for name in extra})
+        if progress.stopped:
+            epochs = progress.epochs_without_improvement
+            print(f"no improvement in {epochs} epoch{'' if epochs == 1 else 's'}: stopping", flush=True)
         progress.stopped = progress.stopped or bool(self.model.stop_training)
         self._save()
 
@@ -175,7 +178,6 @@ class Loop:
             return
         progress.epochs_without_improvement += 1
         if self.plan.patience and progress.epochs_without_improvement >= self.plan.patience:
-            print(f"no improvement in {self.plan.patience} epochs: stopping", flush=True)
             progress.stopped = True
 
 
@@ -214,13 +216,14 @@ def read_history(path: Path) -> list[dict[str, Any]]:
 class _Clock:
     """Time of an epoch's training steps and the share spent waiting for input.
 
-    The first step of an epoch in a process is left out: it may trace and compile, or fill the pipeline.
+    The first step of an epoch in a process is left out, if there is another: it may trace and compile, or fill
+    the pipeline.
     """
 
     def __init__(self) -> None:
         self.started = self.last = time.perf_counter()
         self.measured_from = self.last
-        self.steps, self.waited = -1, 0.0
+        self.steps, self.waited, self.waited_first = -1, 0.0, 0.0
 
     def wait_for(self, get: Callable[[], Any]) -> Any:
         before = time.perf_counter()
@@ -232,16 +235,19 @@ class _Clock:
         self.last = time.perf_counter()
         self.steps += 1
         if self.steps == 0:
-            self.measured_from, self.waited = self.last, 0.0
+            self.measured_from, self.waited_first, self.waited = self.last, self.waited, 0.0
 
     def stop(self) -> None:
         self.last = time.perf_counter()
 
     def rates(self, global_batch: int) -> dict[str, float]:
-        elapsed = max(self.last - self.measured_from, 1e-9)
+        steps, waited, since = self.steps, self.waited, self.measured_from
+        if steps < 1:
+            steps, waited, since = steps + 1, self.waited_first, self.started
+        elapsed = max(self.last - since, 1e-9)
         return {
-            "images_per_second": max(self.steps, 0) * global_batch / elapsed,
-            "input_wait_fraction": min(1.0, self.waited / elapsed),
+            "images_per_second": steps * global_batch / elapsed,
+            "input_wait_fraction": min(1.0, waited / elapsed),
         }
 
     def seconds(self) -> float:

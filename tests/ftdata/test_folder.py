@@ -54,6 +54,14 @@ def test_two_validation_folders_are_refused(tmp_path):
         folder.scan(touch(tmp_path, *names))
 
 
+@pytest.mark.parametrize("name", ["test", "val", "validation"])
+def test_a_split_beside_class_folders_is_no_class(tmp_path, name):
+    with pytest.raises(ValueError, match=f"holds {name}/ beside class folders: put the class folders into train/$"):
+        folder.scan(touch(tmp_path, "a/1.jpg", "b/2.jpg", f"{name}/a/3.jpg", f"{name}/b/4.jpg"))
+    listing = folder.scan(touch(tmp_path / "passes", "pass/1.jpg", f"{name}/2.jpg", f"{name}/may/3.jpg"))
+    assert listing.class_names == tuple(sorted(("pass", name)))  # a class that happens to have that name
+
+
 def test_test_folder_inside_each_class(tmp_path):
     listing = folder.scan(touch(tmp_path, "a/1.jpg", "a/test/2.jpg", "b/3.jpg", "b/test/4.jpg", "b/test/more/5.jpg"))
     assert rows(listing) == {"a/1.jpg": "a", "b/3.jpg": "b"}

@@ -175,7 +175,17 @@ def test_early_stopping_and_ema(photo_folder, tmp_path, capsys):
     results = experiment.run(config)
     assert results["transfer"]["epoch"] == 1
     assert results["transfer"]["step"] == 2 * 3  # the first epoch, and one without improvement
-    assert "no improvement in 1 epochs: stopping" in capsys.readouterr().out
+    said = capsys.readouterr().out.splitlines()
+    stopping = said.index("no improvement in 1 epoch: stopping")
+    assert said[stopping - 1].startswith("transfer epoch 2/9")  # the line of the epoch that decided it comes first
+
+
+def test_an_epoch_of_one_step_has_a_speed(photo_folder, tmp_path, capsys):
+    config = make_config(photo_folder, tmp_path, transfer_epochs=1, steps_per_epoch=1)
+    results = experiment.run(dataclasses.replace(config, phase="transfer"))
+    assert results["transfer"]["images_per_second"] > 0
+    assert 0 < results["transfer"]["input_wait_fraction"] < 1
+    assert "transfer: 1 epoch\n" in capsys.readouterr().out
 
 
 def test_no_validation_split_keeps_the_last_epoch(photo_folder, tmp_path):
