@@ -13,7 +13,7 @@ _FTDATA = """
 config
 exif listing folder split affine beta rectangles sampled_layer backgrounds outlines
 decode random_affine color erasing mixing materials
-resized_crop rendering
+resized_crop rendering rendered_builder
 class_weights augment encoded resources planner
 tfds_source filling disk_cache
 source cache
@@ -106,7 +106,7 @@ def test_rooms_open_one_way():
 
 
 def test_builders_know_only_rendering_and_themselves():
-    drawing = {"rendering", "backgrounds", "materials", "outlines", "listing"}
+    drawing = {"rendering", "rendered_builder", "backgrounds", "materials", "outlines", "listing"}
     for builder in _BUILDERS:
         for path in _modules(f"ftdata/{builder}"):
             for imported in _own(path):

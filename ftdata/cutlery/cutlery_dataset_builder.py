@@ -1,38 +1,14 @@
 """The cutlery data set in the layout of TensorFlow Datasets: rendered while prepared, nothing fetched."""
 
-import io
-from collections.abc import Iterator
-from typing import Any
-
 import tensorflow_datasets as tfds
 
-from ftdata import listing
 from ftdata.cutlery import photos
+from ftdata.rendered_builder import RenderedBuilder
 
 
-class Builder(tfds.core.GeneratorBasedBuilder):
+class Builder(RenderedBuilder):
     """Forks, knives and spoons; see README.md."""
 
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "First release."}  # noqa: RUF012 - TFDS reads a plain dict
-
-    def _info(self) -> tfds.core.DatasetInfo:
-        features = {
-            "image": tfds.features.Image(shape=(photos.SIZE, photos.SIZE, 3), encoding_format="jpeg"),
-            "label": tfds.features.ClassLabel(names=list(photos.CLASS_NAMES)),
-            "file_name": tfds.features.Text(),
-        }
-        return self.dataset_info_from_configs(
-            features=tfds.features.FeaturesDict(features), supervised_keys=("image", "label")
-        )
-
-    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
-        del dl_manager  # nothing to download
-        return {split: self._generate_examples(split) for split in photos.COUNTS}
-
-    def _generate_examples(self, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        for class_name, number in listing.interleaved(photos.COUNTS[split]):
-            name = listing.file_name(class_name, split=split, number=number)
-            encoded = photos.jpeg(class_name, split=split, number=number)
-            # A stream is stored byte for byte; an array would be encoded again.
-            yield name, {"image": io.BytesIO(encoded), "label": class_name, "file_name": name}
+    PHOTOS = photos
