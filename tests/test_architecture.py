@@ -10,7 +10,7 @@ _ROOT = Path(__file__).parent.parent
 
 # Each line may import those above it (names separated by spaces stand side by side).
 _FTDATA = """
-config
+config quiet
 exif listing folder split affine beta rectangles sampled_layer backgrounds outlines
 decode random_affine color erasing mixing materials
 resized_crop rendering rendered_builder
@@ -20,7 +20,7 @@ source cache
 pipeline tiers
 """
 _TRAINERS = """
-config quiet verdict
+config verdict
 workdir strategy precision schedule vgg_nano weights_file fingerprint
 backbones
 model optimizer starting_point
@@ -39,7 +39,7 @@ experiment
 main
 """
 _BUILDERS = ("cutlery", "objects", "knifey_spoony")  # packages below ftdata that hold a TFDS builder
-_STANDARD_LIBRARY_ONLY = ("ftdata.config", "trainers.config", "trainers.workdir", "trainers.quiet")
+_STANDARD_LIBRARY_ONLY = ("ftdata.config", "trainers.config", "trainers.workdir", "ftdata.quiet")
 
 
 def _ranks(table: str) -> dict[str, int]:

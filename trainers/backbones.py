@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from trainers import precision, quiet, weights_file
+from trainers import precision, weights_file
 from trainers.vgg_nano import vgg_nano
 
 # What the weights of each module of Keras Applications expect, as its own preprocess_input computes it.
@@ -123,7 +123,7 @@ def create(
     constructor = _constructor(backbone)
     shape = None if include_top and weights == "imagenet" else (image_size, image_size, 3)
     from_network = "imagenet" if weights == "imagenet" else None
-    with precision.scope(policy), quiet.weights_loading():
+    with precision.scope(policy), weights_file.without_warnings():
         try:
             model = constructor(include_top=include_top, weights=from_network, input_shape=shape, **(arguments or {}))
         except (TypeError, ValueError) as error:

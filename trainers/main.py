@@ -4,7 +4,7 @@ import os
 import sys
 
 from flags import train
-from trainers import quiet
+from ftdata import quiet
 
 
 def main(argv: list[str]) -> int:

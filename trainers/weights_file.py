@@ -1,11 +1,12 @@
 """Load a file of weights, or say in one line why it does not fit."""
 
+import contextlib
 import re
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import keras
-
-from trainers import quiet
 
 
 def load(model: keras.Model, path: Path, *, refusal: str) -> None:
@@ -17,10 +18,18 @@ def load(model: keras.Model, path: Path, *, refusal: str) -> None:
     if not path.is_file():
         raise ValueError(f"{refusal}: no such file")
     try:
-        with quiet.weights_loading():
+        with without_warnings():
             model.load_weights(path)
     except Exception as error:  # h5py, zipfile and Keras raise many kinds for a file that does not fit
         raise ValueError(f"{refusal}: {_reason(str(error))}") from error
+
+
+@contextlib.contextmanager
+def without_warnings() -> Iterator[None]:
+    """Leaves out Keras's warnings while weights are loaded: what does not fit is an error, which says more."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        yield
 
 
 def _reason(message: str) -> str:

@@ -1,11 +1,9 @@
-"""Load TensorFlow and weights without what they print to nobody's use."""
+"""Load TensorFlow without what it prints to nobody's use."""
 
 import contextlib
 import os
-import shutil
 import sys
 import tempfile
-import warnings
 from collections.abc import Iterator
 
 
@@ -15,7 +13,7 @@ def tensorflow_import() -> Iterator[None]:
 
     TensorFlow's log level is set to errors that stop it; a level the user has set is left, with every line.
     """
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ or "tensorflow" in sys.modules:
         yield
         return
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -28,16 +26,8 @@ def tensorflow_import() -> Iterator[None]:
         except Exception:
             os.dup2(standard_error, 2)
             held.seek(0)
-            shutil.copyfileobj(held, sys.stderr.buffer)
+            os.write(2, held.read())
             raise
         finally:
             os.dup2(standard_error, 2)
             os.close(standard_error)
-
-
-@contextlib.contextmanager
-def weights_loading() -> Iterator[None]:
-    """Leaves out Keras's warnings while weights are loaded: what does not fit is an error, which says more."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        yield
