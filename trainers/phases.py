@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import re
+from collections.abc import Iterator
 
 import keras
 
@@ -53,14 +54,23 @@ def set_trainable(model: keras.Model, phase: Phase, config: TrainConfig) -> None
     if phase.trains_base == "nothing":
         return
     prefixes = config.training.unfreeze if phase.trains_base == "unfrozen" else ("all",)
-    for layer in base.layers:
+    for layer in layers_of(base):
         layer.trainable = prefixes == ("all",) or layer.name.startswith(prefixes)
         if isinstance(layer, keras.layers.BatchNormalization) and not trains_batch_norm(config.model):
             layer.trainable = False
 
 
+def layers_of(model: keras.Model) -> Iterator[keras.layers.Layer]:
+    """The layers of a model, those of models inside it one by one: a saved classifier holds its backbone whole."""
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from layers_of(layer)
+        else:
+            yield layer
+
+
 def _check_prefixes(base: keras.Model, prefixes: tuple[str, ...]) -> None:
-    names = [layer.name for layer in base.layers]
+    names = [layer.name for layer in layers_of(base)]
     for prefix in prefixes:
         if not any(name.startswith(prefix) for name in names):
             known = dict.fromkeys(match.group() for name in names if (match := re.match(r"[a-zA-Z]+_?\d*[a-z]?", name)))
@@ -75,7 +85,7 @@ def table(model: keras.Model) -> str:
     base = base_of(model)
     lines = []
     for layer in model.layers:
-        for part in layer.layers if layer is base else [layer]:
+        for part in layers_of(base) if layer is base else [layer]:
             trains = bool(part.trainable and part.trainable_variables)
             lines.append(f"  {'trains' if trains else 'frozen' if part.weights else '-':<7} {part.name}")
     trainable = sum(math.prod(variable.shape) for variable in model.trainable_variables)

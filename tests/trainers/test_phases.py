@@ -94,3 +94,16 @@ def test_phases_lead_to_one_another():
     assert [phase.name for phase in phases.sequence("finetune")] == ["transfer", "finetune"]
     assert [phase.name for phase in phases.sequence("transfer")] == ["transfer"]
     assert [phase.name for phase in phases.sequence("pretrain")] == ["pretrain"]
+
+
+def test_a_trained_classifier_serves_as_backbone_layer_by_layer(tmp_path):
+    config = TrainConfig(model=ModelConfig("MobileNetV2", {"alpha": 0.35}, weights="none"))
+    trained = model.build(config.model, num_classes=2, image_size=32, policy="float32")
+    phases.set_trainable(trained, phases.PHASES["transfer"], config)
+    trained.save(tmp_path / "best.keras")
+    training = TrainingConfig(unfreeze=("block_16",))
+    config = TrainConfig(model=ModelConfig(str(tmp_path / "best.keras")), training=training)
+    network = model.build(config.model, num_classes=3, image_size=32, policy="float32")
+    phases.set_trainable(network, phases.PHASES["finetune"], config)
+    trains = {line.split()[1] for line in phases.table(network).splitlines() if line.split()[0] == "trains"}
+    assert trains == {"block_16_expand", "block_16_depthwise", "block_16_project", "logits"}  # no batch normalization
