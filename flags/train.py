@@ -10,12 +10,12 @@ from typing import Any
 from absl import flags
 
 from ftdata.config import item_type, value_type
-from trainers.config import TrainConfig, settings
+from trainers.config import USING_PHASES, TrainConfig, settings
 
 _PRESETS = Path(__file__).parent / "presets"
 _DATA_FLAGS = ("dataset", "image_dir", "labels_csv")
 _PLANNED = {  # values that are designed but not built yet
-    "phase": ("all", "evaluate", "predict", "export", "check"),
+    "phase": ("check",),
     "distribution_strategy": ("multi_worker_mirrored", "tpu"),
 }
 
@@ -63,11 +63,18 @@ def parse(argv: list[str]) -> tuple[TrainConfig, set[str]]:
         if given.get(name) in planned:
             field = next(field for field, _ in settings(TrainConfig()) if field.name == name)
             raise FlagError(f"--{name}={given[name]} is not built yet; today: {', '.join(field.metadata['choices'])}")
-    preset = given.get("preset") or ("photos" if any(given.get(name) for name in _DATA_FLAGS) else "demo")
-    values = _read([f"--flagfile={_preset_file(preset)}"])
+    preset = given.get("preset") or _default_preset(given)
+    values = _read([f"--flagfile={_preset_file(preset)}"]) if preset else {}
     if any(given.get(name) for name in _DATA_FLAGS):  # the user's data replaces the preset's
         values = {name: value for name, value in values.items() if name not in _DATA_FLAGS}
     return _config({**values, **given, "preset": preset}), set(given)
+
+
+def _default_preset(given: dict[str, Any]) -> str | None:
+    """A trained model brings its own settings."""
+    if given.get("phase") in USING_PHASES:
+        return None
+    return "photos" if any(given.get(name) for name in _DATA_FLAGS) else "demo"
 
 
 def preset_names() -> list[str]:
@@ -159,6 +166,7 @@ def _help() -> str:
         "",
         "  python -m trainers.main                               the embedded demo, two minutes on two cores",
         "  python -m trainers.main --image_dir=FOLDER            your photos, a folder for each class",
+        "  python -m trainers.main --phase=predict --images=FOLDER   what the trained model says of other photos",
         "",
         f"presets: {', '.join(preset_names())}",
     ]

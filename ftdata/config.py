@@ -66,8 +66,9 @@ def _check(field: dataclasses.Field, value: Any) -> None:
     if kind is tuple and not _is_tuple_of(value, item_type(field.type)):
         raise ValueError(f"{field.name} must be a tuple of {item_type(field.type).__name__}, got {value!r}")
     choices = field.metadata["choices"]
-    if choices is not None and value not in choices:
-        raise ValueError(f"{field.name} must be one of {', '.join(map(str, choices))}, got {value!r}")
+    for chosen in value if kind is tuple else (value,):
+        if choices is not None and chosen not in choices:
+            raise ValueError(f"{field.name} must be one of {', '.join(map(str, choices))}, got {chosen!r}")
     _check_bounds(field, value)
 
 

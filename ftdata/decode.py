@@ -27,7 +27,11 @@ def decode(encoded: tf.Tensor, *, image_size: int, resize: str, interpolation: s
     Raises:
       tf.errors.InvalidArgumentError: the bytes are no image of a supported format, or are damaged.
     """
-    image = decode_full(encoded)
+    return to_square(decode_full(encoded), image_size=image_size, resize=resize, interpolation=interpolation)
+
+
+def to_square(image: tf.Tensor, *, image_size: int, resize: str, interpolation: str) -> tf.Tensor:
+    """Brings a picture, uint8 [height, width, 3], to uint8 [image_size, image_size, 3]; arguments as of `decode`."""
     if resize == "crop":
         image = _central_square(image)
     shape = tf.shape(image)

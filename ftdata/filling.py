@@ -49,13 +49,13 @@ def _name_unreadable(split: Split, read: Decoder, start: int) -> str:
         try:
             reader(next(encoded))
         except tf.errors.InvalidArgumentError as error:
-            return f"cannot decode {name}: {_reason(error)}. Remove or replace the file and start again"
+            return f"cannot decode {name}: {reason(error)}. Remove or replace the file and start again"
         except _UNREACHABLE:
             return f"cannot read {name}: the file is gone, or its permissions forbid it"
     return "an image could not be decoded, but decodes now: is the data set being changed?"
 
 
-def _reason(error: tf.errors.InvalidArgumentError) -> str:
+def reason(error: tf.errors.InvalidArgumentError) -> str:
     """What the decoder said, without the trace around it."""
     trace = (" ", "\t", "Graph execution error", "Detected at node")
     lines = [line for line in error.message.splitlines() if line.strip() and not line.startswith(trace)]

@@ -16,10 +16,12 @@ decode random_affine color erasing mixing materials
 resized_crop rendering rendered_builder
 class_weights augment encoded resources planner
 tfds_source filling disk_cache
+loose
 source cache
 pipeline tiers
 """
 _TRAINERS = """
+use_config
 config verdict
 workdir strategy precision schedule vgg_nano weights_file fingerprint
 backbones
@@ -29,17 +31,23 @@ step
 checkpoint
 figures
 evaluate
+calibration reported
+score_figures
 callbacks
 record
 loop
 job
 results
+trained
+held_out original
+deployable parity_check parity
+assessment predict export
 training
 experiment
 main
 """
 _BUILDERS = ("cutlery", "objects", "knifey_spoony")  # packages below ftdata that hold a TFDS builder
-_STANDARD_LIBRARY_ONLY = ("ftdata.config", "trainers.config", "trainers.workdir", "ftdata.quiet")
+_STANDARD_LIBRARY_ONLY = ("ftdata.config", "trainers.config", "trainers.use_config", "trainers.workdir", "ftdata.quiet")
 
 
 def _ranks(table: str) -> dict[str, int]:

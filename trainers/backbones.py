@@ -56,7 +56,7 @@ def default_size(backbone: str) -> int:
     if not is_file(backbone):
         _constructor(backbone)
         return _SIZES.get(backbone, 224)
-    shape = _load_model(backbone).input_shape
+    shape = load_model(backbone).input_shape
     if len(shape) != 4 or shape[1] is None or shape[1] != shape[2]:
         raise ValueError(f"image_size must be given for {backbone}, whose input shape is {shape}")
     return shape[1]
@@ -114,7 +114,7 @@ def create(
     """
     check(backbone, weights=weights, arguments=arguments)
     if is_file(backbone):
-        saved = _load_model(backbone)
+        saved = load_model(backbone)
         if saved.input_shape[1:] not in ((image_size, image_size, 3), (None, None, 3)):
             raise ValueError(
                 f"image_size={image_size} does not fit {backbone}, whose input shape is {saved.input_shape}"
@@ -196,7 +196,12 @@ def _float32_preprocessing(model: keras.Model, policy: str) -> keras.Model:
     return rebuilt
 
 
-def _load_model(path: str) -> keras.Model:
+def load_model(path: str) -> keras.Model:
+    """A saved model, not compiled.
+
+    Raises:
+      ValueError: the file cannot be loaded.
+    """
     try:
         return keras.saving.load_model(Path(path).expanduser(), compile=False, safe_mode=True)
     except Exception as error:  # zipfile, json and Keras raise many kinds for a file that is no model

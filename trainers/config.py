@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from ftdata.config import ANY_PHASE, NOTHING, AugmentConfig, DataConfig, check_settings, setting
+from trainers.use_config import USING_PHASES, UseConfig, idle_in_training, idle_in_use
 
-TRAINING_PHASES = ("pretrain", "transfer", "finetune")
+TRAINING_PHASES = ("pretrain", "transfer", "finetune", "all")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,7 +113,7 @@ class RuntimeConfig:
 class TrainConfig:
     """A whole run."""
 
-    phase: str = setting("finetune", "what to do", choices=TRAINING_PHASES, affects=NOTHING)
+    phase: str = setting("finetune", "what to do", choices=(*TRAINING_PHASES, *USING_PHASES), affects=NOTHING)
     preset: str | None = setting(None, "settings to start from", affects=NOTHING)
     model_dir: str = setting("runs/latest", "where everything is written and found again", affects=NOTHING)
     seed: int = setting(0, "of everything random", minimum=0, maximum=2**31 - 1)
@@ -122,14 +123,22 @@ class TrainConfig:
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
     training: TrainingConfig = dataclasses.field(default_factory=TrainingConfig)
     runtime: RuntimeConfig = dataclasses.field(default_factory=RuntimeConfig)
+    use: UseConfig = dataclasses.field(default_factory=UseConfig)
 
     def __post_init__(self) -> None:
         check_settings(self)
+        if self.phase == "predict" and not self.use.images:
+            raise ValueError("images must be a folder, a file or a pattern for the phase predict, got none")
         if self.phase == "pretrain" and self.model.weights not in ("none",):
             raise ValueError(
                 f"weights must be none for the phase pretrain, which starts from random ones, "
                 f"got {self.model.weights!r}"
             )
+
+    @property
+    def fine_tunes(self) -> bool:
+        """Whether the layers of the base are trained after the head."""
+        return self.phase in ("finetune", "all")
 
 
 def settings(config: Any) -> Iterator[tuple[dataclasses.Field, Any]]:
@@ -156,6 +165,8 @@ def deciding(config: TrainConfig, phase: str) -> dict[str, Any]:
 
 def without_effect(config: TrainConfig, given: set[str]) -> dict[str, str]:
     """Of the settings `given` by the user, those that change nothing here, each with the reason."""
+    if config.phase in USING_PHASES:
+        return idle_in_use(config.phase, given, model=config.use.model)
     data, augment = config.data, config.augment
     rules: dict[str, tuple[bool, str]] = {
         field.name: (not augment.augment and field.name != "augment", "augmentation is off (--augment=false)")
@@ -173,14 +184,15 @@ def without_effect(config: TrainConfig, given: set[str]) -> dict[str, str]:
             f"pictures come from files, not from TFDS, and --cache={data.cache} keeps nothing there",
         ),
         "group_pattern": (data.validation_fraction == 0, "--validation_fraction=0 holds nothing out"),
-        "unfreeze": (config.phase != "finetune", f"--phase={config.phase} does not fine-tune"),
+        "unfreeze": (not config.fine_tunes, f"--phase={config.phase} does not fine-tune"),
         "backbone_args": (config.model.backbone.endswith(".keras"), "--backbone is a saved model"),
         "weights": (config.model.backbone.endswith(".keras"), "--backbone is a saved model with its own weights"),
     }
     for name in ("finetune_epochs", "finetune_learning_rate"):
-        rules[name] = (config.phase != "finetune", f"--phase={config.phase} does not fine-tune")
+        rules[name] = (not config.fine_tunes, f"--phase={config.phase} does not fine-tune")
     for name in ("transfer_epochs", "transfer_learning_rate"):
         rules[name] = (config.phase == "pretrain", "--phase=pretrain trains every layer at once")
     for name in ("pretrain_epochs", "pretrain_learning_rate"):
         rules[name] = (config.phase != "pretrain", f"--phase={config.phase} does not pretrain")
+    rules |= {name: (True, reason) for name, reason in idle_in_training(config.phase).items()}
     return {name: rules[name][1] for name in sorted(given) if name in rules and rules[name][0]}

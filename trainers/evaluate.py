@@ -78,8 +78,27 @@ def per_class(evaluation: Evaluation, class_names: Sequence[str]) -> dict[str, d
     }
 
 
+def wilson_interval(right: int, count: int) -> tuple[float, float]:
+    """The 95 % confidence interval of a share of `right` out of `count` (Wilson, 1927)."""
+    z = 1.959964  # of the normal distribution, two-sided 95 %
+    share, scale = right / count, 1 + z**2 / count
+    middle = (share + z**2 / (2 * count)) / scale
+    half = z * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2)) / scale
+    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
+
+
+def most_confused(evaluation: Evaluation, *, limit: int = 5) -> list[tuple[int, int, int]]:
+    """(true class, predicted class, number of pictures) of the most frequent mistakes, most frequent first."""
+    counts = confusion_matrix(evaluation)
+    np.fill_diagonal(counts, 0)
+    order = np.argsort(-counts, axis=None, kind="stable")[:limit]
+    pairs = [(int(place) // len(counts), int(place) % len(counts)) for place in order]
+    return [(true, guess, int(counts[true, guess])) for true, guess in pairs if counts[true, guess]]
+
+
 def report(evaluation: Evaluation, class_names: Sequence[str]) -> str:
-    """scikit-learn's classification report and the confusion matrix, as text."""
+    """scikit-learn's classification report, the interval of the accuracy, the confusion matrix and the most
+    confused pairs, as text."""
     from sklearn import metrics
 
     text = metrics.classification_report(
@@ -97,7 +116,12 @@ def report(evaluation: Evaluation, class_names: Sequence[str]) -> str:
     ]
     for name, counts in zip(class_names, confusion_matrix(evaluation), strict=True):
         rows.append(f"{name:>{width}}" + "".join(f"{count:>{width}}" for count in counts))
-    return f"{text}\n" + "\n".join(rows) + "\n"
+    pairs = most_confused(evaluation)
+    rows += ["", "most confused"] if pairs else []
+    rows += [f"  {class_names[true]} taken for {class_names[guess]}: {count}" for true, guess, count in pairs]
+    low, high = wilson_interval(int(np.sum(evaluation.predicted == evaluation.labels)), len(evaluation.labels))
+    interval = f"accuracy {evaluation.accuracy:.2%}, 95 % interval {low:.2%} to {high:.2%} (Wilson)"
+    return f"{text}\n{interval}\n\n" + "\n".join(rows) + "\n"
 
 
 def write_predictions(path: Path, evaluation: Evaluation, *, names: Sequence[str], class_names: Sequence[str]) -> None:

@@ -17,11 +17,13 @@ from ftdata import tiers
 from ftdata.class_weights import class_weights
 from ftdata.mixing import check_pairs
 from ftdata.source import Source, open_source
-from trainers import figures, phases, record, starting_point, strategy, training
+from trainers import assessment, export, figures, phases, predict, record, starting_point, strategy, training
 from trainers.config import TrainConfig, without_effect
 from trainers.job import Job
 from trainers.verdict import verdict
 from trainers.workdir import Workdir
+
+_USES = {"evaluate": assessment.run, "predict": predict.run, "export": export.run}
 
 
 def run(
@@ -30,7 +32,7 @@ def run(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     command_line: Sequence[str] = (),
 ) -> dict[str, dict[str, Any]]:
-    """Trains, evaluates and draws what `config` asks for.
+    """Trains and evaluates, or uses what was trained, as `config.phase` says.
 
     Args:
       config: of the run.
@@ -44,6 +46,17 @@ def run(
       ValueError: settings, data or a model_dir that cannot be used; the message says what to change.
     """
     _check(callbacks)
+    if config.phase in _USES:
+        return {config.phase: _USES[config.phase](config)}
+    if config.phase == "all":
+        trained = _train(dataclasses.replace(config, phase="finetune"), callbacks, command_line)
+        return {**trained, "export": export.run(config)}
+    return _train(config, callbacks, command_line)
+
+
+def _train(
+    config: TrainConfig, callbacks: Sequence[keras.callbacks.Callback], command_line: Sequence[str]
+) -> dict[str, dict[str, Any]]:
     workdir = Workdir(Path(config.model_dir).expanduser())
     workdir.check()
     starting_point.check(config)

@@ -84,8 +84,8 @@ def mistakes(
 
 
 def confusion_matrix(counts: np.ndarray, class_names: Sequence[str], *, title: str) -> Figure:
-    """The matrix with counts in the cells, coloured by the share of the true class."""
-    size = min(12.0, 2.5 + 0.9 * len(class_names))
+    """The matrix: in each cell the count and, as its colour too, the share of the true class."""
+    size = min(16.0, 2.5 + 0.9 * len(class_names))
     figure = Figure(figsize=(size + 0.8, size), layout="constrained")
     axes = figure.subplots()
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -97,7 +97,9 @@ def confusion_matrix(counts: np.ndarray, class_names: Sequence[str], *, title: s
     if len(class_names) <= 30:
         for row, column in np.ndindex(*counts.shape):
             color = "white" if share[row, column] > 0.6 else "black"
-            axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=color)
+            cell = f"{counts[row, column]}\n{share[row, column]:.0%}"
+            size = 10 if len(class_names) <= 12 else 6
+            axes.text(column, row, cell, ha="center", va="center", color=color, fontsize=size)
     return figure
 
 

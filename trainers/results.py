@@ -5,9 +5,10 @@ from typing import Any
 
 import keras
 import numpy as np
+from matplotlib.figure import Figure
 
 from trainers import callbacks as own_callbacks
-from trainers import checkpoint, evaluate, figures, loop, model, phases
+from trainers import checkpoint, figures, loop, model, phases, reported
 from trainers.evaluate import Evaluation
 from trainers.job import Job, evaluate_split
 from trainers.step import EvaluationStep
@@ -29,13 +30,13 @@ def finish(
         write_atomically(files.backbone_weights, model.base_of(network).save_weights)
     test = evaluate_split("test", job, score)
     metrics = _metrics(phase, network, progress, test, class_names)
-    _draw(phase, job, test, progress, board)
-    _write_evaluation(phase, job, metrics, test)
+    drawn = _draw(phase, job, test, progress, board)
+    report = reported.write(job.workdir.evaluation, test, names=job.source.test.names, metrics=metrics, drawn=drawn)
     write_json(files.metrics, metrics)
     validation = f"validation accuracy {percent(metrics['validation_accuracy'])}, "
     print(
         f"{phase.name}: best epoch {metrics['epoch']}, {validation}test accuracy {percent(test.accuracy)} "
-        f"({metrics['seconds']:.0f} s of training)\n\n{evaluate.report(test, class_names)}",
+        f"({metrics['seconds']:.0f} s of training)\n\n{report}",
         flush=True,
     )
     return metrics
@@ -54,11 +55,7 @@ def _metrics(
         "phase": phase.name,
         "step": progress.step,
         **{name: best[name] for name in ("epoch", "loss", "accuracy", "validation_loss", "validation_accuracy")},
-        "test_loss": test.loss,
-        "test_accuracy": test.accuracy,
-        "class_names": list(class_names),
-        "confusion_matrix": evaluate.confusion_matrix(test).tolist(),
-        "per_class": evaluate.per_class(test, class_names),
+        **reported.scores(test, class_names),
         "images_per_second": float(np.median([row["images_per_second"] for row in history])),
         "input_wait_fraction": float(np.median([row["input_wait_fraction"] for row in history])),
         "seconds": progress.seconds,
@@ -72,31 +69,19 @@ def _draw(
     test: Evaluation,
     progress: loop.Progress,
     board: own_callbacks.TensorBoardWriter | None,
-) -> None:
+) -> dict[str, Figure]:
     names, title = job.source.class_names, f"test set after {phase.name}"
     histories = {phase.name: progress.history}
     if phase.starts_from:
         earlier = loop.read_history(job.workdir.phase(phase.starts_from).history)
         histories = {phase.starts_from: earlier, **histories}
-    pictures = {
-        "confusion_matrix": figures.confusion_matrix(evaluate.confusion_matrix(test), names, title=title),
-        "mistakes": figures.mistakes(job.pictures["test"].take, test.labels, test.probabilities, names, title=title),
-    }
+    drawn = reported.drawings(test, names, job.pictures["test"].take, title=title)
     figures.save(figures.curves(histories), job.workdir.phase(phase.name).curves)
-    for name, picture in pictures.items():
-        figures.save(picture, job.workdir.evaluation / f"{name}.png")
-        if board:
-            board.image(f"test_{name}", figures.as_image(picture), step=progress.step)
     if board:
+        for name, picture in drawn.items():
+            board.image(f"test_{name}", figures.as_image(picture), step=progress.step)
         board.close()
-
-
-def _write_evaluation(phase: phases.Phase, job: Job, metrics: dict[str, Any], test: Evaluation) -> None:
-    folder, names = job.workdir.evaluation, job.source.class_names
-    report = evaluate.report(test, names)
-    write_atomically(folder / "report.txt", lambda temporary: temporary.write_text(report))
-    evaluate.write_predictions(folder / "predictions.csv", test, names=job.source.test.names, class_names=names)
-    write_json(folder / "metrics.json", {**metrics, "loss": test.loss, "accuracy": test.accuracy})
+    return drawn
 
 
 def percent(share: float | None) -> str:

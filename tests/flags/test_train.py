@@ -43,7 +43,10 @@ WRONG = [
     (["--transfer_learning_rate=inf"], "--transfer_learning_rate must be finite, got inf"),
     # choices
     (["--resize=squash"], "--resize must be one of stretch, crop, pad, got 'squash'"),
-    (["--phase=train"], "--phase must be one of pretrain, transfer, finetune, got 'train'"),
+    (
+        ["--phase=train"],
+        "--phase must be one of pretrain, transfer, finetune, all, evaluate, predict, export, ",
+    ),
     (["--jit_compile=perhaps"], "--jit_compile must be one of auto, true, false, got 'perhaps'"),
     # lists
     (["--zoom_range=wide"], "--zoom_range must be comma-separated floats, got 'wide'"),
@@ -59,7 +62,9 @@ WRONG = [
     (["--phase=pretrain"], "--weights must be none for the phase pretrain"),
     (["--group_pattern=("], "--group_pattern must be a regular expression, got '(': "),
     # what is designed but not there yet
-    (["--phase=export"], "--phase=export is not built yet; today: pretrain, transfer, finetune"),
+    (["--phase=check"], "--phase=check is not built yet; today: pretrain, transfer, finetune, all, evaluate, predict"),
+    (["--phase=predict"], "--images must be a folder, a file or a pattern for the phase predict, got none"),
+    (["--export_formats=keras,onnx"], "--export_formats must be one of saved_model, keras, litert, "),
     (
         ["--distribution_strategy=tpu"],
         "--distribution_strategy=tpu is not built yet; today: auto, one_device, mirrored",
@@ -193,6 +198,13 @@ def test_demo_is_the_default_without_data_and_photos_with_it():
     assert parsed("--image_dir=photos", "--preset=demo").preset == "demo"
 
 
+@pytest.mark.parametrize("phase", ["evaluate", "export", "predict"])
+def test_a_trained_model_needs_no_preset(phase):
+    config = parsed(f"--phase={phase}", "--images=photos")
+    assert (config.preset, config.data.dataset) == (None, None)
+    assert parsed(f"--phase={phase}", "--images=photos", "--preset=demo").data.dataset == "cutlery"
+
+
 def test_command_line_wins_over_the_preset():
     config = parsed("--batch_size=7", "--preset=notebook", "--nohorizontal_flip", "--unfreeze=block5, fc")
     assert (config.training.batch_size, config.augment.horizontal_flip) == (7, False)
@@ -261,6 +273,16 @@ def test_wrong_flag_in_a_flagfile_is_one_line(tmp_path):
             ["--validation_fraction=0", "--group_pattern=x"],
             {"group_pattern": "--validation_fraction=0 holds nothing out"},
         ),
+        (["--phase=all", "--unfreeze=all", "--finetune_epochs=3", "--export_formats=keras"], {}),
+        (["--export_formats=keras"], {"export_formats": "--phase=finetune does not export"}),
+        (["--json"], {"json": "it is for --phase=predict, this is finetune"}),
+        (["--phase=export", "--model_dir=m", "--export_formats=keras", "--batch_size=8"], {}),
+        (["--phase=evaluate", "--dropout=0.1"], {"dropout": "--phase=evaluate takes the trained model as it is"}),
+        (
+            ["--phase=predict", "--images=i", "--backbone=VGG16"],
+            {"backbone": "--phase=predict takes the trained model as it is"},
+        ),
+        (["--phase=predict", "--images=i", "--model=imagenet", "--backbone=VGG16", "--weights=w", "--json"], {}),
         ([], {}),  # what a preset sets is not the user's
     ],
 )

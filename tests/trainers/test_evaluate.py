@@ -32,6 +32,19 @@ def test_report_names_every_class():
     assert all(text.count(name) >= 3 for name in _NAMES)  # report, row and column of the matrix
 
 
+def test_report_lists_the_most_confused_pairs_and_the_interval():
+    text = evaluate.report(_SCORED, _NAMES)
+    assert "most confused\n  fork taken for knife: 1\n  spoon taken for fork: 1\n" in text
+    assert "accuracy 50.00%, 95 % interval 15.00% to 85.00% (Wilson)" in text
+
+
+def test_wilson_interval():
+    # 8 of 10 right: the values of Brown, Cai and DasGupta's formula, by hand
+    assert evaluate.wilson_interval(8, 10) == pytest.approx((0.4901625, 0.9433178))
+    assert evaluate.wilson_interval(10, 10)[1] == pytest.approx(1.0)
+    assert evaluate.wilson_interval(0, 10)[0] == pytest.approx(0.0)
+
+
 def test_predictions_table(tmp_path):
     evaluate.write_predictions(
         tmp_path / "p.csv", _SCORED, names=["a.jpg", "b,c.jpg", "d.jpg", "e.jpg"], class_names=_NAMES

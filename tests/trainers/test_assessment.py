@@ -1,0 +1,92 @@
+"""--phase=evaluate on a small trained run."""
+
+import csv
+import json
+import shutil
+
+import pytest
+from PIL import Image
+from tensorboard.backend.event_processing import event_accumulator
+
+from ftdata.config import DataConfig
+from trainers import experiment
+from trainers.config import RuntimeConfig, TrainConfig
+
+_FILES = {
+    *("metrics.json", "report.txt", "predictions.csv", "confusion_matrix.png", "mistakes.png"),
+    *("reliability.png", "precision_recall.png"),
+}
+
+
+def evaluate(model_dir, data=None):
+    runtime = RuntimeConfig(distribution_strategy="one_device")
+    config = TrainConfig(phase="evaluate", model_dir=str(model_dir), data=data or DataConfig(), runtime=runtime)
+    return experiment.run(config)["evaluate"]
+
+
+@pytest.fixture(scope="module")
+def evaluated(trained_run, tmp_path_factory):
+    model_dir = shutil.copytree(trained_run, tmp_path_factory.mktemp("evaluated") / "run")
+    shutil.rmtree(model_dir / "evaluation")
+    return model_dir, evaluate(model_dir)
+
+
+def test_the_numbers_are_those_of_the_training_run(evaluated, trained_run):
+    model_dir, metrics = evaluated
+    assert {path.name for path in (model_dir / "evaluation").iterdir()} == _FILES
+    before = json.loads((trained_run / "evaluation/metrics.json").read_text())
+    assert {name: metrics[name] for name in before} == before
+    assert json.loads((model_dir / "evaluation/metrics.json").read_text()) == metrics
+    tables = [(folder / "evaluation/predictions.csv").read_text() for folder in (trained_run, model_dir)]
+    assert tables[0] == tables[1]
+
+
+def test_the_temperature_and_the_interval_are_recorded(evaluated):
+    _, metrics = evaluated
+    assert 0.05 <= metrics["temperature"] <= 20
+    low, high = metrics["test_accuracy_interval"]
+    assert low <= metrics["accuracy"] <= high
+    assert set(metrics["average_precision"]) == {"blue", "green", "red"}
+
+
+def test_tensorboard_gets_the_curves(evaluated):
+    model_dir, _ = evaluated
+    events = event_accumulator.EventAccumulator(str(model_dir / "logs/evaluate/test"))
+    tags = events.Reload().Tags()
+    assert {f"precision_recall/{name}/pr_curves" for name in ("blue", "green", "red")} <= set(tags["tensors"])
+
+
+def test_another_folder_may_lack_classes_and_has_no_test_set(evaluated, photo_folder, tmp_path):
+    model_dir = shutil.copytree(evaluated[0], tmp_path / "run")
+    for name in ("green", "red"):
+        shutil.copytree(photo_folder / "test" / name, tmp_path / "photos" / name)
+    metrics = evaluate(model_dir, DataConfig(image_dir=str(tmp_path / "photos")))
+    assert [sum(row) for row in metrics["confusion_matrix"]] == [0, 5, 5]  # blue keeps its place
+    assert metrics["temperature"] == evaluated[1]["temperature"]  # of the validation set, not of this folder
+    with (model_dir / "evaluation/predictions.csv").open() as stream:
+        assert {row["true"] for row in csv.DictReader(stream)} == {"green", "red"}
+
+
+def test_a_class_the_model_does_not_know_is_named(evaluated, tmp_path):
+    for name in ("green", "violet"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        Image.new("RGB", (40, 40)).save(tmp_path / "photos" / name / "1.jpg")
+    with pytest.raises(ValueError, match=r"does not know: violet; it knows blue, green, red"):
+        evaluate(evaluated[0], DataConfig(image_dir=str(tmp_path / "photos")))
+
+
+def test_without_a_trained_model_the_way_to_one_is_said(tmp_path, capsys):
+    config = TrainConfig(phase="evaluate", model_dir=str(tmp_path / "none"))
+    assert experiment.run_from_command_line(config, given=(), command_line=()) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: model_dir {tmp_path / 'none'} holds no trained model")
+    assert "train one first" in said
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_mirrored_evaluation_gives_the_same_numbers(evaluated, tmp_path):
+    model_dir = shutil.copytree(evaluated[0], tmp_path / "run")
+    runtime = RuntimeConfig(distribution_strategy="mirrored", tensorboard=False)
+    metrics = experiment.run(TrainConfig(phase="evaluate", model_dir=str(model_dir), runtime=runtime))["evaluate"]
+    assert metrics["confusion_matrix"] == evaluated[1]["confusion_matrix"]
+    assert metrics["loss"] == pytest.approx(evaluated[1]["loss"], rel=1e-2)  # bfloat16

@@ -1,0 +1,48 @@
+"""Calibration from literal probabilities."""
+
+import numpy as np
+import pytest
+
+from trainers import calibration
+from trainers.evaluate import Evaluation
+
+# Four answers at 0.9, three of them right, and two at 0.6, one right.
+_SCORED = Evaluation(
+    np.array([[0.9, 0.1]] * 4 + [[0.4, 0.6]] * 2),
+    np.array([0, 0, 0, 1, 1, 0]),
+)
+
+
+def test_expected_calibration_error_is_the_mean_distance_by_bin():
+    assert calibration.expected_calibration_error(_SCORED) == pytest.approx((4 * 0.15 + 2 * 0.1) / 6)
+    bins = calibration.reliability(_SCORED)
+    assert bins.count.tolist() == [2, 4]
+    np.testing.assert_allclose(bins.confidence, [0.6, 0.9])
+    np.testing.assert_allclose(bins.accuracy, [0.5, 0.75])
+
+
+def test_certainty_has_a_bin():
+    certain = Evaluation(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([0, 1]))
+    assert calibration.expected_calibration_error(certain) == 0.0
+
+
+def test_temperature_divides_the_scores():
+    scores = np.array([[2.0, 0.0, -1.0]])
+    softmax = np.exp(scores) / np.exp(scores).sum()
+    halved = np.exp(scores / 2) / np.exp(scores / 2).sum()
+    tempered = calibration.with_temperature(Evaluation(softmax, np.array([0])), 2.0)
+    np.testing.assert_allclose(tempered.probabilities, halved)
+
+
+def test_the_fitted_temperature_undoes_one_that_was_applied():
+    generator = np.random.default_rng(0)
+    scores = generator.normal(size=(4000, 3)) * 2
+    softmax = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    labels = np.array([generator.choice(3, p=row) for row in softmax])  # so these are calibrated
+    too_sure = calibration.with_temperature(Evaluation(softmax, labels), 1 / 3)
+    assert calibration.fit_temperature(too_sure) == pytest.approx(3, rel=0.05)
+
+
+def test_a_model_that_is_always_right_gets_a_finite_temperature():
+    right = Evaluation(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([0, 1]))
+    assert 0.05 <= calibration.fit_temperature(right) <= 20

@@ -1,0 +1,106 @@
+"""--phase=export of a small trained run, read back by others."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from trainers import deployable, experiment, parity, trained
+from trainers.config import TrainConfig
+from trainers.parity import Samples
+from trainers.use_config import EXPORT_FORMATS, UseConfig
+from trainers.workdir import Workdir
+
+
+@pytest.fixture(scope="module")
+def exported(trained_run, tmp_path_factory):
+    model_dir = shutil.copytree(trained_run, tmp_path_factory.mktemp("exported") / "run")
+    # the saved model has two ways to call it and int8 the most to go wrong; the rest is shown by the slow test
+    use = UseConfig(export_formats=("saved_model", "litert_int8"))
+    result = experiment.run(TrainConfig(phase="export", model_dir=str(model_dir), use=use))["export"]
+    return model_dir / "export", result
+
+
+def test_the_files_are_there_and_agree(exported):
+    folder, result = exported
+    assert {path.name for path in folder.iterdir()} == {
+        *("saved_model", "model_int8.tflite", "labels.txt", "parity.json"),
+    }
+    assert (folder / "labels.txt").read_text() == "blue\ngreen\nred\n"
+    assert json.loads((folder / "parity.json").read_text()) == result
+    rows = {(row["format"], row["call"]): row for row in result["exports"]}
+    assert set(rows) == {("saved_model", "serving_default"), ("saved_model", "pixels"), ("litert_int8", "call")}
+    assert all(row["is_within"] for row in rows.values())
+    assert rows["saved_model", "pixels"]["max_probability_difference"] < 1e-4
+    assert set(rows["litert_int8", "call"]["latency_ms"]["32"]) == {"p50", "p95", "p99"}
+    assert rows["litert_int8", "call"]["bytes"] < rows["saved_model", "pixels"]["bytes"] / 2
+    assert 0 < result["as_trained_max_probability_difference"] < 0.05  # float32 against bfloat16
+
+
+def test_pixels_of_any_size_and_files_get_the_same_answer(exported, tmp_path):
+    loaded = tf.saved_model.load(str(exported[0] / "saved_model"))
+    pixels = np.random.default_rng(0).integers(0, 256, (50, 70, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    from_file = loaded.signatures["serving_default"](image_bytes=tf.constant([(tmp_path / "a.png").read_bytes()]))
+    from_pixels = loaded.signatures["pixels"](images=tf.constant(pixels[None]))
+    np.testing.assert_allclose(from_file["probabilities"], from_pixels["probabilities"], atol=1e-6)
+    best = int(np.argmax(from_file["probabilities"]))
+    assert from_file["label"].numpy() == [("blue", "green", "red")[best].encode()]
+
+
+def test_the_temperature_is_inside_and_no_layer_is_random(trained_run):
+    network = trained.of_run(Workdir(trained_run)).load()
+    images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3)).astype(np.float32)
+    plain = deployable.finished(network, temperature=1.0)
+    halved = deployable.finished(network, temperature=2.0)
+    scores = np.log(np.asarray(plain(images)))
+    expected = np.exp(scores / 2) / np.exp(scores / 2).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(halved(images), expected, atol=1e-5)
+    np.testing.assert_allclose(plain(images), network(images), atol=0.03)  # bfloat16
+    layers = list(halved._flatten_layers())
+    assert {layer.compute_dtype for layer in layers} == {"float32"}
+    assert not [layer for layer in layers if type(layer).__name__.startswith("Random")]
+
+
+def test_a_file_with_other_answers_is_refused(trained_run, tmp_path):
+    final = deployable.finished(trained.of_run(Workdir(trained_run)).load(), temperature=1.0)
+    images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), np.uint8)
+    reference = np.asarray(final(images.astype(np.float32)))
+    final.set_weights([weight * -1 for weight in final.get_weights()])
+    final.save(tmp_path / "model.keras")
+    samples = Samples(images, [b""] * 4, np.zeros(4, int))
+    rows = parity.check("keras", tmp_path / "model.keras", samples, reference)
+    with pytest.raises(ValueError, match=r"not the answers of the model, beyond tolerance: model.keras \(call\)"):
+        parity.refuse(rows, report=tmp_path)
+
+
+def test_answers_that_are_no_numbers_are_out_of_tolerance():
+    nothing = np.full((2, 3), np.nan, np.float32)
+    assert not parity.compare("keras", nothing, np.eye(3)[:2], np.array([0, 1]))["is_within"]
+
+
+def test_a_file_that_cannot_be_run_is_named(tmp_path):
+    (tmp_path / "model.keras").write_bytes(b"no model")
+    samples = Samples(np.zeros((1, 8, 8, 3), np.uint8), [b""], np.array([0]))
+    with pytest.raises(ValueError, match=r"model\.keras cannot be run by itself: .*[Ee]rror"):
+        parity.check("keras", tmp_path / "model.keras", samples, np.ones((1, 3)))
+
+
+def test_the_reading_process_cannot_import_this_project(tmp_path):
+    code = f"import sys; sys.path.insert(0, {str(parity._SCRIPT.parent)!r}); import parity_check"
+    code += "; sys.meta_path.insert(0, parity_check._NoProject()); import trainers.config"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "trainers must not be needed to run an export" in done.stderr
+
+
+@pytest.mark.slow
+def test_every_format_agrees(trained_run, tmp_path):
+    model_dir = shutil.copytree(trained_run, tmp_path / "run")
+    use = UseConfig(export_formats=EXPORT_FORMATS)
+    result = experiment.run(TrainConfig(phase="export", model_dir=str(model_dir), use=use))["export"]
+    assert [row["is_within"] for row in result["exports"]] == [True] * 6

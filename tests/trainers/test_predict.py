@@ -1,0 +1,133 @@
+"""--phase=predict with a small trained run, and with the classifier that ImageNet weights came with."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from ftdata import loose
+from trainers import experiment, original
+from trainers.config import ModelConfig, TrainConfig, TrainingConfig
+from trainers.use_config import UseConfig
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def photos(photo_folder, tmp_path):
+    """Two good pictures below a folder, one of them not square, a damaged one and an unlike file."""
+    folder = tmp_path / "photos"
+    (folder / "more").mkdir(parents=True)
+    shutil.copy(photo_folder / "test/red/red-00-0000.jpg", folder / "b.jpg")
+    Image.new("RGB", (90, 30), (20, 160, 20)).save(folder / "more/a.PNG")
+    (folder / "broken.jpg").write_bytes((folder / "b.jpg").read_bytes()[:200])
+    (folder / "notes.txt").write_text("no picture")
+    (folder / ".hidden.jpg").write_bytes(b"")
+    return folder
+
+
+def predict(model_dir, images, **settings):
+    use = UseConfig(images=str(images), **{k: v for k, v in settings.items() if k in ("model", "json")})
+    others = {k: v for k, v in settings.items() if k not in ("model", "json")}
+    return experiment.run(TrainConfig(phase="predict", model_dir=str(model_dir), use=use, **others))["predict"]
+
+
+def test_a_folder_is_predicted_and_the_damaged_file_named(trained_run, photos, tmp_path, capsys):
+    model_dir = shutil.copytree(trained_run, tmp_path / "run")
+    result = predict(model_dir, photos)
+    assert [Path(row["file"]).name for row in result["predictions"]] == ["b.jpg", "a.PNG"]
+    assert list(result["left_out"]) == [str(photos / "broken.jpg")]
+    said = capsys.readouterr()
+    assert f"left out: {photos / 'broken.jpg'} cannot be decoded: " in said.err
+    assert [line.split()[0] for line in said.out.splitlines()] == [str(photos / "b.jpg"), str(photos / "more/a.PNG")]
+    with Image.open(model_dir / "predictions.png") as grid:
+        assert grid.width > 200
+
+
+def test_the_probabilities_are_those_of_the_evaluation(trained_run, photo_folder, tmp_path):
+    model_dir = shutil.copytree(trained_run, tmp_path / "run")
+    training = TrainingConfig(batch_size=16)
+    rows = predict(model_dir, photo_folder / "test", training=training)["predictions"]
+    table = np.genfromtxt(model_dir / "evaluation/predictions.csv", delimiter=",", skip_header=1)[:, 3:]
+    by_class = [sorted(row["top"], key=lambda guess: guess["index"]) for row in rows]
+    probabilities = np.array([[guess["probability"] for guess in guesses] for guesses in by_class])
+    np.testing.assert_allclose(probabilities, table, atol=5e-3)  # bfloat16, in other batches
+    assert [guess["class"] for guess in by_class[0]] == ["blue", "green", "red"]
+
+
+def test_json_lines_alone_go_to_standard_output(trained_run, photos, tmp_path):
+    model_dir = shutil.copytree(trained_run, tmp_path / "run")
+    command = ["-m", "trainers.main", "--phase=predict", f"--images={photos}", f"--model_dir={model_dir}", "--json"]
+    done = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [Path(row["file"]).name for row in rows] == ["b.jpg", "a.PNG"]
+    assert {"file", "predicted", "probability", "top"} == set(rows[0])
+    assert "Traceback" not in done.stderr
+
+
+def test_nothing_to_predict_is_a_failure(trained_run, photos, capsys):
+    for images, message in ((photos / "broken.jpg", "none of the 1 files"), (photos / "*.gif", "no file matches it")):
+        config = TrainConfig(phase="predict", model_dir=str(trained_run), use=UseConfig(images=str(images)))
+        assert experiment.run_from_command_line(config, given=(), command_line=()) == 1
+        assert message in capsys.readouterr().err
+
+
+def test_a_model_by_its_file_brings_its_classes_along(trained_run, photos, tmp_path):
+    file = trained_run / "transfer/best.keras"
+    rows = predict(tmp_path, photos / "b.jpg", model=str(file))["predictions"]
+    assert {guess["class"] for guess in rows[0]["top"]} == {"blue", "green", "red"}
+    alone = shutil.copy(file, tmp_path / "alone.keras")
+    with pytest.raises(ValueError, match=r"nothing beside it names its classes.*labels\.txt"):
+        predict(tmp_path, photos / "b.jpg", model=str(alone))
+    (tmp_path / "labels.txt").write_text("azure\nlime\nscarlet\n")
+    again = predict(tmp_path, photos / "b.jpg", model=str(alone))["predictions"]
+    names = {"blue": "azure", "green": "lime", "red": "scarlet"}
+    assert [guess["class"] for guess in again[0]["top"]] == [names[guess["class"]] for guess in rows[0]["top"]]
+
+
+def test_a_pattern_and_a_file_name_what_they_say(photos):
+    assert loose.find(str(photos / "**/*.PNG")) == [str(photos / "more/a.PNG")]
+    assert loose.find(str(photos / "notes.txt")) == [str(photos / "notes.txt")]
+    assert [Path(path).name for path in loose.find(str(photos))] == ["b.jpg", "broken.jpg", "a.PNG"]
+
+
+def test_imagenet_names_are_in_the_order_of_the_weights():
+    names = original.class_names()
+    assert (names[618], names[813], names[910]) == ("ladle", "spatula", "wooden spoon")
+
+
+def test_the_original_classifier_is_the_network_of_keras_applications(tmp_path, photos):
+    arguments = {"alpha": 0.35}
+    reference = keras.applications.MobileNetV2(weights=None, input_shape=(96, 96, 3), **arguments)
+    weights = tmp_path / "mobile.weights.h5"
+    reference.save_weights(weights)
+    model = ModelConfig("MobileNetV2", weights=str(weights), backbone_args=arguments)
+    network = original.create(model, image_size=96)
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 96, 96, 3)).astype(np.float32)
+    np.testing.assert_allclose(network(pixels), reference(pixels / 127.5 - 1), atol=1e-6)
+
+
+def test_vgg_nano_has_no_original_classifier():
+    with pytest.raises(ValueError, match="model=imagenet needs a backbone of Keras Applications, got vgg_nano"):
+        original.create(ModelConfig("vgg_nano", weights="objects"), image_size=96)
+
+
+def test_real_spoons_are_kitchen_things(real_photos, tmp_path):
+    weights = real_photos.parent / "weights/mobilenet_v2_1.0_224_dequantized_imagenet_top.weights.h5"
+    if not weights.is_file():
+        pytest.skip("the 1000-class weights are not here")
+    model = ModelConfig("MobileNetV2", weights=str(weights))
+    images = real_photos / "spoony/test"
+    use = UseConfig(images=str(images), model="imagenet")
+    config = TrainConfig(phase="predict", model_dir=str(tmp_path), model=model, use=use)
+    rows = experiment.run(config)["predict"]["predictions"]
+    kitchen = {"spatula", "wooden spoon", "ladle"}
+    hits = [row for row in rows if kitchen & {guess["class"] for guess in row["top"]}]
+    assert len(hits) >= 5  # of 20 odd photos (8 with these quantized weights); by chance 0.3

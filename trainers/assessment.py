@@ -1,0 +1,103 @@
+"""--phase=evaluate: how good the trained model is on its test set or on another folder."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from trainers import calibration, checkpoint, figures, held_out, reported, score_figures, strategy, trained
+from trainers.config import TrainConfig
+from trainers.evaluate import Evaluation
+from trainers.held_out import Measured
+from trainers.workdir import Workdir
+
+# Of the phase that made the model: metrics.json has the same keys whether a phase or an evaluation wrote it.
+_OF_THE_PHASE = ("phase", "step", "epoch", "validation_loss", "validation_accuracy")
+_OF_ITS_TRAINING = ("images_per_second", "input_wait_fraction", "seconds")
+
+
+def run(config: TrainConfig) -> dict[str, Any]:
+    """Evaluates the best model of `config.model_dir` and writes evaluation/; returns its metrics.json.
+
+    Raises:
+      ValueError: no trained model, or pictures that cannot be used; the message says what to do.
+    """
+    workdir = Workdir(Path(config.model_dir).expanduser())
+    model = trained.of_run(workdir)
+    devices = strategy.create(config.runtime.distribution_strategy)
+    with devices.scope():
+        network = model.load()
+    is_other = held_out.names_other_pictures(config, model)
+    source = held_out.open_other(config, model) if is_other else held_out.open_own(config, model)
+    config = model.adapt(config)
+    what = source.name if is_other else "test set"
+    print(f"{model.path} on {len(source.test)} images ({source.name})", flush=True)
+    measured = Measured(network, source, config=config, devices=devices, splits=("validation", "test"))
+    temperature = held_out.stored_temperature(workdir, network)
+    if temperature is None or not is_other:
+        temperature = held_out.fit_on_validation(measured)
+    began = time.perf_counter()
+    scored = measured.evaluate("test")
+    seconds = time.perf_counter() - began
+    calibrated = calibration.with_temperature(scored, temperature) if temperature else None
+    metrics: dict[str, Any] = {
+        **{name: model.metrics.get(name) for name in (*_OF_THE_PHASE, *_OF_ITS_TRAINING)},
+        "phase": model.phase,
+        **reported.scores(scored, model.class_names),
+        **_probability_scores(scored, calibrated, temperature),
+        "average_precision": _by_class(score_figures.average_precision(scored), model.class_names),
+        "weights_sha256": checkpoint.weights_sha256(network.weights),
+        "data_set": source.name,
+        "evaluation_seconds": seconds,
+    }
+    title = f"{what} after {model.phase}"
+    drawn = reported.drawings(scored, model.class_names, measured.job.pictures["test"].take, title=title)
+    drawn["reliability"] = score_figures.reliability_diagram(scored, calibrated, title=title)
+    drawn["precision_recall"] = score_figures.precision_recall(scored, model.class_names, title=title)
+    report = reported.write(workdir.evaluation, scored, names=source.test.names, metrics=metrics, drawn=drawn)
+    if config.runtime.tensorboard:
+        _write_board(workdir.logs("evaluate", "test"), scored, model.class_names, drawn, step=metrics["step"] or 0)
+    print(f"\n{report}\n{_in_words(metrics)}\neverything is in {workdir.evaluation}", flush=True)
+    return {**metrics, "loss": scored.loss, "accuracy": scored.accuracy}
+
+
+def _probability_scores(
+    scored: Evaluation, calibrated: Evaluation | None, temperature: float | None
+) -> dict[str, float | None]:
+    error = calibration.expected_calibration_error
+    return {
+        "expected_calibration_error": error(scored),
+        "temperature": temperature,
+        "calibrated_loss": calibrated.loss if calibrated else None,
+        "calibrated_expected_calibration_error": error(calibrated) if calibrated else None,
+    }
+
+
+def _by_class(values: np.ndarray, class_names: tuple[str, ...]) -> dict[str, float | None]:
+    return {name: None if np.isnan(value) else float(value) for name, value in zip(class_names, values, strict=True)}
+
+
+def _in_words(metrics: dict[str, Any]) -> str:
+    line = f"expected calibration error {metrics['expected_calibration_error']:.2%}"
+    if metrics["temperature"] is None:
+        return f"{line}; no validation split to fit a temperature on"
+    return (
+        f"{line}; {metrics['calibrated_expected_calibration_error']:.2%} with the temperature "
+        f"{metrics['temperature']:.3f}, fitted on the validation split, which exports apply"
+    )
+
+
+def _write_board(folder: Path, scored: Evaluation, names: tuple[str, ...], drawn: dict[str, Any], *, step: int) -> None:
+    """The figures, and a precision-recall curve of each class for TensorBoard's own page."""
+    from tensorboard.plugins.pr_curve import summary
+
+    writer = tf.summary.create_file_writer(str(folder))
+    with writer.as_default(step=step):
+        for name, figure in drawn.items():
+            tf.summary.image(f"test_{name}", figures.as_image(figure)[None])
+        for k, name in enumerate(names):
+            curve = summary.pb(f"precision_recall/{name}", scored.labels == k, scored.probabilities[:, k])
+            tf.summary.experimental.write_raw_pb(curve.SerializeToString(), step=step)
+    writer.close()

@@ -1,0 +1,126 @@
+"""A trained model with the pictures it is measured on: its run's held-out splits, or another folder."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ftdata import cache
+from ftdata.cache import Pictures
+from ftdata.config import DataConfig
+from ftdata.encoded import Split
+from ftdata.source import Source, open_source
+from trainers import fingerprint
+from trainers.calibration import fit_temperature
+from trainers.checkpoint import weights_sha256
+from trainers.config import TrainConfig
+from trainers.evaluate import Evaluation
+from trainers.job import Job, evaluate_split
+from trainers.step import EvaluationStep
+from trainers.trained import Trained
+from trainers.workdir import Workdir, read_json
+
+_WHICH = ("dataset", "image_dir", "labels_csv")
+
+
+def names_other_pictures(config: TrainConfig, trained: Trained) -> bool:
+    """Whether the user has named pictures other than those the model was trained on."""
+
+    def resolved(data: DataConfig) -> list[str | None]:
+        files = (data.image_dir, data.labels_csv)
+        return [data.dataset, *(value and str(Path(value).expanduser().resolve()) for value in files)]
+
+    is_named = any(getattr(config.data, name) for name in _WHICH)
+    return is_named and resolved(config.data) != resolved(trained.data)
+
+
+def open_own(config: TrainConfig, trained: Trained) -> Source:
+    """The data set the model was trained on, parted as it was then.
+
+    Raises:
+      ValueError: it cannot be opened, or has other classes now.
+    """
+    places = {name: value for name in ("data_dir", "manual_dir") if (value := getattr(config.data, name))}
+    source = open_source(dataclasses.replace(trained.data, **places), seed=int(trained.settings.get("seed", 0)))
+    if source.class_names != trained.class_names:
+        raise ValueError(
+            f"{source.name} has the classes {', '.join(source.class_names)} now, and the model was trained on "
+            f"{', '.join(trained.class_names)}"
+        )
+    recorded = (read_json(trained.path.parent.with_name("config.json")) or {}).get("phases", {})
+    before = recorded.get(trained.phase, {}).get("data")
+    changes = fingerprint.data_differences(before, fingerprint.of_data(source)) if before else []
+    if changes:
+        print("note: the pictures are no longer those the model was trained on, so the parting may differ:")
+        print("\n".join(f"  {line}" for line in changes), flush=True)
+    return source
+
+
+def open_other(config: TrainConfig, trained: Trained) -> Source:
+    """The pictures the user names: their test set where there is one, else all of them, as the split `test`.
+
+    Raises:
+      ValueError: they cannot be opened, or have classes that the model does not know.
+    """
+    source = open_source(dataclasses.replace(config.data, validation_fraction=0.0), seed=0)
+    unknown = [name for name in source.class_names if name not in trained.class_names]
+    if unknown:
+        raise ValueError(
+            f"{source.name} has classes that the model does not know: {', '.join(unknown)}; it knows "
+            f"{', '.join(trained.class_names)}"
+        )
+    everything = source.test if len(source.test) else source.train
+    place = np.array([trained.class_names.index(name) for name in source.class_names], np.int32)
+    chosen = dataclasses.replace(everything, labels=place[everything.labels])
+    nothing = chosen.subset(np.zeros(len(chosen), bool))
+    return Source(source.name, trained.class_names, nothing, nothing, chosen)
+
+
+class Measured:
+    """A trained model on devices, ready to score the splits of a source.
+
+    Raises:
+      ValueError: a file that cannot be read or decoded; the message names it.
+    """
+
+    def __init__(
+        self,
+        network: keras.Model,
+        source: Source,
+        *,
+        config: TrainConfig,
+        devices: tf.distribute.Strategy,
+        splits: Sequence[str],
+    ):
+        workdir, replicas = Workdir(Path(config.model_dir).expanduser()), devices.num_replicas_in_sync
+        batch_size = -(-config.training.batch_size // replicas) * replicas
+        config = dataclasses.replace(config, training=dataclasses.replace(config.training, batch_size=batch_size))
+        kept = {name: _open(getattr(source, name), config.data) for name in splits if len(getattr(source, name))}
+        self.job = Job(config, source, np.ones(len(source.class_names), np.float32), devices, workdir, kept)
+        self.network = network
+        self._score = EvaluationStep(network, strategy=devices, compiled=self.job.compiled)
+
+    def evaluate(self, name: str) -> Evaluation:
+        """The scores of a split."""
+        return evaluate_split(name, self.job, self._score)
+
+
+def fit_on_validation(measured: Measured) -> float | None:
+    """The temperature that suits the validation split, or None where there is none."""
+    return fit_temperature(measured.evaluate("validation")) if len(measured.job.source.validation) else None
+
+
+def stored_temperature(workdir: Workdir, network: keras.Model) -> float | None:
+    """The temperature that an earlier evaluation has found for these very weights, or None."""
+    earlier = read_json(workdir.evaluation / "metrics.json") or {}
+    is_of_these = earlier.get("weights_sha256") == weights_sha256(network.weights)
+    return earlier.get("temperature") if is_of_these else None
+
+
+def _open(split: Split, config: DataConfig) -> Pictures:
+    """Pictures are read once: memory where they fit, which names a bad file, else decoded on the way."""
+    tiers = cache.plan(dataclasses.replace(config, cache="auto"), train=0, held_out=len(split), on_gpu=False).tiers
+    return cache.open_pictures(split, config, tier="memory" if "memory" in tiers else "none")

@@ -1,0 +1,107 @@
+"""Runs one exported model in a process of its own, without this project's code. Called by parity.py as a script.
+
+python -I parity_check.py FORMAT MODEL INPUTS OUTPUT: INPUTS is an .npz with `images`, uint8 [n, side, side, 3],
+and the files' bytes end to end (`content`) with the end of each (`ends`). OUTPUT, an .npz, gets the probabilities
+of each way to call the model, and as JSON its latency in milliseconds.
+"""
+
+import importlib.abc
+import json
+import os
+import sys
+import time
+import warnings
+
+
+class _NoProject(importlib.abc.MetaPathFinder):
+    """An editable installation would let the project's code be imported even here."""
+
+    def find_spec(self, fullname, path, target=None):
+        """Refuses this project's packages."""
+        if fullname.split(".")[0] in ("ftdata", "trainers", "flags"):
+            raise ImportError(f"{fullname} must not be needed to run an export")
+
+
+def _saved_model(path):
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(path)
+    read, pixels = (loaded.signatures[name] for name in ("serving_default", "pixels"))
+    return {
+        "serving_default": lambda images, files: read(image_bytes=tf.constant(files))["probabilities"].numpy(),
+        "pixels": lambda images, files: pixels(images=tf.constant(images))["probabilities"].numpy(),
+    }
+
+
+def _keras(path):
+    import keras
+    import tensorflow as tf
+
+    model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    call = tf.function(lambda images: model(tf.cast(images, tf.float32), training=False), reduce_retracing=True)
+    return {"call": lambda images, files: call(tf.constant(images)).numpy()}
+
+
+def _litert(path):
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError:  # the same interpreter under its old name
+        import tensorflow as tf
+
+        Interpreter = tf.lite.Interpreter
+
+    interpreter = Interpreter(model_path=path)
+    entry, answer = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+    shape = []
+
+    def call(images, files):
+        if shape != [images.shape]:
+            interpreter.resize_tensor_input(entry, images.shape)
+            interpreter.allocate_tensors()
+            shape[:] = [images.shape]
+        interpreter.set_tensor(entry, images)
+        interpreter.invoke()
+        return interpreter.get_tensor(answer).copy()
+
+    return {"call": call}
+
+
+def _latency(call, images, files):
+    """Milliseconds a call at batch 1 and 32: for three seconds or 50 calls, after three to warm up."""
+    import numpy as np
+
+    result = {}
+    for size in (1, 32):
+        batch = np.resize(images, (size, *images.shape[1:]))
+        encoded = [files[k % len(files)] for k in range(size)]
+        times, began = [], time.perf_counter()
+        while len(times) < 53 and (len(times) < 5 or time.perf_counter() - began < 3):
+            start = time.perf_counter()
+            call(batch, encoded)
+            times.append(1000 * (time.perf_counter() - start))
+        result[str(size)] = {f"p{p}": float(np.percentile(times[3:], p)) for p in (50, 95, 99)}
+    return result
+
+
+def main(kind, model, inputs, output):
+    """Reads, runs, times and writes."""
+    sys.meta_path.insert(0, _NoProject())
+    os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="-1", KERAS_BACKEND="tensorflow")
+    warnings.simplefilter("ignore")
+    import numpy as np
+
+    given = np.load(inputs)
+    images, ends = given["images"], given["ends"]
+    content = given["content"].tobytes()
+    files = [content[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+    ways = (_saved_model if kind == "saved_model" else _keras if kind == "keras" else _litert)(model)
+    results, latency = {}, {}
+    for name, call in ways.items():
+        parts = [call(images[k : k + 32], files[k : k + 32]) for k in range(0, len(images), 32)]
+        results[name] = np.concatenate(parts)
+        latency[name] = _latency(call, images, files)
+    np.savez(output, latency=json.dumps(latency), **results)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,64 @@
+"""Figures of probabilities against the truth: reliability, precision and recall."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from trainers.calibration import reliability
+from trainers.evaluate import Evaluation
+
+_BEFORE, _AFTER = "#1f5fa8", "#d9731a"
+_MOST_CURVES = 10
+
+
+def reliability_diagram(evaluation: Evaluation, calibrated: Evaluation | None, *, title: str) -> Figure:
+    """Accuracy against confidence, bin by bin, as the model gives it and after its temperature."""
+    figure = Figure(figsize=(5, 6), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    upper.plot([0, 1], [0, 1], "--", color="0.6", linewidth=1, label="as sure as right")
+    sides = [("model", evaluation, _BEFORE)]
+    if calibrated is not None:
+        sides.append(("with temperature", calibrated, _AFTER))
+    for name, scored, color in sides:
+        bins = reliability(scored)
+        upper.plot(bins.confidence, bins.accuracy, "o-", color=color, label=name)
+        edges = np.linspace(0, 1, 16)
+        lower.hist(scored.probabilities.max(axis=1), bins=edges, histtype="step", color=color)
+    upper.set(ylabel="share of right answers", xlim=(0, 1), ylim=(0, 1.02), title=title)
+    upper.legend(loc="upper left")
+    upper.grid(alpha=0.25)
+    lower.set(xlabel="probability of the predicted class", ylabel="images")
+    return figure
+
+
+def average_precision(evaluation: Evaluation) -> np.ndarray:
+    """Average precision of each class against the rest, float64 [num_classes]; NaN for a class without pictures."""
+    from sklearn import metrics
+
+    scores = [
+        metrics.average_precision_score(evaluation.labels == k, evaluation.probabilities[:, k])
+        if (evaluation.labels == k).any()
+        else np.nan
+        for k in range(evaluation.probabilities.shape[1])
+    ]
+    return np.array(scores)
+
+
+def precision_recall(evaluation: Evaluation, class_names: tuple[str, ...], *, title: str) -> Figure:
+    """A curve for each class against the rest; of more than ten classes, the ten with the lowest average precision."""
+    from sklearn import metrics
+
+    figure = Figure(figsize=(6, 5), layout="constrained")
+    axes = figure.subplots()
+    average = average_precision(evaluation)
+    known = np.flatnonzero(~np.isnan(average))
+    shown = known[np.argsort(average[known], kind="stable")][:_MOST_CURVES]
+    for k in sorted(shown):
+        is_k = evaluation.labels == k
+        precision, recall, _ = metrics.precision_recall_curve(is_k, evaluation.probabilities[:, k])
+        axes.step(recall, precision, where="post", label=f"{class_names[k]} (AP {average[k]:.3f})")
+    if len(shown) < len(known):
+        title = f"{title}: the {_MOST_CURVES} lowest of {len(known)} classes"
+    axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.01), ylim=(0, 1.02), title=title)
+    axes.legend(loc="lower left", fontsize=8)
+    axes.grid(alpha=0.25)
+    return figure
