@@ -15,8 +15,9 @@ import tensorflow as tf
 
 from ftdata import disk_cache, planner, resources
 from ftdata.config import DataConfig
+from ftdata.decode import Decoding
 from ftdata.encoded import Split
-from ftdata.filling import decoder, fill
+from ftdata.filling import fill
 
 _DEFAULT_FOLDER = "~/tensorflow_datasets"
 
@@ -68,7 +69,7 @@ def open_pictures(split: Split, config: DataConfig, *, tier: str) -> Pictures:
         return held(tf.experimental.dlpack.from_dlpack(np.asarray(images).__dlpack__()), tier=tier)
     if tier != "none":
         return held(in_memory(split, config), tier=tier)
-    decode = decoder(config)
+    decode = Decoding.of(config).any_format
     if split.paths is not None:
         return Pictures(tier, at=_file_decoder(split.paths, decode, side=int(config.image_size or 0)))
     return Pictures(tier, stream=lambda: split.encoded().enumerate(), decode=decode)

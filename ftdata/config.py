@@ -123,6 +123,11 @@ class DataConfig:
         "bilinear is antialiased; nearest gives the pixels of flow_from_directory",
         choices=("bilinear", "nearest"),
     )
+    jpeg_decode: str = setting(
+        "full",
+        "scaled reads a JPEG at 1/2, 1/4 or 1/8 if that is still as large as needed: faster, other pixels",
+        choices=("full", "scaled"),
+    )
     cache: str = setting(
         "auto",
         "where decoded images rest between epochs (auto: the fastest that fits)",

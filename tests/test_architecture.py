@@ -12,8 +12,8 @@ _ROOT = Path(__file__).parent.parent
 _FTDATA = """
 config quiet
 exif listing folder split affine beta rectangles sampled_layer backgrounds outlines
-decode random_affine color erasing mixing materials
-resized_crop rendering rendered_builder
+jpeg random_affine color erasing mixing materials
+decode resized_crop rendering rendered_builder
 class_weights augment encoded resources planner
 tfds_source filling disk_cache
 source cache
