@@ -22,8 +22,8 @@ class Decoding:
     `image_size` is the side in pixels. `resize` is `stretch` (the notebook's way), `crop` (the central square) or
     `pad` (black bars). `interpolation` is `bilinear` (antialiased) or `nearest` (the pixels of PIL, so of
     flow_from_directory). `jpeg_decode` is `full`, or `scaled`: a JPEG at least twice as large as needed is decoded
-    at 1/2, 1/4 or 1/8 of its size, which leaves the rest of the shrinking to the resize (1200x1000 photos to 224: on average 1.0,
-    at most 24 of 255 apart, 1.9 times faster).
+    at 1/2, 1/4 or 1/8 of its size, which leaves the rest of the shrinking to the resize (1200x1000 photos
+    to 224: 1.9 times faster; the pixels are 1.0 of 255 apart on average, 24 at most).
     """
 
     image_size: int
