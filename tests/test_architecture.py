@@ -11,11 +11,12 @@ _ROOT = Path(__file__).parent.parent
 # Each line may import those above it (names separated by spaces stand side by side).
 _FTDATA = """
 config
-exif listing folder split affine beta rectangles sampled_layer backgrounds outlines
+exif headers verdicts listing folder split affine beta rectangles sampled_layer backgrounds outlines
 decode random_affine color erasing mixing materials
 resized_crop rendering
 class_weights augment encoded resources planner
-tfds_source filling disk_cache
+tfds_source filling disk_cache bad_images examine
+file_source
 source cache
 pipeline tiers
 """

@@ -165,6 +165,7 @@ def without_effect(config: TrainConfig, given: set[str]) -> dict[str, str]:
         "cval": (augment.fill_mode != "constant", f"--fill_mode is {augment.fill_mode}, not constant"),
         "manual_dir": (data.dataset != "knifey_spoony", "only --dataset=knifey_spoony reads it"),
         "data_dir": (data.dataset is None, "pictures come from files, not from TFDS"),
+        "on_bad_image": (data.dataset is not None, "only image files are examined, not TFDS data sets"),
         "group_pattern": (data.validation_fraction == 0, "--validation_fraction=0 holds nothing out"),
         "unfreeze": (config.phase != "finetune", f"--phase={config.phase} does not fine-tune"),
         "early_stopping_patience": (data.validation_fraction == 0, "there is no validation split"),

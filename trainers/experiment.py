@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ftdata import tiers
+from ftdata import bad_images, tiers
 from ftdata.class_weights import class_weights
 from ftdata.mixing import check_pairs
 from ftdata.source import Source, open_source
@@ -19,7 +19,7 @@ from trainers import figures, phases, record, strategy, training
 from trainers.config import TrainConfig, without_effect
 from trainers.job import Job
 from trainers.verdict import verdict
-from trainers.workdir import Workdir
+from trainers.workdir import Workdir, write_atomically
 
 
 def run(
@@ -52,6 +52,7 @@ def run(
     if not len(source.test):
         raise ValueError(f"{source.name} has no test set and validation_fraction=0 holds none out: set it above 0")
     record.start(workdir, config, source, command_line=command_line)
+    _list_bad_images(source, workdir)
     _describe(config, source, devices)
     pictures = tiers.open_all(source, config.data, on_gpu=strategy.runs_on_gpu(devices))
     job = Job(config, source, pictures, devices, workdir)
@@ -108,6 +109,16 @@ def _check_batch(config: TrainConfig, devices: tf.distribute.Strategy) -> None:
         raise ValueError(f"batch_size must be a multiple of the {replicas} devices, got {config.training.batch_size}")
     if config.augment.mixes_pairs:
         check_pairs(config.training.batch_size // replicas)
+
+
+def _list_bad_images(source: Source, workdir: Workdir) -> None:
+    if not source.bad_images:
+        workdir.bad_images.unlink(missing_ok=True)
+        return
+    lines = "".join(f"{image.name}\t{image.reason}\n" for image in source.bad_images)
+    write_atomically(workdir.bad_images, lambda temporary: temporary.write_text(lines, encoding="utf-8"))
+    kinds = bad_images.summary(source.bad_images)
+    print(f"{len(source.bad_images):,} images are left out ({kinds}); {workdir.bad_images} lists them")
 
 
 def _describe(config: TrainConfig, source: Source, devices: tf.distribute.Strategy) -> None:
