@@ -22,7 +22,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from ftdata import decode, headers, verdicts
+from ftdata import decode, folder, headers, verdicts
 from ftdata.verdicts import Stamp, Verdict
 
 _CHUNK = 256  # files read ahead
@@ -37,13 +37,9 @@ _UNREADABLE = {
     errno.ELOOP: "a link that leads to itself",
     errno.ENAMETOOLONG: "a path too long to open",
 }
-# A complaint about bytes between the last pixel and the end of the file is not listed: the picture is whole.
-_COMPLAINT = re.compile(
-    r"^(Corrupt JPEG data: (?!\d+ extraneous bytes before marker 0xd9).*|Premature end of JPEG file.*"
-    r"|Inconsistent progression sequence.*|Unsupported marker.*)$",
-    re.MULTILINE,
-)
-_CHATTER = re.compile(r"^(Corrupt JPEG|Input file read error|Improper call to JPEG|Premature end|Warning: ).*\n?", re.M)
+# libjpeg's warnings. One about bytes between the last pixel and the end of the file is none: the picture is whole.
+_HARMLESS = r"Corrupt JPEG data: \d+ extraneous bytes before marker 0xd9"
+_COMPLAINT = re.compile(rf"^(?!{_HARMLESS})(?:Corrupt JPEG|Inconsistent progression|Premature end).*$", re.MULTILINE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,18 +57,18 @@ class _Opened:
         return self.header.pixels // 4 if self.header.format == "JPEG" else 6 * self.header.pixels
 
 
-def examine(paths: Sequence[str], *, origin: str, folder: Path) -> list[Verdict]:
+def examine(paths: Sequence[str], *, origin: str, keep_in: Path) -> list[Verdict]:
     """Judges image files, on all cores; those that have not changed since the last time are not opened.
 
     Args:
       paths: of n files.
       origin: the folder or the CSV that names them.
-      folder: where verdicts are kept; where it cannot be written, the next run examines again.
+      keep_in: where verdicts are kept; where it cannot be written, the next run examines again.
 
     Returns:
       n verdicts.
     """
-    record = verdicts.path_for(origin, folder=folder, made_with=(headers.MAX_PIXELS, tf.__version__))
+    record = verdicts.path_for(origin, folder=keep_in, made_with=(headers.MAX_PIXELS, tf.__version__))
     known, found, start = verdicts.load(record), dict[str, tuple[Stamp, Verdict]](), time.monotonic()
     result, new = dict[str, Verdict](), list[tuple[str, Stamp]]()
     for path in paths:
@@ -189,9 +185,11 @@ def _complaint(group: Sequence[_Opened]) -> str | None:
         except tf.errors.InvalidArgumentError:
             failed = True
     words = _COMPLAINT.search(heard[0])
-    if words:
-        return words[0].removeprefix("Corrupt JPEG data: ").lower()
-    return "" if failed else None
+    if failed or words:
+        said = words[0] if words else heard[0].partition("\n")[0]
+        return folder.shown(said.removeprefix("Corrupt JPEG data: ").lower())
+    sys.stderr.write("".join(line for line in heard[0].splitlines(True) if not line.startswith("Corrupt JPEG data")))
+    return None
 
 
 @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
@@ -210,7 +208,7 @@ def _decode(encoded: tf.Tensor) -> tf.Tensor:
 
 @contextlib.contextmanager
 def _standard_error() -> Iterator[list[str]]:
-    """What is written to the file descriptor of standard error meanwhile; what decoders do not say is passed on."""
+    """Holds back what is written to the file descriptor of standard error meanwhile, which is where libjpeg writes."""
     heard = [""]
     sys.stderr.flush()
     try:
@@ -227,4 +225,3 @@ def _standard_error() -> Iterator[list[str]]:
             os.close(kept)
             file.seek(0)
             heard[0] = file.read().decode(errors="replace")
-            sys.stderr.write(_CHATTER.sub("", heard[0]))

@@ -38,7 +38,7 @@ def open_files(config: DataConfig) -> ImageFiles:
         origin = str(config.image_dir)
         listing = folder.scan(origin)
     paths = list(dict.fromkeys(path for files in listing.splits.values() for path in files.paths))
-    verdicts = examine.examine(paths, origin=origin, folder=config.folder / "examined")
+    verdicts = examine.examine(paths, origin=origin, keep_in=config.folder / "examined")
     judged = dict(zip(paths, verdicts, strict=True))
     listing, bad = bad_images.sift(listing, judged, on_bad_image=config.on_bad_image)
     splits = {name: _split(files) for name, files in listing.splits.items()}

@@ -27,7 +27,7 @@ def reasons(tmp_path_factory):
         path.parent.mkdir()
         path.write_bytes(made) if isinstance(made, bytes) else made(path)
         paths[name] = str(path)
-    verdicts = examine.examine(list(paths.values()), origin=str(root), folder=root / "examined")
+    verdicts = examine.examine(list(paths.values()), origin=str(root), keep_in=root / "examined")
     return {name: verdict.reason for name, verdict in zip(paths, verdicts, strict=True)}
 
 
@@ -67,7 +67,7 @@ def test_image_without_permission_is_named(open_to_all, request):
     path = open_to_all / "locked.jpg"
     bad_files.UNREADABLE["no permission"][1](path)
     request.getfixturevalue("without_privileges")
-    (verdict,) = examine.examine([str(path)], origin=str(open_to_all), folder=open_to_all / "examined")
+    (verdict,) = examine.examine([str(path)], origin=str(open_to_all), keep_in=open_to_all / "examined")
     assert verdict.reason == "no permission to read it"
 
 
@@ -83,7 +83,7 @@ def test_file_beyond_any_image_is_not_read(tmp_path):
     path = tmp_path / "huge.bmp"
     path.write_bytes(bad_files.BMP)
     os.truncate(path, headers.MAX_FILE_BYTES + 1)  # sparse: takes no room
-    (verdict,) = examine.examine([str(path)], origin=str(tmp_path), folder=tmp_path / "examined")
+    (verdict,) = examine.examine([str(path)], origin=str(tmp_path), keep_in=tmp_path / "examined")
     assert verdict.reason == "too large: 536,870,913 bytes, the limit is 536,870,912"
 
 
@@ -135,7 +135,7 @@ def test_unchanged_files_are_not_opened_again(tmp_path, monkeypatch):
     second.write_bytes(bad_files.JPEG[:-9])
 
     def reasons():
-        verdicts = examine.examine([str(first), str(second)], origin=str(tmp_path), folder=tmp_path / "examined")
+        verdicts = examine.examine([str(first), str(second)], origin=str(tmp_path), keep_in=tmp_path / "examined")
         return [verdict.reason for verdict in verdicts]
 
     assert reasons() == [None, "truncated JPEG"]
@@ -155,15 +155,21 @@ def test_a_record_that_cannot_be_kept_does_no_harm(tmp_path, monkeypatch):
     monkeypatch.setattr(examine, "_WORTH_KEEPING_S", 0.0)
     (tmp_path / "a.jpg").write_bytes(bad_files.JPEG)
     (tmp_path / "taken").write_text("a file where the folder should be")
-    (verdict,) = examine.examine([str(tmp_path / "a.jpg")], origin=str(tmp_path), folder=tmp_path / "taken")
+    (verdict,) = examine.examine([str(tmp_path / "a.jpg")], origin=str(tmp_path), keep_in=tmp_path / "taken")
     assert verdict.reason is None
 
 
-def test_standard_error_of_others_is_passed_on(tmp_path, capfd):
-    with examine._standard_error() as heard:
-        os.write(2, b"Corrupt JPEG data: bad Huffman code\nsomething else\n")
-    assert heard[0].startswith("Corrupt JPEG data")
-    assert capfd.readouterr().err == "something else\n"
+def test_what_libjpeg_says_is_the_reason_and_does_not_reach_the_screen(tmp_path, capfd):
+    bogus = bytearray(bad_files.JPEG)
+    table = bogus.index(b"\xff\xc4")
+    bogus[table + 5 : table + 21] = b"\xff" * 16  # more codes than a table may have
+    (tmp_path / "a.jpg").write_bytes(bogus)
+    (tmp_path / "b.jpg").write_bytes(bad_files.JPEG[:-2] + b"\0" * 30 + b"\xff\xd9")  # the picture is whole
+    paths = [str(tmp_path / name) for name in ("a.jpg", "b.jpg")]
+    first, second = examine.examine(paths, origin=str(tmp_path), keep_in=tmp_path / "examined")
+    assert first.reason == "damaged JPEG (bogus huffman table definition)"
+    assert second.reason is None
+    assert capfd.readouterr().err == ""
 
 
 def test_files_that_stand_in_two_splits_are_told(tmp_path):
