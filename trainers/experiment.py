@@ -82,6 +82,12 @@ def run_from_command_line(config: TrainConfig, *, given: Collection[str], comman
             file=sys.stderr,
         )
         return 1
+    except tf.errors.OpError as error:
+        message = bad_images.in_the_input(error)
+        if message is None:
+            raise
+        print(f"error: {message}", file=sys.stderr)
+        return 1
     return 0
 
 

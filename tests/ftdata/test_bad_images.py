@@ -1,5 +1,6 @@
 """Bad images: each kind gets its reason, and the good ones train without them."""
 
+import functools
 import json
 import os
 import shutil
@@ -9,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from ftdata import class_weights, examine, folder, headers, load_folder
+from ftdata import bad_images, class_weights, decode, examine, folder, headers, load_folder
 from tests.ftdata import bad_files
 
 ROOT = Path(__file__).parents[2]
@@ -225,6 +227,30 @@ def test_names_that_are_not_utf8_are_read_and_shown_escaped(tmp_path):
     assert source.class_names == (r"bl\udcfce", "red")
     assert r"red/\udcff\x1b[2J.jpg" in source.train.names
     assert sum(1 for _ in source.train.encoded()) == 25
+
+
+# --- images that are not examined: those of a TFDS data set, and files that change later
+
+
+@pytest.mark.parametrize("content", [bad_files.JPEG[:-9], None])
+def test_an_image_that_fails_on_the_fly_is_told_with_a_way_out(tmp_path, content):
+    path = tmp_path / "a.jpg"
+    if content:
+        path.write_bytes(content)
+    read = functools.partial(decode.decode, image_size=8, resize="stretch", interpolation="bilinear")
+    batches = tf.data.Dataset.from_tensors(str(path)).map(lambda name: read(tf.io.read_file(name)))
+    with pytest.raises(tf.errors.OpError) as raised:
+        next(iter(batches))
+    message = bad_images.in_the_input(raised.value)
+    assert message.startswith("an image cannot be read or decoded: ")
+    assert ("Invalid JPEG data" if content else str(path)) in message
+    assert "\n" not in message
+
+
+def test_an_error_of_the_network_is_not_laid_on_the_images():
+    with pytest.raises(tf.errors.InvalidArgumentError) as raised:
+        tf.linalg.inv(tf.zeros((2, 2)))
+    assert bad_images.in_the_input(raised.value) is None
 
 
 # --- the command line
