@@ -15,14 +15,13 @@ import os
 import re
 import stat
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import tensorflow as tf
 
-from ftdata import decode, folder, headers, verdicts
+from ftdata import decode, folder, headers, standard_error, verdicts
 from ftdata.verdicts import Stamp, Verdict
 
 _CHUNK = 256  # files read ahead
@@ -178,7 +177,7 @@ def _reason(entry: _Opened, complaint: str) -> str:
 
 def _complaint(group: Sequence[_Opened]) -> str | None:
     """None where all can be decoded; else what libjpeg says of it, or nothing."""
-    with _standard_error() as heard:
+    with standard_error.held_back() as heard:
         try:
             _decode(tf.constant([entry.encoded for entry in group]))
             failed = False
@@ -204,24 +203,3 @@ def _decode(encoded: tf.Tensor) -> tf.Tensor:
         return tf.size(tf.cond(is_jpeg, eighth, lambda: decode.decode_full(one)))
 
     return tf.map_fn(size, encoded, fn_output_signature=tf.int32, parallel_iterations=64)
-
-
-@contextlib.contextmanager
-def _standard_error() -> Iterator[list[str]]:
-    """Holds back what is written to the file descriptor of standard error meanwhile, which is where libjpeg writes."""
-    heard = [""]
-    sys.stderr.flush()
-    try:
-        kept = os.dup(2)
-    except OSError:  # a process without standard error
-        yield heard
-        return
-    with tempfile.TemporaryFile() as file:
-        os.dup2(file.fileno(), 2)
-        try:
-            yield heard
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-            file.seek(0)
-            heard[0] = file.read().decode(errors="replace")

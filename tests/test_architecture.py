@@ -11,7 +11,7 @@ _ROOT = Path(__file__).parent.parent
 # Each line may import those above it (names separated by spaces stand side by side).
 _FTDATA = """
 config
-exif headers verdicts listing folder split affine beta rectangles sampled_layer backgrounds outlines
+exif headers standard_error verdicts listing folder split affine beta rectangles sampled_layer backgrounds outlines
 decode random_affine color erasing mixing materials
 resized_crop rendering
 class_weights augment encoded resources planner
