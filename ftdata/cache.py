@@ -19,8 +19,6 @@ from ftdata.decode import Decoding
 from ftdata.encoded import Split
 from ftdata.filling import fill
 
-_DEFAULT_FOLDER = "~/tensorflow_datasets"
-
 
 def _no_stream() -> tf.data.Dataset:
     raise NotImplementedError("these pictures are read by position")
@@ -112,7 +110,7 @@ def plan(config: DataConfig, *, train: int, held_out: int, on_gpu: bool) -> plan
 
 def folder(config: DataConfig) -> Path:
     """Where the tier `disk` keeps its files."""
-    return Path(config.data_dir or _DEFAULT_FOLDER).expanduser() / "decoded"
+    return config.folder / "decoded"
 
 
 def _file_decoder(

@@ -9,6 +9,7 @@ import math
 import re
 import types
 import typing
+from pathlib import Path
 from typing import Any
 
 ANY_PHASE = "any"  # a setting that decides the numbers of every phase
@@ -134,6 +135,17 @@ class DataConfig:
         choices=("auto", "device", "memory", "disk", "none"),
         affects=NOTHING,
     )
+    on_bad_image: str = setting(
+        "error",
+        "image files that cannot be used: error lists them, skip trains without them",
+        choices=("error", "skip"),
+        affects=NOTHING,
+    )
+
+    @property
+    def folder(self) -> Path:
+        """Where prepared data sets, decoded images and what is known of image files are kept."""
+        return Path(self.data_dir or "~/tensorflow_datasets").expanduser()
 
     def __post_init__(self) -> None:
         check_settings(self)

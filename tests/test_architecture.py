@@ -11,11 +11,12 @@ _ROOT = Path(__file__).parent.parent
 # Each line may import those above it (names separated by spaces stand side by side).
 _FTDATA = """
 config quiet
-exif listing folder split affine beta rectangles sampled_layer backgrounds outlines
+exif headers standard_error verdicts listing folder split affine beta rectangles sampled_layer backgrounds outlines
 jpeg random_affine color erasing mixing materials
 decode resized_crop rendering rendered_builder
 class_weights augment encoded resources planner
-tfds_source filling disk_cache
+tfds_source filling disk_cache bad_images examine
+file_source
 source cache
 pipeline tiers
 """

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ftdata import tiers
+from ftdata import bad_images, tiers
 from ftdata.class_weights import class_weights
 from ftdata.mixing import check_pairs
 from ftdata.source import Source, open_source
@@ -21,7 +21,7 @@ from trainers import figures, phases, record, starting_point, strategy, training
 from trainers.config import TrainConfig, without_effect
 from trainers.job import Job
 from trainers.verdict import verdict
-from trainers.workdir import Workdir
+from trainers.workdir import Workdir, write_atomically
 
 
 def run(
@@ -61,6 +61,7 @@ def run(
     pictures = tiers.open_all(source, config.data, on_gpu=strategy.runs_on_gpu(devices))
     job = dataclasses.replace(job, pictures=pictures)
     record.start(workdir, config, decided_by, command_line=command_line)  # all that can be refused has been looked at
+    _list_bad_images(source, workdir)
     _draw_samples(job)
     results = {}
     for phase in phases.sequence(config.phase):
@@ -87,6 +88,12 @@ def run_from_command_line(config: TrainConfig, *, given: Collection[str], comman
             f"error: out of memory at --batch_size={config.training.batch_size}: try --batch_size={half}",
             file=sys.stderr,
         )
+        return 1
+    except tf.errors.OpError as error:
+        message = bad_images.in_the_input(error)
+        if message is None:
+            raise
+        print(f"error: {message}", file=sys.stderr)
         return 1
     return 0
 
@@ -133,6 +140,16 @@ def _check_test_set(config: TrainConfig, source: Source) -> None:
         f"{source.name}: {len(source.train)} images in {len(source.class_names)} classes are too few to hold a test "
         "set out of them: give every class two or more (three for a validation split too), or a test set"
     )
+
+
+def _list_bad_images(source: Source, workdir: Workdir) -> None:
+    if not source.bad_images:
+        workdir.bad_images.unlink(missing_ok=True)
+        return
+    lines = "".join(f"{image.name}\t{image.reason}\n" for image in source.bad_images)
+    write_atomically(workdir.bad_images, lambda temporary: temporary.write_text(lines, encoding="utf-8"))
+    kinds = bad_images.summary(source.bad_images)
+    print(f"{len(source.bad_images):,} images are left out ({kinds}); {workdir.bad_images} lists them")
 
 
 def _describe(job: Job) -> None:

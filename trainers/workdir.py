@@ -77,6 +77,11 @@ class Workdir:
         return self.root / "config.json"
 
     @property
+    def bad_images(self) -> Path:
+        """The images that were left out, a line for each: name, tab, reason."""
+        return self.root / "bad_images.txt"
+
+    @property
     def evaluation(self) -> Path:
         """The last phase's model on the test set."""
         return self.root / "evaluation"

@@ -37,7 +37,9 @@ WRONG = [
     (["--noaugment=3"], "--noaugment=3 does not take an argument"),
     (["--dropout"], "Missing value for flag --dropout"),
     # bounds
-    (["--batch_size=0"], "--batch_size must be >= 1, got 0"),
+    (["--batch_size=0"], "--batch_size must be from 1 to 65536, got 0"),
+    (["--batch_size=" + "9" * 30], "--batch_size must be from 1 to 65536, got 9"),
+    (["--steps_per_epoch=10000000000"], "--steps_per_epoch must be from 1 to 1000000000, got 10"),
     (["--dropout=0.96"], "--dropout must be from 0.0 to 0.95, got 0.96"),
     (["--dropout=nan"], "--dropout must be from 0.0 to 0.95, got nan"),
     (["--transfer_learning_rate=inf"], "--transfer_learning_rate must be finite, got inf"),
@@ -54,6 +56,11 @@ WRONG = [
     # JSON
     (["--backbone_args={alpha:1}"], "--backbone_args must be a JSON object, got '{alpha:1}': "),
     (["--backbone_args=[1]"], "--backbone_args must be a JSON object, got [1]"),
+    (["--backbone_args=" + "[" * 9_999], "--backbone_args must be a JSON object, got '[["),  # deep
+    (["--backbone_args=" + "[" * 10_001], "--backbone_args must be a JSON object of up to 10,000 characters"),
+    (['--backbone_args={"alpha": ' + "9" * 5_000 + "}"], '--backbone_args must be a JSON object, got \'{"alpha": 9'),
+    (['--backbone_args={"alpha": NaN}'], "--backbone_args must have numbers up to 1000, got alpha: nan"),
+    (['--backbone_args={"alpha": 1e300}'], "--backbone_args must have numbers up to 1000, got alpha: 1e+300"),
     # rules between settings
     (["--dataset=a", "--image_dir=b"], "--dataset must not be given together with image_dir or labels_csv"),
     (["--phase=pretrain"], "--weights must be none for the phase pretrain"),
