@@ -20,14 +20,14 @@ source cache
 pipeline tiers
 """
 _TRAINERS = """
-config quiet verdict
-workdir strategy precision schedule
+config quiet verdict interrupt lock writer event_files clock
+workdir divergence strategy precision schedule
 backbones
 model optimizer
 phases
-step
+step progress
 checkpoint
-figures
+keeper figures
 evaluate
 callbacks
 record
@@ -39,7 +39,13 @@ experiment
 main
 """
 _BUILDERS = ("cutlery", "objects", "knifey_spoony")  # packages below ftdata that hold a TFDS builder
-_STANDARD_LIBRARY_ONLY = ("ftdata.config", "trainers.config", "trainers.workdir", "trainers.quiet")
+_STANDARD_LIBRARY_ONLY = (
+    "ftdata.config",
+    "trainers.config",
+    "trainers.workdir",
+    "trainers.quiet",
+    "trainers.interrupt",
+)
 
 
 def _ranks(table: str) -> dict[str, int]:

@@ -15,11 +15,12 @@ from ftdata import tiers
 from ftdata.class_weights import class_weights
 from ftdata.mixing import check_pairs
 from ftdata.source import Source, open_source
-from trainers import figures, phases, record, strategy, training
+from trainers import figures, lock, phases, record, strategy, training
 from trainers.config import TrainConfig, without_effect
+from trainers.interrupt import StopRequest
 from trainers.job import Job
 from trainers.verdict import verdict
-from trainers.workdir import Workdir
+from trainers.workdir import Workdir, remove_leftovers
 
 
 def run(
@@ -27,6 +28,7 @@ def run(
     *,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     command_line: Sequence[str] = (),
+    stop: StopRequest | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Trains, evaluates and draws what `config` asks for.
 
@@ -34,17 +36,32 @@ def run(
       config: of the run.
       callbacks: further Keras callbacks; their own state is not restored after a crash.
       command_line: recorded in config.json.
+      stop: tells when somebody asks to stop; the command line's listens to signals, by default nobody asks.
 
     Returns:
       The metrics of each phase by its name, as in its metrics.json.
 
     Raises:
-      ValueError: settings, data or a model_dir that cannot be used; the message says what to change.
+      ValueError: settings, data or a model_dir that cannot be used, or training that diverged; the message says
+        what to change.
+      OSError: a file that cannot be read or written.
     """
     _check(callbacks)
     workdir = Workdir(Path(config.model_dir).expanduser())
     if workdir.root.exists() and not workdir.root.is_dir():
         raise ValueError(f"model_dir must be a folder, got a file: {workdir.root}")
+    with lock.only_writer(workdir.root):
+        remove_leftovers(workdir)
+        return _run(config, workdir, callbacks, command_line, stop or StopRequest())
+
+
+def _run(
+    config: TrainConfig,
+    workdir: Workdir,
+    callbacks: Sequence[keras.callbacks.Callback],
+    command_line: Sequence[str],
+    stop: StopRequest,
+) -> dict[str, dict[str, Any]]:
     devices = strategy.create(config.runtime.distribution_strategy)
     _check_batch(config, devices)
     config = record.settle(config, workdir, on_gpu=strategy.runs_on_gpu(devices))
@@ -54,7 +71,7 @@ def run(
     record.start(workdir, config, source, command_line=command_line)
     _describe(config, source, devices)
     pictures = tiers.open_all(source, config.data, on_gpu=strategy.runs_on_gpu(devices))
-    job = Job(config, source, pictures, devices, workdir)
+    job = Job(config, source, pictures, devices, workdir, stop)
     _draw_samples(job)
     results = {}
     for phase in phases.sequence(config.phase):
@@ -63,12 +80,14 @@ def run(
     return results
 
 
-def run_from_command_line(config: TrainConfig, *, given: Collection[str], command_line: Sequence[str]) -> int:
+def run_from_command_line(
+    config: TrainConfig, *, given: Collection[str], command_line: Sequence[str], stop: StopRequest
+) -> int:
     """`run`, with what the user can mend said in a paragraph; returns the exit status."""
     for name, reason in without_effect(config, set(given)).items():
         print(f"note: --{name} has no effect: {reason}", flush=True)
     try:
-        run(config, command_line=command_line)
+        run(config, command_line=command_line, stop=stop)
     except (ValueError, OSError) as error:
         if not isinstance(error, OSError) and not _is_ours(error):
             raise

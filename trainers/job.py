@@ -11,6 +11,7 @@ from ftdata.source import Source
 from trainers import evaluate, record, strategy
 from trainers.config import TrainConfig
 from trainers.evaluate import Evaluation
+from trainers.interrupt import StopRequest
 from trainers.step import EvaluationStep
 from trainers.workdir import Workdir
 
@@ -24,6 +25,7 @@ class Job:
     pictures: dict[str, Pictures]
     strategy: tf.distribute.Strategy
     workdir: Workdir
+    stop: StopRequest = dataclasses.field(default_factory=StopRequest)
 
     @property
     def compiled(self) -> str:
@@ -47,4 +49,4 @@ def evaluate_split(name: str, job: Job, score: EvaluationStep) -> Evaluation:
     labels = getattr(job.source, name).labels
     batch_size = job.config.training.batch_size
     dataset = pipeline.for_evaluation(job.pictures[name], labels, global_batch=batch_size, shard=job.shard)
-    return evaluate.evaluate(score, job.distribute(dataset), labels)
+    return evaluate.evaluate(score, job.stop.between(job.distribute(dataset)), labels)
