@@ -36,7 +36,7 @@ def finish(
     validation = f"validation accuracy {percent(metrics['validation_accuracy'])}, "
     print(
         f"{phase.name}: best epoch {metrics['epoch']}, {validation}test accuracy {percent(test.accuracy)} "
-        f"({metrics['seconds']:.0f} s of training; checkpoints held it up for {progress.checkpoint_stall_seconds:.1f} s "
+        f"({progress.seconds:.0f} s of training; checkpoints held it up for {progress.checkpoint_stall_seconds:.1f} s "
         f"and took {progress.checkpoint_write_seconds:.1f} s to write)\n\n{evaluate.report(test, class_names)}",
         flush=True,
     )
