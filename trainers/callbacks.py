@@ -59,7 +59,8 @@ class ProgressLines(keras.callbacks.Callback):
         held_out = ""
         if "val_accuracy" in logs:
             held_out = f"  validation loss {logs['val_loss']:.4f} accuracy {logs['val_accuracy']:.4f}"
-        skipped = f"  {logs['skipped_steps']} steps skipped so far" if logs.get("skipped_steps") else ""
+        count = int(logs.get("skipped_steps", 0))
+        skipped = f"  loss scaling has skipped {count} of {int(logs['step'])} steps" if count else ""
         print(
             f"{self.phase} epoch {epoch + 1:>{len(str(self.params['epochs']))}}/{self.params['epochs']}"
             f"  loss {logs['loss']:.4f} accuracy {logs['accuracy']:.4f}{held_out}{'*' if logs['is_best'] else ' '}"

@@ -38,7 +38,7 @@ def check_values(arrays: Mapping[str, np.ndarray], *, step: int) -> None:
             and values.size
             and not np.isfinite([values.min(), values.max()]).all()
         ):
-            raise Diverged(f"{name} has values that are not finite after step {step}")
+            raise Diverged(f"the {name.split('/')[0]} are not finite after step {step}")
 
 
 def advice(phase: str, config: TrainConfig) -> str:

@@ -69,7 +69,8 @@ def on_signals() -> Iterator[StopRequest]:
     earlier_descriptor = signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
     handled = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
     earlier = {number: signal.signal(number, request.receive) for number in handled}
-    threading.Thread(target=_listen, args=(heard,), name="signals", daemon=True).start()
+    listener = threading.Thread(target=_listen, args=(heard,), name="signals", daemon=True)
+    listener.start()
     try:
         yield request
     finally:
@@ -77,6 +78,7 @@ def on_signals() -> Iterator[StopRequest]:
             signal.signal(number, handler)
         signal.set_wakeup_fd(earlier_descriptor)
         os.close(tell)
+        listener.join()  # so that what it says comes before what the caller says
 
 
 def _listen(heard: int) -> None:

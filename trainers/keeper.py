@@ -16,7 +16,7 @@ import numpy as np
 
 from trainers import checkpoint, divergence
 from trainers.progress import Progress, write_history
-from trainers.workdir import PhaseDir, temporary_name, write_atomically
+from trainers.workdir import PhaseDir, WriteFailed, temporary_name, write_atomically
 from trainers.writer import BackgroundWriter
 
 
@@ -54,9 +54,12 @@ class Keeper:
 
     def keep_best(self, write: Callable[[Path], Any], *, step: int) -> None:
         """Makes what `write` writes the best model, from the next checkpoint on."""
-        self.files.checkpoints.mkdir(parents=True, exist_ok=True)
-        best = self.files.checkpoints / temporary_name(Path(f"best-{step:09d}.keras"))
-        write(best)
+        best = temporary_name(self.files.checkpoints / f"best-{step:09d}.keras")
+        try:
+            best.parent.mkdir(parents=True, exist_ok=True)
+            write(best)
+        except OSError as error:
+            raise WriteFailed(self.files.best, error) from error
         self._best = best
 
     def save(self, progress: Progress) -> None:
@@ -106,4 +109,8 @@ class Keeper:
         return self
 
     def __exit__(self, *error: Any) -> None:
-        self._writer.__exit__(*error)
+        try:
+            self._writer.__exit__(*error)
+        finally:
+            for unused in self.files.checkpoints.glob(".tmp-*-best-*"):  # no checkpoint came to hold it
+                unused.unlink(missing_ok=True)

@@ -18,7 +18,7 @@ from trainers.job import Job, evaluate_split
 from trainers.keeper import Keeper
 from trainers.progress import Progress
 from trainers.step import EvaluationStep, TrainStep
-from trainers.workdir import read_json, write_atomically
+from trainers.workdir import read_json
 
 
 def run_phase(phase: phases.Phase, job: Job, *, callbacks: Sequence[keras.callbacks.Callback]) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def _make_loop(
 
     def save_best(path: Path) -> None:
         with optimizer.averaged_weights(network.optimizer):
-            write_atomically(path, network.save)
+            network.save(path)
 
     def validate() -> Evaluation:
         with optimizer.averaged_weights(network.optimizer):
