@@ -44,19 +44,28 @@ def _take(path: Path) -> int:
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _report_leftover(descriptor, path)
-        except BlockingIOError:
-            _refuse(path, _holder(descriptor), "wait until it is done, stop it, or choose another --model_dir")
-        except OSError as error:
-            holder = _holder(descriptor)
-            if error.errno not in _WITHOUT_LOCKS:
-                raise
-            if holder and not _is_dead(*holder):
-                _refuse(path, holder, f"if that process is gone, delete {path}")
-        if path.exists() and os.path.samestat(os.fstat(descriptor), path.stat()):
-            return descriptor
+            _lock(descriptor, path)
+            if path.exists() and os.path.samestat(os.fstat(descriptor), path.stat()):
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
         os.close(descriptor)  # its holder removed the file in between
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    holder = _holder(descriptor)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        _refuse(path, holder, "wait until it is done, stop it, or choose another --model_dir")
+    except OSError as error:
+        if error.errno not in _WITHOUT_LOCKS:
+            raise
+        if holder and not _is_dead(*holder):
+            _refuse(path, holder, f"if that process is gone, delete {path}")
+    if holder:
+        print(f"note: {path} was left by process {holder[1]} on {holder[0]}, which holds it no longer", flush=True)
 
 
 def _holder(descriptor: int) -> tuple[str, int] | None:
@@ -75,9 +84,3 @@ def _is_dead(host: str, process: int) -> bool:
 def _refuse(path: Path, holder: tuple[str, int] | None, way_out: str) -> None:
     who = f"process {holder[1]} on {holder[0]}" if holder else "another process"
     raise ValueError(f"model_dir {path.parent} is in use by {who}: {way_out}")
-
-
-def _report_leftover(descriptor: int, path: Path) -> None:
-    holder = _holder(descriptor)
-    if holder:
-        print(f"note: {path} was left by process {holder[1]} on {holder[0]}, which holds it no longer", flush=True)

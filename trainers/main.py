@@ -24,7 +24,8 @@ def main(argv: list[str]) -> int:
                 from trainers import experiment
             return experiment.run_from_command_line(config, given=given, command_line=argv, stop=stop)
     except interrupt.Interrupted as signal:
-        print(f"stopped by {signal}; the same command goes on from the last checkpoint", file=sys.stderr)
+        command = "the same command without --overwrite" if config.overwrite else "the same command"
+        print(f"stopped by {signal}; {command} goes on from the last checkpoint", file=sys.stderr)
         return signal.exit_status
 
 

@@ -78,7 +78,7 @@ class WriteFailed(OSError):
     def __init__(self, path: Path, error: OSError):
         super().__init__(
             f"cannot write {path}: {error.strerror or error}. What the last checkpoint holds is safe: make room or "
-            "make the folder writable, and the same command goes on from there"
+            "make the folder writable, and the same command (without --overwrite) goes on from there"
         )
 
 
