@@ -79,23 +79,49 @@ def left_alone(photo_folder, tmp_path_factory):
     return experiment.run(dataclasses.replace(config, phase="transfer"))["transfer"]
 
 
-@pytest.mark.parametrize("moment", ["a step", "the last validation"])
-def test_an_interrupted_run_goes_on_to_the_same_model(left_alone, photo_folder, tmp_path, capsys, moment):
-    config = dataclasses.replace(make_config(photo_folder, tmp_path, ema_decay=0.9), phase="transfer")
+def _stopped_after(step, config):
+    """Trains until a signal comes in this step."""
     stop = interrupt.StopRequest()
-    at = {"a step": 2, "the last validation": 6}[moment]
     counted = []
 
     def ask(batch, logs):
         counted.append(batch)
-        if len(counted) == at:
+        if len(counted) == step:
             stop.receive(signal.SIGTERM)
 
     with pytest.raises(interrupt.Interrupted):
         experiment.run(config, callbacks=[keras.callbacks.LambdaCallback(on_train_batch_end=ask)], stop=stop)
-    assert f"saved at step {at} of 6" in capsys.readouterr().out
+
+
+def _flip_a_byte_of_the_newest(checkpoints):
+    path = sorted(checkpoints.iterdir())[-1] / "variables.npz"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("stopped_after", "goes_on_from"),
+    [
+        (6, 6),  # the last step of the last epoch, so in validation
+        (5, 4),  # where the checkpoint of step 5 is damaged
+    ],
+)
+def test_an_interrupted_run_goes_on_to_the_same_model(
+    left_alone, photo_folder, tmp_path, capsys, stopped_after, goes_on_from
+):
+    config = make_config(photo_folder, tmp_path, ema_decay=0.9)
+    config = dataclasses.replace(
+        config, phase="transfer", runtime=dataclasses.replace(config.runtime, checkpoint_every_steps=1)
+    )
+    _stopped_after(stopped_after, config)
+    assert f"saved at step {stopped_after} of 6" in capsys.readouterr().out
+    if goes_on_from < stopped_after:
+        _flip_a_byte_of_the_newest(tmp_path / "transfer/checkpoints")
     metrics = experiment.run(config)["transfer"]
-    assert f"going on from step {at} of 6" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"going on from step {goes_on_from} of 6" in said
+    assert ("step-000000005 is damaged (variables.npz)" in said) == (goes_on_from < stopped_after)
     for name in ("weights_sha256", "loss", "accuracy", "validation_loss", "test_loss", "epoch", "step"):
         assert metrics[name] == left_alone[name], name
     assert not list(tmp_path.rglob(".tmp-*"))
