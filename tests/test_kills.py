@@ -20,8 +20,8 @@ def test_fifty_kills_change_nothing(tmp_path):
 
 
 def test_kills_on_two_devices_change_nothing(tmp_path):
-    counts = kills.sweep(tmp_path, [*_FLAGS, "--distribution_strategy=mirrored"], kills=6, devices=2, seed=1)
-    assert counts["kills"] == 6
+    counts = kills.sweep(tmp_path, [*_FLAGS, "--distribution_strategy=mirrored"], kills=10, devices=2, seed=1)
+    assert counts["finetune"] >= 2, counts
 
 
 def test_kills_on_real_photos_change_nothing(tmp_path, real_photos: Path):
@@ -30,4 +30,4 @@ def test_kills_on_real_photos_change_nothing(tmp_path, real_photos: Path):
         *("--weights=none", "--image_size=160", "--batch_size=16", "--steps_per_epoch=6", "--transfer_epochs=2"),
         *("--finetune_epochs=2", "--checkpoint_every_steps=2", "--log_every_steps=2", "--group_pattern=[a-z]+-(\\d+)-"),
     ]
-    assert kills.sweep(tmp_path, flags, kills=5, seed=2)["kills"] == 5
+    assert kills.sweep(tmp_path, flags, kills=8, seed=2)["kills"] == 8
