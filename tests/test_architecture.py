@@ -21,14 +21,14 @@ source cache
 pipeline tiers
 """
 _TRAINERS = """
-config verdict
-workdir strategy precision schedule vgg_nano weights_file fingerprint
+config verdict interrupt lock writer event_files clock
+workdir divergence strategy precision schedule vgg_nano weights_file fingerprint
 backbones
 model optimizer starting_point
 phases
-step
+step progress
 checkpoint
-figures
+keeper figures
 evaluate
 callbacks
 record
@@ -40,7 +40,7 @@ experiment
 main
 """
 _BUILDERS = ("cutlery", "objects", "knifey_spoony")  # packages below ftdata that hold a TFDS builder
-_STANDARD_LIBRARY_ONLY = ("ftdata.config", "trainers.config", "trainers.workdir", "ftdata.quiet")
+_STANDARD_LIBRARY_ONLY = ("ftdata.config", "trainers.config", "trainers.workdir", "ftdata.quiet", "trainers.interrupt")
 
 
 def _ranks(table: str) -> dict[str, int]:

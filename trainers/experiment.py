@@ -17,11 +17,12 @@ from ftdata import bad_images, tiers
 from ftdata.class_weights import class_weights
 from ftdata.mixing import check_pairs
 from ftdata.source import Source, open_source
-from trainers import figures, phases, record, starting_point, strategy, training
+from trainers import figures, lock, phases, record, starting_point, strategy, training
 from trainers.config import TrainConfig, without_effect
+from trainers.interrupt import StopRequest
 from trainers.job import Job
 from trainers.verdict import verdict
-from trainers.workdir import Workdir, write_atomically
+from trainers.workdir import Workdir, remove_leftovers, write_atomically
 
 
 def run(
@@ -29,6 +30,7 @@ def run(
     *,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     command_line: Sequence[str] = (),
+    stop: StopRequest | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Trains, evaluates and draws what `config` asks for.
 
@@ -36,17 +38,32 @@ def run(
       config: of the run.
       callbacks: further Keras callbacks; their own state is not restored after a crash.
       command_line: recorded in config.json.
+      stop: tells when somebody asks to stop; the command line's listens to signals, by default nobody asks.
 
     Returns:
       The metrics of each phase by its name, as in its metrics.json.
 
     Raises:
-      ValueError: settings, data or a model_dir that cannot be used; the message says what to change.
+      ValueError: settings, data or a model_dir that cannot be used, or training that diverged; the message says
+        what to change.
+      OSError: a file that cannot be read or written.
     """
     _check(callbacks)
     workdir = Workdir(Path(config.model_dir).expanduser())
     workdir.check()
     starting_point.check(config)
+    with lock.only_writer(workdir.root):
+        remove_leftovers(workdir)
+        return _run(config, workdir, callbacks, command_line, stop or StopRequest())
+
+
+def _run(
+    config: TrainConfig,
+    workdir: Workdir,
+    callbacks: Sequence[keras.callbacks.Callback],
+    command_line: Sequence[str],
+    stop: StopRequest,
+) -> dict[str, dict[str, Any]]:
     devices = strategy.create(config.runtime.distribution_strategy)
     _check_batch(config, devices)
     config = record.settle(config, workdir, on_gpu=strategy.runs_on_gpu(devices))
@@ -55,7 +72,7 @@ def run(
     starting_point.check_classes(config.model, source.class_names)
     decided_by = record.compare(workdir, config, source)
     weights = class_weights(source.train.labels, num_classes=len(source.class_names), mode=config.training.class_weight)
-    job = Job(config, source, weights, devices, workdir)
+    job = Job(config, source, weights, devices, workdir, stop=stop)
     _describe(job)
     built = training.build_first(job)
     pictures = tiers.open_all(source, config.data, on_gpu=strategy.runs_on_gpu(devices))
@@ -71,12 +88,14 @@ def run(
     return results
 
 
-def run_from_command_line(config: TrainConfig, *, given: Collection[str], command_line: Sequence[str]) -> int:
+def run_from_command_line(
+    config: TrainConfig, *, given: Collection[str], command_line: Sequence[str], stop: StopRequest
+) -> int:
     """`run`, with what the user can mend said in a paragraph; returns the exit status."""
     for name, reason in without_effect(config, set(given)).items():
         print(f"note: --{name} has no effect: {reason}", flush=True)
     try:
-        run(config, command_line=command_line)
+        run(config, command_line=command_line, stop=stop)
     except (ValueError, OSError) as error:
         if not isinstance(error, OSError) and not _is_ours(error):
             raise

@@ -7,9 +7,10 @@ import keras
 import numpy as np
 
 from trainers import callbacks as own_callbacks
-from trainers import checkpoint, evaluate, figures, loop, model, phases
+from trainers import checkpoint, evaluate, figures, model, phases
 from trainers.evaluate import Evaluation
 from trainers.job import Job, evaluate_split
+from trainers.progress import Progress, read_history
 from trainers.step import EvaluationStep
 from trainers.workdir import write_atomically, write_json
 
@@ -19,7 +20,7 @@ def finish(
     job: Job,
     network: keras.Model,
     score: EvaluationStep,
-    progress: loop.Progress,
+    progress: Progress,
     board: own_callbacks.TensorBoardWriter | None,
 ) -> dict[str, Any]:
     """Evaluates the best epoch on the test set, once, and writes what the phase leaves behind."""
@@ -35,7 +36,8 @@ def finish(
     validation = f"validation accuracy {percent(metrics['validation_accuracy'])}, "
     print(
         f"{phase.name}: best epoch {metrics['epoch']}, {validation}test accuracy {percent(test.accuracy)} "
-        f"({metrics['seconds']:.0f} s of training)\n\n{evaluate.report(test, class_names)}",
+        f"({progress.seconds:.0f} s of training; checkpoints held it up for {progress.checkpoint_stall_seconds:.1f} s "
+        f"and took {progress.checkpoint_write_seconds:.1f} s to write)\n\n{evaluate.report(test, class_names)}",
         flush=True,
     )
     return metrics
@@ -44,7 +46,7 @@ def finish(
 def _metrics(
     phase: phases.Phase,
     network: keras.Model,
-    progress: loop.Progress,
+    progress: Progress,
     test: Evaluation,
     class_names: Sequence[str],
 ) -> dict[str, Any]:
@@ -62,6 +64,9 @@ def _metrics(
         "images_per_second": float(np.median([row["images_per_second"] for row in history])),
         "input_wait_fraction": float(np.median([row["input_wait_fraction"] for row in history])),
         "seconds": progress.seconds,
+        "checkpoint_stall_seconds": progress.checkpoint_stall_seconds,
+        "checkpoint_write_seconds": progress.checkpoint_write_seconds,
+        "skipped_steps": progress.skipped_steps,
         "weights_sha256": checkpoint.weights_sha256(network.weights),
     }
 
@@ -70,13 +75,13 @@ def _draw(
     phase: phases.Phase,
     job: Job,
     test: Evaluation,
-    progress: loop.Progress,
+    progress: Progress,
     board: own_callbacks.TensorBoardWriter | None,
 ) -> None:
     names, title = job.source.class_names, f"test set after {phase.name}"
     histories = {phase.name: progress.history}
     if phase.starts_from:
-        earlier = loop.read_history(job.workdir.phase(phase.starts_from).history)
+        earlier = read_history(job.workdir.phase(phase.starts_from).history)
         histories = {phase.starts_from: earlier, **histories}
     pictures = {
         "confusion_matrix": figures.confusion_matrix(evaluate.confusion_matrix(test), names, title=title),
