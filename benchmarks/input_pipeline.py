@@ -62,7 +62,10 @@ class _Bench:
 
     def __init__(self, folder: Path, many: Path, *, quick: bool):
         self.folder = folder
-        self.split, self.many = (load_folder(str(root), validation_fraction=0.0).train for root in (folder, many))
+        self.split, self.many = (
+            load_folder(str(root), validation_fraction=0.0, data_dir=str(folder.parent)).train
+            for root in (folder, many)
+        )
         self.batch = min(16 if quick else _BATCH, len(self.split))
         self.swept = [(128, 16)] if quick else [(side, batch) for side in (128, _SIDE) for batch in (16, 64, 256)]
         self.warm_pictures = 512 if quick else 8192  # a pass out of memory is too short to be timed

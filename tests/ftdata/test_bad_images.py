@@ -1,6 +1,5 @@
 """Bad images: each kind gets its reason, and the good ones train without them."""
 
-import functools
 import json
 import os
 import shutil
@@ -237,7 +236,7 @@ def test_an_image_that_fails_on_the_fly_is_told_with_a_way_out(tmp_path, content
     path = tmp_path / "a.jpg"
     if content:
         path.write_bytes(content)
-    read = functools.partial(decode.decode, image_size=8, resize="stretch", interpolation="bilinear")
+    read = decode.Decoding(image_size=8).any_format
     batches = tf.data.Dataset.from_tensors(str(path)).map(lambda name: read(tf.io.read_file(name)))
     with pytest.raises(tf.errors.OpError) as raised:
         next(iter(batches))
@@ -292,6 +291,6 @@ def test_skip_trains_the_good_images_and_lists_the_others(mixed, tmp_path):
     listed = (tmp_path / "bad_images.txt").read_text().splitlines()
     assert len(listed) == bad
     assert all(line.count("\t") == 1 for line in listed)
-    recorded = json.loads((tmp_path / "config.json").read_text())["phases"]["transfer"]["data"]["counts"]
-    assert sum(recorded) == 24 + len(bad_files.GOOD)
+    recorded = json.loads((tmp_path / "config.json").read_text())["phases"]["transfer"]["data"]
+    assert sum(recorded[split]["images"] for split in ("train", "validation", "test")) == 24 + len(bad_files.GOOD)
     assert json.loads((tmp_path / "transfer/metrics.json").read_text())["step"] > 0

@@ -31,7 +31,7 @@ _ROUND = 2_000  # Hypothesis remembers what it drew: a new start keeps that smal
 
 @tf.function(input_signature=[tf.TensorSpec((), tf.string)])
 def _for_training(encoded: tf.Tensor) -> tf.Tensor:
-    return decode.decode(encoded, image_size=32, resize="stretch", interpolation="bilinear")
+    return decode.Decoding(image_size=32).any_format(encoded)
 
 
 def judge(encoded: bytes, counts: dict[str, int]) -> None:
