@@ -52,15 +52,17 @@ class Keeper:
         self._publish(progress.history, self._best)
         return progress
 
-    def keep_best(self, write: Callable[[Path], Any], *, step: int) -> None:
+    def keep_best(self, progress: Progress, *, write: Callable[[Path], Any]) -> None:
         """Makes what `write` writes the best model, from the next checkpoint on."""
-        best = temporary_name(self.files.checkpoints / f"best-{step:09d}.keras")
+        start = time.perf_counter()
+        best = temporary_name(self.files.checkpoints / f"best-{progress.step:09d}.keras")
         try:
             best.parent.mkdir(parents=True, exist_ok=True)
             write(best)
         except OSError as error:
             raise WriteFailed(self.files.best, error) from error
         self._best = best
+        progress.checkpoint_stall_seconds += time.perf_counter() - start
 
     def save(self, progress: Progress) -> None:
         """Copies the state; a thread writes it while training goes on.

@@ -188,7 +188,7 @@ class Loop:
         progress = self.progress
         if progress.best is None or _rank(row, self.plan.monitor) > _rank(progress.best, self.plan.monitor):
             progress.best, progress.epochs_without_improvement = row, 0
-            self.keeper.keep_best(self.save_best, step=progress.step)
+            self.keeper.keep_best(progress, write=self.save_best)
             return
         progress.epochs_without_improvement += 1
         if self.plan.patience and progress.epochs_without_improvement >= self.plan.patience:
