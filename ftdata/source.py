@@ -16,7 +16,8 @@ from ftdata.tfds_source import open_tfds
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """A data set ready to be decoded; `notes` says what was decided on the user's behalf."""
+    """A data set ready to be decoded; `notes` says what was decided on the user's behalf, and `held_out` which splits
+    were parted off the training pictures because the data set has none."""
 
     name: str
     class_names: tuple[str, ...]
@@ -24,6 +25,7 @@ class Source:
     validation: Split
     test: Split
     notes: tuple[str, ...] = ()
+    held_out: tuple[str, ...] = ()
 
 
 def open_source(config: DataConfig, *, seed: int) -> Source:
@@ -42,6 +44,7 @@ def open_source(config: DataConfig, *, seed: int) -> Source:
         name, class_names, splits = open_tfds(config)
     notes: list[str] = []
     train = splits["train"]
+    held_out = tuple(name for name in ("validation", "test") if name not in splits)
     if config.group_pattern:
         split.check_pattern(train.names, config.group_pattern)
     if "validation" in splits:
@@ -54,7 +57,7 @@ def open_source(config: DataConfig, *, seed: int) -> Source:
     if "validation" not in splits:
         train, splits["validation"] = _part(train, config, seed=seed)
         notes += _lacking("validation", splits, class_names, config)
-    return Source(name, class_names, train, splits["validation"], splits["test"], tuple(notes))
+    return Source(name, class_names, train, splits["validation"], splits["test"], tuple(notes), held_out)
 
 
 def load_folder(image_dir: str, *, seed: int = 0, **settings: Any) -> Source:

@@ -17,7 +17,7 @@ from ftdata import tiers
 from ftdata.class_weights import class_weights
 from ftdata.mixing import check_pairs
 from ftdata.source import Source, open_source
-from trainers import figures, phases, record, starting_point, strategy, training
+from trainers import check, figures, phases, record, starting_point, strategy, training
 from trainers.config import TrainConfig, without_effect
 from trainers.job import Job
 from trainers.verdict import verdict
@@ -38,7 +38,7 @@ def run(
       command_line: recorded in config.json.
 
     Returns:
-      The metrics of each phase by its name, as in its metrics.json.
+      The metrics of each phase by its name, as in its metrics.json; for the phase `check`, what it found.
 
     Raises:
       ValueError: settings, data or a model_dir that cannot be used; the message says what to change.
@@ -53,6 +53,8 @@ def run(
     source = open_source(config.data, seed=config.seed)
     _check_test_set(config, source)
     starting_point.check_classes(config.model, source.class_names)
+    if config.phase == "check":
+        return {"check": check.run(config, source, devices, workdir)}
     decided_by = record.compare(workdir, config, source)
     weights = class_weights(source.train.labels, num_classes=len(source.class_names), mode=config.training.class_weight)
     job = Job(config, source, weights, devices, workdir)
