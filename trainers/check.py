@@ -82,7 +82,7 @@ def _machine(job: Job) -> Finding:
     facts = {"on_gpu": on_gpu, "precision": config.runtime.mixed_precision, "cache": plan.tiers[0]}
     advice: tuple[tuple[str, str], ...] = ()
     if plan.tiers[0] == "none" and config.data.cache == "auto":
-        advice = (("--image_size or more room", "no cache holds the decoded images: they are decoded in every epoch"),)
+        advice = (("a smaller --image_size, or more memory or disk", "no cache holds the decoded images"),)
     return Finding(lines, advice, facts)
 
 

@@ -67,9 +67,15 @@ def _known_to(name: str, count: int) -> str:
 
 
 def sizes(config: DataConfig, data: Source, surveys: Surveys) -> Finding:
-    """How large the pictures are, and what bringing them to one size does to them."""
-    seen = [survey.sizes[survey.is_readable] for survey in surveys.values()]
-    height, width = np.concatenate(seen).T
+    """How large the pictures are, and what bringing them to one size does to them.
+
+    Raises:
+      ValueError: not one of them can be decoded.
+    """
+    seen = np.concatenate([survey.sizes[survey.is_readable] for survey in surveys.values()])
+    if not len(seen):
+        raise ValueError(f"none of the images of {data.name} can be read and decoded")
+    height, width = seen.T
     side, wanted = np.minimum(height, width), int(config.image_size or 0)
     area = np.argsort(height * width, kind="stable")
     smallest, median, largest = (f"{width[k]}x{height[k]}" for k in (area[0], area[len(area) // 2], area[-1]))
@@ -146,7 +152,8 @@ def _groups(
     pattern = config.data.group_pattern
     lines = []
     if pattern and data.held_out:
-        count = len(np.unique(split.group_ids(data.train.names + data.validation.names, pattern)))
+        names = [name for key in ("train", *data.held_out) for name in getattr(data, key).names]
+        count = len(np.unique(split.group_ids(names, pattern)))
         lines.append(f"groups: {count:,} by --group_pattern='{pattern}', kept on one side of a split")
     if not leaking:
         return lines, ()

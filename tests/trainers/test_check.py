@@ -30,7 +30,7 @@ def film_folder(tmp_path_factory):
 def check(folder, model_dir, *, data=None, **settings):
     """What the check of a folder finds."""
     config = make_config(folder, model_dir)
-    data = dataclasses.replace(config.data, validation_fraction=0.25, **(data or {}))
+    data = dataclasses.replace(config.data, **{"validation_fraction": 0.25, **(data or {})})
     return experiment.run(dataclasses.replace(config, phase="check", data=data, **settings))["check"]
 
 
@@ -77,6 +77,20 @@ def test_files_that_cannot_be_decoded_are_named(film_folder, tmp_path):
         copy.write_bytes(path.read_bytes() if path.name != "cat-01-0003.jpg" else b"no picture")
     found = check(tmp_path / "photos", tmp_path / "run")
     assert found["images"]["unreadable"] == ["cat/cat-01-0003.jpg"]
+
+
+def test_without_a_validation_split_there_is_nothing_to_leak_into(photo_folder, tmp_path):
+    found = check(photo_folder, tmp_path / "run", data={"validation_fraction": 0.0})
+    assert set(found["leakage"]) == {"test"}
+
+
+def test_folder_of_broken_files_is_one_sentence(film_folder, tmp_path):
+    for path in film_folder.rglob("*.jpg"):
+        copy = tmp_path / "photos" / path.relative_to(film_folder)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(b"no picture")
+    with pytest.raises(ValueError, match="none of the images of .* can be read and decoded"):
+        check(tmp_path / "photos", tmp_path / "run")
 
 
 def test_weights_that_cannot_be_had_are_told_after_the_report(film_folder, tmp_path, capsys):
