@@ -14,14 +14,14 @@ config quiet
 exif listing folder split affine beta rectangles sampled_layer backgrounds outlines
 decode random_affine color erasing mixing materials
 resized_crop rendering rendered_builder
-class_weights augment encoded resources planner
-tfds_source filling disk_cache
+class_weights augment encoded resources planner duplicates grouping
+tfds_source filling disk_cache survey
 source cache
 pipeline tiers
 """
 _TRAINERS = """
 config verdict
-workdir strategy precision schedule vgg_nano weights_file fingerprint
+workdir strategy precision schedule vgg_nano weights_file fingerprint hparams
 backbones
 model optimizer starting_point
 phases
@@ -35,6 +35,8 @@ loop
 job
 results
 training
+findings
+check
 experiment
 main
 """

@@ -85,6 +85,10 @@ class Workdir:
         """The folder of the phase `name`."""
         return PhaseDir(self.root / name)
 
+    def hparams(self, phase: str) -> Path:
+        """TensorBoard's event file of the finished phase, for its table of runs."""
+        return self.root / "logs" / phase / "hparams"
+
     def logs(self, phase: str, split: str) -> Path:
         """TensorBoard event files."""
         return self.root / "logs" / phase / split
