@@ -15,7 +15,8 @@ from ftdata.tfds_source import open_tfds
 class Source:
     """A data set ready to be decoded.
 
-    `notes` says what was decided on the user's behalf; `bad_images` are the files that were left out.
+    `notes` says what was decided on the user's behalf; `bad_images` are the files that were left out; `held_out`
+    names the splits that were parted off the training pictures because the data set has none.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Source:
     test: Split
     notes: tuple[str, ...] = ()
     bad_images: tuple[BadImage, ...] = ()
+    held_out: tuple[str, ...] = ()
 
 
 def open_source(config: DataConfig, *, seed: int) -> Source:
@@ -45,6 +47,7 @@ def open_source(config: DataConfig, *, seed: int) -> Source:
         name, class_names, splits = open_tfds(config)
     notes: list[str] = list(files.notes) if files else []
     train = splits["train"]
+    held_out = tuple(name for name in ("validation", "test") if name not in splits)
     if config.group_pattern:
         split.check_pattern(train.names, config.group_pattern)
     if "validation" in splits:
@@ -60,7 +63,7 @@ def open_source(config: DataConfig, *, seed: int) -> Source:
     if files:
         notes += shared_between({**splits, "train": train}, files.judged)
     bad = files.bad_images if files else ()
-    return Source(name, class_names, train, splits["validation"], splits["test"], tuple(notes), bad)
+    return Source(name, class_names, train, splits["validation"], splits["test"], tuple(notes), bad, held_out)
 
 
 def load_folder(image_dir: str, *, seed: int = 0, **settings: Any) -> Source:

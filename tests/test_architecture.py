@@ -14,15 +14,15 @@ config quiet
 exif headers standard_error verdicts listing folder split affine beta rectangles sampled_layer backgrounds outlines
 jpeg random_affine color erasing mixing materials
 decode resized_crop rendering rendered_builder
-class_weights augment encoded resources planner
-tfds_source filling disk_cache bad_images examine
+class_weights augment encoded resources planner duplicates grouping
+tfds_source filling disk_cache bad_images examine survey
 file_source
 source cache
 pipeline tiers
 """
 _TRAINERS = """
 config verdict interrupt lock writer event_files clock
-workdir divergence strategy precision schedule vgg_nano weights_file fingerprint
+workdir divergence strategy precision schedule vgg_nano weights_file fingerprint hparams
 backbones
 model optimizer starting_point
 phases
@@ -36,6 +36,8 @@ loop
 job
 results
 training
+findings
+check
 experiment
 main
 """

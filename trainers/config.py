@@ -7,6 +7,7 @@ from typing import Any
 from ftdata.config import ANY_PHASE, NOTHING, AugmentConfig, DataConfig, check_settings, setting
 
 TRAINING_PHASES = ("pretrain", "transfer", "finetune")
+OTHER_PHASES = ("check",)
 
 # Upper bounds that only a slip exceeds.
 _EPOCHS, _MANY = 100_000, 1_000_000_000
@@ -123,7 +124,7 @@ class RuntimeConfig:
 class TrainConfig:
     """A whole run."""
 
-    phase: str = setting("finetune", "what to do", choices=TRAINING_PHASES, affects=NOTHING)
+    phase: str = setting("finetune", "what to do", choices=TRAINING_PHASES + OTHER_PHASES, affects=NOTHING)
     preset: str | None = setting(None, "settings to start from", affects=NOTHING)
     model_dir: str = setting("runs/latest", "where everything is written and found again", affects=NOTHING)
     seed: int = setting(0, "of everything random", minimum=0, maximum=2**31 - 1)
@@ -168,6 +169,7 @@ def deciding(config: TrainConfig, phase: str) -> dict[str, Any]:
 def without_effect(config: TrainConfig, given: set[str]) -> dict[str, str]:
     """Of the settings `given` by the user, those that change nothing here, each with the reason."""
     data, augment = config.data, config.augment
+    fine_tunes = config.phase in ("finetune", "check")  # check looks at the whole job
     rules: dict[str, tuple[bool, str]] = {
         field.name: (not augment.augment and field.name != "augment", "augmentation is off (--augment=false)")
         for field, _ in settings(augment)
@@ -185,12 +187,12 @@ def without_effect(config: TrainConfig, given: set[str]) -> dict[str, str]:
         ),
         "on_bad_image": (data.dataset is not None, "only image files are examined, not TFDS data sets"),
         "group_pattern": (data.validation_fraction == 0, "--validation_fraction=0 holds nothing out"),
-        "unfreeze": (config.phase != "finetune", f"--phase={config.phase} does not fine-tune"),
+        "unfreeze": (not fine_tunes, f"--phase={config.phase} does not fine-tune"),
         "backbone_args": (config.model.backbone.endswith(".keras"), "--backbone is a saved model"),
         "weights": (config.model.backbone.endswith(".keras"), "--backbone is a saved model with its own weights"),
     }
     for name in ("finetune_epochs", "finetune_learning_rate"):
-        rules[name] = (config.phase != "finetune", f"--phase={config.phase} does not fine-tune")
+        rules[name] = (not fine_tunes, f"--phase={config.phase} does not fine-tune")
     for name in ("transfer_epochs", "transfer_learning_rate"):
         rules[name] = (config.phase == "pretrain", "--phase=pretrain trains every layer at once")
     for name in ("pretrain_epochs", "pretrain_learning_rate"):

@@ -17,7 +17,7 @@ from ftdata import bad_images, tiers
 from ftdata.class_weights import class_weights
 from ftdata.mixing import check_pairs
 from ftdata.source import Source, open_source
-from trainers import figures, lock, phases, record, starting_point, strategy, training
+from trainers import check, figures, lock, phases, record, starting_point, strategy, training
 from trainers.config import TrainConfig, without_effect
 from trainers.interrupt import StopRequest
 from trainers.job import Job
@@ -41,7 +41,7 @@ def run(
       stop: tells when somebody asks to stop; the command line's listens to signals, by default nobody asks.
 
     Returns:
-      The metrics of each phase by its name, as in its metrics.json.
+      The metrics of each phase by its name, as in its metrics.json; for the phase `check`, what it found.
 
     Raises:
       ValueError: settings, data or a model_dir that cannot be used, or training that diverged; the message says
@@ -52,6 +52,8 @@ def run(
     workdir = Workdir(Path(config.model_dir).expanduser())
     workdir.check()
     starting_point.check(config)
+    if config.phase == "check":  # writes nothing, so it may look at a folder in use
+        return _run(config, workdir, callbacks, command_line, stop or StopRequest())
     with lock.only_writer(workdir.root):
         remove_leftovers(workdir)
         return _run(config, workdir, callbacks, command_line, stop or StopRequest())
@@ -67,9 +69,13 @@ def _run(
     devices = strategy.create(config.runtime.distribution_strategy)
     _check_batch(config, devices)
     config = record.settle(config, workdir, on_gpu=strategy.runs_on_gpu(devices))
-    source = open_source(config.data, seed=config.seed)
+    checks = config.phase == "check"
+    data = dataclasses.replace(config.data, on_bad_image="skip") if checks else config.data  # it names them all
+    source = open_source(data, seed=config.seed)
     _check_test_set(config, source)
     starting_point.check_classes(config.model, source.class_names)
+    if checks:
+        return {"check": check.run(config, source, devices, workdir)}
     decided_by = record.compare(workdir, config, source)
     weights = class_weights(source.train.labels, num_classes=len(source.class_names), mode=config.training.class_weight)
     job = Job(config, source, weights, devices, workdir, stop=stop)
@@ -89,7 +95,7 @@ def _run(
 
 
 def run_from_command_line(
-    config: TrainConfig, *, given: Collection[str], command_line: Sequence[str], stop: StopRequest
+    config: TrainConfig, *, given: Collection[str], command_line: Sequence[str], stop: StopRequest | None = None
 ) -> int:
     """`run`, with what the user can mend said in a paragraph; returns the exit status."""
     for name, reason in without_effect(config, set(given)).items():

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from trainers import callbacks as own_callbacks
-from trainers import checkpoint, evaluate, figures, model, phases
+from trainers import checkpoint, evaluate, figures, hparams, model, phases
 from trainers.evaluate import Evaluation
 from trainers.job import Job, evaluate_split
 from trainers.progress import Progress, read_history
@@ -32,6 +32,8 @@ def finish(
     metrics = _metrics(phase, network, progress, test, class_names)
     _draw(phase, job, test, progress, board)
     _write_evaluation(phase, job, metrics, test)
+    if board:
+        hparams.write(job.workdir.hparams(phase.name), job.config, metrics)
     write_json(files.metrics, metrics)
     validation = f"validation accuracy {percent(metrics['validation_accuracy'])}, "
     print(

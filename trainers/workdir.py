@@ -92,6 +92,10 @@ class Workdir:
         """The folder of the phase `name`."""
         return PhaseDir(self.root / name)
 
+    def hparams(self, phase: str) -> Path:
+        """TensorBoard's event file of the finished phase, for its table of runs."""
+        return self.root / "logs" / phase / "hparams"
+
     def logs(self, phase: str) -> Path:
         """TensorBoard event files, in `train` and `validation`."""
         return self.root / "logs" / phase

@@ -57,8 +57,9 @@ def _get(board, path, until=lambda answer: answer):
 
 
 def test_scalars_of_both_phases_and_splits(board):
-    tags = _get(board, "scalars/tags", until=lambda answer: len(answer) == 4)
-    assert set(tags) == {f"{phase}/{split}" for phase in ("transfer", "finetune") for split in ("train", "validation")}
+    tags = _get(board, "scalars/tags", until=lambda answer: len(answer) == 6)
+    parts = ("train", "validation", "hparams")
+    assert set(tags) == {f"{phase}/{part}" for phase in ("transfer", "finetune") for part in parts}
     training = {"loss", "accuracy", "learning_rate", "images_per_second", "input_wait_fraction", "epoch_loss"}
     assert training <= set(tags["finetune/train"])
     assert {"epoch_loss", "epoch_accuracy"} <= set(tags["finetune/validation"])
