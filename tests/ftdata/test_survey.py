@@ -66,11 +66,11 @@ def test_an_upright_picture_looks_like_its_turned_original(folder):
 def test_what_cannot_be_decoded_or_read_is_told_and_the_rest_seen(folder):
     for number in range(4):
         scene(number).save(folder / "cat" / f"{number}.jpg")
-    (folder / "cat" / "1.jpg").write_bytes(b"\xff\xd8\xff no picture")
-    (folder / "cat" / "2.jpg").write_bytes(b"")
     scene(9).save(folder / "dog" / "gone.jpg")
     train = load_folder(str(folder.parent), validation_fraction=0.0).train
-    (folder / "dog" / "gone.jpg").unlink()
+    (folder / "dog" / "gone.jpg").unlink()  # all of them after they were examined
+    (folder / "cat" / "1.jpg").write_bytes(b"\xff\xd8\xff no picture")
+    (folder / "cat" / "2.jpg").write_bytes(b"")
     seen = survey(train)
     readable = {name.rsplit("/", 1)[-1] for name, good in zip(train.names, seen.is_readable, strict=True) if good}
     assert readable == {"0.jpg", "3.jpg"}
