@@ -53,7 +53,7 @@ def sift(listing: Listing, judged: Mapping[str, Verdict], *, on_bad_image: str) 
     if not left.all():
         lost = [name for name, count in zip(listing.class_names, left, strict=True) if not count]
         raise ValueError(f"no training image of {', '.join(lost)} can be used: {_list_of(bad, count=len(names))}")
-    return Listing(listing.class_names, {split: files for split, files in splits.items() if files.paths}), bad
+    return dataclasses.replace(listing, splits={split: files for split, files in splits.items() if files.paths}), bad
 
 
 def _good(files: Files, judged: Mapping[str, Verdict]) -> Files:
