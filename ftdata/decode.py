@@ -80,8 +80,7 @@ def decode_full(encoded: tf.Tensor, *, stored: Callable[[tf.Tensor], tf.Tensor] 
     def upright_jpeg() -> tf.Tensor:
         return exif.upright(stored(encoded), exif.orientation(encoded))
 
-    is_jpeg = tf.strings.substr(encoded, 0, 3) == b"\xff\xd8\xff"
-    image = tf.cond(is_jpeg, upright_jpeg, lambda: _decode_other(encoded))
+    image = tf.cond(jpeg.is_jpeg(encoded), upright_jpeg, lambda: _decode_other(encoded))
     return tf.ensure_shape(image, [None, None, 3])
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from ftdata import decode, folder, headers, standard_error, verdicts
+from ftdata import decode, folder, headers, jpeg, standard_error, verdicts
 from ftdata.verdicts import Stamp, Verdict
 
 _CHUNK = 256  # files read ahead
@@ -199,7 +199,6 @@ def _decode(encoded: tf.Tensor) -> tf.Tensor:
         def eighth() -> tf.Tensor:
             return tf.io.decode_jpeg(one, channels=3, ratio=8)
 
-        is_jpeg = tf.strings.substr(one, 0, 3) == b"\xff\xd8\xff"
-        return tf.size(tf.cond(is_jpeg, eighth, lambda: decode.decode_full(one)))
+        return tf.size(tf.cond(jpeg.is_jpeg(one), eighth, lambda: decode.decode_full(one)))
 
     return tf.map_fn(size, encoded, fn_output_signature=tf.int32, parallel_iterations=64)

@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from ftdata import exif
 
+_START = b"\xff\xd8\xff"
 _RATIOS = (8, 4, 2)  # what the inverse DCT of libjpeg can leave out
 
 
@@ -13,7 +14,12 @@ def is_plain(head: bytes) -> bool:
     Known before the graph is built, it spares a small picture half of its cost: the branches for other formats and
     for EXIF cost as much as decoding 200x200 pixels, though they do nothing.
     """
-    return head.startswith(b"\xff\xd8\xff") and b"Exif\0\0" not in head[: exif.HEAD]
+    return head.startswith(_START) and b"Exif\0\0" not in head[: exif.HEAD]
+
+
+def is_jpeg(encoded: tf.Tensor) -> tf.Tensor:
+    """Whether a scalar string begins as a JPEG does; bool scalar."""
+    return tf.strings.substr(encoded, 0, len(_START)) == _START
 
 
 def stored(encoded: tf.Tensor) -> tf.Tensor:

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from ftdata import decode, exif
+from ftdata import decode, exif, jpeg
 from ftdata.encoded import Split
 
 _CHUNK = 256
@@ -44,8 +44,7 @@ def survey(split: Split) -> Survey:
 
 def _look(position: tf.Tensor, encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
     """(position, size int32 [2], bits bool [64], is_blank) of one picture."""
-    is_jpeg = tf.strings.substr(encoded, 0, 3) == b"\xff\xd8\xff"
-    image, size = tf.cond(is_jpeg, lambda: _shrunk_jpeg(encoded), lambda: _whole(encoded))
+    image, size = tf.cond(jpeg.is_jpeg(encoded), lambda: _shrunk_jpeg(encoded), lambda: _whole(encoded))
     grey = tf.image.rgb_to_grayscale(tf.cast(image, tf.float32))
     cells = tf.image.resize(grey, [8, 9], antialias=True)[..., 0]
     is_blank = tf.reduce_max(cells) - tf.reduce_min(cells) < _BLANK
