@@ -7,20 +7,21 @@ something before it trains and needs it. "Before" is the order of the layers in 
 """
 
 import math
-from collections.abc import Iterator
 
 import keras
+
+from trainers import phases
 
 
 def forward(model: keras.Model) -> int:
     """Operations of one picture's forward pass."""
-    return sum(of_layer(layer) for layer in _leaves(model))
+    return sum(of_layer(layer) for layer in phases.layers_of(model))
 
 
 def training(model: keras.Model) -> int:
     """Operations of one picture's forward and backward pass, by what is trainable now."""
     total, is_behind_trained = 0, False
-    for layer in _leaves(model):
+    for layer in phases.layers_of(model):
         trains = bool(layer.trainable_variables)
         total += of_layer(layer) * (1 + trains + is_behind_trained)
         is_behind_trained = is_behind_trained or trains
@@ -36,11 +37,3 @@ def of_layer(layer: keras.layers.Layer) -> int:
     # the last axis of a kernel's layer is channels: all other axes of the output but the batch are places
     places = math.prod(layer.output.shape[1:-1])
     return sum(2 * math.prod(kernel.shape) * places for kernel in kernels)
-
-
-def _leaves(model: keras.Model) -> Iterator[keras.layers.Layer]:
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from _leaves(layer)
-        else:
-            yield layer

@@ -40,9 +40,11 @@ def main(argv: list[str]) -> None:
     strategy.grow_gpu_memory()
     count, repeats = (48, 2) if flags.quick else (1024, 5)
     with tempfile.TemporaryDirectory() as name, benchmark.one_line_errors():
-        pictures.gather(flags.image_dir, Path(name), count=count)
+        folder, many = Path(name) / "pictures", Path(name) / "many"
+        pictures.gather(flags.image_dir, folder, count=count)
+        pictures.repeat(folder, many, count=2 * count if flags.quick else 8192)
         names = tiers.chosen(flags.tiers)
-        bench = _Bench(Path(name), load_folder(name, validation_fraction=0.0).train, quick=flags.quick)
+        bench = _Bench(folder, many, quick=flags.quick)
         measured = timing.rates(_contenders(bench, names), repeats=repeats, warmup=1)
     rows = timing.rows(measured, baseline=BASELINE, batch_size=bench.batch)
     for row in rows:
@@ -58,22 +60,46 @@ def main(argv: list[str]) -> None:
 class _Bench:
     """The pictures, the batch size, and the batch sizes of the rows that differ from it."""
 
-    def __init__(self, folder: Path, split: Split, *, quick: bool):
-        self.folder, self.split = folder, split
-        self.batch = min(16 if quick else _BATCH, len(split))
+    def __init__(self, folder: Path, many: Path, *, quick: bool):
+        self.folder = folder
+        self.split, self.many = (
+            load_folder(str(root), validation_fraction=0.0, data_dir=str(folder.parent)).train
+            for root in (folder, many)
+        )
+        self.batch = min(16 if quick else _BATCH, len(self.split))
         self.swept = [(128, 16)] if quick else [(side, batch) for side in (128, _SIDE) for batch in (16, 64, 256)]
         self.warm_pictures = 512 if quick else 8192  # a pass out of memory is too short to be timed
         self.batches: dict[str, int] = {}
 
     def read(
-        self, tier: str, *, side: int, batch: int, pictures: int, threads: int | None = None
+        self, tier: str, split: Split, *, side: int, batch: int, pictures: int, folder: str | None = None
     ) -> tuple[tf.data.Dataset, int]:
         """A data set out of a tier, which it fills, and how many pictures it gives."""
         steps = -(-pictures // batch)
-        split = self.split if threads is None else _limited(self.split, threads)
         weights = np.ones(int(split.labels.max()) + 1, np.float32)
-        batches = tiers.open_tier(tier, split, DataConfig(image_size=side), class_weights=weights, batch_size=batch)
+        data = DataConfig(image_size=side, data_dir=folder)
+        batches = tiers.open_tier(tier, split, data, class_weights=weights, batch_size=batch)
         return batches(0, steps), steps * batch
+
+    def first_epoch(
+        self, tier: str, split: Split, *, side: int, augment: Callable | None, threads: int | None = None
+    ) -> timing.Contender:
+        """Everything a first epoch does, with an empty cache each time."""
+        if threads is not None:
+            split = _limited(split, threads)
+        steps = -(-len(split) // self.batch)
+
+        def epoch() -> None:
+            with tempfile.TemporaryDirectory() as folder:
+                batches, _ = self.read(tier, split, side=side, batch=self.batch, pictures=len(split), folder=folder)
+                _consume(batches, augment)
+
+        return timing.Contender(epoch, images=steps * self.batch)
+
+    def later_epochs(self, tier: str, *, side: int, batch: int, augment: Callable | None) -> timing.Contender:
+        """Passes over a tier that is full."""
+        dataset, images = self.read(tier, self.split, side=side, batch=batch, pictures=self.warm_pictures)
+        return timing.Contender(lambda: _consume(dataset, augment), images=images)
 
 
 def _contenders(bench: _Bench, names: list[str]) -> dict[str, timing.Contender]:
@@ -85,36 +111,54 @@ def _contenders(bench: _Bench, names: list[str]) -> dict[str, timing.Contender]:
     for tier in names:
         found |= _ours(bench, tier)
     found["decode_jpeg alone, all cores (a ceiling for reading without a cache)"] = timing.Contender(
-        _decode_alone(bench), images=count
+        _decode_alone(bench.split), images=count
     )
+    side = _own_side(bench.split)
+    if side:
+        found |= _without_resizing(bench, names, side)
     return found
 
 
+def _without_resizing(bench: _Bench, names: list[str], side: int) -> dict[str, timing.Contender]:
+    """What a pipeline adds to libjpeg where pictures already have the size the model wants."""
+    title = f"not resized, {side}x{side}, {len(bench.many)} pictures: "
+    found = {f"{title}decode_jpeg alone, all cores": timing.Contender(_decode_alone(bench.many), len(bench.many))}
+    for tier in names:
+        found[f"{title}ours, {tier}, first epoch: not augmented"] = bench.first_epoch(
+            tier, bench.many, side=side, augment=None
+        )
+        if tier != "none":
+            found[f"{title}ours, {tier}, later epochs: not augmented"] = bench.later_epochs(
+                tier, side=side, batch=bench.batch, augment=None
+            )
+    return found
+
+
+def _own_side(split: Split) -> int | None:
+    """The side of the pictures in pixels if they are square and alike, else None."""
+    shapes = {tuple(tf.io.decode_image(encoded, channels=3).shape[:2]) for encoded in split.encoded()}
+    height, width = min(shapes)
+    return height if len(shapes) == 1 and height == width else None
+
+
 def _ours(bench: _Bench, tier: str) -> dict[str, timing.Contender]:
-    count, side, batch = len(bench.split), _SIDE, bench.batch
-    found = {}
-
-    def cold(augment: Callable | None, threads: int | None) -> timing.Contender:
-        steps = -(-count // batch)
-        read = functools.partial(bench.read, tier, side=side, batch=batch, pictures=count, threads=threads)
-        return timing.Contender(lambda: _consume(read()[0], augment), images=steps * batch)
-
-    def warm(augment: Callable | None, side: int, batch: int) -> timing.Contender:
-        dataset, images = bench.read(tier, side=side, batch=batch, pictures=bench.warm_pictures)
-        return timing.Contender(lambda: _consume(dataset, augment), images=images)
-
+    side, batch = _SIDE, bench.batch
     augmented = _augmentation(batch)
-    found[f"ours, {tier}, first epoch: decoded, cached and augmented"] = cold(augmented, None)
-    found[f"ours, {tier}, later epochs: augmented"] = warm(augmented, side, batch)
-    found[f"ours, {tier}, later epochs: not augmented"] = warm(None, side, batch)
+    first = functools.partial(bench.first_epoch, tier, bench.split, side=side)
+    later = functools.partial(bench.later_epochs, tier, side=side, batch=batch)
+    found = {
+        f"ours, {tier}, first epoch: decoded, cached and augmented": first(augment=augmented),
+        f"ours, {tier}, later epochs: augmented": later(augment=augmented),
+        f"ours, {tier}, later epochs: not augmented": later(augment=None),
+    }
     cores = len(os.sched_getaffinity(0))
     for threads in dict.fromkeys((1, cores)):
         name = f"ours, {tier}, first epoch: not augmented, {threads} thread{'s' if threads > 1 else ''}"
-        found[name] = cold(None, threads)
+        found[name] = first(augment=None, threads=threads)
     for swept_side, swept in bench.swept:
         if (swept_side, swept) != (side, batch):
             name = f"ours, {tier}, later epochs: augmented, {swept_side}x{swept_side}, batches of {swept}"
-            found[name] = warm(_augmentation(swept), swept_side, swept)
+            found[name] = bench.later_epochs(tier, side=swept_side, batch=swept, augment=_augmentation(swept))
             bench.batches[name] = swept
     return found
 
@@ -166,8 +210,8 @@ def _keras_dataset(bench: _Bench) -> Callable[[], Any]:
     return lambda: [images.shape for images, _ in batches]
 
 
-def _decode_alone(bench: _Bench) -> Callable[[], Any]:
-    encoded = list(bench.split.encoded().as_numpy_iterator())
+def _decode_alone(split: Split) -> Callable[[], Any]:
+    encoded = list(split.encoded().as_numpy_iterator())
     files = tf.data.Dataset.from_tensor_slices(tf.constant(encoded))
     pixels = files.map(lambda file: tf.io.decode_jpeg(file, channels=3), num_parallel_calls=tf.data.AUTOTUNE)
     return lambda: pixels.reduce(0, lambda rows, image: rows + tf.shape(image)[0]).numpy()

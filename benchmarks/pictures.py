@@ -50,6 +50,15 @@ def gather(image_dir: str | None, into: Path, *, count: int) -> None:
         write(into, count=count)
 
 
+def repeat(root: Path, into: Path, *, count: int) -> None:
+    """Links the pictures of class folders again and again, until there are `count`."""
+    paths = sorted(path for path in root.rglob("*") if path.is_file())
+    for number in range(count):
+        path = paths[number % len(paths)]
+        (into / path.parent.name).mkdir(parents=True, exist_ok=True)
+        os.symlink(path.resolve(), into / path.parent.name / f"{number:06}{path.suffix}")
+
+
 def decoded(root: Path, *, count: int, side: int = SIDE) -> np.ndarray:
     """The first pictures of class folders, uint8 [count, side, side, 3]; fewer are repeated."""
     paths = sorted(path for path in root.rglob("*") if path.is_file())

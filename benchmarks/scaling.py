@@ -1,11 +1,10 @@
 """Do speed and memory stay in proportion to the number of pictures? `python -m benchmarks.scaling`
 
-1,000, 10,000 and 100,000 pictures (a few hundred files, listed over and over in a CSV) in each cache tier. Every count
-has a process of its own, so that its memory is its own; they take turns.
+1,000, 10,000 and 100,000 pictures (links to a few hundred files) in each cache tier. Every count has
+a process of its own, so that its memory is its own; they take turns.
 """
 
 import collections
-import csv
 import functools
 import sys
 import tempfile
@@ -26,8 +25,8 @@ _SIDE, _BATCH = 96, 64
 _COUNTS, _QUICK_COUNTS = (1_000, 10_000, 100_000), (100, 1_000)
 LEFT_OUT = (
     "Augmentation and the model are left out. images/s are of later epochs, against the smallest number of pictures; "
-    "filling images/s of opening the list, decoding and caching; resident memory (MiB) is after it, and anonymous "
-    "memory is the part that no file backs, less what the process held before it opened the pictures."
+    "filling images/s of opening the folder, examining, decoding and caching; resident memory (MiB) is after it, "
+    "and anonymous memory is the part that no file backs, less what the process held before it opened the pictures."
 )
 
 
@@ -39,30 +38,22 @@ def main(argv: list[str]) -> None:
     with tempfile.TemporaryDirectory() as name, benchmark.one_line_errors():
         folder = Path(name)
         pictures.gather(flags.image_dir, folder / "pictures", count=30 if flags.quick else 300)
-        lists = {count: _list(folder / "pictures", folder / f"{count}.csv", count=count) for count in counts}
+        for count in counts:
+            pictures.repeat(folder / "pictures", folder / str(count), count=count)
         for tier in tiers.chosen(flags.tiers):
-            rows += _tier(tier, lists, side=flags.image_size or _SIDE, quick=flags.quick)
+            rows += _tier(tier, folder, counts, side=flags.image_size or _SIDE, quick=flags.quick)
     results_file.publish(rows, question="The same for more pictures", left_out=LEFT_OUT, json_file=flags.json)
 
 
-def _list(root: Path, csv_file: Path, *, count: int) -> Path:
-    """A CSV that names the pictures below `root` over and over, `count` in all."""
-    found = sorted(path for path in root.rglob("*") if path.is_file())
-    with csv_file.open("w", newline="") as stream:
-        table = csv.writer(stream)
-        table.writerow(("file", "label"))
-        table.writerows((found[k % len(found)], found[k % len(found)].parent.name) for k in range(count))
-    return csv_file
-
-
 class Reader:
-    """Pictures of a list in a cache tier, in a process of its own."""
+    """Pictures of a folder in a cache tier, in a process of its own."""
 
-    def __init__(self, tier: str, csv_file: Path, side: int):
+    def __init__(self, tier: str, folder: Path, side: int):
         tf.zeros(1).numpy()  # starts the runtime, whose memory is not the pictures'
         self.before = resident.now()
         start = time.perf_counter()
-        data = DataConfig(labels_csv=str(csv_file), validation_fraction=0.0, image_size=side)
+        kept = str(folder.with_name(f"{folder.name}-{tier}"))
+        data = DataConfig(image_dir=str(folder), validation_fraction=0.0, image_size=side, data_dir=kept)
         split = open_source(data, seed=0).train
         weights = np.ones(int(split.labels.max()) + 1, np.float32)
         self.batches = tiers.open_tier(tier, split, data, class_weights=weights, batch_size=_BATCH)
@@ -83,9 +74,9 @@ class Reader:
         }
 
 
-def _tier(tier: str, lists: dict[int, Path], *, side: int, quick: bool) -> list[dict[str, Any]]:
-    sides = {f"{tier}, {count:,} pictures": (Reader, tier, path, side) for count, path in lists.items()}
-    steps = 20 if quick else 500
+def _tier(tier: str, folder: Path, counts: tuple[int, ...], *, side: int, quick: bool) -> list[dict[str, Any]]:
+    sides = {f"{tier}, {count:,} pictures": (Reader, tier, folder / str(count), side) for count in counts}
+    steps = 20 if quick else 50 if tier == "none" else 500
     with Workers(sides) as workers:
         contenders = {
             name: timing.Contender(functools.partial(worker.call, "read", steps), steps * _BATCH)
@@ -93,7 +84,7 @@ def _tier(tier: str, lists: dict[int, Path], *, side: int, quick: bool) -> list[
         }
         measured = timing.rates(contenders, repeats=2 if quick else 5, warmup=1)
         rows = timing.rows(measured, baseline=next(iter(sides)), batch_size=_BATCH)
-        for row, count in zip(rows, lists, strict=True):
+        for row, count in zip(rows, counts, strict=True):
             facts = workers[row["name"]].call("facts")
             row |= {**facts, "kib_per_picture": facts["anonymous_mib"] * 1024 / count}
     return rows

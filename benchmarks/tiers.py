@@ -23,7 +23,7 @@ TIERS = ("memory", "disk", "none")
 
 
 def open_tier(tier: str, split: Split, data: DataConfig, *, class_weights: np.ndarray, batch_size: int) -> Batches:
-    """Fills the tier with a split; files of the tier `disk` lie in a folder that goes with the process.
+    """Fills the tier with a split; files of the tier `disk` lie in `data.data_dir`, or where they go with the process.
 
     Args:
       tier: one of TIERS.
@@ -32,7 +32,8 @@ def open_tier(tier: str, split: Split, data: DataConfig, *, class_weights: np.nd
       class_weights: float32 [num_classes].
       batch_size: pictures per batch.
     """
-    pictures = cache.open_pictures(split, dataclasses.replace(data, data_dir=_scratch_folder()), tier=tier)
+    data = dataclasses.replace(data, data_dir=data.data_dir or _scratch_folder())
+    pictures = cache.open_pictures(split, data, tier=tier)
 
     def batches(first: int, end: int) -> tf.data.Dataset:
         return pipeline.for_training(

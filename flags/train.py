@@ -13,9 +13,9 @@ from ftdata.config import item_type, value_type
 from trainers.config import USING_PHASES, TrainConfig, settings
 
 _PRESETS = Path(__file__).parent / "presets"
+_LONGEST_JSON = 10_000  # characters
 _DATA_FLAGS = ("dataset", "image_dir", "labels_csv")
 _PLANNED = {  # values that are designed but not built yet
-    "phase": ("check",),
     "distribution_strategy": ("multi_worker_mirrored", "tpu"),
 }
 
@@ -147,10 +147,7 @@ def _value(field: dataclasses.Field, value: Any) -> Any:
     """The setting's value: lists and JSON objects are written as text on a command line."""
     kind, _ = value_type(field.type)
     if kind is dict:
-        try:
-            return json.loads(value)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{field.name} must be a JSON object, got {value!r}: {error}") from None
+        return _json(field.name, value)
     if kind is not tuple:
         return value
     item = item_type(field.type)
@@ -158,6 +155,16 @@ def _value(field: dataclasses.Field, value: Any) -> Any:
         return tuple(item(part.strip()) for part in value.split(","))
     except ValueError:
         raise ValueError(f"{field.name} must be comma-separated {item.__name__}s, got {value!r}") from None
+
+
+def _json(name: str, text: str) -> Any:
+    if len(text) > _LONGEST_JSON:
+        raise ValueError(f"{name} must be a JSON object of up to {_LONGEST_JSON:,} characters, got {len(text):,}")
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:  # a number of too many digits is a plain ValueError
+        shown = text if len(text) <= 200 else f"{text[:200]}..."
+        raise ValueError(f"{name} must be a JSON object, got {shown!r}: {str(error).partition(';')[0]}") from None
 
 
 def _help() -> str:

@@ -15,10 +15,9 @@ import tensorflow as tf
 
 from ftdata import disk_cache, planner, resources
 from ftdata.config import DataConfig
+from ftdata.decode import Decoding
 from ftdata.encoded import Split
-from ftdata.filling import decoder, fill
-
-_DEFAULT_FOLDER = "~/tensorflow_datasets"
+from ftdata.filling import fill
 
 
 def _no_stream() -> tf.data.Dataset:
@@ -68,7 +67,7 @@ def open_pictures(split: Split, config: DataConfig, *, tier: str) -> Pictures:
         return held(tf.experimental.dlpack.from_dlpack(np.asarray(images).__dlpack__()), tier=tier)
     if tier != "none":
         return held(in_memory(split, config), tier=tier)
-    decode = decoder(config)
+    decode = Decoding.of(config).any_format
     if split.paths is not None:
         return Pictures(tier, at=_file_decoder(split.paths, decode, side=int(config.image_size or 0)))
     return Pictures(tier, stream=lambda: split.encoded().enumerate(), decode=decode)
@@ -111,7 +110,7 @@ def plan(config: DataConfig, *, train: int, held_out: int, on_gpu: bool) -> plan
 
 def folder(config: DataConfig) -> Path:
     """Where the tier `disk` keeps its files."""
-    return Path(config.data_dir or _DEFAULT_FOLDER).expanduser() / "decoded"
+    return config.folder / "decoded"
 
 
 def _file_decoder(

@@ -9,6 +9,7 @@ import math
 import re
 import types
 import typing
+from pathlib import Path
 from typing import Any
 
 ANY_PHASE = "any"  # a setting that decides the numbers of every phase
@@ -124,12 +125,28 @@ class DataConfig:
         "bilinear is antialiased; nearest gives the pixels of flow_from_directory",
         choices=("bilinear", "nearest"),
     )
+    jpeg_decode: str = setting(
+        "full",
+        "scaled reads a JPEG at 1/2, 1/4 or 1/8 if that is still as large as needed: faster, other pixels",
+        choices=("full", "scaled"),
+    )
     cache: str = setting(
         "auto",
         "where decoded images rest between epochs (auto: the fastest that fits)",
         choices=("auto", "device", "memory", "disk", "none"),
         affects=NOTHING,
     )
+    on_bad_image: str = setting(
+        "error",
+        "image files that cannot be used: error lists them, skip trains without them",
+        choices=("error", "skip"),
+        affects=NOTHING,
+    )
+
+    @property
+    def folder(self) -> Path:
+        """Where prepared data sets, decoded images and what is known of image files are kept."""
+        return Path(self.data_dir or "~/tensorflow_datasets").expanduser()
 
     def __post_init__(self) -> None:
         check_settings(self)

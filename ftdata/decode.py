@@ -4,58 +4,85 @@ JPEG, PNG, BMP, GIF (first frame) and WebP. Grey, alpha (dropped), palette, 16-b
 three channels; the EXIF orientation of a JPEG is honoured. Graph operations only.
 """
 
+import dataclasses
+from collections.abc import Callable
+
 import tensorflow as tf
 
-from ftdata import exif
+from ftdata import exif, jpeg
+from ftdata.config import DataConfig
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
-RESIZE_MODES = ("stretch", "crop", "pad")
 
 
-def decode(encoded: tf.Tensor, *, image_size: int, resize: str, interpolation: str) -> tf.Tensor:
-    """Decodes one picture and brings it to `image_size` squared.
+@dataclasses.dataclass(frozen=True)
+class Decoding:
+    """How pictures become squares of one size; the fields are those of `ftdata.config.DataConfig`.
 
-    Args:
-      encoded: scalar string, the bytes of an image file.
-      image_size: side of the result, pixels.
-      resize: `stretch` (the notebook's way), `crop` (the central square) or `pad` (black bars).
-      interpolation: `bilinear` (antialiased) or `nearest` (the pixels of PIL, so of flow_from_directory).
-
-    Returns:
-      uint8 [image_size, image_size, 3].
-
-    Raises:
-      tf.errors.InvalidArgumentError: the bytes are no image of a supported format, or are damaged.
+    `image_size` is the side in pixels. `resize` is `stretch` (the notebook's way), `crop` (the central square) or
+    `pad` (black bars). `interpolation` is `bilinear` (antialiased) or `nearest` (the pixels of PIL, so of
+    flow_from_directory). `jpeg_decode` is `full`, or `scaled`: a JPEG at least twice as large as needed is decoded
+    at 1/2, 1/4 or 1/8 of its size, which leaves the rest of the shrinking to the resize (1200x1000 photos
+    to 224: 1.9 times faster; the pixels are 1.0 of 255 apart on average, 24 at most).
     """
-    return to_square(decode_full(encoded), image_size=image_size, resize=resize, interpolation=interpolation)
+
+    image_size: int
+    resize: str = "stretch"
+    interpolation: str = "bilinear"
+    jpeg_decode: str = "full"
+
+    @classmethod
+    def of(cls, config: DataConfig) -> "Decoding":
+        """What `config`, its `image_size` set, asks for."""
+        return cls(**{field.name: getattr(config, field.name) for field in dataclasses.fields(cls)})
+
+    def any_format(self, encoded: tf.Tensor) -> tf.Tensor:
+        """Decodes one picture of any supported format.
+
+        Args:
+          encoded: scalar string, the bytes of an image file.
+
+        Returns:
+          uint8 [image_size, image_size, 3].
+
+        Raises:
+          tf.errors.InvalidArgumentError: the bytes are no image of a supported format, or are damaged.
+        """
+        return self.to_square(decode_full(encoded, stored=self._stored))
+
+    def plain_jpeg(self, encoded: tf.Tensor) -> tf.Tensor:
+        """The pixels of `any_format` for a file that `jpeg.is_plain`, at half the cost where it is small."""
+        # no decode_and_crop_jpeg for `crop`: next to the cut it makes other colours than the whole picture has
+        return self.to_square(self._stored(encoded))
+
+    def _stored(self, encoded: tf.Tensor) -> tf.Tensor:
+        if self.jpeg_decode == "full":
+            return jpeg.stored(encoded)
+        return jpeg.scaled(encoded, least_side=self.image_size, of="longer" if self.resize == "pad" else "shorter")
+
+    def to_square(self, image: tf.Tensor) -> tf.Tensor:
+        """Brings a picture, uint8 [height, width, 3], to uint8 [image_size, image_size, 3]."""
+        side = self.image_size
+        if self.resize == "crop":
+            image = _central_square(image)
+        shape = tf.shape(image)
+        height, width = (side, side) if self.resize != "pad" else _fit(shape, side)
+        is_right_size = (shape[0] == height) & (shape[1] == width)
+        resample = _nearest if self.interpolation == "nearest" else _bilinear
+        image = tf.cond(is_right_size, lambda: image, lambda: resample(image, height, width))
+        if self.resize == "pad":
+            image = tf.image.pad_to_bounding_box(image, (side - height) // 2, (side - width) // 2, side, side)
+        return tf.ensure_shape(image, [side, side, 3])
 
 
-def to_square(image: tf.Tensor, *, image_size: int, resize: str, interpolation: str) -> tf.Tensor:
-    """Brings a picture, uint8 [height, width, 3], to uint8 [image_size, image_size, 3]; arguments as of `decode`."""
-    if resize == "crop":
-        image = _central_square(image)
-    shape = tf.shape(image)
-    height, width = (image_size, image_size) if resize != "pad" else _fit(shape, image_size)
-    is_right_size = (shape[0] == height) & (shape[1] == width)
-    resample = _nearest if interpolation == "nearest" else _bilinear
-    image = tf.cond(is_right_size, lambda: image, lambda: resample(image, height, width))
-    if resize == "pad":
-        top, left = (image_size - height) // 2, (image_size - width) // 2
-        image = tf.image.pad_to_bounding_box(image, top, left, image_size, image_size)
-    return tf.ensure_shape(image, [image_size, image_size, 3])
+def decode_full(encoded: tf.Tensor, *, stored: Callable[[tf.Tensor], tf.Tensor] = jpeg.stored) -> tf.Tensor:
+    """The upright picture at its own size, uint8 [height, width, 3]; `stored` reads the pixels of a JPEG."""
 
+    def upright_jpeg() -> tf.Tensor:
+        return exif.upright(stored(encoded), exif.orientation(encoded))
 
-def decode_full(encoded: tf.Tensor) -> tf.Tensor:
-    """The upright picture at its own size, uint8 [height, width, 3]."""
-    is_jpeg = tf.strings.substr(encoded, 0, 3) == b"\xff\xd8\xff"
-    image = tf.cond(is_jpeg, lambda: _decode_jpeg(encoded), lambda: _decode_other(encoded))
+    image = tf.cond(jpeg.is_jpeg(encoded), upright_jpeg, lambda: _decode_other(encoded))
     return tf.ensure_shape(image, [None, None, 3])
-
-
-def _decode_jpeg(encoded: tf.Tensor) -> tf.Tensor:
-    # INTEGER_ACCURATE with fancy upscaling gives the pixels of PIL; the default is off by up to 5 levels
-    image = tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE")
-    return exif.upright(image, exif.orientation(encoded))
 
 
 def _decode_other(encoded: tf.Tensor) -> tf.Tensor:
@@ -122,8 +149,15 @@ def _fit(shape: tf.Tensor, side: int) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _bilinear(image: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
-    resized = tf.image.resize(image, tf.stack([height, width]), antialias=True)
-    return tf.cast(tf.clip_by_value(tf.round(resized), 0, 255), tf.uint8)
+    size = tf.stack([height, width])
+    shrinks = tf.reduce_any(tf.shape(image)[:2] > size)
+    # where nothing shrinks there is nothing to antialias, and the plain kernel takes half the time
+    resized = tf.cond(
+        shrinks,
+        lambda: tf.image.resize(image, size, antialias=True),
+        lambda: tf.raw_ops.ResizeBilinear(images=image[None], size=size, half_pixel_centers=True)[0],
+    )
+    return tf.cast(tf.round(resized), tf.uint8)
 
 
 def _nearest(image: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:

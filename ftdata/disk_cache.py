@@ -17,10 +17,11 @@ import numpy as np
 import tensorflow as tf
 
 from ftdata.config import DataConfig
+from ftdata.decode import Decoding
 from ftdata.encoded import Split
 
 # Raise this when the decoder's pixels change: files made before are not used any more.
-_DECODER_VERSION = 1
+_DECODER_VERSION = 2
 
 
 def mapped(
@@ -53,7 +54,7 @@ def mapped(
 
 def key(split: Split, config: DataConfig) -> str:
     """The name of what `mapped` makes."""
-    made_with = (config.image_size, config.resize, config.interpolation, _DECODER_VERSION, tf.__version__)
+    made_with = (Decoding.of(config), _DECODER_VERSION, tf.__version__)
     return hashlib.sha256(f"{split.fingerprint()} {made_with}".encode()).hexdigest()[:32]
 
 

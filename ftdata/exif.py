@@ -7,7 +7,7 @@ segments of JPEG (ITU T.81 annex B), image file directories of TIFF 6.0.
 
 import tensorflow as tf
 
-_HEAD = 65536 + 64  # EXIF comes first, in one segment of at most 64 KiB
+HEAD = 65536 + 64  # EXIF comes first, in one segment of at most 64 KiB
 _MAX_SEGMENTS = 16
 _MAX_ENTRIES = 128
 _ORIENTATION_TAG = 0x0112
@@ -19,7 +19,7 @@ def orientation(jpeg: tf.Tensor) -> tf.Tensor:
     Args:
       jpeg: scalar string, the encoded file.
     """
-    head = tf.cast(tf.io.decode_raw(tf.strings.substr(jpeg, 0, _HEAD), tf.uint8), tf.int32)
+    head = tf.cast(tf.io.decode_raw(tf.strings.substr(jpeg, 0, HEAD), tf.uint8), tf.int32)
     start = _find_exif(head)
     return tf.cond(start > 0, lambda: _read_orientation(head, start), lambda: tf.constant(1, tf.int32))
 
@@ -74,7 +74,7 @@ def _read_orientation(head: tf.Tensor, tiff: tf.Tensor) -> tf.Tensor:
 
     # three bytes of the offset are enough: the directory lies within the first 64 KiB
     offset = tf.where(little, number(tiff + 4, 3), number(tiff + 5, 3))
-    directory = tiff + tf.minimum(offset, _HEAD)
+    directory = tiff + tf.minimum(offset, HEAD)
     count = tf.minimum(number(directory, 2), _MAX_ENTRIES)
     entries = directory + 2 + 12 * tf.range(count)
     values = tf.where(number(entries, 2) == _ORIENTATION_TAG, number(entries + 8, 2), 0)

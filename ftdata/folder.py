@@ -27,6 +27,12 @@ class Listing:
 
     class_names: tuple[str, ...]
     splits: dict[str, Files]
+    notes: tuple[str, ...] = ()
+
+
+def shown(name: str) -> str:
+    """A file's name as text that any terminal and any file can take: what cannot be printed is escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
 
 def scan(image_dir: str) -> Listing:
@@ -35,8 +41,8 @@ def scan(image_dir: str) -> Listing:
     Hidden files and folders are passed over; a class folder may have subfolders.
 
     Raises:
-      ValueError: no such folder, no class folders, fewer than two classes, two validation folders, or a split with
-        classes that the training set lacks.
+      ValueError: no such folder, no class folders, fewer than two classes, two validation folders, a split with
+        classes that the training set lacks, a folder that cannot be read, or a link that leads nowhere or back.
     """
     root = Path(image_dir).expanduser()
     if not root.is_dir():
@@ -53,7 +59,7 @@ def scan(image_dir: str) -> Listing:
     else:
         _check_no_split_among(folders, root)
         found = {"train": _by_class(root, root, without="test")}
-        tests = {name: files for name in folders if (files := _images(root / name / "test", root))}
+        tests = {shown(name): files for name in folders if (files := _images(root / name / "test", root))}
         found |= {"test": tests} if tests else {}
     return _listing(found, image_dir)
 
@@ -119,7 +125,9 @@ def _listing(found: dict[str, dict[str, list[tuple[str, str]]]], origin: str) ->
         if unknown:
             raise ValueError(f"{origin}: {split} has classes without training images: {', '.join(unknown)}")
     splits = {split: _files(by_class, class_names) for split, by_class in found.items() if any(by_class.values())}
-    return Listing(class_names, splits)
+    empty = sorted(name for name, files in found["train"].items() if not files)
+    notes = (f"no images in the folder(s) {', '.join(empty)}: no class of that name",) if empty else ()
+    return Listing(class_names, splits, notes)
 
 
 def _files(by_class: dict[str, list[tuple[str, str]]], class_names: tuple[str, ...]) -> Files:
@@ -140,21 +148,40 @@ def _check_no_split_among(class_names: list[str], root: Path) -> None:
 
 
 def _subfolders(folder: Path) -> list[str]:
-    return sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != ".")
+    """Folders and links to folders, which only here, at the top of a class, are followed."""
+    try:
+        entries = sorted(entry for entry in folder.iterdir() if entry.name[0] != ".")
+    except OSError as error:
+        raise _cannot_read(error) from None
+    for entry in entries:
+        if entry.is_symlink() and not entry.exists():
+            raise ValueError(f"{shown(str(entry))} is a link that leads nowhere: remove or mend it")
+        if entry.is_symlink() and folder.resolve().is_relative_to(entry.resolve()):
+            raise ValueError(f"{shown(str(entry))} is a link back to the folder it lies in: remove it")
+    return [entry.name for entry in entries if entry.is_dir()]
+
+
+def _cannot_read(error: OSError) -> ValueError:
+    return ValueError(f"cannot read the folder {shown(str(error.filename))}: {error.strerror}")
 
 
 def _by_class(folder: Path, root: Path, without: str | None = None) -> dict[str, list[tuple[str, str]]]:
-    return {name: _images(folder / name, root, without=without) for name in _subfolders(folder)}
+    return {shown(name): _images(folder / name, root, without=without) for name in _subfolders(folder)}
 
 
 def _images(folder: Path, root: Path, without: str | None = None) -> list[tuple[str, str]]:
     """(path, name relative to `root`) of the images below `folder`, sorted; `without` names a subfolder."""
     found = []
-    for where, folders, names in os.walk(folder):
+
+    def refuse(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):  # not every class has a test folder
+            raise _cannot_read(error)
+
+    for where, folders, names in os.walk(folder, onerror=refuse):
         skip = without if Path(where) == folder else None
         folders[:] = sorted(name for name in folders if name[0] != "." and name != skip)
         for name in sorted(names):
             if name[0] != "." and name.lower().endswith(EXTENSIONS):
                 path = Path(where, name)
-                found.append((str(path), path.relative_to(root).as_posix()))
+                found.append((str(path), shown(path.relative_to(root).as_posix())))
     return found

@@ -8,8 +8,8 @@ from pathlib import Path
 import tensorflow as tf
 
 from ftdata.config import DataConfig
-from ftdata.decode import EXTENSIONS
-from ftdata.filling import decoder, reason
+from ftdata.decode import EXTENSIONS, Decoding
+from ftdata.filling import reason
 
 
 def find(images: str) -> list[str]:
@@ -50,7 +50,7 @@ def decoded(paths: Sequence[str], config: DataConfig, *, batch_size: int) -> tf.
     Returns:
       A dataset of (int64 [b], which files; uint8 [b, image_size, image_size, 3]), in order.
     """
-    read = decoder(config)
+    read = Decoding.of(config).any_format
     files = tf.data.Dataset.from_tensor_slices(tf.constant([os.fsencode(path) for path in paths], tf.string))
     pictures = files.enumerate().map(
         lambda number, path: (number, read(tf.io.read_file(path))), num_parallel_calls=tf.data.AUTOTUNE
@@ -61,7 +61,7 @@ def decoded(paths: Sequence[str], config: DataConfig, *, batch_size: int) -> tf.
 def why_not(path: str, config: DataConfig) -> str:
     """Why a file was left out, in a few words."""
     try:
-        decoder(config)(tf.io.read_file(os.fsencode(path)))
+        Decoding.of(config).any_format(tf.io.read_file(os.fsencode(path)))
     except tf.errors.InvalidArgumentError as error:
         return f"cannot be decoded: {reason(error)}"
     except tf.errors.OpError:

@@ -1,22 +1,23 @@
 """Open a data set, by name, folder or CSV, as encoded pictures with their labels and splits."""
 
 import dataclasses
-import hashlib
-import os
 from typing import Any
 
-import numpy as np
-import tensorflow as tf
-
-from ftdata import folder, split
+from ftdata import split
+from ftdata.bad_images import BadImage, shared_between
 from ftdata.config import DataConfig
 from ftdata.encoded import Split
+from ftdata.file_source import ImageFiles, open_files
 from ftdata.tfds_source import open_tfds
 
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """A data set ready to be decoded; `notes` says what was decided on the user's behalf."""
+    """A data set ready to be decoded.
+
+    `notes` says what was decided on the user's behalf; `bad_images` are the files that were left out; `held_out`
+    names the splits that were parted off the training pictures because the data set has none.
+    """
 
     name: str
     class_names: tuple[str, ...]
@@ -24,6 +25,8 @@ class Source:
     validation: Split
     test: Split
     notes: tuple[str, ...] = ()
+    bad_images: tuple[BadImage, ...] = ()
+    held_out: tuple[str, ...] = ()
 
 
 def open_source(config: DataConfig, *, seed: int) -> Source:
@@ -36,12 +39,15 @@ def open_source(config: DataConfig, *, seed: int) -> Source:
     Raises:
       ValueError: what is wrong with the data set or the settings, and the way out.
     """
+    files: ImageFiles | None = None
     if config.image_dir or config.labels_csv:
-        name, class_names, splits = _open_files(config)
+        files = open_files(config)
+        name, class_names, splits = config.labels_csv or str(config.image_dir), files.class_names, files.splits
     else:
         name, class_names, splits = open_tfds(config)
-    notes: list[str] = []
+    notes: list[str] = list(files.notes) if files else []
     train = splits["train"]
+    held_out = tuple(name for name in ("validation", "test") if name not in splits)
     if config.group_pattern:
         split.check_pattern(train.names, config.group_pattern)
     if "validation" in splits:
@@ -54,7 +60,10 @@ def open_source(config: DataConfig, *, seed: int) -> Source:
     if "validation" not in splits:
         train, splits["validation"] = _part(train, config, seed=seed)
         notes += _lacking("validation", splits, class_names, config)
-    return Source(name, class_names, train, splits["validation"], splits["test"], tuple(notes))
+    if files:
+        notes += shared_between({**splits, "train": train}, files.judged)
+    bad = files.bad_images if files else ()
+    return Source(name, class_names, train, splits["validation"], splits["test"], tuple(notes), bad, held_out)
 
 
 def load_folder(image_dir: str, *, seed: int = 0, **settings: Any) -> Source:
@@ -85,28 +94,3 @@ def _part(whole: Split, config: DataConfig, *, seed: int) -> tuple[Split, Split]
     groups = split.group_ids(whole.names, config.group_pattern) if config.group_pattern else None
     held_out = split.held_out(whole.labels, fraction=config.validation_fraction, seed=seed, groups=groups)
     return whole.subset(~held_out), whole.subset(held_out)
-
-
-def _open_files(config: DataConfig) -> tuple[str, tuple[str, ...], dict[str, Split]]:
-    if config.labels_csv:
-        listing, name = folder.read_csv(config.labels_csv, config.image_dir), config.labels_csv
-    else:
-        listing, name = folder.scan(str(config.image_dir)), str(config.image_dir)
-    return name, listing.class_names, {key: _from_files(files) for key, files in listing.splits.items()}
-
-
-def _from_files(files: folder.Files) -> Split:
-    paths = np.array([os.fsencode(path) for path in files.paths], object)
-
-    def stamp(positions: np.ndarray) -> str:
-        digest = hashlib.sha256()
-        for path in paths[positions]:
-            status = os.stat(path)
-            digest.update(b"%s\0%d\0%d\0" % (path, status.st_size, status.st_mtime_ns))
-        return digest.hexdigest()
-
-    def open_at(positions: np.ndarray) -> tf.data.Dataset:
-        chosen = tf.data.Dataset.from_tensor_slices(tf.constant(paths[positions], tf.string))
-        return chosen.map(tf.io.read_file, num_parallel_calls=tf.data.AUTOTUNE)
-
-    return Split(files.labels, files.names, np.arange(len(paths)), open_at, stamp, paths)

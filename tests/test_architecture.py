@@ -11,25 +11,25 @@ _ROOT = Path(__file__).parent.parent
 # Each line may import those above it (names separated by spaces stand side by side).
 _FTDATA = """
 config quiet
-exif listing folder split affine beta rectangles sampled_layer backgrounds outlines
-decode random_affine color erasing mixing materials
-resized_crop rendering rendered_builder
-class_weights augment encoded resources planner
-tfds_source filling disk_cache
-loose
+exif headers standard_error verdicts listing folder split affine beta rectangles sampled_layer backgrounds outlines
+jpeg random_affine color erasing mixing materials
+decode resized_crop rendering rendered_builder
+class_weights augment encoded resources planner duplicates grouping
+tfds_source filling disk_cache bad_images examine survey
+file_source loose
 source cache
 pipeline tiers
 """
 _TRAINERS = """
 use_config
-config verdict
-workdir strategy precision schedule vgg_nano weights_file fingerprint
+config verdict interrupt lock writer event_files clock
+workdir divergence strategy precision schedule vgg_nano weights_file fingerprint hparams
 backbones
 model optimizer starting_point
 phases
-step
+step progress
 checkpoint
-figures
+keeper figures
 evaluate
 calibration reported
 score_figures
@@ -39,15 +39,20 @@ loop
 job
 results
 trained
-held_out original
+held_out original grad_cam
 deployable parity_check parity
 assessment predict export
 training
+findings
+check
 experiment
 main
 """
 _BUILDERS = ("cutlery", "objects", "knifey_spoony")  # packages below ftdata that hold a TFDS builder
-_STANDARD_LIBRARY_ONLY = ("ftdata.config", "trainers.config", "trainers.use_config", "trainers.workdir", "ftdata.quiet")
+_STANDARD_LIBRARY_ONLY = (
+    *("ftdata.config", "ftdata.quiet"),
+    *("trainers.use_config", "trainers.config", "trainers.workdir", "trainers.interrupt"),
+)
 
 
 def _ranks(table: str) -> dict[str, int]:

@@ -1,21 +1,37 @@
 """--phase=evaluate: how good the trained model is on its test set or on another folder."""
 
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
+from matplotlib.figure import Figure
 
-from trainers import calibration, checkpoint, figures, held_out, reported, score_figures, strategy, trained
+from trainers import (
+    calibration,
+    checkpoint,
+    figures,
+    grad_cam,
+    held_out,
+    reported,
+    score_figures,
+    strategy,
+    trained,
+)
 from trainers.config import TrainConfig
 from trainers.evaluate import Evaluation
 from trainers.held_out import Measured
+from trainers.model import with_mirror_images
 from trainers.workdir import Workdir
 
 # Of the phase that made the model: metrics.json has the same keys whether a phase or an evaluation wrote it.
-_OF_THE_PHASE = ("phase", "step", "epoch", "validation_loss", "validation_accuracy")
-_OF_ITS_TRAINING = ("images_per_second", "input_wait_fraction", "seconds")
+_OF_THE_PHASE = (
+    *("phase", "step", "epoch", "validation_loss", "validation_accuracy"),
+    *("images_per_second", "input_wait_fraction", "seconds"),
+)
 
 
 def run(config: TrainConfig) -> dict[str, Any]:
@@ -34,8 +50,11 @@ def run(config: TrainConfig) -> dict[str, Any]:
     config = model.adapt(config)
     what = source.name if is_other else "test set"
     print(f"{model.path} on {len(source.test)} images ({source.name})", flush=True)
-    measured = Measured(network, source, config=config, devices=devices, splits=("validation", "test"))
-    temperature = held_out.stored_temperature(workdir, network)
+    views = config.use.test_time_augmentation
+    with devices.scope():
+        scoring = with_mirror_images(network) if views == "flip" else network
+    measured = Measured(scoring, source, config=config, devices=devices, splits=("validation", "test"))
+    temperature = held_out.stored_temperature(workdir, network) if views == "none" else None
     if temperature is None or not is_other:
         temperature = held_out.fit_on_validation(measured)
     began = time.perf_counter()
@@ -43,22 +62,26 @@ def run(config: TrainConfig) -> dict[str, Any]:
     seconds = time.perf_counter() - began
     calibrated = calibration.with_temperature(scored, temperature) if temperature else None
     metrics: dict[str, Any] = {
-        **{name: model.metrics.get(name) for name in (*_OF_THE_PHASE, *_OF_ITS_TRAINING)},
+        **dict.fromkeys(_OF_THE_PHASE),
+        **model.metrics,
         "phase": model.phase,
         **reported.scores(scored, model.class_names),
         **_probability_scores(scored, calibrated, temperature),
         "average_precision": _by_class(score_figures.average_precision(scored), model.class_names),
         "weights_sha256": checkpoint.weights_sha256(network.weights),
         "data_set": source.name,
+        "test_time_augmentation": views,
         "evaluation_seconds": seconds,
     }
     title = f"{what} after {model.phase}"
-    drawn = reported.drawings(scored, model.class_names, measured.job.pictures["test"].take, title=title)
+    pictures_at = measured.job.pictures["test"].take
+    drawn = reported.drawings(scored, model.class_names, pictures_at, title=title)
+    drawn |= _where_mistaken(network, scored, model.class_names, pictures_at, title=title)
     drawn["reliability"] = score_figures.reliability_diagram(scored, calibrated, title=title)
     drawn["precision_recall"] = score_figures.precision_recall(scored, model.class_names, title=title)
     report = reported.write(workdir.evaluation, scored, names=source.test.names, metrics=metrics, drawn=drawn)
     if config.runtime.tensorboard:
-        _write_board(workdir.logs("evaluate", "test"), scored, model.class_names, drawn, step=metrics["step"] or 0)
+        _write_board(workdir.logs("evaluate") / "test", scored, model.class_names, drawn, step=metrics["step"] or 0)
     print(f"\n{report}\n{_in_words(metrics)}\neverything is in {workdir.evaluation}", flush=True)
     return {**metrics, "loss": scored.loss, "accuracy": scored.accuracy}
 
@@ -73,6 +96,24 @@ def _probability_scores(
         "calibrated_loss": calibrated.loss if calibrated else None,
         "calibrated_expected_calibration_error": error(calibrated) if calibrated else None,
     }
+
+
+def _where_mistaken(
+    network: keras.Model,
+    scored: Evaluation,
+    names: Sequence[str],
+    pictures_at: Callable[[np.ndarray], np.ndarray],
+    *,
+    title: str,
+) -> dict[str, Figure]:
+    """The worst mistakes, with what in them spoke for the wrong class; empty for a network without feature maps."""
+    worst = figures.worst_mistakes(scored.labels, scored.probabilities)
+    pictures = pictures_at(worst)
+    maps = grad_cam.heat(network, pictures, scored.predicted[worst])
+    if maps is None:
+        return {}
+    captions = figures.mistake_captions(worst, scored.labels, scored.probabilities, names)
+    return {"grad_cam": grad_cam.gallery(pictures, maps, captions, title=f"{title}: what spoke for the wrong class")}
 
 
 def _by_class(values: np.ndarray, class_names: tuple[str, ...]) -> dict[str, float | None]:

@@ -205,6 +205,10 @@ def load_model(path: str) -> keras.Model:
     try:
         return keras.saving.load_model(Path(path).expanduser(), compile=False, safe_mode=True)
     except Exception as error:  # zipfile, json and Keras raise many kinds for a file that is no model
+        if "safe_mode" in str(error):  # Keras's advice is to switch the protection off
+            raise ValueError(
+                f"cannot load {path}: it holds code (such as a Lambda layer), and models load in safe mode only"
+            ) from error
         raise ValueError(f"cannot load {path}: {str(error).strip().splitlines()[0]}") from error
 
 

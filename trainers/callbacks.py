@@ -1,13 +1,20 @@
 """Keras callbacks of this project: progress, TensorBoard, profile."""
 
+import contextlib
 import sys
 import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 import tensorflow as tf
 from tqdm import tqdm
+
+from trainers import evaluate, event_files, figures
+from trainers.evaluate import Evaluation
+
+_MOST_CLASSES = 100  # a drawing of more takes seconds
 
 
 class ProgressLines(keras.callbacks.Callback):
@@ -55,11 +62,13 @@ class ProgressLines(keras.callbacks.Callback):
         held_out = ""
         if "val_accuracy" in logs:
             held_out = f"  validation loss {logs['val_loss']:.4f} accuracy {logs['val_accuracy']:.4f}"
+        count = int(logs.get("skipped_steps", 0))
+        skipped = f"  loss scaling has skipped {count} of {int(logs['step'])} steps" if count else ""
         print(
             f"{self.phase} epoch {epoch + 1:>{len(str(self.params['epochs']))}}/{self.params['epochs']}"
             f"  loss {logs['loss']:.4f} accuracy {logs['accuracy']:.4f}{held_out}{'*' if logs['is_best'] else ' '}"
             f"  {logs['images_per_second']:.0f} images/s  input wait {logs['input_wait_fraction']:.1%}"
-            f"  {logs['seconds']:.1f} s  {self._time_left(logs['step'])} left",
+            f"  {logs['seconds']:.1f} s  {self._time_left(logs['step'])} left{skipped}",
             flush=True,
         )
 
@@ -70,51 +79,98 @@ class ProgressLines(keras.callbacks.Callback):
 
 
 class TensorBoardWriter(keras.callbacks.Callback):
-    """Scalars by step, for training and validation apart."""
+    """Scalars by step, for training and validation apart.
+
+    An event file that cannot be written ends TensorBoard, with a warning, but not the training, which is worth more.
+
+    Args:
+      folder: of the phase; it gets `train` and `validation`.
+      recorded: the sizes of its event files that the checkpoint to go on from knows of; what is longer is cut.
+    """
 
     _STEP_SCALARS = ("loss", "accuracy", "learning_rate", "images_per_second", "input_wait_fraction")
+    _SCALING_SCALARS = ("loss_scale", "skipped_steps")
 
-    def __init__(self, train: Path, validation: Path):
+    def __init__(self, folder: Path, *, recorded: Mapping[str, int]):
         super().__init__()
-        self.train = tf.summary.create_file_writer(str(train))
-        self.validation = tf.summary.create_file_writer(str(validation))
+        self.folder = folder
+        self.is_new = not event_files.cut_back(folder, recorded)
+        self.failed = False
+        with self._warning():
+            self.train = tf.summary.create_file_writer(str(folder / "train"))
+            self.validation = tf.summary.create_file_writer(str(folder / "validation"))
+
+    @contextlib.contextmanager
+    def _warning(self) -> Iterator[None]:
+        try:
+            yield
+        except tf.errors.OpError as error:
+            self.failed = True
+            reason = error.message.strip().splitlines()[0]
+            print(f"warning: TensorBoard gets no further points until the next start: {reason}", flush=True)
+
+    @contextlib.contextmanager
+    def _writing(self, name: str, *, step: int) -> Iterator[None]:
+        """Summaries in the block go to `train` or `validation`, or nowhere once that has failed."""
+        if self.failed:
+            yield
+            return
+        with self._warning(), getattr(self, name).as_default(step=step):
+            yield
+
+    def flushed_sizes(self) -> dict[str, int] | None:
+        """Bytes of each event file, with everything so far in it; None once writing has failed."""
+        if not self.failed:
+            with self._warning():
+                self.train.flush()
+                self.validation.flush()
+        return None if self.failed else event_files.sizes(self.folder)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Writes the means since the last point."""
         if not logs:
             return
-        with self.train.as_default(step=int(logs["step"])):
-            for name in self._STEP_SCALARS:
-                tf.summary.scalar(name, logs[name])
+        step = int(logs["step"])
+        with self._writing("train", step=step):
+            for name in (*self._STEP_SCALARS, *(name for name in self._SCALING_SCALARS if name in logs)):
+                tf.summary.scalar(name, logs[name], step=step)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Writes the epoch's means and the validation scores."""
-        with self.train.as_default(step=int(logs["step"])):
-            tf.summary.scalar("epoch_loss", logs["loss"])
-            tf.summary.scalar("epoch_accuracy", logs["accuracy"])
+        step = int(logs["step"])
+        with self._writing("train", step=step):
+            tf.summary.scalar("epoch_loss", logs["loss"], step=step)
+            tf.summary.scalar("epoch_accuracy", logs["accuracy"], step=step)
         if "val_loss" in logs:
-            with self.validation.as_default(step=int(logs["step"])):
-                tf.summary.scalar("epoch_loss", logs["val_loss"])
-                tf.summary.scalar("epoch_accuracy", logs["val_accuracy"])
-        self.train.flush()
-        self.validation.flush()
+            with self._writing("validation", step=step):
+                tf.summary.scalar("epoch_loss", logs["val_loss"], step=step)
+                tf.summary.scalar("epoch_accuracy", logs["val_accuracy"], step=step)
+        self.flushed_sizes()
 
     def text(self, name: str, markdown: str) -> None:
         """Writes a text."""
-        with self.train.as_default(step=0):
-            tf.summary.text(name, markdown)
+        with self._writing("train", step=0):
+            tf.summary.text(name, markdown, step=0)
 
     def image(self, name: str, pixels: Any, *, step: int) -> None:
         """Writes a picture, uint8 [height, width, 3], to the validation side unless it shows training data."""
-        writer = self.train if name.startswith("training") else self.validation
-        with writer.as_default(step=step):
-            tf.summary.image(name, pixels[None])
-        writer.flush()
+        with self._writing("train" if name.startswith("training") else "validation", step=step):
+            tf.summary.image(name, pixels[None], step=step)
+        self.flushed_sizes()
+
+    def confusion_matrix(self, scores: Evaluation, class_names: Sequence[str], *, step: int) -> None:
+        """Draws how the classes of the validation split are confused at this step; nothing of more than 100 classes."""
+        if len(class_names) <= _MOST_CLASSES and not self.failed:
+            counts = evaluate.confusion_matrix(scores)
+            drawn = figures.confusion_matrix(counts, class_names, title=f"validation split at step {step}")
+            self.image("confusion_matrix", figures.as_image(drawn), step=step)
 
     def close(self) -> None:
         """Closes the event files."""
-        self.train.close()
-        self.validation.close()
+        if not self.failed:
+            with self._warning():
+                self.train.close()
+                self.validation.close()
 
 
 class Profile(keras.callbacks.Callback):

@@ -8,6 +8,11 @@ from ftdata.config import ANY_PHASE, NOTHING, AugmentConfig, DataConfig, check_s
 from trainers.use_config import USING_PHASES, UseConfig, idle_in_training, idle_in_use
 
 TRAINING_PHASES = ("pretrain", "transfer", "finetune", "all")
+OTHER_PHASES = ("check", *USING_PHASES)
+
+# Upper bounds that only a slip exceeds.
+_EPOCHS, _MANY = 100_000, 1_000_000_000
+_LARGEST_ARGUMENT = 1000  # of a number in backbone_args: widths and depths of networks
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +30,7 @@ class ModelConfig:
         choices=("backbone", "rescale"),
     )
     pooling: str = setting("avg", "from feature maps to a vector", choices=("flatten", "avg", "max"))
-    dense_units: int = setting(0, "units of a relu layer before the classifier; 0 for none", minimum=0)
+    dense_units: int = setting(0, "units of a relu layer before the classifier; 0 for none", minimum=0, maximum=65_536)
     dropout: float = setting(0.2, "share of the features dropped in training", minimum=0.0, maximum=0.95)
     train_batch_norm: bool | None = setting(
         None, "whether batch normalization of the base trains (only where it starts from random weights)"
@@ -36,28 +41,33 @@ class ModelConfig:
         check_settings(self)
         if self.backbone_args is not None and not isinstance(self.backbone_args, dict):
             raise ValueError(f"backbone_args must be a JSON object, got {self.backbone_args!r}")
+        for name, value in (self.backbone_args or {}).items():
+            if isinstance(value, int | float) and not abs(value) <= _LARGEST_ARGUMENT:  # catches NaN too
+                raise ValueError(f"backbone_args must have numbers up to {_LARGEST_ARGUMENT}, got {name}: {value!r}")
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainingConfig:
     """The phases and how they are optimized."""
 
-    batch_size: int = setting(32, "pictures per step over all devices", minimum=1)
-    steps_per_epoch: int | None = setting(None, "steps per epoch (one pass over the data)", minimum=1)
-    transfer_epochs: int = setting(5, "epochs of training the head", minimum=1, affects="transfer")
+    batch_size: int = setting(32, "pictures per step over all devices", minimum=1, maximum=65_536)
+    steps_per_epoch: int | None = setting(None, "steps per epoch (one pass over the data)", minimum=1, maximum=_MANY)
+    transfer_epochs: int = setting(5, "epochs of training the head", minimum=1, maximum=_EPOCHS, affects="transfer")
     transfer_learning_rate: float = setting(1e-3, "its highest", minimum=0.0, affects="transfer")
-    finetune_epochs: int = setting(10, "epochs of training the unfrozen layers", minimum=1, affects="finetune")
+    finetune_epochs: int = setting(
+        10, "epochs of training the unfrozen layers", minimum=1, maximum=_EPOCHS, affects="finetune"
+    )
     finetune_learning_rate: float = setting(1e-4, "its highest", minimum=0.0, affects="finetune")
     unfreeze: tuple[str, ...] = setting(
         ("all",), "layers to fine-tune: comma-separated prefixes of layer names, or all", affects="finetune"
     )
-    pretrain_epochs: int = setting(30, "epochs from random weights", minimum=1, affects="pretrain")
+    pretrain_epochs: int = setting(30, "epochs from random weights", minimum=1, maximum=_EPOCHS, affects="pretrain")
     pretrain_learning_rate: float = setting(1e-3, "its highest", minimum=0.0, affects="pretrain")
     optimizer: str = setting("adam", "the optimizer", choices=("adam", "adamw", "sgd", "rmsprop"))
     learning_rate_schedule: str = setting(
         "constant", "course of the learning rate over a phase", choices=("constant", "cosine")
     )
-    warmup_steps: int = setting(0, "steps of linear increase at the start of a phase", minimum=0)
+    warmup_steps: int = setting(0, "steps of linear increase at the start of a phase", minimum=0, maximum=_MANY)
     weight_decay: float = setting(0.0, "decoupled decay per step, times the learning rate", minimum=0.0)
     label_smoothing: float = setting(0.0, "share spread over all classes", minimum=0.0, maximum=0.9)
     gradient_clip_norm: float | None = setting(None, "largest global norm of the gradient", minimum=0.0)
@@ -65,7 +75,9 @@ class TrainingConfig:
         None, "decay of averaged weights, which are then evaluated and kept", minimum=0.0, maximum=0.99999
     )
     class_weight: str = setting("balanced", "weights of the classes", choices=("balanced", "none"))
-    early_stopping_patience: int | None = setting(None, "epochs without improvement to stop after", minimum=1)
+    early_stopping_patience: int | None = setting(
+        None, "epochs without improvement to stop after", minimum=1, maximum=_EPOCHS
+    )
     monitor: str = setting(
         "accuracy", "what chooses the best epoch on the validation split", choices=("accuracy", "loss")
     )
@@ -95,11 +107,11 @@ class RuntimeConfig:
     deterministic: bool = setting(False, "the same bits on a GPU too, at a price in speed")
     tensorboard: bool = setting(True, "write TensorBoard event files", affects=NOTHING)
     profile_steps: tuple[int, ...] | None = setting(
-        None, "START,STOP: steps of each phase to profile for TensorBoard", minimum=0, affects=NOTHING
+        None, "START,STOP: steps of each phase to profile for TensorBoard", minimum=0, maximum=_MANY, affects=NOTHING
     )
-    log_every_steps: int = setting(20, "steps between points in TensorBoard", minimum=1, affects=NOTHING)
+    log_every_steps: int = setting(20, "steps between points in TensorBoard", minimum=1, maximum=_MANY, affects=NOTHING)
     checkpoint_every_steps: int = setting(
-        200, "steps between checkpoints (one more follows each epoch)", minimum=1, affects=NOTHING
+        200, "steps between checkpoints (one more follows each epoch)", minimum=1, maximum=_MANY, affects=NOTHING
     )
 
     def __post_init__(self) -> None:
@@ -113,7 +125,7 @@ class RuntimeConfig:
 class TrainConfig:
     """A whole run."""
 
-    phase: str = setting("finetune", "what to do", choices=(*TRAINING_PHASES, *USING_PHASES), affects=NOTHING)
+    phase: str = setting("finetune", "what to do", choices=TRAINING_PHASES + OTHER_PHASES, affects=NOTHING)
     preset: str | None = setting(None, "settings to start from", affects=NOTHING)
     model_dir: str = setting("runs/latest", "where everything is written and found again", affects=NOTHING)
     seed: int = setting(0, "of everything random", minimum=0, maximum=2**31 - 1)
@@ -134,11 +146,6 @@ class TrainConfig:
                 f"weights must be none for the phase pretrain, which starts from random ones, "
                 f"got {self.model.weights!r}"
             )
-
-    @property
-    def fine_tunes(self) -> bool:
-        """Whether the layers of the base are trained after the head."""
-        return self.phase in ("finetune", "all")
 
 
 def settings(config: Any) -> Iterator[tuple[dataclasses.Field, Any]]:
@@ -168,6 +175,7 @@ def without_effect(config: TrainConfig, given: set[str]) -> dict[str, str]:
     if config.phase in USING_PHASES:
         return idle_in_use(config.phase, given, model=config.use.model)
     data, augment = config.data, config.augment
+    fine_tunes = config.phase in ("finetune", "all", "check")  # check looks at the whole job
     rules: dict[str, tuple[bool, str]] = {
         field.name: (not augment.augment and field.name != "augment", "augmentation is off (--augment=false)")
         for field, _ in settings(augment)
@@ -183,13 +191,14 @@ def without_effect(config: TrainConfig, given: set[str]) -> dict[str, str]:
             data.dataset is None and data.cache not in ("auto", "disk"),
             f"pictures come from files, not from TFDS, and --cache={data.cache} keeps nothing there",
         ),
+        "on_bad_image": (data.dataset is not None, "only image files are examined, not TFDS data sets"),
         "group_pattern": (data.validation_fraction == 0, "--validation_fraction=0 holds nothing out"),
-        "unfreeze": (not config.fine_tunes, f"--phase={config.phase} does not fine-tune"),
+        "unfreeze": (not fine_tunes, f"--phase={config.phase} does not fine-tune"),
         "backbone_args": (config.model.backbone.endswith(".keras"), "--backbone is a saved model"),
         "weights": (config.model.backbone.endswith(".keras"), "--backbone is a saved model with its own weights"),
     }
     for name in ("finetune_epochs", "finetune_learning_rate"):
-        rules[name] = (not config.fine_tunes, f"--phase={config.phase} does not fine-tune")
+        rules[name] = (not fine_tunes, f"--phase={config.phase} does not fine-tune")
     for name in ("transfer_epochs", "transfer_learning_rate"):
         rules[name] = (config.phase == "pretrain", "--phase=pretrain trains every layer at once")
     for name in ("pretrain_epochs", "pretrain_learning_rate"):

@@ -1,6 +1,5 @@
 """A trained model as others run it: float32, its temperature inside, in files that need none of this project's code."""
 
-import functools
 import os
 import shutil
 import warnings
@@ -12,9 +11,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ftdata import decode
 from ftdata.config import DataConfig
-from trainers.workdir import write_atomically
+from ftdata.decode import Decoding
+from trainers.workdir import temporary_name, write_atomically
 
 FILES = {
     "saved_model": "saved_model",
@@ -57,9 +56,8 @@ class Served(tf.Module):
 
     def __init__(self, network: keras.Model, class_names: Sequence[str], data: DataConfig):
         super().__init__()
-        side = int(data.image_size or 0)
-        options: dict[str, Any] = {"image_size": side, "resize": data.resize, "interpolation": data.interpolation}
-        picture = tf.TensorSpec((side, side, 3), tf.uint8)
+        how = Decoding.of(data)
+        picture = tf.TensorSpec((how.image_size, how.image_size, 3), tf.uint8)
         self.held = [variable.value for variable in network.variables]
         self.class_names = tf.constant(list(class_names))
 
@@ -68,22 +66,22 @@ class Served(tf.Module):
             return {"probabilities": probabilities, "label": tf.gather(self.class_names, tf.argmax(probabilities, 1))}
 
         def square(read: Callable[..., tf.Tensor], pictures: tf.Tensor) -> tf.Tensor:
-            return tf.map_fn(functools.partial(read, **options), pictures, fn_output_signature=picture)
+            return tf.map_fn(read, pictures, fn_output_signature=picture)
 
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
         def from_bytes(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-            return answer(square(decode.decode, image_bytes))
+            return answer(square(how.any_format, image_bytes))
 
         @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")])
         def from_pixels(images: tf.Tensor) -> dict[str, tf.Tensor]:
-            return answer(square(decode.to_square, images))
+            return answer(square(how.to_square, images))
 
         self.calls = {"serving_default": from_bytes, "pixels": from_pixels}
 
 
 def write_saved_model(folder: Path, served: Served) -> None:
     """Writes a SavedModel; an earlier one gives way once the new one is whole."""
-    temporary = folder.with_name(f".{os.getpid()}.{folder.name}")
+    temporary = temporary_name(folder)
     tf.saved_model.save(served, str(temporary), signatures=served.calls)
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(temporary, folder)

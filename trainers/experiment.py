@@ -13,15 +13,28 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ftdata import tiers
+from ftdata import bad_images, tiers
 from ftdata.class_weights import class_weights
 from ftdata.mixing import check_pairs
 from ftdata.source import Source, open_source
-from trainers import assessment, export, figures, phases, predict, record, starting_point, strategy, training
+from trainers import (
+    assessment,
+    check,
+    export,
+    figures,
+    lock,
+    phases,
+    predict,
+    record,
+    starting_point,
+    strategy,
+    training,
+)
 from trainers.config import TrainConfig, without_effect
+from trainers.interrupt import StopRequest
 from trainers.job import Job
 from trainers.verdict import verdict
-from trainers.workdir import Workdir
+from trainers.workdir import Workdir, remove_leftovers, write_atomically
 
 _USES = {"evaluate": assessment.run, "predict": predict.run, "export": export.run}
 
@@ -31,6 +44,7 @@ def run(
     *,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     command_line: Sequence[str] = (),
+    stop: StopRequest | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Trains and evaluates, or uses what was trained, as `config.phase` says.
 
@@ -38,42 +52,60 @@ def run(
       config: of the run.
       callbacks: further Keras callbacks; their own state is not restored after a crash.
       command_line: recorded in config.json.
+      stop: tells when somebody asks to stop; the command line's listens to signals, by default nobody asks.
 
     Returns:
-      The metrics of each phase by its name, as in its metrics.json.
+      The metrics of each phase by its name, as in its metrics.json; for the phase `check`, what it found.
 
     Raises:
-      ValueError: settings, data or a model_dir that cannot be used; the message says what to change.
+      ValueError: settings, data or a model_dir that cannot be used, or training that diverged; the message says
+        what to change.
+      OSError: a file that cannot be read or written.
     """
     _check(callbacks)
     if config.phase in _USES:
         return {config.phase: _USES[config.phase](config)}
     if config.phase == "all":
-        trained = _train(dataclasses.replace(config, phase="finetune"), callbacks, command_line)
+        trained = run(
+            dataclasses.replace(config, phase="finetune"), callbacks=callbacks, command_line=command_line, stop=stop
+        )
         return {**trained, "export": export.run(config)}
-    return _train(config, callbacks, command_line)
-
-
-def _train(
-    config: TrainConfig, callbacks: Sequence[keras.callbacks.Callback], command_line: Sequence[str]
-) -> dict[str, dict[str, Any]]:
     workdir = Workdir(Path(config.model_dir).expanduser())
     workdir.check()
     starting_point.check(config)
+    if config.phase == "check":  # writes nothing, so it may look at a folder in use
+        return _run(config, workdir, callbacks, command_line, stop or StopRequest())
+    with lock.only_writer(workdir.root):
+        remove_leftovers(workdir)
+        return _run(config, workdir, callbacks, command_line, stop or StopRequest())
+
+
+def _run(
+    config: TrainConfig,
+    workdir: Workdir,
+    callbacks: Sequence[keras.callbacks.Callback],
+    command_line: Sequence[str],
+    stop: StopRequest,
+) -> dict[str, dict[str, Any]]:
     devices = strategy.create(config.runtime.distribution_strategy)
     _check_batch(config, devices)
     config = record.settle(config, workdir, on_gpu=strategy.runs_on_gpu(devices))
-    source = open_source(config.data, seed=config.seed)
+    checks = config.phase == "check"
+    data = dataclasses.replace(config.data, on_bad_image="skip") if checks else config.data  # it names them all
+    source = open_source(data, seed=config.seed)
     _check_test_set(config, source)
     starting_point.check_classes(config.model, source.class_names)
+    if checks:
+        return {"check": check.run(config, source, devices, workdir)}
     decided_by = record.compare(workdir, config, source)
     weights = class_weights(source.train.labels, num_classes=len(source.class_names), mode=config.training.class_weight)
-    job = Job(config, source, weights, devices, workdir)
+    job = Job(config, source, weights, devices, workdir, stop=stop)
     _describe(job)
     built = training.build_first(job)
     pictures = tiers.open_all(source, config.data, on_gpu=strategy.runs_on_gpu(devices))
     job = dataclasses.replace(job, pictures=pictures)
     record.start(workdir, config, decided_by, command_line=command_line)  # all that can be refused has been looked at
+    _list_bad_images(source, workdir)
     _draw_samples(job)
     results = {}
     for phase in phases.sequence(config.phase):
@@ -83,12 +115,14 @@ def _train(
     return results
 
 
-def run_from_command_line(config: TrainConfig, *, given: Collection[str], command_line: Sequence[str]) -> int:
+def run_from_command_line(
+    config: TrainConfig, *, given: Collection[str], command_line: Sequence[str], stop: StopRequest | None = None
+) -> int:
     """`run`, with what the user can mend said in a paragraph; returns the exit status."""
     for name, reason in without_effect(config, set(given)).items():
         print(f"note: --{name} has no effect: {reason}", flush=True)
     try:
-        run(config, command_line=command_line)
+        run(config, command_line=command_line, stop=stop)
     except (ValueError, OSError) as error:
         if not isinstance(error, OSError) and not _is_ours(error):
             raise
@@ -100,6 +134,12 @@ def run_from_command_line(config: TrainConfig, *, given: Collection[str], comman
             f"error: out of memory at --batch_size={config.training.batch_size}: try --batch_size={half}",
             file=sys.stderr,
         )
+        return 1
+    except tf.errors.OpError as error:
+        message = bad_images.in_the_input(error)
+        if message is None:
+            raise
+        print(f"error: {message}", file=sys.stderr)
         return 1
     return 0
 
@@ -146,6 +186,16 @@ def _check_test_set(config: TrainConfig, source: Source) -> None:
         f"{source.name}: {len(source.train)} images in {len(source.class_names)} classes are too few to hold a test "
         "set out of them: give every class two or more (three for a validation split too), or a test set"
     )
+
+
+def _list_bad_images(source: Source, workdir: Workdir) -> None:
+    if not source.bad_images:
+        workdir.bad_images.unlink(missing_ok=True)
+        return
+    lines = "".join(f"{image.name}\t{image.reason}\n" for image in source.bad_images)
+    write_atomically(workdir.bad_images, lambda temporary: temporary.write_text(lines, encoding="utf-8"))
+    kinds = bad_images.summary(source.bad_images)
+    print(f"{len(source.bad_images):,} images are left out ({kinds}); {workdir.bad_images} lists them")
 
 
 def _describe(job: Job) -> None:

@@ -52,7 +52,7 @@ def run(config: TrainConfig) -> dict[str, Any]:
         "model": str(model.path),
         "temperature": temperature,
         "class_names": list(model.class_names),
-        **{name: getattr(model.data, name) for name in ("image_size", "resize", "interpolation")},
+        **{name: getattr(model.data, name) for name in ("image_size", "resize", "interpolation", "jpeg_decode")},
         "images": len(reference),
         "as_trained_max_probability_difference": float(
             np.max(np.abs(as_trained[_chosen(len(as_trained))] - reference))

@@ -73,14 +73,28 @@ def mistakes(
       class_names: of the classes.
       title: of the figure.
     """
+    worst = worst_mistakes(labels, probabilities)
+    captions = mistake_captions(worst, labels, probabilities, class_names)
+    wrong = np.sum(probabilities.argmax(axis=1) != labels)
+    return image_grid(pictures_at(worst), captions, title=f"{title}: {wrong} of {len(labels)} wrong")
+
+
+def worst_mistakes(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """The nine most confident mistakes, the most confident first: int64 [k], places in `labels`."""
     predicted = probabilities.argmax(axis=1)
     wrong = np.flatnonzero(predicted != labels)
-    worst = wrong[np.argsort(-probabilities[wrong, predicted[wrong]], kind="stable")][:9]
-    captions = [
+    return wrong[np.argsort(-probabilities[wrong, predicted[wrong]], kind="stable")][:9]
+
+
+def mistake_captions(
+    places: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, class_names: Sequence[str]
+) -> list[str]:
+    """What stands above a picture that was mistaken."""
+    predicted = probabilities.argmax(axis=1)
+    return [
         f"true: {class_names[labels[k]]}\npredicted: {class_names[predicted[k]]} {probabilities[k, predicted[k]]:.0%}"
-        for k in worst
+        for k in places
     ]
-    return image_grid(pictures_at(worst), captions, title=f"{title}: {len(wrong)} of {len(labels)} wrong")
 
 
 def confusion_matrix(counts: np.ndarray, class_names: Sequence[str], *, title: str) -> Figure:

@@ -117,7 +117,8 @@ def stored_temperature(workdir: Workdir, network: keras.Model) -> float | None:
     """The temperature that an earlier evaluation has found for these very weights, or None."""
     earlier = read_json(workdir.evaluation / "metrics.json") or {}
     is_of_these = earlier.get("weights_sha256") == weights_sha256(network.weights)
-    return earlier.get("temperature") if is_of_these else None
+    is_plain = earlier.get("test_time_augmentation", "none") == "none"
+    return earlier.get("temperature") if is_of_these and is_plain else None
 
 
 def _open(split: Split, config: DataConfig) -> Pictures:

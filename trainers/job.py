@@ -12,6 +12,7 @@ from ftdata.source import Source
 from trainers import evaluate, record, strategy
 from trainers.config import TrainConfig
 from trainers.evaluate import Evaluation
+from trainers.interrupt import StopRequest
 from trainers.step import EvaluationStep
 from trainers.workdir import Workdir
 
@@ -26,6 +27,7 @@ class Job:
     strategy: tf.distribute.Strategy
     workdir: Workdir
     pictures: dict[str, Pictures] = dataclasses.field(default_factory=dict)
+    stop: StopRequest = dataclasses.field(default_factory=StopRequest)
 
     @property
     def compiled(self) -> str:
@@ -49,4 +51,4 @@ def evaluate_split(name: str, job: Job, score: EvaluationStep) -> Evaluation:
     labels = getattr(job.source, name).labels
     batch_size = job.config.training.batch_size
     dataset = pipeline.for_evaluation(job.pictures[name], labels, global_batch=batch_size, shard=job.shard)
-    return evaluate.evaluate(score, job.distribute(dataset), labels)
+    return evaluate.evaluate(score, job.stop.between(job.distribute(dataset)), labels)

@@ -5,6 +5,7 @@ import sys
 
 from flags import train
 from ftdata import quiet
+from trainers import interrupt
 
 
 def main(argv: list[str]) -> int:
@@ -19,12 +20,14 @@ def main(argv: list[str]) -> int:
         return 2
     os.environ["KERAS_BACKEND"] = "tensorflow"
     try:
-        with quiet.tensorflow_import():  # only now: it takes seconds
-            from trainers import experiment
-        return experiment.run_from_command_line(config, given=given, command_line=argv)
-    except KeyboardInterrupt:
-        print("\nstopped; the same command goes on from the last checkpoint", file=sys.stderr)
-        return 130
+        with interrupt.on_signals() as stop:
+            with quiet.tensorflow_import():  # only now: it takes seconds
+                from trainers import experiment
+            return experiment.run_from_command_line(config, given=given, command_line=argv, stop=stop)
+    except interrupt.Interrupted as signal:
+        command = "the same command without --overwrite" if config.overwrite else "the same command"
+        print(f"stopped by {signal}; {command} goes on from the last checkpoint", file=sys.stderr)
+        return signal.exit_status
 
 
 if __name__ == "__main__":

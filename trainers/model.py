@@ -79,6 +79,15 @@ def logits_of(model: keras.Model) -> keras.Model:
     return keras.Model(model.inputs, model.get_layer("logits").output, name="logits_of_classifier")
 
 
+def with_mirror_images(model: keras.Model) -> keras.Model:
+    """The mean of the probabilities that a classifier gives a picture and its mirror image, as a classifier."""
+    pixels = keras.Input(model.input_shape[1:], name="pixels", dtype="float32")
+    probabilities = [model(pixels), model(keras.ops.flip(pixels, axis=2))]
+    mean = keras.layers.Average(dtype="float32", name="mean")(probabilities)
+    scores = keras.layers.Activation(keras.ops.log, dtype="float32", name="logits")(mean)
+    return keras.Model(pixels, keras.layers.Softmax(dtype="float32", name="probabilities")(scores))
+
+
 def load_weights(model: keras.Model, path: Path) -> None:
     """Loads the weights of a trained model of the same architecture.
 

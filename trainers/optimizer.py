@@ -52,6 +52,18 @@ def create(config: TrainingConfig, *, policy: str) -> keras.optimizers.Optimizer
     return ReplicaLossScaleOptimizer(optimizer) if policy == "mixed_float16" else optimizer
 
 
+def loss_scale(optimizer: keras.optimizers.Optimizer) -> float | None:
+    """The scale of the loss, or None without loss scaling."""
+    if not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        return None
+    return float(optimizer.dynamic_scale.numpy())
+
+
+def applied_steps(optimizer: keras.optimizers.Optimizer) -> int:
+    """How many steps changed the weights; loss scaling skips those whose gradients are not finite."""
+    return int(optimizer.iterations.numpy())
+
+
 def _clip_after_reduction(optimizer: keras.optimizers.Optimizer, norm: float) -> None:
     """Clips by the global norm of the gradient of the whole batch.
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+_LONGEST_S = 600
 _SCRIPT = Path(__file__).with_name("parity_check.py")
 
 # (largest difference of a probability, least share of equal labels). float16 rounds weights to 11 bits; int8 is an
@@ -50,7 +51,10 @@ def check(kind: str, path: Path, samples: Samples, reference: np.ndarray) -> lis
         content = np.frombuffer(b"".join(samples.files), np.uint8)
         np.savez(inputs, images=samples.images, content=content, ends=np.cumsum([len(f) for f in samples.files]))
         command = [sys.executable, "-I", str(_SCRIPT), kind, str(path.resolve()), str(inputs), str(output)]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        try:
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=_LONGEST_S)
+        except subprocess.TimeoutExpired:
+            raise ValueError(f"export {path} was run by itself and has not answered in {_LONGEST_S} s") from None
         if done.returncode:
             reason = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
             raise ValueError(f"export {path} cannot be run by itself: {reason}")

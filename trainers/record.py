@@ -95,7 +95,7 @@ def _compare(before: dict[str, Any], now: dict[str, Any], *, workdir: Workdir, i
 
 
 def _clear(workdir: Workdir) -> None:
-    """Removes what a run wrote, and nothing else."""
-    workdir.config.unlink(missing_ok=True)
+    """Removes what a run wrote, and nothing else; config.json last, so that half of it is not taken for another run."""
     for name in (*phases.PHASES, "evaluation", "export", "logs"):
         shutil.rmtree(workdir.root / name, ignore_errors=True)
+    workdir.config.unlink(missing_ok=True)

@@ -8,9 +8,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from trainers import callbacks as own_callbacks
-from trainers import checkpoint, figures, loop, model, phases, reported
+from trainers import checkpoint, figures, hparams, model, phases, reported
 from trainers.evaluate import Evaluation
 from trainers.job import Job, evaluate_split
+from trainers.progress import Progress, read_history
 from trainers.step import EvaluationStep
 from trainers.workdir import write_atomically, write_json
 
@@ -20,7 +21,7 @@ def finish(
     job: Job,
     network: keras.Model,
     score: EvaluationStep,
-    progress: loop.Progress,
+    progress: Progress,
     board: own_callbacks.TensorBoardWriter | None,
 ) -> dict[str, Any]:
     """Evaluates the best epoch on the test set, once, and writes what the phase leaves behind."""
@@ -32,11 +33,14 @@ def finish(
     metrics = _metrics(phase, network, progress, test, class_names)
     drawn = _draw(phase, job, test, progress, board)
     report = reported.write(job.workdir.evaluation, test, names=job.source.test.names, metrics=metrics, drawn=drawn)
+    if board:
+        hparams.write(job.workdir.hparams(phase.name), job.config, metrics)
     write_json(files.metrics, metrics)
     validation = f"validation accuracy {percent(metrics['validation_accuracy'])}, "
     print(
         f"{phase.name}: best epoch {metrics['epoch']}, {validation}test accuracy {percent(test.accuracy)} "
-        f"({metrics['seconds']:.0f} s of training)\n\n{report}",
+        f"({progress.seconds:.0f} s of training; checkpoints held it up for {progress.checkpoint_stall_seconds:.1f} s "
+        f"and took {progress.checkpoint_write_seconds:.1f} s to write)\n\n{report}",
         flush=True,
     )
     return metrics
@@ -45,7 +49,7 @@ def finish(
 def _metrics(
     phase: phases.Phase,
     network: keras.Model,
-    progress: loop.Progress,
+    progress: Progress,
     test: Evaluation,
     class_names: Sequence[str],
 ) -> dict[str, Any]:
@@ -59,6 +63,9 @@ def _metrics(
         "images_per_second": float(np.median([row["images_per_second"] for row in history])),
         "input_wait_fraction": float(np.median([row["input_wait_fraction"] for row in history])),
         "seconds": progress.seconds,
+        "checkpoint_stall_seconds": progress.checkpoint_stall_seconds,
+        "checkpoint_write_seconds": progress.checkpoint_write_seconds,
+        "skipped_steps": progress.skipped_steps,
         "weights_sha256": checkpoint.weights_sha256(network.weights),
     }
 
@@ -67,13 +74,13 @@ def _draw(
     phase: phases.Phase,
     job: Job,
     test: Evaluation,
-    progress: loop.Progress,
+    progress: Progress,
     board: own_callbacks.TensorBoardWriter | None,
 ) -> dict[str, Figure]:
     names, title = job.source.class_names, f"test set after {phase.name}"
     histories = {phase.name: progress.history}
     if phase.starts_from:
-        earlier = loop.read_history(job.workdir.phase(phase.starts_from).history)
+        earlier = read_history(job.workdir.phase(phase.starts_from).history)
         histories = {phase.starts_from: earlier, **histories}
     drawn = reported.drawings(test, names, job.pictures["test"].take, title=title)
     figures.save(figures.curves(histories), job.workdir.phase(phase.name).curves)

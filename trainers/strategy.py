@@ -51,5 +51,7 @@ def runs_on_gpu(strategy: tf.distribute.Strategy) -> bool:
 def seed_everything(seed: int, *, deterministic: bool) -> None:
     """Seeds what Keras draws initial weights from; with `deterministic`, makes GPU kernels repeatable."""
     keras.utils.set_random_seed(seed)
+    # not 0: beside a global seed of 0, Dataset.shuffle takes no tensor as a seed (it asks whether both are 0)
+    tf.random.set_seed(seed + 1)
     if deterministic:
         tf.config.experimental.enable_op_determinism()

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from ftdata.config import DataConfig
+from ftdata.decode import Decoding
 from trainers import backbones, starting_point
 from trainers.config import TrainConfig
 from trainers.workdir import Workdir, read_json
@@ -37,7 +38,7 @@ class Trained:
 
     def adapt(self, config: TrainConfig) -> TrainConfig:
         """`config` with the sizes and the resizing of pictures that this model was trained with."""
-        how = {name: getattr(self.data, name) for name in ("image_size", "resize", "interpolation")}
+        how = {field.name: getattr(self.data, field.name) for field in dataclasses.fields(Decoding)}
         return dataclasses.replace(config, data=dataclasses.replace(config.data, **how))
 
     def load(self) -> keras.Model:

@@ -10,11 +10,13 @@ import tensorflow as tf
 from ftdata import pipeline
 from ftdata.augment import Augmentation
 from trainers import callbacks as own_callbacks
-from trainers import figures, loop, model, optimizer, phases, results, schedule, strategy
+from trainers import divergence, figures, loop, model, optimizer, phases, results, schedule, strategy
 from trainers.evaluate import Evaluation
 from trainers.job import Job, evaluate_split
+from trainers.keeper import Keeper
+from trainers.progress import Progress
 from trainers.step import EvaluationStep, TrainStep
-from trainers.workdir import read_json, write_atomically
+from trainers.workdir import read_json
 
 
 def build_first(job: Job) -> dict[str, keras.Model]:
@@ -48,14 +50,21 @@ def run_phase(
     plan = make_plan(phase, job)
     epochs = f"{plan.epochs} epoch{'' if plan.epochs == 1 else 's'}"
     print(f"\n{phase.name}: {epochs}\n{phases.table(network)}", flush=True)
-    board = _open_board(phase, job)
+    keeper = Keeper(files, model=network)
+    progress = keeper.restore()
+    board = _open_board(phase, job, progress)
     augmentation = Augmentation(job.config.augment, seed=job.config.seed)
-    if board:
+    if board and board.is_new:
         _show_training_images(board, job, augmentation)
     score = EvaluationStep(network, strategy=job.strategy, compiled=job.compiled)
-    progress = _train(
-        phase, plan, job, network, score, augmentation, [*callbacks, *_callbacks(phase, plan, job, board)]
-    )
+    parts: dict[str, Any] = {"keeper": keeper, "progress": progress, "board": board}
+    parts["callbacks"] = [*callbacks, *_callbacks(phase, plan, job, board)]
+    try:
+        _make_loop(phase, plan, job, network, score, augmentation, **parts).run()
+    except divergence.Diverged as error:
+        step = f"the checkpoint of step {keeper.step} is kept" if keeper.step else "no checkpoint was written yet"
+        advice = divergence.advice(phase.name, job.config)
+        raise divergence.Diverged(f"{phase.name} diverged: {error}. {step}; {advice}") from error
     return results.finish(phase, job, network, score, progress, board)
 
 
@@ -79,15 +88,15 @@ def _build(phase: phases.Phase, job: Job) -> keras.Model:
     return network
 
 
-def _train(
+def _make_loop(
     phase: phases.Phase,
     plan: loop.Plan,
     job: Job,
     network: keras.Model,
     score: EvaluationStep,
     augmentation: Augmentation,
-    callbacks: list[keras.callbacks.Callback],
-) -> loop.Progress:
+    **parts: Any,
+) -> loop.Loop:
     config, training = job.config, job.config.training
 
     def batches(first: int, end: int) -> Iterator[Any]:
@@ -104,11 +113,14 @@ def _train(
 
     def save_best(path: Path) -> None:
         with optimizer.averaged_weights(network.optimizer):
-            write_atomically(path, network.save)
+            network.save(path)
 
     def validate() -> Evaluation:
         with optimizer.averaged_weights(network.optimizer):
-            return evaluate_split("validation", job, score)
+            scores = evaluate_split("validation", job, score)
+        if parts["board"]:
+            parts["board"].confusion_matrix(scores, job.source.class_names, step=parts["progress"].step)
+        return scores
 
     train_step = TrainStep(
         network,
@@ -127,9 +139,9 @@ def _train(
         batches=batches,
         validate=validate if len(job.source.validation) else None,
         save_best=save_best,
-        files=job.workdir.phase(phase.name),
-        callbacks=callbacks,
-    ).run()
+        stop=job.stop,
+        **parts,
+    )
 
 
 def make_plan(phase: phases.Phase, job: Job) -> loop.Plan:
@@ -168,17 +180,17 @@ def _callbacks(
     if board:
         chosen.append(board)
     if job.config.runtime.profile_steps:
-        folder = job.workdir.logs(phase.name, "train")
+        folder = job.workdir.logs(phase.name) / "train"
         chosen.append(own_callbacks.Profile(*job.config.runtime.profile_steps, folder=folder))
     return chosen
 
 
-def _open_board(phase: phases.Phase, job: Job) -> own_callbacks.TensorBoardWriter | None:
+def _open_board(phase: phases.Phase, job: Job, progress: Progress) -> own_callbacks.TensorBoardWriter | None:
     if not job.config.runtime.tensorboard:
         return None
-    board = own_callbacks.TensorBoardWriter(
-        job.workdir.logs(phase.name, "train"), job.workdir.logs(phase.name, "validation")
-    )
+    board = own_callbacks.TensorBoardWriter(job.workdir.logs(phase.name), recorded=progress.event_files)
+    if not board.is_new:
+        return board
     settings = (read_json(job.workdir.config) or {}).get("settings", {})
     rows = "\n".join(f"| {name} | {value} |" for name, value in settings.items() if value is not None)
     board.text("configuration", f"| setting | value |\n| --- | --- |\n{rows}")

@@ -12,12 +12,12 @@ EXPORT_FORMATS = ("saved_model", "keras", "litert", "litert_float16", "litert_in
 _ALWAYS = ("phase", "preset", "model_dir", "distribution_strategy", "jit_compile", "batch_size", "deterministic")
 _DATA = ("dataset", "image_dir", "labels_csv", "data_dir", "manual_dir", "seed")
 _EFFECTIVE = {
-    "evaluate": (*_ALWAYS, *_DATA, "tensorboard"),
+    "evaluate": (*_ALWAYS, *_DATA, "tensorboard", "test_time_augmentation"),
     "predict": (*_ALWAYS, "images", "model", "json"),
     "export": (*_ALWAYS, "data_dir", "manual_dir", "export_formats"),
 }
-_OF_IMAGENET = ("backbone", "backbone_args", "weights", "image_size", "resize", "interpolation", "preprocessing")
-_OF_A_FILE = ("resize", "interpolation")
+_OF_A_FILE = ("resize", "interpolation", "jpeg_decode")
+_OF_IMAGENET = ("backbone", "backbone_args", "weights", "preprocessing", "image_size", *_OF_A_FILE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +33,12 @@ class UseConfig:
         affects=NOTHING,
     )
     json: bool = setting(False, "predict: print a line of JSON for each picture", affects=NOTHING)
+    test_time_augmentation: str = setting(
+        "none",
+        "evaluate: flip averages the probabilities of each picture and of its mirror image",
+        choices=("none", "flip"),
+        affects=NOTHING,
+    )
     export_formats: tuple[str, ...] = setting(
         ("saved_model", "keras"), "export: comma-separated", choices=EXPORT_FORMATS, affects=NOTHING
     )
@@ -53,6 +59,7 @@ def idle_in_use(phase: str, given: Iterable[str], *, model: str | None) -> dict[
 def idle_in_training(phase: str) -> dict[str, str]:
     """The settings of a trained model's use that change nothing in a training phase, each with the reason."""
     idle = {name: f"it is for --phase=predict, this is {phase}" for name in ("images", "model", "json")}
+    idle["test_time_augmentation"] = f"it is for --phase=evaluate, this is {phase}"
     if phase != "all":
         idle["export_formats"] = f"--phase={phase} does not export"
     return idle

@@ -1,8 +1,10 @@
 """Every path below model_dir, in one place, and files that appear whole or not at all."""
 
+import contextlib
 import dataclasses
 import json
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -77,6 +79,11 @@ class Workdir:
         return self.root / "config.json"
 
     @property
+    def bad_images(self) -> Path:
+        """The images that were left out, a line for each: name, tab, reason."""
+        return self.root / "bad_images.txt"
+
+    @property
     def evaluation(self) -> Path:
         """The last phase's model on the test set."""
         return self.root / "evaluation"
@@ -85,20 +92,66 @@ class Workdir:
         """The folder of the phase `name`."""
         return PhaseDir(self.root / name)
 
-    def logs(self, phase: str, split: str) -> Path:
-        """TensorBoard event files."""
-        return self.root / "logs" / phase / split
+    def hparams(self, phase: str) -> Path:
+        """TensorBoard's event file of the finished phase, for its table of runs."""
+        return self.root / "logs" / phase / "hparams"
+
+    def logs(self, phase: str) -> Path:
+        """TensorBoard event files, in `train` and `validation`."""
+        return self.root / "logs" / phase
+
+
+class WriteFailed(OSError):
+    """A file could not be written: no space, no permission."""
+
+    def __init__(self, path: Path, error: OSError):
+        super().__init__(
+            f"cannot write {path}: {error.strerror or error}. What the last checkpoint holds is safe: make room or "
+            "make the folder writable, and the same command (without --overwrite) goes on from there"
+        )
+
+
+def temporary_name(path: Path) -> Path:
+    """Where a file or folder is made before it gets its name: beside it, with its suffix, which Keras reads."""
+    return path.with_name(f".tmp-{os.getpid()}-{path.name}")
+
+
+def remove_leftovers(workdir: Workdir) -> None:
+    """Removes what a run that was killed left under temporary names."""
+    for pattern in (".tmp-*", "*/.tmp-*", "*/checkpoints/.tmp-*"):
+        for path in workdir.root.glob(pattern):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
-    """Lets `write` fill a temporary file beside `path`, then renames it, so no reader sees half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")  # keeps the suffix, which Keras reads
+    """Lets `write` fill a temporary file beside `path`, then renames it, so no reader sees half a file.
+
+    Raises:
+      WriteFailed: no space, no permission; what was at `path` is still there.
+    """
+    temporary = temporary_name(path)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         write(temporary)
+        force_to_disk(temporary)
         os.replace(temporary, path)
+    except OSError as error:
+        raise error if isinstance(error, WriteFailed) else WriteFailed(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def force_to_disk(path: Path) -> None:
+    """Returns when the content of a file, or the names in a folder, would survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:

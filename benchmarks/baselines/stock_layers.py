@@ -29,7 +29,7 @@ def warp(images: tf.Tensor) -> Callable[[], Any]:
     """Warps a batch in a graph."""
     stack = create()
     augment = tf.function(lambda pixels: stack(pixels, training=True))
-    return lambda: augment(images).numpy()
+    return lambda: augment(images)
 
 
 def projective_transform(images: tf.Tensor) -> Callable[[], Any]:
@@ -48,7 +48,7 @@ def projective_transform(images: tf.Tensor) -> Callable[[], Any]:
             fill_mode="NEAREST",
         )
 
-    return lambda: augment(images, tf.constant([0, next(counter)])).numpy()
+    return lambda: augment(images, tf.constant([0, next(counter)]))
 
 
 def transforms(layer: RandomAffine, *, count: int, side: int, seed: tf.Tensor) -> tf.Tensor:

@@ -37,7 +37,9 @@ WRONG = [
     (["--noaugment=3"], "--noaugment=3 does not take an argument"),
     (["--dropout"], "Missing value for flag --dropout"),
     # bounds
-    (["--batch_size=0"], "--batch_size must be >= 1, got 0"),
+    (["--batch_size=0"], "--batch_size must be from 1 to 65536, got 0"),
+    (["--batch_size=" + "9" * 30], "--batch_size must be from 1 to 65536, got 9"),
+    (["--steps_per_epoch=10000000000"], "--steps_per_epoch must be from 1 to 1000000000, got 10"),
     (["--dropout=0.96"], "--dropout must be from 0.0 to 0.95, got 0.96"),
     (["--dropout=nan"], "--dropout must be from 0.0 to 0.95, got nan"),
     (["--transfer_learning_rate=inf"], "--transfer_learning_rate must be finite, got inf"),
@@ -45,7 +47,7 @@ WRONG = [
     (["--resize=squash"], "--resize must be one of stretch, crop, pad, got 'squash'"),
     (
         ["--phase=train"],
-        "--phase must be one of pretrain, transfer, finetune, all, evaluate, predict, export, ",
+        "--phase must be one of pretrain, transfer, finetune, all, check, evaluate, predict, export, got 'train'",
     ),
     (["--jit_compile=perhaps"], "--jit_compile must be one of auto, true, false, got 'perhaps'"),
     # lists
@@ -57,12 +59,16 @@ WRONG = [
     # JSON
     (["--backbone_args={alpha:1}"], "--backbone_args must be a JSON object, got '{alpha:1}': "),
     (["--backbone_args=[1]"], "--backbone_args must be a JSON object, got [1]"),
+    (["--backbone_args=" + "[" * 9_999], "--backbone_args must be a JSON object, got '[["),  # deep
+    (["--backbone_args=" + "[" * 10_001], "--backbone_args must be a JSON object of up to 10,000 characters"),
+    (['--backbone_args={"alpha": ' + "9" * 5_000 + "}"], '--backbone_args must be a JSON object, got \'{"alpha": 9'),
+    (['--backbone_args={"alpha": NaN}'], "--backbone_args must have numbers up to 1000, got alpha: nan"),
+    (['--backbone_args={"alpha": 1e300}'], "--backbone_args must have numbers up to 1000, got alpha: 1e+300"),
     # rules between settings
     (["--dataset=a", "--image_dir=b"], "--dataset must not be given together with image_dir or labels_csv"),
     (["--phase=pretrain"], "--weights must be none for the phase pretrain"),
     (["--group_pattern=("], "--group_pattern must be a regular expression, got '(': "),
     # what is designed but not there yet
-    (["--phase=check"], "--phase=check is not built yet; today: pretrain, transfer, finetune, all, evaluate, predict"),
     (["--phase=predict"], "--images must be a folder, a file or a pattern for the phase predict, got none"),
     (["--export_formats=keras,onnx"], "--export_formats must be one of saved_model, keras, litert, "),
     (
@@ -95,7 +101,7 @@ def run(*arguments, code=None):
     return subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("arguments", [["--batch_siz=3"], ["--seed=-1"], ["--phase=check"]])
+@pytest.mark.parametrize("arguments", [["--batch_siz=3"], ["--seed=-1"], ["--phase=serve"]])
 def test_wrong_flag_ends_the_process_with_2_and_one_line(arguments):
     done = run(*arguments)
     assert done.returncode == 2
@@ -256,6 +262,7 @@ def test_wrong_flag_in_a_flagfile_is_one_line(tmp_path):
         (["--phase=transfer", "--unfreeze=all"], {"unfreeze": "--phase=transfer does not fine-tune"}),
         (["--phase=transfer", "--finetune_epochs=3"], {"finetune_epochs": "--phase=transfer does not fine-tune"}),
         (["--unfreeze=all", "--finetune_epochs=3", "--transfer_epochs=3"], {}),
+        (["--phase=check", "--unfreeze=all", "--finetune_epochs=3", "--transfer_epochs=3"], {}),
         (["--pretrain_epochs=3"], {"pretrain_epochs": "--phase=finetune does not pretrain"}),
         (["--manual_dir=d"], {"manual_dir": "cutlery is rendered"}),
         (["--image_dir=i", "--manual_dir=d"], {"manual_dir": "pictures come from files, not from TFDS"}),

@@ -23,11 +23,13 @@ REFUSED = [
     (AugmentConfig, {"random_erasing": 1.1}, "from 0.0 to 1.0"),
     (AugmentConfig, {"random_resized_crop": 0.0}, "from 0.01 to 1.0"),
     (AugmentConfig, {"mixup_alpha": -0.2}, ">= 0.0"),
-    (TrainingConfig, {"batch_size": 0}, ">= 1"),
+    (TrainingConfig, {"batch_size": 0}, "from 1 to 65536"),
+    (TrainingConfig, {"batch_size": 65537}, "from 1 to 65536"),
+    (TrainingConfig, {"transfer_epochs": 100_001}, "from 1 to 100000"),
     (TrainConfig, {"seed": 2**31}, "from 0 to 2147483647"),
     # a bound holds for every number of a tuple
     (AugmentConfig, {"brightness_range": (-0.1, 1.0)}, ">= 0.0"),
-    (RuntimeConfig, {"profile_steps": (-1, 5)}, ">= 0"),
+    (RuntimeConfig, {"profile_steps": (-1, 5)}, "from 0 to 1000000000"),
     # NaN compares false with every bound, and passes where there is none
     (DataConfig, {"validation_fraction": NAN}, "from 0.0 to 0.9"),
     (AugmentConfig, {"zoom_range": (0.9, NAN)}, ">= 0.0"),

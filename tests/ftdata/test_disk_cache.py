@@ -129,9 +129,11 @@ def test_two_runs_that_start_together_are_both_right(photos, tmp_path):
 
 
 def test_a_failure_while_filling_leaves_nothing_behind(photos, tmp_path):
-    (photos / "train/red/broken.jpg").write_bytes(b"\xff\xd8\xff")
-    with pytest.raises(ValueError, match="broken.jpg"):
-        _open(photos, tmp_path)
+    split = _split(photos)
+    name = split.names[-1]
+    (photos / name).write_bytes(b"\xff\xd8\xff")  # after it was examined
+    with pytest.raises(ValueError, match=name):
+        cache.open_pictures(split, DataConfig(image_size=64, data_dir=str(tmp_path)), tier="disk")
     assert [path.suffix for path in (tmp_path / "decoded").iterdir()] == [".lock"]
 
 

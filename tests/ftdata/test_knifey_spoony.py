@@ -189,6 +189,18 @@ def test_malicious_member_is_refused_and_nothing_is_written(tmp_path, bad, named
     assert set(before) <= set(tmp_path.rglob("*"))
 
 
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE])
+def test_file_through_a_link_of_the_archive_is_not_written(tmp_path, kind):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    link, through = member("door", kind, linkname=str(outside)), member("door/evil.jpg")
+    path = write_tar(tmp_path / "a.tar.gz", [(member("ok.txt"), b"fine"), (link, b""), (through, b"evil")])
+    with pytest.raises(ValueError, match="member 'door' is neither a file nor a folder: refused"):
+        archive.extract(path, folder=tmp_path / "out")
+    assert not list(outside.iterdir())
+    assert not (tmp_path / "out").exists()
+
+
 def test_too_many_members_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(archive, "MAX_MEMBERS", 3)
     path = write_tar(tmp_path / "a.tar.gz", [(member(f"{n}.jpg"), b"x") for n in range(4)])

@@ -54,14 +54,15 @@ def test_validation_folder_is_taken_as_it_is(tmp_path, photo_folder):
     source = open_source(DataConfig(image_dir=str(tmp_path)), seed=0)
     assert [len(split) for split in (source.train, source.validation, source.test)] == [60, 15, 15]
     assert_same_pictures(source.validation, tmp_path, source.class_names)
-    assert source.notes == ("the validation images are those that come with the data set: none are held out for it",)
+    assert source.notes[0] == "the validation images are those that come with the data set: none are held out for it"
+    assert "15 image(s) stand in two splits" in source.notes[1]
 
 
 def test_classes_too_small_to_part_are_named(tmp_path):
     for name, count in (("a", 10), ("b", 1), ("c", 2)):
         (tmp_path / name).mkdir()
         for number in range(count):
-            (tmp_path / name / f"{number}.png").write_bytes(picture(number))
+            (tmp_path / name / f"{number}.png").write_bytes(picture(10 * number + ord(name)))
     source = open_source(DataConfig(image_dir=str(tmp_path), validation_fraction=0.2), seed=0)
     assert source.notes == (
         "no test set found: 3 of the training images are held out as one",

@@ -4,24 +4,31 @@ import csv
 import json
 import shutil
 
+import numpy as np
 import pytest
 from PIL import Image
 from tensorboard.backend.event_processing import event_accumulator
 
 from ftdata.config import DataConfig
-from trainers import experiment
+from trainers import experiment, trained
 from trainers.config import RuntimeConfig, TrainConfig
+from trainers.held_out import stored_temperature
+from trainers.use_config import UseConfig
+from trainers.workdir import Workdir
 
 _FILES = {
     *("metrics.json", "report.txt", "predictions.csv", "confusion_matrix.png", "mistakes.png"),
-    *("reliability.png", "precision_recall.png"),
+    *("reliability.png", "precision_recall.png", "grad_cam.png"),
 }
 
 
-def evaluate(model_dir, data=None):
+def evaluate(model_dir, data=None, *, views="none"):
     runtime = RuntimeConfig(distribution_strategy="one_device")
-    config = TrainConfig(phase="evaluate", model_dir=str(model_dir), data=data or DataConfig(), runtime=runtime)
-    return experiment.run(config)["evaluate"]
+    use = UseConfig(test_time_augmentation=views)
+    data = data or DataConfig()
+    return experiment.run(TrainConfig(phase="evaluate", model_dir=str(model_dir), data=data, runtime=runtime, use=use))[
+        "evaluate"
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +72,22 @@ def test_another_folder_may_lack_classes_and_has_no_test_set(evaluated, photo_fo
     assert metrics["temperature"] == evaluated[1]["temperature"]  # of the validation set, not of this folder
     with (model_dir / "evaluation/predictions.csv").open() as stream:
         assert {row["true"] for row in csv.DictReader(stream)} == {"green", "red"}
+
+
+def test_mirror_images_are_averaged_in(evaluated, photo_folder, tmp_path):
+    model_dir = shutil.copytree(evaluated[0], tmp_path / "run")
+    metrics = evaluate(model_dir, views="flip")
+    assert metrics["test_time_augmentation"] == "flip"
+    network = trained.of_run(Workdir(model_dir)).load()
+    assert stored_temperature(Workdir(model_dir), network) is None  # it suits the mean, not the model that is exported
+    with (model_dir / "evaluation/predictions.csv").open() as stream:
+        row = next(csv.DictReader(stream))
+    image = Image.open(photo_folder / "test" / row["file"].split("test/")[-1]).resize(
+        (32, 32), Image.Resampling.BILINEAR
+    )
+    both = np.stack([np.asarray(image), np.asarray(image)[:, ::-1]]).astype(np.float32)
+    expected = network(both).numpy().mean(axis=0)
+    np.testing.assert_allclose([float(row[name]) for name in ("blue", "green", "red")], expected, atol=0.02)
 
 
 def test_a_class_the_model_does_not_know_is_named(evaluated, tmp_path):

@@ -1,5 +1,7 @@
 """Checkpoints: atomic, verified, and the same values back."""
 
+import os
+
 import pytest
 import tensorflow as tf
 
@@ -12,7 +14,8 @@ def _groups(value):
 
 def _saved(folder, steps):
     for step in steps:
-        checkpoint.save(folder, step=step, groups=_groups(float(step)), state={"step": step, "loss": 0.1 + 0.2})
+        arrays = checkpoint.copied(_groups(float(step)))
+        checkpoint.save(folder, step=step, arrays=arrays, state={"step": step, "loss": 0.1 + 0.2})
 
 
 def test_values_and_state_come_back_bit_for_bit(tmp_path):
@@ -45,8 +48,32 @@ def test_a_half_written_checkpoint_is_not_seen(tmp_path):
     unfinished.mkdir()
     (unfinished / "variables.npz").write_bytes(b"PK")
     assert checkpoint.latest(tmp_path).name == "step-000000001"
-    _saved(tmp_path, [2])
-    assert not unfinished.exists()
+
+
+def test_half_a_checkpoint_under_its_own_name_is_reported(tmp_path, capsys):
+    _saved(tmp_path, [1, 2])
+    variables = tmp_path / "step-000000002" / "variables.npz"
+    os.truncate(variables, variables.stat().st_size // 2)
+    assert checkpoint.latest(tmp_path).name == "step-000000001"
+    (tmp_path / "step-000000001" / "state.json").unlink()
+    assert checkpoint.latest(tmp_path) is None
+    assert "is whole: starting the phase anew" in capsys.readouterr().out
+
+
+def test_checkpoints_of_later_steps_go_when_an_earlier_one_was_gone_on_from(tmp_path):
+    _saved(tmp_path, [1, 2, 10, 5])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-000000002", "step-000000005"]
+
+
+def test_the_best_model_is_part_of_each_checkpoint(tmp_path):
+    best = tmp_path / ".tmp-best.keras"
+    best.write_bytes(b"the best")
+    for step in (1, 2, 2):  # the second time in place of itself
+        path = checkpoint.save(tmp_path / "saved", step=step, arrays={}, state={}, best=best)
+        best = checkpoint.best_model(path)
+    assert best.read_bytes() == b"the best"
+    best.write_bytes(b"the bets")
+    assert checkpoint.latest(tmp_path / "saved") is None  # one file, linked: both are damaged
 
 
 def test_no_checkpoint(tmp_path):

@@ -39,7 +39,7 @@ def begin(workdir, config):
 
 
 def leave_checkpoint(workdir, phase="transfer"):
-    checkpoint.save(workdir.phase(phase).checkpoints, step=1, groups={}, state={})
+    checkpoint.save(workdir.phase(phase).checkpoints, step=1, arrays={}, state={})
 
 
 def test_settings_bind_only_once_something_is_computed(photos, workdir):

@@ -57,8 +57,9 @@ def _get(board, path, until=lambda answer: answer):
 
 
 def test_scalars_of_both_phases_and_splits(board):
-    tags = _get(board, "scalars/tags", until=lambda answer: len(answer) == 4)
-    assert set(tags) == {f"{phase}/{split}" for phase in ("transfer", "finetune") for split in ("train", "validation")}
+    tags = _get(board, "scalars/tags", until=lambda answer: len(answer) == 6)
+    parts = ("train", "validation", "hparams")
+    assert set(tags) == {f"{phase}/{part}" for phase in ("transfer", "finetune") for part in parts}
     training = {"loss", "accuracy", "learning_rate", "images_per_second", "input_wait_fraction", "epoch_loss"}
     assert training <= set(tags["finetune/train"])
     assert {"epoch_loss", "epoch_accuracy"} <= set(tags["finetune/validation"])
@@ -70,7 +71,7 @@ def test_scalars_of_both_phases_and_splits(board):
 def test_pictures_of_augmented_images_confusion_matrix_and_mistakes(board):
     tags = _get(board, "images/tags", until=lambda answer: len(answer) == 4)
     assert "training_images" in tags["transfer/train"]
-    assert {"test_confusion_matrix", "test_mistakes"} <= set(tags["finetune/validation"])
+    assert {"confusion_matrix", "test_confusion_matrix", "test_mistakes"} <= set(tags["finetune/validation"])
     entry = _get(board, "images/images?run=finetune/validation&tag=test_confusion_matrix&sample=0")[0]
     with urllib.request.urlopen(f"{board[0]}/data/plugin/images/individualImage?{entry['query']}") as response:
         assert response.read(8) == b"\x89PNG\r\n\x1a\n"

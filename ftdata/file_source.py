@@ -1,0 +1,62 @@
+"""Open a data set that is image files: a folder or a CSV. Its bad images are found before anything else."""
+
+import dataclasses
+import hashlib
+import os
+from collections.abc import Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from ftdata import bad_images, examine, folder
+from ftdata.bad_images import BadImage
+from ftdata.config import DataConfig
+from ftdata.encoded import Split
+from ftdata.verdicts import Verdict
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageFiles:
+    """The good images of a folder or a CSV, the bad ones, and the verdict on each path of either."""
+
+    class_names: tuple[str, ...]
+    splits: dict[str, Split]
+    notes: tuple[str, ...]
+    bad_images: tuple[BadImage, ...]
+    judged: Mapping[str, Verdict]
+
+
+def open_files(config: DataConfig) -> ImageFiles:
+    """Opens `config.image_dir` or `config.labels_csv`.
+
+    Raises:
+      ValueError: as `folder.scan`, `folder.read_csv` and `bad_images.sift`.
+    """
+    if config.labels_csv:
+        listing, origin = folder.read_csv(config.labels_csv, config.image_dir), config.labels_csv
+    else:
+        origin = str(config.image_dir)
+        listing = folder.scan(origin)
+    paths = list(dict.fromkeys(path for files in listing.splits.values() for path in files.paths))
+    verdicts = examine.examine(paths, origin=origin, keep_in=config.folder / "examined")
+    judged = dict(zip(paths, verdicts, strict=True))
+    listing, bad = bad_images.sift(listing, judged, on_bad_image=config.on_bad_image)
+    splits = {name: _split(files) for name, files in listing.splits.items()}
+    return ImageFiles(listing.class_names, splits, listing.notes, bad, judged)
+
+
+def _split(files: folder.Files) -> Split:
+    paths = np.array([os.fsencode(path) for path in files.paths], object)
+
+    def stamp(positions: np.ndarray) -> str:
+        digest = hashlib.sha256()
+        for path in paths[positions]:
+            status = os.stat(path)
+            digest.update(b"%s\0%d\0%d\0" % (path, status.st_size, status.st_mtime_ns))
+        return digest.hexdigest()
+
+    def open_at(positions: np.ndarray) -> tf.data.Dataset:
+        chosen = tf.data.Dataset.from_tensor_slices(tf.constant(paths[positions], tf.string))
+        return chosen.map(tf.io.read_file, num_parallel_calls=tf.data.AUTOTUNE)
+
+    return Split(files.labels, files.names, np.arange(len(paths)), open_at, stamp, paths)

@@ -1,0 +1,69 @@
+"""What the examination of a folder's files found, kept so that no unchanged file is examined twice.
+
+One JSON file a folder, below the folder where TFDS and the decoded cache lie. A file's verdict holds as long
+as its size and its time of change do; a file that could not even be read has none.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+# Raise this when a file could be judged differently: verdicts given before are not used any more.
+_VERSION = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """`reason`: why a file cannot be used, in a few words, or None. `digest`: of its bytes, None if unread."""
+
+    digest: str | None
+    reason: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Stamp:
+    """What tells whether a file has changed."""
+
+    size: int
+    changed_ns: int
+
+
+def path_for(origin: str, *, folder: Path, made_with: object) -> Path:
+    """Where the verdicts on the pictures of `origin` (a folder or a CSV) lie; `made_with` names the judge."""
+    key = repr((os.path.abspath(os.path.expanduser(origin)), made_with, _VERSION))
+    return folder / f"{hashlib.sha256(key.encode(errors='surrogateescape')).hexdigest()[:32]}.json"
+
+
+def load(path: Path) -> dict[str, tuple[Stamp, Verdict]]:
+    """The verdicts by path; none where there is no such file, or one that does not hold verdicts."""
+    try:
+        rows = json.loads(path.read_text())
+        return {name: (Stamp(size, time), Verdict(digest, why)) for name, (size, time, digest, why) in rows.items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
+
+
+def save(path: Path, verdicts: Mapping[str, tuple[Stamp, Verdict]]) -> None:
+    """Writes the verdicts, whole or not at all.
+
+    Raises:
+      OSError: no room, no permission.
+    """
+    rows = {
+        name: (stamp.size, stamp.changed_ns, verdict.digest, verdict.reason)
+        for name, (stamp, verdict) in verdicts.items()
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=".tmp")
+    try:
+        with os.fdopen(descriptor, "w") as stream:
+            json.dump(rows, stream)
+        os.replace(temporary, path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)

@@ -1,0 +1,84 @@
+"""What is seen of real image files without training on them."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ftdata.duplicates import LIKE, nearest
+from ftdata.source import load_folder
+from ftdata.survey import survey
+
+
+def scene(seed, height=240, width=320):
+    """A picture of smooth coloured patches."""
+    patches = np.random.default_rng(seed).integers(0, 255, (5, 6, 3), np.uint8)
+    return Image.fromarray(patches).resize((width, height), Image.Resampling.BICUBIC)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("cat", "dog"):
+        (tmp_path / "train" / name).mkdir(parents=True)
+    return tmp_path / "train"
+
+
+def look(folder):
+    """The survey of a folder, by the base names of its files."""
+    train = load_folder(str(folder.parent), validation_fraction=0.0).train
+    seen = survey(train)
+    return {name.rsplit("/", 1)[-1]: k for k, name in enumerate(train.names)}, seen
+
+
+def test_sizes_are_those_of_the_upright_picture(folder):
+    scene(0).save(folder / "cat" / "lying.jpg")
+    tagged = Image.Exif()
+    tagged[0x0112] = 6  # turned by a quarter
+    scene(0).save(folder / "cat" / "turned.jpg", exif=tagged)
+    scene(0, height=1200, width=900).save(folder / "cat" / "large.jpg")  # decoded at an eighth
+    scene(1, height=30, width=50).save(folder / "dog" / "small.png")
+    at, seen = look(folder)
+    sizes = {name: tuple(seen.sizes[k]) for name, k in at.items()}
+    assert sizes == {"lying.jpg": (240, 320), "turned.jpg": (320, 240), "large.jpg": (1200, 900), "small.png": (30, 50)}
+
+
+def test_the_same_picture_saved_again_looks_alike_and_another_does_not(folder):
+    scene(0).save(folder / "cat" / "first.jpg", quality=95)
+    scene(0).save(folder / "cat" / "worse.jpg", quality=40)
+    scene(0).resize((1600, 1200)).save(folder / "cat" / "larger.jpg")
+    scene(0).save(folder / "dog" / "other_format.png")
+    scene(1).save(folder / "dog" / "other.jpg")
+    at, seen = look(folder)
+    distances, _ = nearest(seen.hashes, seen.hashes[[at["first.jpg"]]])
+    alike = {name for name, k in at.items() if distances[k] <= LIKE}
+    assert alike == {"first.jpg", "worse.jpg", "larger.jpg", "other_format.png"}
+    assert distances[at["other.jpg"]] > 16
+
+
+def test_an_upright_picture_looks_like_its_turned_original(folder):
+    tagged = Image.Exif()
+    tagged[0x0112] = 6
+    scene(0).save(folder / "cat" / "tagged.jpg", exif=tagged)
+    scene(0).transpose(Image.Transpose.ROTATE_270).save(folder / "dog" / "upright.jpg")
+    _, seen = look(folder)
+    assert np.bitwise_count(seen.hashes[0] ^ seen.hashes[1]) <= LIKE
+
+
+def test_what_cannot_be_decoded_or_read_is_told_and_the_rest_seen(folder):
+    for number in range(4):
+        scene(number).save(folder / "cat" / f"{number}.jpg")
+    scene(9).save(folder / "dog" / "gone.jpg")
+    train = load_folder(str(folder.parent), validation_fraction=0.0).train
+    (folder / "dog" / "gone.jpg").unlink()  # all of them after they were examined
+    (folder / "cat" / "1.jpg").write_bytes(b"\xff\xd8\xff no picture")
+    (folder / "cat" / "2.jpg").write_bytes(b"")
+    seen = survey(train)
+    readable = {name.rsplit("/", 1)[-1] for name, good in zip(train.names, seen.is_readable, strict=True) if good}
+    assert readable == {"0.jpg", "3.jpg"}
+    assert (seen.sizes[seen.is_readable] == (240, 320)).all()
+
+
+def test_pictures_of_one_colour_are_blank(folder):
+    Image.new("RGB", (64, 64), (200, 10, 10)).save(folder / "cat" / "red.png")
+    scene(0).save(folder / "dog" / "scene.png")
+    at, seen = look(folder)
+    assert (seen.is_blank[at["red.png"]], seen.is_blank[at["scene.png"]]) == (True, False)
