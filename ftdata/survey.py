@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from ftdata import decode, exif, jpeg
+from ftdata.duplicates import WORDS
 from ftdata.encoded import Split
 
 _CHUNK = 256
@@ -17,8 +18,9 @@ _BLANK = 3.0  # grey levels; a picture that varies less has nothing to be compar
 class Survey:
     """What was seen of n pictures.
 
-    `sizes` is int32 [n, 2], height and width as the picture is shown. `hashes` is uint64 [n]: bit by bit, whether a
-    cell of the picture shrunk to 8 x 9 grey ones is brighter than the one before it (Krawetz's "difference hash").
+    `sizes` is int32 [n, 2], height and width as the picture is shown. `hashes` is uint64 [n, 5]: bit by bit, whether a
+    cell of the picture shrunk to 8 x 9 grey ones (the first word) and to 16 x 17 (the others) is brighter than the one
+    before it (Krawetz's "difference hash").
     `is_readable` is bool [n], False for what cannot be read or decoded, and `is_blank` bool [n], True for pictures of
     one colour, whose hashes say nothing.
     """
@@ -32,23 +34,24 @@ class Survey:
 def survey(split: Split) -> Survey:
     """Surveys the pictures of a split on all cores; what cannot be read or decoded stops nothing."""
     count = len(split)
-    seen = Survey(np.zeros((count, 2), np.int32), np.zeros(count, np.uint64), *np.zeros((2, count), bool))
+    seen = Survey(np.zeros((count, 2), np.int32), np.zeros((count, WORDS), np.uint64), *np.zeros((2, count), bool))
     looked = split.encoded().enumerate().map(_look, num_parallel_calls=tf.data.AUTOTUNE)
     for position, size, bits, is_blank in looked.ignore_errors().batch(_CHUNK).as_numpy_iterator():
         seen.sizes[position] = size
-        seen.hashes[position] = np.packbits(bits, axis=1).view(np.uint64)[:, 0]
+        seen.hashes[position] = np.packbits(bits, axis=1).view(np.uint64)
         seen.is_readable[position] = True
         seen.is_blank[position] = is_blank
     return seen
 
 
 def _look(position: tf.Tensor, encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
-    """(position, size int32 [2], bits bool [64], is_blank) of one picture."""
+    """(position, size int32 [2], bits bool [64 + 256], is_blank) of one picture."""
     image, size = tf.cond(jpeg.is_jpeg(encoded), lambda: _shrunk_jpeg(encoded), lambda: _whole(encoded))
     grey = tf.image.rgb_to_grayscale(tf.cast(image, tf.float32))
-    cells = tf.image.resize(grey, [8, 9], antialias=True)[..., 0]
-    is_blank = tf.reduce_max(cells) - tf.reduce_min(cells) < _BLANK
-    return position, size, tf.reshape(cells[:, 1:] > cells[:, :-1], [64]), is_blank
+    coarse, fine = (tf.image.resize(grey, [side, side + 1], antialias=True)[..., 0] for side in (8, 16))
+    is_blank = tf.reduce_max(coarse) - tf.reduce_min(coarse) < _BLANK
+    bits = [tf.reshape(cells[:, 1:] > cells[:, :-1], [-1]) for cells in (coarse, fine)]
+    return position, size, tf.concat(bits, axis=0), is_blank
 
 
 def _whole(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -127,7 +127,7 @@ def leakage(config: TrainConfig, data: Source, surveys: Surveys) -> Finding:
         if not len(part):
             continue
         distances, places = duplicates.nearest(hashes[key], hashes["train"])
-        alike = np.flatnonzero(distances <= duplicates.LIKE)
+        alike = np.flatnonzero(distances < duplicates.NOTHING_ALIKE)
         leaks[key] = len(alike) / len(part)
         closest = alike[np.argsort(distances[alike], kind="stable")]
         examples = [

@@ -1,11 +1,13 @@
 """`--phase=check`: what the data doctor says, and that it touches nothing."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from ftdata.split import group_ids
 from tests.trainers.test_experiment import make_config
 from trainers import experiment
 from trainers.config import TrainConfig
@@ -121,4 +123,8 @@ def test_the_videos_of_knifey_spoony_are_found(real_photos, tmp_path):
     config = TrainConfig(model_dir=str(tmp_path / "run"))
     found = check(tmp_path / "photos", tmp_path / "run", augment=config.augment)
     assert found["leakage"]["validation"]["share"] > 0.1
-    assert r"--group_pattern='-(\d+)-'" in found["advice"]
+    (flag,) = (flag for flag in found["advice"] if flag.startswith("--group_pattern="))
+    names = [path.name for path in (tmp_path / "photos").glob("*/*.jpg")]
+    groups = group_ids(names, flag.partition("=")[2].strip("'"))
+    by_video = {(re.match(r"(\w+-\d+)-", name)[1], group) for name, group in zip(names, groups, strict=True)}
+    assert len(by_video) == 18  # six of each class, none of them torn apart
