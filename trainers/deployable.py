@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from ftdata import standard_error
 from ftdata.config import DataConfig
 from ftdata.decode import Decoding
 from trainers.workdir import temporary_name, write_atomically
@@ -96,22 +97,21 @@ def write_litert(path: Path, network: keras.Model, *, kind: str, representative:
       kind: `litert` (float32), `litert_float16` (weights) or `litert_int8` (weights and what flows between layers).
       representative: training pictures, uint8 [side, side, 3], from which int8 takes its ranges.
     """
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     @tf.function(input_signature=[tf.TensorSpec((None, *network.input_shape[1:]), tf.uint8, name="images")])
-    def from_pixels(images: tf.Tensor) -> tf.Tensor:
-        return network(tf.cast(images, tf.float32), training=False)
+    def from_pixels(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"probabilities": network(tf.cast(images, tf.float32), training=False)}
 
-    # Keras 3 hides its variables from the converter, which would write a file without weights
-    frozen = convert_variables_to_constants_v2(from_pixels.get_concrete_function())
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
+    holder = tf.Module()  # Keras 3 hides its variables from the converter, which would write a file without weights
+    holder.held = [variable.value for variable in network.variables]
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([from_pixels.get_concrete_function()], holder)
     if kind != "litert":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if kind == "litert_float16":
         converter.target_spec.supported_types = [tf.float16]
     if kind == "litert_int8":
         converter.representative_dataset = lambda: ([image[None]] for image in representative)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), standard_error.held_back():  # the converter tells of its passes
         warnings.simplefilter("ignore")  # tf.lite is to move into a package of its own
         content = converter.convert()
     write_atomically(path, lambda temporary: temporary.write_bytes(content))
