@@ -34,7 +34,7 @@ def main(argv: list[str]) -> None:
     """Measures both phases of every network, side by side, and prints the table."""
     flags = benchmark.parse(
         argv,
-        *("image_dir", "backbone", "backbone_args", "image_size", "batch_size", "weights", "tiers"),
+        *("image_dir", "backbone", "backbone_args", "image_size", "batch_size", "weights"),
         *("accuracy", "epochs", "group_pattern"),
     )
     rows: list[dict[str, Any]] = []

@@ -1,7 +1,7 @@
 """All benchmarks as one dated page with a picture: `python -m benchmarks.report [--quick] [--image_dir=FOLDER]`
 
 Writes <hardware>_<yyyy-mm>.md and .png into benchmarks/results (`--output`). Benchmarks run one after the other, each
-in a process of its own.
+in a process of its own; with `--results=FOLDER` the page is made of what they wrote there with `--json`.
 """
 
 import datetime
@@ -27,24 +27,36 @@ _HOW = (
 
 def main(argv: list[str]) -> None:
     """Runs everything and writes the page."""
-    flags = benchmark.parse(argv, "image_dir", "output")
-    results = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for name in BENCHMARKS:
-            print(f"\n{name}", flush=True)
-            results[name] = _run(name, Path(folder) / f"{name}.json", flags)
+    flags = benchmark.parse(argv, "image_dir", "output", "results")
+    with benchmark.one_line_errors():
+        results = _read(Path(flags.results)) if flags.results else _run_all(flags)
     some = next(iter(results.values()))
     stem = f"{file_stem(some['hardware'])}_{datetime.date.today():%Y-%m}" + ("_quick" if flags.quick else "")
     output = Path(flags.output)
     output.mkdir(parents=True, exist_ok=True)
     write_atomically(output / f"{stem}.png", lambda path: chart.draw(results, path))
-    command = " ".join(["python -m benchmarks.report", *(["--quick"] if flags.quick else [])])
-    own_pictures = "a folder of photos" if flags.image_dir else "rendered JPEGs of 200x200"
-    text = page(results, picture=f"{stem}.png", command=command, pictures=own_pictures)
+    text = page(results, picture=f"{stem}.png")
     write_atomically(output / f"{stem}.md", lambda path: path.write_text(text))
     if flags.json:
         Path(flags.json).write_text(json.dumps(results, indent=2) + "\n")
     print(f"\nwritten: {output / stem}.md and .png")
+
+
+def _run_all(flags: Any) -> dict[str, Any]:
+    results = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name in BENCHMARKS:
+            print(f"\n{name}", flush=True)
+            results[name] = _run(name, Path(folder) / f"{name}.json", flags)
+    return results
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    files = [folder / f"{name}.json" for name in BENCHMARKS]
+    results = {file.stem: json.loads(file.read_text()) for file in files if file.is_file()}
+    if not results:
+        raise ValueError(f"results must be a folder with {', '.join(file.name for file in files)}, got {folder}")
+    return results
 
 
 def _run(name: str, json_file: Path, flags: Any) -> dict[str, Any]:
@@ -66,20 +78,21 @@ def file_stem(hardware: str) -> str:
     return "_".join(word for word in words if word not in ("nvidia", "of", "tesla"))
 
 
-def page(results: Mapping[str, Mapping[str, Any]], *, picture: str, command: str, pictures: str) -> str:
+def page(results: Mapping[str, Mapping[str, Any]], *, picture: str) -> str:
     """The Markdown page of the JSON of every benchmark, by its name."""
     some = next(iter(results.values()))
     lines = [
         f"# {some['hardware']}, {some['date']}",
         "",
-        f"{some['software']}. Made by `{command}` on {pictures}.",
+        f"{some['software']}. Made by `python -m benchmarks.report`.",
         _HOW,
         "",
         f"![Images a second of every benchmark]({picture})",
     ]
     for name, result in results.items():
         question = result.get("question", name)
-        lines += ["", f"## {question} (`benchmarks.{name}`)", "", results_file.table(result["rows"]), ""]
+        command = result.get("command", f"python -m benchmarks.{name}")
+        lines += ["", f"## {question}", "", f"`{command}`", "", results_file.table(result["rows"]), ""]
         lines += [result.get("left_out", "")]
     return "\n".join(lines) + "\n"
 

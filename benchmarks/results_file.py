@@ -4,6 +4,8 @@ import datetime
 import json
 import os
 import platform
+import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,8 +25,15 @@ def publish(rows: Sequence[dict[str, Any]], *, question: str, left_out: str, jso
     print(f"{question}\n{hardware()}; {software()}\n\n{table(rows)}\n\n{left_out}")
     if json_file:
         result = {"hardware": hardware(), "software": software(), "date": datetime.date.today().isoformat()}
-        result |= {"question": question, "left_out": left_out}
+        result |= {"command": command(sys.argv), "question": question, "left_out": left_out}
         Path(json_file).write_text(json.dumps({**result, "rows": list(rows)}, indent=2) + "\n")
+
+
+def command(argv: Sequence[str]) -> str:
+    """The command line, without the paths of this machine."""
+    kept = [argument for argument in argv[1:] if not argument.startswith("--json")]
+    flags = [re.sub(r"^(--\w+_dir|--weights)=.*[/~].*", r"\1=...", argument) for argument in kept]
+    return " ".join(["python -m", f"benchmarks.{Path(argv[0]).stem}", *flags])
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:

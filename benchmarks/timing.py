@@ -14,10 +14,11 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class Contender:
-    """`call()` processes `images` pictures and returns when they are done."""
+    """`call()` processes `images` pictures and returns when they are done; `clean_up()` follows and is not timed."""
 
     call: Callable[[], Any]
     images: int
+    clean_up: Callable[[], Any] = lambda: None
 
 
 def rates(
@@ -43,14 +44,18 @@ def rates(
     for contender in contenders.values():
         for _ in range(warmup):
             contender.call()
+            contender.clean_up()
     measured: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(repeats):
         for name, contender in contenders.items():
-            start, images = clock(), 0
-            while clock() - start < least_seconds or images == 0:
+            seconds, images = 0.0, 0
+            while seconds < least_seconds or images == 0:
+                start = clock()
                 contender.call()
+                seconds += clock() - start
                 images += contender.images
-            measured[name].append(images / (clock() - start))
+                contender.clean_up()
+            measured[name].append(images / seconds)
     return {name: np.array(values) for name, values in measured.items()}
 
 

@@ -55,7 +55,7 @@ def main(argv: list[str]) -> None:
 
 
 def _policies(on_gpu: bool) -> list[str]:
-    return list(dict.fromkeys(("float32", precision.resolve("auto", on_gpu=on_gpu))))
+    return list(dict.fromkeys(("float32", precision.resolve("auto", on_gpu=on_gpu, depthwise=False))))
 
 
 class _Measurement:

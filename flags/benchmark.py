@@ -27,6 +27,7 @@ _FLAGS: dict[str, tuple[Callable[..., Any], Any, str]] = {
     "epochs": (flags.DEFINE_integer, 10, "epochs a phase at most, with --accuracy"),
     "group_pattern": (flags.DEFINE_string, None, "keeps look-alikes on one side of the split, with --accuracy"),
     "tiers": (flags.DEFINE_string, None, "comma-separated cache tiers (all)"),
+    "results": (flags.DEFINE_string, None, "folder of NAME.json files that the benchmarks wrote; none is run"),
     "output": (flags.DEFINE_string, "benchmarks/results", "folder of the report"),
 }
 _CHOICES = {

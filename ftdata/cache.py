@@ -67,10 +67,9 @@ def open_pictures(split: Split, config: DataConfig, *, tier: str) -> Pictures:
         return held(tf.experimental.dlpack.from_dlpack(np.asarray(images).__dlpack__()), tier=tier)
     if tier != "none":
         return held(in_memory(split, config), tier=tier)
-    decode = Decoding.of(config).any_format
     if split.paths is not None:
-        return Pictures(tier, at=_file_decoder(split.paths, decode, side=int(config.image_size or 0)))
-    return Pictures(tier, stream=lambda: split.encoded().enumerate(), decode=decode)
+        return Pictures(tier, at=_file_decoder(split, Decoding.of(config)))
+    return Pictures(tier, stream=lambda: split.encoded().enumerate(), decode=Decoding.of(config).any_format)
 
 
 def held(tensor: tf.Tensor, *, tier: str = "memory") -> Pictures:
@@ -81,7 +80,7 @@ def held(tensor: tf.Tensor, *, tier: str = "memory") -> Pictures:
 def in_memory(split: Split, config: DataConfig) -> tf.Tensor:
     """uint8 [n, image_size, image_size, 3] in host memory, without a second copy; raises as `open_pictures`."""
     images = _page_aligned((len(split), config.image_size or 0, config.image_size or 0, 3))
-    fill(images, split, config)
+    fill(images.__setitem__, split, config)
     return tf.experimental.dlpack.from_dlpack(images.__dlpack__())
 
 
@@ -113,17 +112,20 @@ def folder(config: DataConfig) -> Path:
     return config.folder / "decoded"
 
 
-def _file_decoder(
-    paths: np.ndarray, decode: Callable[[tf.Tensor], tf.Tensor], *, side: int
-) -> Callable[[tf.Tensor], tf.Tensor]:
-    every_path = tf.constant(paths, tf.string)
-    picture = tf.TensorSpec((side, side, 3), tf.uint8)
+def _file_decoder(split: Split, how: Decoding) -> Callable[[tf.Tensor], tf.Tensor]:
+    paths, plain = tf.constant(split.paths, tf.string), tf.constant(split.plain, tf.bool)
+    picture = tf.TensorSpec((how.image_size, how.image_size, 3), tf.uint8)
 
     def at(index: tf.Tensor) -> tf.Tensor:
-        chosen = tf.gather(every_path, index)
-        return tf.map_fn(
-            lambda path: decode(tf.io.read_file(path)), chosen, fn_output_signature=picture, parallel_iterations=32
-        )
+        chosen = tf.gather(paths, index)
+
+        def by(decode: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
+            return tf.map_fn(lambda path: decode(split.read(path)), chosen, fn_output_signature=picture)
+
+        if split.plain is not None and split.plain.all():
+            return by(how.plain_jpeg)
+        # one choice a batch, since a choice for each picture costs as much as decoding a small one
+        return tf.cond(tf.reduce_all(tf.gather(plain, index)), lambda: by(how.plain_jpeg), lambda: by(how.any_format))
 
     return at
 

@@ -12,8 +12,10 @@ class Split:
     """Pictures of one split, in a fixed order.
 
     `labels` is int32 [n]; `names` are file names relative to the data set (numbers where it has none).
-    `positions`, int64 [n], rising, says where they stand in the whole set, which `open_at(positions)` reads
-    and `stamp(positions)` identifies. `paths`, bytes [n], is None where pictures can only be read in sequence.
+    `positions`, int64 [n], rising, says where they stand in the whole set, of which `open_at(positions)` is a
+    dataset of n scalars, `read` turns one into the bytes of an image file, and `stamp(positions)` identifies them.
+    `paths`, bytes [n], is None where pictures can only be read in sequence; so is `plain`, bool [n], which files
+    are `jpeg.is_plain`.
     """
 
     labels: np.ndarray
@@ -21,14 +23,16 @@ class Split:
     positions: np.ndarray
     open_at: Callable[[np.ndarray], tf.data.Dataset]
     stamp: Callable[[np.ndarray], str]
+    read: Callable[[tf.Tensor], tf.Tensor] = tf.identity
     paths: np.ndarray | None = None
+    plain: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def encoded(self) -> tf.data.Dataset:
         """The image files' bytes: n scalar strings."""
-        return self.open_at(self.positions)
+        return self.open_at(self.positions).map(self.read, num_parallel_calls=tf.data.AUTOTUNE)
 
     def fingerprint(self) -> str:
         """Changes when a file is added, removed, renamed or rewritten: a digest of names, sizes and times."""
@@ -43,4 +47,5 @@ class Split:
             names=names,
             positions=self.positions[chosen],
             paths=None if self.paths is None else self.paths[chosen],
+            plain=None if self.plain is None else self.plain[chosen],
         )

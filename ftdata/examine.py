@@ -50,6 +50,9 @@ class _Opened:
     header: headers.Header
     digest: str
 
+    def verdict(self, reason: str | None = None) -> Verdict:
+        return Verdict(self.digest, reason, plain=jpeg.is_plain(self.encoded))
+
     @property
     def memory(self) -> int:
         # measured: 0.2 bytes a pixel for a baseline JPEG at an eighth, up to 6 for everything else
@@ -161,11 +164,11 @@ def _groups(opened: Sequence[_Opened]) -> Iterator[list[_Opened]]:
 def _decode_group(group: Sequence[_Opened]) -> Iterator[tuple[str, Verdict]]:
     """Decodes all at once and, only where something is wrong with one of them, each by itself."""
     if _complaint(group) is None:
-        yield from ((entry.path, Verdict(entry.digest)) for entry in group)
+        yield from ((entry.path, entry.verdict()) for entry in group)
     else:
         for entry in group:
             complaint = _complaint([entry])
-            yield entry.path, Verdict(entry.digest, None if complaint is None else _reason(entry, complaint))
+            yield entry.path, entry.verdict(None if complaint is None else _reason(entry, complaint))
 
 
 def _reason(entry: _Opened, complaint: str) -> str:

@@ -41,11 +41,11 @@ def open_files(config: DataConfig) -> ImageFiles:
     verdicts = examine.examine(paths, origin=origin, keep_in=config.folder / "examined")
     judged = dict(zip(paths, verdicts, strict=True))
     listing, bad = bad_images.sift(listing, judged, on_bad_image=config.on_bad_image)
-    splits = {name: _split(files) for name, files in listing.splits.items()}
+    splits = {name: _split(files, judged) for name, files in listing.splits.items()}
     return ImageFiles(listing.class_names, splits, listing.notes, bad, judged)
 
 
-def _split(files: folder.Files) -> Split:
+def _split(files: folder.Files, judged: Mapping[str, Verdict]) -> Split:
     paths = np.array([os.fsencode(path) for path in files.paths], object)
 
     def stamp(positions: np.ndarray) -> str:
@@ -56,7 +56,7 @@ def _split(files: folder.Files) -> Split:
         return digest.hexdigest()
 
     def open_at(positions: np.ndarray) -> tf.data.Dataset:
-        chosen = tf.data.Dataset.from_tensor_slices(tf.constant(paths[positions], tf.string))
-        return chosen.map(tf.io.read_file, num_parallel_calls=tf.data.AUTOTUNE)
+        return tf.data.Dataset.from_tensor_slices(tf.constant(paths[positions], tf.string))
 
-    return Split(files.labels, files.names, np.arange(len(paths)), open_at, stamp, paths)
+    plain = np.array([judged[path].plain for path in files.paths], bool)
+    return Split(files.labels, files.names, np.arange(len(paths)), open_at, stamp, tf.io.read_file, paths, plain)

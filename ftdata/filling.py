@@ -1,69 +1,68 @@
-"""Decode a whole split once, on all cores, into an array that somebody else has allocated."""
+"""Decode a whole split once, on all cores, and hand it to whoever stores it."""
 
-import concurrent.futures
+import os
 from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 
-from ftdata import decode, exif, jpeg
+from ftdata import decode, jpeg
 from ftdata.config import DataConfig
 from ftdata.encoded import Split
 
-_CHUNK = 64
-_READERS = 16  # they wait for the disk, not for a core
+_CHUNK, _CHUNK_BYTES = 16, 2**23
+_CHUNKS_A_CORE = 8  # at least, so that no core waits for the last chunk of another
 _UNREACHABLE = (tf.errors.NotFoundError, tf.errors.PermissionDeniedError)
 
 Decoder = Callable[[tf.Tensor], tf.Tensor]
+Store = Callable[[np.ndarray, np.ndarray], None]
 
 
-def fill(images: np.ndarray, split: Split, config: DataConfig) -> None:
-    """Decodes `split` into `images`, uint8 [n, image_size, image_size, 3], in its order.
+def fill(store: Store, split: Split, config: DataConfig) -> None:
+    """Decodes `split`, plain JPEGs by a graph of their own.
+
+    Args:
+      store: called as `store(places, pictures)` with places, int64 [k], in the split's order, and the pictures that
+        belong there, uint8 [k, image_size, image_size, 3]; once for each place. `array.__setitem__` is one.
+      split: what to decode.
+      config: `image_size` (set) and the other decode settings.
 
     Raises:
       ValueError: a file that cannot be read or decoded; the message names it.
     """
-    if not len(split):
-        return
-    chunks = _decoded(split, decode.Decoding.of(config)).batch(_CHUNK).prefetch(2)
+    how, plain = decode.Decoding.of(config), _are_plain(split)
+    for read, chosen in ((how.plain_jpeg, plain), (how.any_format, ~plain)):
+        if chosen.any():
+            _fill_part(store, split.subset(chosen), np.flatnonzero(chosen), read, how)
+
+
+def _fill_part(store: Store, part: Split, places: np.ndarray, read: Decoder, how: decode.Decoding) -> None:
     filled = 0
     try:
-        for chunk in chunks.as_numpy_iterator():
-            images[filled : filled + len(chunk)] = chunk
+        for chunk in _decoded(part, read, side=how.image_size).as_numpy_iterator():
+            store(places[filled : filled + len(chunk)], chunk)
             filled += len(chunk)
     except (tf.errors.InvalidArgumentError, *_UNREACHABLE) as error:
-        raise ValueError(_name_unreadable(split, decode.Decoding.of(config).any_format, filled)) from error
+        raise ValueError(_name_unreadable(part, how.any_format, filled)) from error
 
 
-def _decoded(split: Split, how: decode.Decoding) -> tf.data.Dataset:
-    """The pictures in order, plain JPEGs by a graph of their own."""
-    plain = _are_plain(split)
-    readers = [(how.any_format, split.positions[~plain]), (how.plain_jpeg, split.positions[plain])]
-    parts = [
-        split.open_at(positions).map(read, num_parallel_calls=tf.data.AUTOTUNE)
-        for read, positions in readers
-        if len(positions)
-    ]
-    if len(parts) == 1:
-        return parts[0]
-    choice = tf.data.Dataset.from_tensor_slices(plain.astype(np.int64))
-    return tf.data.Dataset.choose_from_datasets(parts, choice, stop_on_empty_dataset=False)
+def _decoded(split: Split, read: Decoder, *, side: int) -> tf.data.Dataset:
+    """The pictures in order, in chunks: a call of the graph for each picture would cost as much as a small JPEG."""
+    most = min(_CHUNK, _CHUNK_BYTES // (3 * side * side), len(split) // (_CHUNKS_A_CORE * (os.cpu_count() or 1)))
+    picture = tf.TensorSpec((side, side, 3), tf.uint8)
+
+    def decoded(chunk: tf.Tensor) -> tf.Tensor:
+        return tf.map_fn(lambda item: read(split.read(item)), chunk, fn_output_signature=picture, parallel_iterations=1)
+
+    chunks = split.open_at(split.positions).batch(max(1, most))
+    return chunks.map(decoded, num_parallel_calls=tf.data.AUTOTUNE).prefetch(2)
 
 
 def _are_plain(split: Split) -> np.ndarray:
-    """Which files are plain JPEGs, bool [n]; one that cannot be read is not."""
-    if split.paths is None:
-        return np.array([jpeg.is_plain(encoded) for encoded in split.encoded().as_numpy_iterator()], bool)
-    with concurrent.futures.ThreadPoolExecutor(_READERS) as pool:
-        return np.fromiter(pool.map(_file_is_plain, split.paths), bool, count=len(split))
-
-
-def _file_is_plain(path: bytes) -> bool:
-    try:
-        with open(path, "rb") as stream:
-            return jpeg.is_plain(stream.read(exif.HEAD))
-    except OSError:
-        return False
+    """Which files are plain JPEGs, bool [n]."""
+    if split.plain is not None:
+        return split.plain
+    return np.array([jpeg.is_plain(encoded) for encoded in split.encoded().as_numpy_iterator()], bool)
 
 
 def _name_unreadable(split: Split, read: Decoder, start: int) -> str:

@@ -14,15 +14,20 @@ from collections.abc import Mapping
 from pathlib import Path
 
 # Raise this when a file could be judged differently: verdicts given before are not used any more.
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """`reason`: why a file cannot be used, in a few words, or None. `digest`: of its bytes, None if unread."""
+    """What the examination of a file found.
+
+    `digest`: of its bytes, None if unread. `reason`: why it cannot be used, in a few words, or None. `plain`: whether
+    it is `jpeg.is_plain`.
+    """
 
     digest: str | None
     reason: str | None = None
+    plain: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +48,7 @@ def load(path: Path) -> dict[str, tuple[Stamp, Verdict]]:
     """The verdicts by path; none where there is no such file, or one that does not hold verdicts."""
     try:
         rows = json.loads(path.read_text())
-        return {name: (Stamp(size, time), Verdict(digest, why)) for name, (size, time, digest, why) in rows.items()}
+        return {name: (Stamp(*stamp), Verdict(*verdict)) for name, (stamp, verdict) in rows.items()}
     except (OSError, ValueError, AttributeError, TypeError):
         return {}
 
@@ -55,8 +60,7 @@ def save(path: Path, verdicts: Mapping[str, tuple[Stamp, Verdict]]) -> None:
       OSError: no room, no permission.
     """
     rows = {
-        name: (stamp.size, stamp.changed_ns, verdict.digest, verdict.reason)
-        for name, (stamp, verdict) in verdicts.items()
+        name: (dataclasses.astuple(stamp), dataclasses.astuple(verdict)) for name, (stamp, verdict) in verdicts.items()
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=".tmp")

@@ -15,8 +15,8 @@ exif headers standard_error verdicts listing folder split affine beta rectangles
 jpeg random_affine color erasing mixing materials
 decode resized_crop rendering rendered_builder
 class_weights augment encoded resources planner duplicates grouping
-tfds_source filling disk_cache bad_images examine survey
-file_source loose
+tfds_source filling bad_images examine survey
+file_source disk_cache loose
 source cache
 pipeline tiers
 """

@@ -20,6 +20,11 @@ _PREPROCESSING = {
     "densenet": "torch",
 }
 
+_DEPTHWISE = (
+    *("mobilenet", "mobilenet_v2", "mobilenet_v3", "efficientnet", "efficientnet_v2", "xception", "nasnet"),
+    "convnext",
+)
+
 # Input sides that are not 224.
 _SIZES = {
     **{"vgg_nano": 96, "NASNetLarge": 331},
@@ -45,6 +50,15 @@ def names() -> list[str]:
 def is_file(backbone: str) -> bool:
     """Whether the backbone is a saved model rather than a name."""
     return backbone.endswith(".keras")
+
+
+def is_depthwise(backbone: str) -> bool:
+    """Whether a network by name convolves depthwise; False for a saved model, which is not opened for this.
+
+    Raises:
+      ValueError: an unknown name.
+    """
+    return not is_file(backbone) and _module(backbone) in _DEPTHWISE
 
 
 def default_size(backbone: str) -> int:
@@ -172,7 +186,11 @@ def preprocessing_kind(backbone: str) -> str:
     """`caffe`, `tf`, `torch` or `inside`: the preprocessing a backbone's weights expect."""
     if is_file(backbone):
         return "inside"
-    return _PREPROCESSING[_constructor(backbone).__module__.rsplit(".", 1)[-1]]
+    return _PREPROCESSING[_module(backbone)]
+
+
+def _module(backbone: str) -> str:
+    return _constructor(backbone).__module__.rsplit(".", 1)[-1]
 
 
 def _constructor(backbone: str) -> Any:

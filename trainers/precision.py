@@ -8,11 +8,17 @@ import keras
 import tensorflow as tf
 
 
-def resolve(name: str, *, on_gpu: bool) -> str:
+def resolve(name: str, *, on_gpu: bool, depthwise: bool) -> str:
     """The policy that `auto` stands for on this hardware; any other name as it is.
 
     bfloat16 where the hardware computes in it (NVIDIA compute capability 8.0 on, CPUs with AVX512-BF16 or
     AMX), float16 on GPUs from 7.0 on, float32 otherwise. No loss scaling is needed in bfloat16.
+
+    Args:
+      name: a policy, or `auto`.
+      on_gpu: whether GPUs compute.
+      depthwise: whether the network convolves depthwise. On a CPU it then stays in float32: TensorFlow's gradient
+        of a depthwise convolution is several times slower in bfloat16 (benchmarks/train_step.py).
     """
     if name != "auto":
         return name
@@ -22,7 +28,7 @@ def resolve(name: str, *, on_gpu: bool) -> str:
         if capability >= (8, 0):
             return "mixed_bfloat16"
         return "mixed_float16" if capability >= (7, 0) else "float32"
-    return "mixed_bfloat16" if cpu_has_bfloat16() else "float32"
+    return "mixed_bfloat16" if cpu_has_bfloat16() and not depthwise else "float32"
 
 
 def cpu_has_bfloat16() -> bool:

@@ -25,7 +25,9 @@ def settle(config: TrainConfig, workdir: Workdir, *, on_gpu: bool) -> TrainConfi
         size = earlier.get("image_size") or backbones.default_size(config.model.backbone)
         data = dataclasses.replace(data, image_size=size)
     if runtime.mixed_precision == "auto":
-        policy = earlier.get("mixed_precision") or precision.resolve("auto", on_gpu=on_gpu)
+        policy = earlier.get("mixed_precision") or precision.resolve(
+            "auto", on_gpu=on_gpu, depthwise=backbones.is_depthwise(config.model.backbone)
+        )
         runtime = dataclasses.replace(runtime, mixed_precision=policy)
     return dataclasses.replace(config, data=data, runtime=runtime)
 

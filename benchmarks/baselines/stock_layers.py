@@ -1,6 +1,7 @@
 """What Keras and TensorFlow offer for the same warp: the stock layers, and the one operation below them."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -64,3 +65,14 @@ def transforms(layer: RandomAffine, *, count: int, side: int, seed: tf.Tensor) -
     a0, b0 = a0 * (1 - 2 * sideways), b0 * (1 - 2 * sideways)
     a1, b1 = a1 * (1 - 2 * upside), b1 * (1 - 2 * upside)
     return tf.stack([a0, a1, a2, b0, b1, b2, tf.zeros_like(a0), tf.zeros_like(a0)], axis=-1)
+
+
+def from_directory(folder: Path, *, batch_size: int, side: int) -> Callable[[], Any]:
+    """A pass over the pictures below `folder`, read by Keras and augmented in tf.data."""
+    files = keras.utils.image_dataset_from_directory(
+        str(folder), image_size=(side, side), batch_size=batch_size, verbose=False
+    )
+    stack = create()
+    augmented = files.map(lambda x, y: (stack(x, training=True), y), num_parallel_calls=tf.data.AUTOTUNE)
+    batches = augmented.prefetch(tf.data.AUTOTUNE)
+    return lambda: [images.shape for images, _ in batches]

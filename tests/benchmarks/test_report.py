@@ -18,6 +18,7 @@ _RESULT = {
     "hardware": "16 cores of AMD EPYC; NVIDIA H200",
     "software": "Python 3.11.7, TensorFlow 2.21.0, Keras 3.15.1",
     "date": "2026-11-23",
+    "command": "python -m benchmarks.augmentation --image_dir=...",
     "question": "Augmentation",
     "left_out": "Decoding is left out.",
     "rows": [_row("base", 100.0, 1.0), _row("ours", 2500.0, 25.0, of_peak=0.25)],
@@ -34,11 +35,26 @@ def test_a_table_has_a_column_for_every_further_key():
 
 
 def test_the_page_names_the_hardware_the_date_and_what_is_left_out():
-    text = report.page({"augmentation": _RESULT}, picture="h.png", command="python -m x", pictures="photos")
+    text = report.page({"augmentation": _RESULT}, picture="h.png")
     assert text.startswith("# 16 cores of AMD EPYC; NVIDIA H200, 2026-11-23\n")
-    for part in ("Made by `python -m x` on photos.", "](h.png)", "## Augmentation (`benchmarks.augmentation`)"):
+    for part in ("](h.png)", "## Augmentation\n\n`python -m benchmarks.augmentation --image_dir=...`\n"):
         assert part in text
     assert text.endswith("| 0.25 |\n\nDecoding is left out.\n")
+
+
+def test_the_page_is_made_of_results_that_are_there(tmp_path, capsys):
+    (tmp_path / "augmentation.json").write_text(json.dumps(_RESULT))
+    report.main(["report", f"--results={tmp_path}", f"--output={tmp_path / 'page'}"])
+    assert {file.suffix for file in (tmp_path / "page").iterdir()} == {".md", ".png"}
+    with pytest.raises(SystemExit):
+        report.main(["report", f"--results={tmp_path / 'page'}"])
+    assert "results must be a folder with" in capsys.readouterr().err
+
+
+def test_a_command_is_shown_without_the_paths_of_the_machine():
+    argv = ["/home/me/benchmarks/train_step.py", "--json=/tmp/x", "--image_dir=/home/me/photos", "--image_size=160"]
+    shown = results_file.command([*argv, "--weights=none"])
+    assert shown == "python -m benchmarks.train_step --image_dir=... --image_size=160 --weights=none"
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,7 @@ def _open(photos, data_dir, **settings):
 
 
 def _files(data_dir):
+    disk_cache.wait_until_kept()
     return sorted(path.name for path in (data_dir / "decoded").glob("*.uint8"))
 
 

@@ -1,6 +1,9 @@
 """Backbones: the right preprocessing, sizes, parameters and messages."""
 
 import importlib
+import inspect
+import re
+import sys
 
 import keras
 import numpy as np
@@ -139,3 +142,11 @@ def test_a_file_of_weights_that_does_not_fit_gets_a_finished_sentence(tmp_path, 
     with pytest.raises(ValueError, match=f"^it does not fit: .*{reason}") as caught:
         weights_file.load(network(2), tmp_path / file, refusal="it does not fit")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("backbone", backbones.names())
+def test_depthwise_networks_are_known(backbone):
+    module = sys.modules[getattr(keras.applications, backbone, backbones.vgg_nano).__module__]
+    assert backbones.is_depthwise(backbone) == bool(
+        re.search(r"(Depthwise|Separable)Conv2D", inspect.getsource(module))
+    )

@@ -1,0 +1,52 @@
+"""What the command line says of every kind of bad image, as a table: `python -m tests.bad_images_table`"""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.ftdata import bad_files
+
+_ROOT = Path(__file__).parent.parent
+_SMALL = (
+    *("--backbone=vgg_nano", "--weights=none", "--image_size=32", "--batch_size=4", "--steps_per_epoch=2"),
+    *("--transfer_epochs=1", "--finetune_epochs=1", "--cache=memory", "--tensorboard=false"),
+)
+
+
+def main() -> None:
+    """Prints a row for each kind alone, for all that are unusual but good, and for all that are bad, left out."""
+    made = {**bad_files.BAD, **bad_files.UNREADABLE}
+    print("| input | message | exit code |\n|---|---|---|")
+    for name, (file, content, _) in made.items():
+        if name != "no permission":  # which stops everybody but root
+            _row(name, {file: content})
+    _row("every unusual image", {f"{number}{file}": made for number, (file, made) in _numbered(bad_files.GOOD)})
+    _row(
+        "every bad image, left out", {f"{number}{file}": made for number, (file, made, _) in _numbered(made)}, skip=True
+    )
+
+
+def _numbered(kinds: dict) -> list:
+    return [(number if len(kind[0]) < 200 else "", kind) for number, kind in enumerate(kinds.values())]
+
+
+def _row(name: str, files: dict[str, bytes | Callable[[Path], None]], *, skip: bool = False) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        root = bad_files.write_good(Path(folder) / "photos")
+        for file, content in files.items():
+            path = root / "blue" / file
+            path.write_bytes(content) if isinstance(content, bytes) else content(path)
+        command = [sys.executable, "-m", "trainers.main", f"--image_dir={root}", f"--model_dir={folder}/run"]
+        flags = [*_SMALL, f"--data_dir={folder}/data", "--on_bad_image=skip" if skip else "--on_bad_image=error"]
+        run = subprocess.run([*command, *flags], cwd=_ROOT, capture_output=True, text=True)
+        trained = (Path(folder) / "run/finetune/metrics.json").is_file()
+    lines = [line.strip() for line in (run.stderr if run.returncode else run.stdout).splitlines() if line.strip()]
+    told = [line for line in lines if any(word in line for word in ("blue/", "training and", "left out"))]
+    said = "; ".join(line.replace(folder, "").replace("|", "/") for line in told[:3])
+    print(f"| {name} | {said}{'; trained, evaluated' if trained else ''} | {run.returncode} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
