@@ -17,7 +17,6 @@ _LONGEST_JSON = 10_000  # characters
 _DATA_FLAGS = ("dataset", "image_dir", "labels_csv")
 _PLANNED = {  # values that are designed but not built yet
     "phase": ("all", "evaluate", "predict", "export"),
-    "distribution_strategy": ("multi_worker_mirrored", "tpu"),
 }
 
 

@@ -21,9 +21,12 @@ source cache
 pipeline tiers
 """
 _TRAINERS = """
-config verdict interrupt lock writer event_files clock
+config verdict interrupt lock writer event_files clock cluster channel
+rendezvous
+team
+agreement
 workdir divergence strategy precision schedule vgg_nano weights_file fingerprint hparams
-backbones
+backbones together
 model optimizer starting_point
 phases
 step progress
