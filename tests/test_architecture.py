@@ -14,7 +14,7 @@ config quiet
 exif headers standard_error verdicts listing folder split affine beta rectangles sampled_layer backgrounds outlines
 jpeg random_affine color erasing mixing materials
 decode resized_crop rendering rendered_builder
-class_weights augment encoded resources planner duplicates grouping
+class_weights augment encoded resources planner duplicates grouping on_demand
 tfds_source filling disk_cache bad_images examine survey
 file_source
 source cache

@@ -89,7 +89,7 @@ def _run(
     job = Job(config, source, weights, devices, workdir, stop=stop, team=team)
     _describe(job)
     built = training.build_first(job)
-    pictures = tiers.open_all(source, config.data, on_gpu=strategy.runs_on_gpu(devices))
+    pictures = tiers.open_all(source, config.data, on_gpu=strategy.runs_on_gpu(devices), workers=team.size)
     job = dataclasses.replace(job, pictures=pictures)
     if team.is_chief:
         record.start(workdir, config, decided_by, command_line=command_line)  # all that can be refused was looked at
@@ -228,7 +228,8 @@ def _say_where(job: Job, metrics: dict[str, Any]) -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
     held = [pictures.tensor for pictures in job.pictures.values() if pictures.tensor is not None]
     cached = sum(np.prod(tensor.shape) for tensor in held) / 2**20
-    print(f"peak memory {peak:.0f} MiB, of which {cached:.0f} MiB are decoded images (in {job.pictures['train'].tier})")
+    images = f", of which {cached:.0f} MiB are decoded images (in {job.pictures['train'].tier})" if held else ""
+    print(f"peak memory {peak:.0f} MiB{images}")
     print(
         f"everything is in {job.workdir.root}; watch it with: tensorboard --logdir={job.workdir.root / 'logs'}",
         flush=True,

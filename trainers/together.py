@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from ftdata.source import Source
-from trainers import cluster, fingerprint, strategy
+from trainers import cluster, fingerprint, interrupt, strategy
 from trainers.config import OTHER_PHASES, TrainConfig, settings
 from trainers.team import Team, joined
 
@@ -33,7 +33,9 @@ def start(config: TrainConfig) -> Iterator[tuple[Team, tf.distribute.Strategy]]:
             print(f"worker {found.index} of {len(found.workers)} at {found.workers[found.index]}", flush=True)
         if not team.is_chief:
             stack.enter_context(contextlib.redirect_stdout(stack.enter_context(open(os.devnull, "w"))))
-        yield team, strategy.create(name, found)
+        devices = strategy.create(name, found)
+        interrupt.listen_again()
+        yield team, devices
 
 
 def check_data(team: Team, source: Source) -> None:

@@ -67,8 +67,10 @@ WRONG = [
     (["--group_pattern=("], "--group_pattern must be a regular expression, got '(': "),
     # what is designed but not there yet
     (["--phase=export"], "--phase=export is not built yet; today: pretrain, transfer, finetune, check"),
-    (),
-    (["--distribution_strategy=two"], "--distribution_strategy must be one of auto, one_device, mirrored, got 'two'"),
+    (
+        ["--distribution_strategy=two"],
+        "--distribution_strategy must be one of auto, one_device, mirrored, multi_worker_mirrored, tpu, got 'two'",
+    ),
     # what is no flag
     (["photos"], "'photos' is not a flag; flags are written --name=value"),
     (["--image_dir", "photos", "more"], "'more' is not a flag"),
