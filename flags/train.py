@@ -15,9 +15,6 @@ from trainers.config import USING_PHASES, TrainConfig, settings
 _PRESETS = Path(__file__).parent / "presets"
 _LONGEST_JSON = 10_000  # characters
 _DATA_FLAGS = ("dataset", "image_dir", "labels_csv")
-_PLANNED = {  # values that are designed but not built yet
-    "distribution_strategy": ("multi_worker_mirrored", "tpu"),
-}
 
 
 class FlagError(ValueError):
@@ -40,7 +37,7 @@ def define(flag_values: flags.FlagValues) -> None:
             flags.DEFINE_integer(field.name, None, text, **options)
         elif kind is float:
             flags.DEFINE_float(field.name, None, text, **options)
-        elif choices and kind is str and field.name not in _PLANNED:
+        elif choices and kind is str:
             flags.DEFINE_enum(field.name, None, choices, text, **options)
         else:  # strings; and lists and JSON, which are read below
             flags.DEFINE_string(field.name, None, text, **options)
@@ -59,10 +56,6 @@ def parse(argv: list[str]) -> tuple[TrainConfig, set[str]]:
     if any(argument in ("--help", "-help", "-h", "--helpfull", "--helpshort") for argument in argv[1:]):
         raise HelpRequested(_help())
     given = _read(argv[1:])
-    for name, planned in _PLANNED.items():
-        if given.get(name) in planned:
-            field = next(field for field, _ in settings(TrainConfig()) if field.name == name)
-            raise FlagError(f"--{name}={given[name]} is not built yet; today: {', '.join(field.metadata['choices'])}")
     preset = given.get("preset") or _default_preset(given)
     values = _read([f"--flagfile={_preset_file(preset)}"]) if preset else {}
     if any(given.get(name) for name in _DATA_FLAGS):  # the user's data replaces the preset's

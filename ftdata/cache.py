@@ -18,6 +18,7 @@ from ftdata.config import DataConfig
 from ftdata.decode import Decoding
 from ftdata.encoded import Split
 from ftdata.filling import fill
+from ftdata.on_demand import remembering
 
 
 def _no_stream() -> tf.data.Dataset:
@@ -50,13 +51,15 @@ class Pictures:
             return np.stack([found[position] for position in index])
 
 
-def open_pictures(split: Split, config: DataConfig, *, tier: str) -> Pictures:
+def open_pictures(split: Split, config: DataConfig, *, tier: str, workers: int = 1) -> Pictures:
     """Decodes a split into a tier, or makes it ready to be decoded on the fly.
 
     Args:
       split: what to decode; its order is kept.
       config: `image_size` (set) and the other decode settings; `data_dir`, where tier `disk` keeps its files.
       tier: one of `planner.TIERS`; `device` rests in host memory until the training step takes it over.
+      workers: how many processes read parts of these pictures. With several, files in the tier `memory` are
+        decoded when they are first asked for.
 
     Raises:
       ValueError: a file that cannot be read or decoded; the message names it.
@@ -65,11 +68,15 @@ def open_pictures(split: Split, config: DataConfig, *, tier: str) -> Pictures:
     if tier == "disk" and len(split):
         images = disk_cache.mapped(split, config, folder=folder(config), fill=fill)
         return held(tf.experimental.dlpack.from_dlpack(np.asarray(images).__dlpack__()), tier=tier)
+    how = Decoding.of(config)
+    if tier == "memory" and workers > 1 and split.paths is not None:
+        images = _page_aligned((len(split), how.image_size, how.image_size, 3))
+        return Pictures(tier, at=remembering(_file_decoder(split, how), images))
     if tier != "none":
         return held(in_memory(split, config), tier=tier)
     if split.paths is not None:
-        return Pictures(tier, at=_file_decoder(split, Decoding.of(config)))
-    return Pictures(tier, stream=lambda: split.encoded().enumerate(), decode=Decoding.of(config).any_format)
+        return Pictures(tier, at=_file_decoder(split, how))
+    return Pictures(tier, stream=lambda: split.encoded().enumerate(), decode=how.any_format)
 
 
 def held(tensor: tf.Tensor, *, tier: str = "memory") -> Pictures:

@@ -11,17 +11,19 @@ SPLITS = ("train", "validation", "test")
 
 
 def open_all(
-    source: Source, config: DataConfig, *, on_gpu: bool, say: Callable[[str], None] = print
+    source: Source, config: DataConfig, *, on_gpu: bool, workers: int = 1, say: Callable[[str], None] = print
 ) -> dict[str, Pictures]:
     """The pictures of each split, by its name.
 
     Prints the plan in a line. A tier that has no room after all is said, and the next slower one is tried. In
-    the tier `device` the held-out splits, which are read once an epoch, stay in host memory.
+    the tier `device` the held-out splits, which are read once an epoch, stay in host memory. Several workers take
+    that tier only if they are asked to, for each would decode every picture for it.
 
     Args:
       source: the splits.
       config: `cache` and the decode settings.
       on_gpu: whether there is accelerator memory to use.
+      workers: how many processes share the pictures.
       say: where lines go.
 
     Raises:
@@ -29,11 +31,11 @@ def open_all(
       OSError, MemoryError: the tier that was asked for has no room.
     """
     held_out = len(source.validation) + len(source.test)
-    chosen = cache.plan(config, train=len(source.train), held_out=held_out, on_gpu=on_gpu)
+    chosen = cache.plan(config, train=len(source.train), held_out=held_out, on_gpu=on_gpu and workers == 1)
     say(f"  cache: {chosen.reason}")
     for tier, slower in zip(chosen.tiers, (*chosen.tiers[1:], None), strict=True):
         try:
-            return {name: _open(source, config, name, tier) for name in SPLITS}
+            return {name: _open(source, config, name, tier, workers) for name in SPLITS}
         except (OSError, MemoryError) as error:
             if slower is None:
                 raise
@@ -41,7 +43,7 @@ def open_all(
     raise AssertionError("a plan names a tier")
 
 
-def _open(source: Source, config: DataConfig, name: str, tier: str) -> Pictures:
+def _open(source: Source, config: DataConfig, name: str, tier: str, workers: int) -> Pictures:
     if tier == "device" and name != "train":
         tier = "memory"
-    return cache.open_pictures(getattr(source, name), config, tier=tier)
+    return cache.open_pictures(getattr(source, name), config, tier=tier, workers=workers)

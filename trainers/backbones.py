@@ -1,4 +1,4 @@
-"""name -> a backbone without its top, the preprocessing its weights expect, and its input size."""
+"""name -> a backbone without its top, and its input size."""
 
 import inspect
 from collections.abc import Mapping
@@ -10,20 +10,8 @@ import keras
 from trainers import precision, weights_file
 from trainers.vgg_nano import vgg_nano
 
-# What the weights of each module of Keras Applications expect, as its own preprocess_input computes it.
-# `inside`: the network starts with its own Rescaling or Normalization and takes pixels 0..255.
-_PREPROCESSING = {
-    **dict.fromkeys(("vgg16", "vgg19", "resnet"), "caffe"),
-    **dict.fromkeys(("resnet_v2", "inception_v3", "inception_resnet_v2", "xception", "nasnet"), "tf"),
-    **dict.fromkeys(("mobilenet", "mobilenet_v2", "vgg_nano"), "tf"),
-    **dict.fromkeys(("efficientnet", "efficientnet_v2", "convnext", "mobilenet_v3"), "inside"),
-    "densenet": "torch",
-}
-
-_DEPTHWISE = (
-    *("mobilenet", "mobilenet_v2", "mobilenet_v3", "efficientnet", "efficientnet_v2", "xception", "nasnet"),
-    "convnext",
-)
+# Modules whose networks convolve depthwise (a test reads their source).
+_DEPTHWISE = ("mobilenet", "mobilenet_v2", "mobilenet_v3", "efficientnet", "efficientnet_v2", "xception", "nasnet")
 
 # Input sides that are not 224.
 _SIZES = {
@@ -52,13 +40,22 @@ def is_file(backbone: str) -> bool:
     return backbone.endswith(".keras")
 
 
+def module(backbone: str) -> str:
+    """The module of Keras Applications that makes it, `vgg_nano`, or empty for a saved model.
+
+    Raises:
+      ValueError: an unknown name.
+    """
+    return "" if is_file(backbone) else _constructor(backbone).__module__.rsplit(".", 1)[-1]
+
+
 def is_depthwise(backbone: str) -> bool:
     """Whether a network by name convolves depthwise; False for a saved model, which is not opened for this.
 
     Raises:
       ValueError: an unknown name.
     """
-    return not is_file(backbone) and _module(backbone) in _DEPTHWISE
+    return module(backbone) in _DEPTHWISE
 
 
 def default_size(backbone: str) -> int:
@@ -154,43 +151,6 @@ def create(
         path = _OBJECTS_WEIGHTS if weights == "objects" else Path(weights).expanduser()
         weights_file.load(model, path, refusal=f"weights {path} do not fit the backbone {backbone}")
     return model
-
-
-def preprocess(inputs: Any, *, backbone: str, mode: str) -> Any:
-    """Puts the preprocessing in front, as stock Keras layers in float32.
-
-    Args:
-      inputs: symbolic float32 [batch, height, width, 3], RGB pixels 0..255.
-      backbone: whose preprocessing.
-      mode: `backbone`, or `rescale` for pixels / 255.
-    """
-    layers = keras.layers
-    kind = "rescale" if mode == "rescale" else preprocessing_kind(backbone)
-    if kind == "rescale":
-        return layers.Rescaling(1 / 255, dtype="float32", name="rescale")(inputs)
-    if kind == "tf":
-        return layers.Rescaling(1 / 127.5, offset=-1.0, dtype="float32", name="to_plus_minus_one")(inputs)
-    if kind == "caffe":  # BGR, the means of ImageNet subtracted, no scaling
-        means = [-103.939, -116.779, -123.68]
-        bgr = keras.ops.flip(inputs, axis=-1)
-        return layers.Rescaling(1.0, offset=means, dtype="float32", name="subtract_means")(bgr)
-    if kind == "torch":
-        mean, deviation = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-        scale = [1 / (255 * value) for value in deviation]
-        offset = [-m / value for m, value in zip(mean, deviation, strict=True)]
-        return layers.Rescaling(scale, offset=offset, dtype="float32", name="standardize")(inputs)
-    return inputs
-
-
-def preprocessing_kind(backbone: str) -> str:
-    """`caffe`, `tf`, `torch` or `inside`: the preprocessing a backbone's weights expect."""
-    if is_file(backbone):
-        return "inside"
-    return _PREPROCESSING[_module(backbone)]
-
-
-def _module(backbone: str) -> str:
-    return _constructor(backbone).__module__.rsplit(".", 1)[-1]
 
 
 def _constructor(backbone: str) -> Any:

@@ -95,7 +95,14 @@ class RuntimeConfig:
     distribution_strategy: str = setting(
         "auto",
         "how the devices share the work",
-        choices=("auto", "one_device", "mirrored"),
+        choices=("auto", "one_device", "mirrored", "multi_worker_mirrored", "tpu"),
+        affects=NOTHING,
+    )
+    worker_timeout_s: float = setting(
+        60.0,
+        "seconds of silence after which another worker counts as dead",
+        minimum=1.0,
+        maximum=86_400.0,
         affects=NOTHING,
     )
     mixed_precision: str = setting(

@@ -36,16 +36,32 @@ class Evaluation:
         return float(-np.mean(np.log(np.maximum(right, 1e-30))))
 
 
+@dataclasses.dataclass(frozen=True)
+class Summary:
+    """What the chief of several workers, who has the scores, tells the others of them."""
+
+    accuracy: float
+    loss: float
+
+
 def evaluate(step: EvaluationStep, batches: Iterable[Any], labels: np.ndarray) -> Evaluation:
     """Scores every picture of a split exactly once.
 
     Raises:
       RuntimeError: a picture was left out or counted twice.
     """
+    return assemble((step(batch) for batch in batches), labels)
+
+
+def assemble(parts: Iterable[tuple[np.ndarray, np.ndarray]], labels: np.ndarray) -> Evaluation:
+    """The scores of a split out of (index, logits) of some of its pictures each, int32 [k], float32 [k, num_classes].
+
+    Raises:
+      RuntimeError: a picture was left out or counted twice.
+    """
     scores: np.ndarray | None = None
     times = np.zeros(len(labels), int)
-    for batch in batches:
-        index, logits = step(batch)
+    for index, logits in parts:
         if scores is None:
             scores = np.zeros((len(labels), logits.shape[1]))
         scores[index] = logits

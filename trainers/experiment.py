@@ -20,6 +20,7 @@ from ftdata.source import Source, open_source
 from trainers import (
     assessment,
     check,
+    cluster,
     export,
     figures,
     lock,
@@ -28,11 +29,13 @@ from trainers import (
     record,
     starting_point,
     strategy,
+    together,
     training,
 )
 from trainers.config import TrainConfig, without_effect
 from trainers.interrupt import StopRequest
 from trainers.job import Job
+from trainers.team import Team
 from trainers.verdict import verdict
 from trainers.workdir import Workdir, remove_leftovers, write_atomically
 
@@ -69,15 +72,21 @@ def run(
         trained = run(
             dataclasses.replace(config, phase="finetune"), callbacks=callbacks, command_line=command_line, stop=stop
         )
-        return {**trained, "export": export.run(config)}
+        found = cluster.find(config.runtime.distribution_strategy)
+        return trained if found and found.index else {**trained, "export": export.run(config)}
     workdir = Workdir(Path(config.model_dir).expanduser())
-    workdir.check()
-    starting_point.check(config)
-    if config.phase == "check":  # writes nothing, so it may look at a folder in use
-        return _run(config, workdir, callbacks, command_line, stop or StopRequest())
-    with lock.only_writer(workdir.root):
-        remove_leftovers(workdir)
-        return _run(config, workdir, callbacks, command_line, stop or StopRequest())
+    with together.start(config) as (team, devices):
+        parts = (config, workdir, callbacks, command_line, stop or StopRequest(), team, devices)
+        if not team.is_chief:
+            starting_point.check(config)
+            return _run(*parts)
+        workdir.check()
+        starting_point.check(config)
+        if config.phase == "check":  # writes nothing, so it may look at a folder in use
+            return _run(*parts)
+        with lock.only_writer(workdir.root):
+            remove_leftovers(workdir)
+            return _run(*parts)
 
 
 def _run(
@@ -86,10 +95,11 @@ def _run(
     callbacks: Sequence[keras.callbacks.Callback],
     command_line: Sequence[str],
     stop: StopRequest,
+    team: Team,
+    devices: tf.distribute.Strategy,
 ) -> dict[str, dict[str, Any]]:
-    devices = strategy.create(config.runtime.distribution_strategy)
     _check_batch(config, devices)
-    config = record.settle(config, workdir, on_gpu=strategy.runs_on_gpu(devices))
+    config = record.settle(config, workdir, on_gpu=strategy.runs_on_gpu(devices), team=team)
     checks = config.phase == "check"
     data = dataclasses.replace(config.data, on_bad_image="skip") if checks else config.data  # it names them all
     source = open_source(data, seed=config.seed)
@@ -97,16 +107,18 @@ def _run(
     starting_point.check_classes(config.model, source.class_names)
     if checks:
         return {"check": check.run(config, source, devices, workdir)}
-    decided_by = record.compare(workdir, config, source)
+    together.check_data(team, source)
+    decided_by = record.compare(workdir, config, source) if team.is_chief else {}
     weights = class_weights(source.train.labels, num_classes=len(source.class_names), mode=config.training.class_weight)
-    job = Job(config, source, weights, devices, workdir, stop=stop)
+    job = Job(config, source, weights, devices, workdir, stop=stop, team=team)
     _describe(job)
     built = training.build_first(job)
-    pictures = tiers.open_all(source, config.data, on_gpu=strategy.runs_on_gpu(devices))
+    pictures = tiers.open_all(source, config.data, on_gpu=strategy.runs_on_gpu(devices), workers=team.size)
     job = dataclasses.replace(job, pictures=pictures)
-    record.start(workdir, config, decided_by, command_line=command_line)  # all that can be refused has been looked at
-    _list_bad_images(source, workdir)
-    _draw_samples(job)
+    if team.is_chief:
+        record.start(workdir, config, decided_by, command_line=command_line)  # all that can be refused was looked at
+        _list_bad_images(source, workdir)
+        _draw_samples(job)
     results = {}
     for phase in phases.sequence(config.phase):
         network = built.pop(phase.name, None)
@@ -240,7 +252,8 @@ def _say_where(job: Job, metrics: dict[str, Any]) -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
     held = [pictures.tensor for pictures in job.pictures.values() if pictures.tensor is not None]
     cached = sum(np.prod(tensor.shape) for tensor in held) / 2**20
-    print(f"peak memory {peak:.0f} MiB, of which {cached:.0f} MiB are decoded images (in {job.pictures['train'].tier})")
+    images = f", of which {cached:.0f} MiB are decoded images (in {job.pictures['train'].tier})" if held else ""
+    print(f"peak memory {peak:.0f} MiB{images}")
     print(
         f"everything is in {job.workdir.root}; watch it with: tensorboard --logdir={job.workdir.root / 'logs'}",
         flush=True,

@@ -105,7 +105,9 @@ class Measured:
 
     def evaluate(self, name: str) -> Evaluation:
         """The scores of a split."""
-        return evaluate_split(name, self.job, self._score)
+        scores = evaluate_split(name, self.job, self._score)
+        assert isinstance(scores, Evaluation), "no other worker has a part of them"
+        return scores
 
 
 def fit_on_validation(measured: Measured) -> float | None:

@@ -81,6 +81,16 @@ def on_signals() -> Iterator[StopRequest]:
         listener.join()  # so that what it says comes before what the caller says
 
 
+def listen_again() -> None:
+    """Puts Python's handlers back in place, whatever they are: TensorFlow puts its own there in a cluster."""
+    if threading.current_thread() is not threading.main_thread():  # which alone handles signals
+        return
+    for number in _SIGNALS:
+        handler = signal.getsignal(number)
+        if handler is not None:  # None: not Python's affair
+            signal.signal(number, handler)
+
+
 def _listen(heard: int) -> None:
     """Reads the numbers of arriving signals, a byte each, until the other end is closed."""
     count = 0

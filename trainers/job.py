@@ -10,16 +10,21 @@ from ftdata import pipeline
 from ftdata.cache import Pictures
 from ftdata.source import Source
 from trainers import evaluate, record, strategy
+from trainers.agreement import Agreement
 from trainers.config import TrainConfig
-from trainers.evaluate import Evaluation
+from trainers.evaluate import Evaluation, Summary
 from trainers.interrupt import StopRequest
 from trainers.step import EvaluationStep
+from trainers.team import ALONE, Team
 from trainers.workdir import Workdir
 
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """Configuration, data, float32 weights of the classes, devices, files, and the pictures of each split once open."""
+    """Configuration, data, float32 weights of the classes, devices, files, and the pictures of each split once open.
+
+    Only the chief of a team uses the files.
+    """
 
     config: TrainConfig
     source: Source
@@ -28,6 +33,12 @@ class Job:
     workdir: Workdir
     pictures: dict[str, Pictures] = dataclasses.field(default_factory=dict)
     stop: StopRequest = dataclasses.field(default_factory=StopRequest)
+    team: Team = ALONE
+
+    @property
+    def agreement(self) -> Agreement:
+        """On when to stop; a new one, for a phase or an evaluation."""
+        return Agreement(self.stop, self.team)
 
     @property
     def compiled(self) -> str:
@@ -41,14 +52,26 @@ class Job:
 
     @property
     def shard(self) -> pipeline.Shard:
-        """All replicas are fed by this process."""
-        count = self.strategy.num_replicas_in_sync
-        return pipeline.Shard(first=0, count=count, total=count)
+        """This process feeds its own replicas; all workers have as many."""
+        total = self.strategy.num_replicas_in_sync
+        count = total // self.team.size
+        return pipeline.Shard(first=self.team.index * count, count=count, total=total)
 
 
-def evaluate_split(name: str, job: Job, score: EvaluationStep) -> Evaluation:
-    """Scores every picture of a split."""
+def evaluate_split(name: str, job: Job, score: EvaluationStep) -> Evaluation | Summary:
+    """Scores every picture of a split: in the chief all scores, in other workers the sums."""
     labels = getattr(job.source, name).labels
     batch_size = job.config.training.batch_size
     dataset = pipeline.for_evaluation(job.pictures[name], labels, global_batch=batch_size, shard=job.shard)
-    return evaluate.evaluate(score, job.stop.between(job.distribute(dataset)), labels)
+    agreement = job.agreement
+    batches = agreement.between(job.distribute(dataset))
+    if not agreement.is_shared:
+        return evaluate.evaluate(score, batches, labels)
+    own = [score(batch) for batch in batches]
+    arrays = [np.concatenate(column) for column in zip(*own, strict=True)]
+    parts = agreement.gather(arrays)
+    if job.team.is_chief:
+        whole = evaluate.assemble(((index, logits) for index, logits in parts), labels)
+        job.team.from_chief(lambda: {"accuracy": whole.accuracy, "loss": whole.loss})
+        return whole
+    return Summary(**job.team.from_chief(dict))

@@ -16,6 +16,7 @@ import numpy as np
 
 from trainers import checkpoint, divergence
 from trainers.progress import Progress, write_history
+from trainers.team import Team
 from trainers.workdir import PhaseDir, WriteFailed, temporary_name, write_atomically
 from trainers.writer import BackgroundWriter
 
@@ -116,3 +117,45 @@ class Keeper:
         finally:
             for unused in self.files.checkpoints.glob(".tmp-*-best-*"):  # no checkpoint came to hold it
                 unused.unlink(missing_ok=True)
+
+
+class Follower:
+    """In the place of a Keeper in a worker that writes nothing: the chief keeps what all of them train."""
+
+    def __init__(self) -> None:
+        self.step = 0
+
+    def keep_best(self, progress: Progress, *, write: Callable[[Path], Any]) -> None:
+        """The chief's affair."""
+
+    def save(self, progress: Progress) -> None:
+        """Notes the step."""
+        self.step = progress.step
+
+    def finish(self, progress: Progress) -> None:
+        """Nothing is being written."""
+
+    def __enter__(self) -> "Follower":
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        pass
+
+
+def restore(keeper: Keeper | Follower, *, model: keras.Model, team: Team) -> Progress:
+    """Takes up the chief's newest checkpoint, or its start of the phase, in every worker.
+
+    Args:
+      keeper: the chief's Keeper, or the Follower of another worker.
+      model: of the keeper, with its optimizer.
+      team: of this process.
+    """
+
+    def state() -> dict[str, Any]:
+        assert isinstance(keeper, Keeper), "the chief has a Keeper"
+        return dataclasses.asdict(keeper.restore())
+
+    progress = Progress(**team.from_chief(state))
+    team.share([*model.weights, *model.optimizer.variables])
+    keeper.step = progress.step
+    return progress

@@ -14,11 +14,12 @@ import keras
 import numpy as np
 
 from trainers import divergence, optimizer
+from trainers.agreement import Agreement
 from trainers.callbacks import TensorBoardWriter
 from trainers.clock import Clock
-from trainers.evaluate import Evaluation
-from trainers.interrupt import Interrupted, StopRequest
-from trainers.keeper import Keeper
+from trainers.evaluate import Evaluation, Summary
+from trainers.interrupt import Interrupted
+from trainers.keeper import Follower, Keeper
 from trainers.progress import Progress
 from trainers.step import TrainStep
 
@@ -55,7 +56,7 @@ class Loop:
       keeper: saves the state.
       progress: where to go on.
       board: TensorBoard, if it is wanted.
-      stop: whether somebody asks to stop.
+      agreement: whether somebody asks to stop.
       callbacks: Keras callbacks.
     """
 
@@ -66,17 +67,17 @@ class Loop:
         model: keras.Model,
         train_step: TrainStep,
         batches: Callable[[int, int], Iterator[Any]],
-        validate: Callable[[], Evaluation] | None,
+        validate: Callable[[], Evaluation | Summary] | None,
         save_best: Callable[[Path], None],
-        keeper: Keeper,
+        keeper: Keeper | Follower,
         progress: Progress,
         board: TensorBoardWriter | None,
-        stop: StopRequest,
+        agreement: Agreement,
         callbacks: Sequence[keras.callbacks.Callback],
     ):
         self.plan, self.model, self.train_step = plan, model, train_step
         self.batches, self.validate, self.save_best = batches, validate, save_best
-        self.keeper, self.progress, self.board, self.stop = keeper, progress, board, stop
+        self.keeper, self.progress, self.board, self.agreement = keeper, progress, board, agreement
         parameters = {"epochs": plan.epochs, "steps": plan.steps_per_epoch, "verbose": 0}
         self.callbacks = keras.callbacks.CallbackList(list(callbacks), model=model, **parameters)
         self._clock = Clock(progress.clock)
@@ -94,7 +95,7 @@ class Loop:
         if progress.step:
             print(f"going on from step {progress.step} of {plan.total_steps}", flush=True)
         self.model.stop_training = progress.stopped
-        with self.stop.deferred(), self.keeper:
+        with self.agreement.stop.deferred(), self.keeper:
             self.callbacks.on_train_begin()
             try:
                 batches = self.batches(progress.step, plan.total_steps)
@@ -102,11 +103,11 @@ class Loop:
                     self._epoch(len(progress.history), batches)
             except Interrupted:
                 self._save()
-                self.keeper.finish(progress)
+                self._finish()
                 print(f"saved at step {progress.step} of {plan.total_steps}", flush=True)
                 raise
             self.callbacks.on_train_end()
-            self.keeper.finish(progress)
+            self._finish()
 
     def _epoch(self, epoch: int, batches: Iterator[Any]) -> None:
         plan, progress = self.plan, self.progress
@@ -114,12 +115,13 @@ class Loop:
         self.callbacks.on_epoch_begin(epoch)
         self._clock = clock = Clock(progress.clock)
         while progress.step < end:
-            self.stop.check()
+            self.agreement.check()
             rate = plan.rate(progress.step)
             batch = clock.wait_for(lambda: next(batches))
             in_epoch = progress.step % plan.steps_per_epoch
             self.callbacks.on_train_batch_begin(in_epoch)
             self._pending.append(self.train_step(batch, step=progress.step, learning_rate=rate))
+            self.agreement.note(self._pending[-1])
             progress.step += 1
             clock.step_done()
             logs = self._log_point(rate) if progress.step % plan.log_every_steps == 0 else {}
@@ -139,7 +141,7 @@ class Loop:
         """
         progress, scale = self.progress, optimizer.loss_scale(self.model.optimizer)
         for step, result in enumerate(self._pending, progress.step - len(self._pending) + 1):
-            values = np.asarray(result, np.float64)
+            values = np.asarray(result, np.float64)[:3]
             if scale is not None and not np.isfinite(values).all():
                 continue
             divergence.check_loss(values[0] / values[2], step=step)
@@ -161,7 +163,7 @@ class Loop:
         scale = optimizer.loss_scale(self.model.optimizer)
         return {} if scale is None else {"loss_scale": scale, "skipped_steps": self.progress.skipped_steps}
 
-    def _end_epoch(self, epoch: int, scores: Evaluation | None) -> None:
+    def _end_epoch(self, epoch: int, scores: Evaluation | Summary | None) -> None:
         progress = self.progress
         row: dict[str, Any] = {"epoch": epoch + 1, "step": progress.step, **_means(progress.totals)}
         row["validation_loss"] = scores.loss if scores else None
@@ -200,6 +202,11 @@ class Loop:
         if self.board:
             self.progress.event_files = self.board.flushed_sizes() or self.progress.event_files
         self.keeper.save(self.progress)
+
+    def _finish(self) -> None:
+        """Returns when the chief has written everything: before that nobody may leave, which would end it."""
+        self.keeper.finish(self.progress)
+        self.agreement.team.wait()
 
 
 def _rank(row: dict[str, Any], monitor: str) -> tuple[float, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from trainers import backbones, weights_file
+from trainers import backbones, preprocessing, weights_file
 from trainers.config import ModelConfig
 
 
@@ -43,7 +43,7 @@ def build(config: ModelConfig, *, num_classes: int, image_size: int, policy: str
         arguments=config.backbone_args,
     )
     pixels = keras.Input((image_size, image_size, 3), name="pixels", dtype="float32")
-    x = backbones.preprocess(pixels, backbone=config.backbone, mode=config.preprocessing)
+    x = preprocessing.apply(pixels, backbone=config.backbone, mode=config.preprocessing)
     x = base(x)
     model = keras.Model(pixels, _head(x, config, num_classes), name="classifier")
     if config.init_from:

@@ -2,7 +2,7 @@
 
 import keras
 
-from trainers import backbones
+from trainers import backbones, preprocessing
 from trainers.config import ModelConfig
 
 _CLASSES = 1000
@@ -30,7 +30,7 @@ def create(config: ModelConfig, *, image_size: int) -> keras.Model:
         arguments=config.backbone_args,
     )
     pixels = keras.Input((image_size, image_size, 3), name="pixels", dtype="float32")
-    scores = network(backbones.preprocess(pixels, backbone=config.backbone, mode=config.preprocessing))
+    scores = network(preprocessing.apply(pixels, backbone=config.backbone, mode=config.preprocessing))
     return keras.Model(pixels, scores, name="original")
 
 

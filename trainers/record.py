@@ -9,15 +9,30 @@ from ftdata.source import Source
 from trainers import backbones, fingerprint, phases, precision
 from trainers.config import TrainConfig, as_dict, deciding
 from trainers.step import COMPILE_AUGMENTATION, COMPILE_NOTHING, COMPILE_STEP
+from trainers.team import ALONE, Team
 from trainers.workdir import Workdir, read_json, write_json
 
 
-def settle(config: TrainConfig, workdir: Workdir, *, on_gpu: bool) -> TrainConfig:
-    """Replaces what is left to the program (image size, precision, compilation) by values.
+def settle(config: TrainConfig, workdir: Workdir, *, on_gpu: bool, team: Team = ALONE) -> TrainConfig:
+    """Replaces what is left to the program (image size, precision, compilation) by values: the chief's, in a team.
 
     What an earlier start in the same folder settled on is kept, so that a restart on a slightly different
     machine computes the same numbers.
     """
+
+    def values() -> list[Any]:
+        settled = _settle(config, workdir, on_gpu=on_gpu)
+        return [settled.data.image_size, settled.runtime.mixed_precision]
+
+    size, policy = team.from_chief(values)
+    return dataclasses.replace(
+        config,
+        data=dataclasses.replace(config.data, image_size=size),
+        runtime=dataclasses.replace(config.runtime, mixed_precision=policy),
+    )
+
+
+def _settle(config: TrainConfig, workdir: Workdir, *, on_gpu: bool) -> TrainConfig:
     is_bound = not config.overwrite and any(workdir.phase(name).is_begun for name in phases.PHASES)
     earlier = _recorded(workdir).get("settings", {}) if is_bound else {}
     data, runtime = config.data, config.runtime

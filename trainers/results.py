@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from trainers import callbacks as own_callbacks
 from trainers import checkpoint, figures, hparams, model, phases, reported
-from trainers.evaluate import Evaluation
+from trainers.evaluate import Evaluation, Summary
 from trainers.job import Job, evaluate_split
 from trainers.progress import Progress, read_history
 from trainers.step import EvaluationStep
@@ -25,11 +25,25 @@ def finish(
     board: own_callbacks.TensorBoardWriter | None,
 ) -> dict[str, Any]:
     """Evaluates the best epoch on the test set, once, and writes what the phase leaves behind."""
+    if job.team.is_chief:
+        model.load_weights(network, job.workdir.phase(phase.name).best)
+    job.team.share(network.weights)
+    test = evaluate_split("test", job, score)
+    return job.team.from_chief(lambda: _write(phase, job, network, test, progress, board))
+
+
+def _write(
+    phase: phases.Phase,
+    job: Job,
+    network: keras.Model,
+    test: Evaluation | Summary,
+    progress: Progress,
+    board: own_callbacks.TensorBoardWriter | None,
+) -> dict[str, Any]:
+    assert isinstance(test, Evaluation), "the chief has all scores"
     files, class_names = job.workdir.phase(phase.name), job.source.class_names
-    model.load_weights(network, files.best)
     if phase.name == "pretrain":
         write_atomically(files.backbone_weights, model.base_of(network).save_weights)
-    test = evaluate_split("test", job, score)
     metrics = _metrics(phase, network, progress, test, class_names)
     drawn = _draw(phase, job, test, progress, board)
     report = reported.write(job.workdir.evaluation, test, names=job.source.test.names, metrics=metrics, drawn=drawn)

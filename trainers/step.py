@@ -5,6 +5,7 @@ restart: augmentation parameters are drawn for the global batch, and the states 
 generators are assigned before the forward pass.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -25,7 +26,7 @@ class TrainStep:
     """Forward, backward and update for one global batch.
 
     `pictures`, uint8 [n, side, side, 3], are copied into the memory of every device (the cache tier `device`):
-    gathering, augmenting and training are then one program there.
+    gathering, augmenting and training are then one program there. What `asked` says is summed over all workers.
     """
 
     def __init__(
@@ -39,7 +40,9 @@ class TrainStep:
         label_smoothing: float,
         compiled: str,
         pictures: tf.Tensor | None = None,
+        asked: Callable[[], float] | None = None,
     ):
+        self._asked = asked
         self._resident = () if pictures is None else _on_every_device(pictures, strategy)
         self.model, self.logits = model, logits_of(model)
         self.optimizer, self.strategy = optimizer, strategy
@@ -64,21 +67,25 @@ class TrainStep:
           learning_rate: of this step.
 
         Returns:
-          float32 [3]: sum of the weighted losses, number of right answers, number of pictures.
+          float32 [3]: sum of the weighted losses, number of right answers, number of pictures. With `asked`,
+          float32 [4]: the sum of that too.
         """
         number, rate = tf.constant(step, tf.int32), tf.constant(learning_rate, tf.float32)
-        return self._run(batch, number, rate, self._resident)
+        asked = () if self._asked is None else (tf.constant([self._asked()], tf.float32),)
+        return self._run(batch, number, rate, self._resident, *asked)
 
-    def _distributed_step(self, batch: Batch, step: tf.Tensor, learning_rate: tf.Tensor, resident: Any) -> tf.Tensor:
+    def _distributed_step(
+        self, batch: Batch, step: tf.Tensor, learning_rate: tf.Tensor, resident: Any, *asked: tf.Tensor
+    ) -> tf.Tensor:
         self.optimizer.learning_rate.assign(learning_rate)
-        totals = self.strategy.run(self._replica_step, args=(batch, step, resident))
+        totals = self.strategy.run(self._replica_step, args=(batch, step, resident, *asked))
         return self.strategy.reduce(tf.distribute.ReduceOp.SUM, totals, axis=None)
 
-    def _replica_step(self, batch: Batch, step: tf.Tensor, resident: Any) -> tf.Tensor:
+    def _replica_step(self, batch: Batch, step: tf.Tensor, resident: Any, *asked: tf.Tensor) -> tf.Tensor:
         self._assign_seeds(step)
         gradients, totals = self._gradients(batch, step, resident)
         self.optimizer.apply(gradients, self.model.trainable_variables)
-        return totals
+        return tf.concat([totals, *asked], axis=0) if asked else totals
 
     def _assign_seeds(self, step: tf.Tensor) -> None:
         """Makes the next draw of every dropout layer a function of (seed, step, replica)."""
@@ -136,7 +143,7 @@ def _on_every_device(pictures: tf.Tensor, strategy: tf.distribute.Strategy) -> A
     devices = strategy.extended.worker_devices
 
     def copy(context: tf.distribute.experimental.ValueContext) -> tf.Tensor:
-        with tf.device(devices[context.replica_id_in_sync_group]):
+        with tf.device(devices[context.replica_id_in_sync_group % len(devices)]):  # those of this worker
             return tf.identity(pictures)
 
     return strategy.experimental_distribute_values_from_function(copy)

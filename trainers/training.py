@@ -10,10 +10,9 @@ import tensorflow as tf
 from ftdata import pipeline
 from ftdata.augment import Augmentation
 from trainers import callbacks as own_callbacks
-from trainers import divergence, figures, loop, model, optimizer, phases, results, schedule, strategy
-from trainers.evaluate import Evaluation
+from trainers import divergence, figures, keeper, loop, model, optimizer, phases, results, schedule, strategy
+from trainers.evaluate import Evaluation, Summary
 from trainers.job import Job, evaluate_split
-from trainers.keeper import Keeper
 from trainers.progress import Progress
 from trainers.step import EvaluationStep, TrainStep
 from trainers.workdir import read_json
@@ -24,10 +23,12 @@ def build_first(job: Job) -> dict[str, keras.Model]:
 
     Building it early finds settings of the model that cannot be used before the pictures are decoded.
     """
-    for phase in phases.sequence(job.config.phase):
-        if job.config.overwrite or not job.workdir.phase(phase.name).metrics.is_file():
-            return {phase.name: _build(phase, job)}
-    return {}
+
+    def unfinished() -> list[str]:
+        names = [phase.name for phase in phases.sequence(job.config.phase)]
+        return [name for name in names if job.config.overwrite or not job.workdir.phase(name).metrics.is_file()]
+
+    return {name: _build(phases.PHASES[name], job) for name in job.team.from_chief(unfinished)[:1]}
 
 
 def run_phase(
@@ -42,7 +43,7 @@ def run_phase(
       callbacks: further Keras callbacks.
     """
     files = job.workdir.phase(phase.name)
-    finished = read_json(files.metrics)
+    finished = job.team.from_chief(lambda: read_json(files.metrics))
     if finished:
         print(f"{phase.name}: finished before (test accuracy {results.percent(finished['test_accuracy'])})", flush=True)
         return finished
@@ -50,19 +51,19 @@ def run_phase(
     plan = make_plan(phase, job)
     epochs = f"{plan.epochs} epoch{'' if plan.epochs == 1 else 's'}"
     print(f"\n{phase.name}: {epochs}\n{phases.table(network)}", flush=True)
-    keeper = Keeper(files, model=network)
-    progress = keeper.restore()
+    keeps = keeper.Keeper(files, model=network) if job.team.is_chief else keeper.Follower()
+    progress = keeper.restore(keeps, model=network, team=job.team)
     board = _open_board(phase, job, progress)
     augmentation = Augmentation(job.config.augment, seed=job.config.seed)
     if board and board.is_new:
         _show_training_images(board, job, augmentation)
     score = EvaluationStep(network, strategy=job.strategy, compiled=job.compiled)
-    parts: dict[str, Any] = {"keeper": keeper, "progress": progress, "board": board}
+    parts: dict[str, Any] = {"keeper": keeps, "progress": progress, "board": board}
     parts["callbacks"] = [*callbacks, *_callbacks(phase, plan, job, board)]
     try:
         _make_loop(phase, plan, job, network, score, augmentation, **parts).run()
     except divergence.Diverged as error:
-        step = f"the checkpoint of step {keeper.step} is kept" if keeper.step else "no checkpoint was written yet"
+        step = f"the checkpoint of step {keeps.step} is kept" if keeps.step else "no checkpoint was written yet"
         advice = divergence.advice(phase.name, job.config)
         raise divergence.Diverged(f"{phase.name} diverged: {error}. {step}; {advice}") from error
     return results.finish(phase, job, network, score, progress, board)
@@ -80,7 +81,7 @@ def _build(phase: phases.Phase, job: Job) -> keras.Model:
             policy=config.runtime.mixed_precision,
         )
         phases.set_trainable(network, phase, config)
-        if phase.starts_from:
+        if phase.starts_from and job.team.is_chief:  # the others get them with the start of the phase
             model.load_weights(network, job.workdir.phase(phase.starts_from).best)
         adjust = optimizer.create(config.training, policy=config.runtime.mixed_precision)
         adjust.build(network.trainable_variables)
@@ -115,13 +116,14 @@ def _make_loop(
         with optimizer.averaged_weights(network.optimizer):
             network.save(path)
 
-    def validate() -> Evaluation:
+    def validate() -> Evaluation | Summary:
         with optimizer.averaged_weights(network.optimizer):
             scores = evaluate_split("validation", job, score)
         if parts["board"]:
             parts["board"].confusion_matrix(scores, job.source.class_names, step=parts["progress"].step)
         return scores
 
+    agreement = job.agreement
     train_step = TrainStep(
         network,
         network.optimizer,
@@ -131,6 +133,7 @@ def _make_loop(
         label_smoothing=training.label_smoothing,
         compiled=job.compiled,
         pictures=job.pictures["train"].tensor if job.pictures["train"].tier == "device" else None,
+        asked=agreement.asked if agreement.is_shared else None,
     )
     return loop.Loop(
         plan,
@@ -139,7 +142,7 @@ def _make_loop(
         batches=batches,
         validate=validate if len(job.source.validation) else None,
         save_best=save_best,
-        stop=job.stop,
+        agreement=agreement,
         **parts,
     )
 
@@ -174,6 +177,8 @@ def make_plan(phase: phases.Phase, job: Job) -> loop.Plan:
 def _callbacks(
     phase: phases.Phase, plan: loop.Plan, job: Job, board: own_callbacks.TensorBoardWriter | None
 ) -> list[keras.callbacks.Callback]:
+    if not job.team.is_chief:
+        return []
     chosen: list[keras.callbacks.Callback] = [
         own_callbacks.ProgressLines(phase.name, total_steps=plan.total_steps, global_batch=plan.global_batch)
     ]
@@ -186,7 +191,7 @@ def _callbacks(
 
 
 def _open_board(phase: phases.Phase, job: Job, progress: Progress) -> own_callbacks.TensorBoardWriter | None:
-    if not job.config.runtime.tensorboard:
+    if not (job.config.runtime.tensorboard and job.team.is_chief):
         return None
     board = own_callbacks.TensorBoardWriter(job.workdir.logs(phase.name), recorded=progress.event_files)
     if not board.is_new:

@@ -10,7 +10,7 @@ from benchmarks import resident
 from benchmarks.baselines import image_data_generator
 from benchmarks.networks import Network
 from benchmarks.task import Task
-from trainers import backbones, strategy
+from trainers import backbones, preprocessing, strategy
 
 
 class Notebook:
@@ -80,7 +80,7 @@ def _preprocessing(network: Network) -> dict[str, Any]:
     """The arguments of ImageDataGenerator: pixels / 255, or what the backbone's weights expect."""
     if network.model.preprocessing == "rescale":
         return {"rescale": 1 / 255}
-    if backbones.preprocessing_kind(network.model.backbone) != "tf":
+    if preprocessing.kind_of(network.model.backbone) != "tf":
         raise ValueError(f"the notebook's side has pixels / 255 and MobileNetV2's preprocessing, not {network.name}'s")
     return {"rescale": None, "preprocessing_function": lambda pixels: pixels / 127.5 - 1.0}
 

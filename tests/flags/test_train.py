@@ -72,10 +72,9 @@ WRONG = [
     (["--phase=predict"], "--images must be a folder, a file or a pattern for the phase predict, got none"),
     (["--export_formats=keras,onnx"], "--export_formats must be one of saved_model, keras, litert, "),
     (
-        ["--distribution_strategy=tpu"],
-        "--distribution_strategy=tpu is not built yet; today: auto, one_device, mirrored",
+        ["--distribution_strategy=two"],
+        "--distribution_strategy must be one of auto, one_device, mirrored, multi_worker_mirrored, tpu, got 'two'",
     ),
-    (["--distribution_strategy=two"], "--distribution_strategy must be one of auto, one_device, mirrored, got 'two'"),
     # what is no flag
     (["photos"], "'photos' is not a flag; flags are written --name=value"),
     (["--image_dir", "photos", "more"], "'more' is not a flag"),

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from trainers import backbones, weights_file
+from trainers import backbones, preprocessing, weights_file
 
 # One constructor of each module of Keras Applications that is cheap to name (none is built here).
 _FAMILIES = (
@@ -24,13 +24,13 @@ def test_preprocessing_is_the_one_of_keras_applications(name):
     module = importlib.import_module(getattr(keras.applications, name).__module__)
     pixels = np.random.default_rng(0).uniform(0, 255, (2, 5, 5, 3)).astype(np.float32)
     inputs = keras.Input((5, 5, 3))
-    ours = keras.Model(inputs, backbones.preprocess(inputs, backbone=name, mode="backbone") + 0)
+    ours = keras.Model(inputs, preprocessing.apply(inputs, backbone=name, mode="backbone") + 0)
     np.testing.assert_allclose(ours(pixels), module.preprocess_input(pixels.copy()), atol=2e-4)
 
 
 def test_every_backbone_of_keras_applications_has_a_preprocessing_and_a_size():
     for name in backbones.names():
-        assert backbones.preprocessing_kind(name) in ("caffe", "tf", "torch", "inside")
+        assert preprocessing.kind_of(name) in ("caffe", "tf", "torch", "inside")
         assert 96 <= backbones.default_size(name) <= 600
 
 
@@ -43,7 +43,7 @@ def test_default_sizes_are_those_of_the_constructors():
 
 def test_rescale_divides_by_255():
     inputs = keras.Input((1, 1, 3))
-    model = keras.Model(inputs, backbones.preprocess(inputs, backbone="VGG16", mode="rescale"))
+    model = keras.Model(inputs, preprocessing.apply(inputs, backbone="VGG16", mode="rescale"))
     assert model(np.full((1, 1, 1, 3), 51.0, np.float32)).numpy().ravel().tolist() == pytest.approx([0.2] * 3)
 
 

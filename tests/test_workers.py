@@ -1,0 +1,161 @@
+"""Several real worker processes: the numbers of one, and an end for all when one of them ends."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+from tests import kills, replicas
+from tests.workers import Workers
+
+pytestmark = pytest.mark.slow
+
+_TIMEOUT_S = 5
+_FLAGS = (
+    *("--preset=demo", "--image_size=32", "--batch_size=6", "--transfer_epochs=2", "--finetune_epochs=3"),
+    *("--checkpoint_every_steps=4", "--log_every_steps=2", "--ema_decay=0.9", "--dropout=0.4"),
+    *("--mixed_precision=float32", f"--worker_timeout_s={_TIMEOUT_S}"),
+)
+
+
+@pytest.fixture(scope="module")
+def flags(photo_folder):
+    return [f"--image_dir={photo_folder}", *_FLAGS]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(flags, tmp_path_factory):
+    """Two workers that nobody disturbs."""
+    workers = Workers(tmp_path_factory.mktemp("undisturbed"), flags, count=2)
+    workers.finish()
+    return workers
+
+
+def _same(workers, undisturbed):
+    assert "going on from step" in workers.said(0)
+    assert kills.differences(undisturbed.model_dir, workers.model_dir) == []
+    assert not list(workers.root.glob("must-stay-absent-*"))  # only the chief writes
+
+
+@pytest.mark.parametrize("killed", [0, 1], ids=["chief", "worker"])
+def test_a_killed_worker_ends_the_job_which_goes_on_to_the_same_bits(killed, flags, undisturbed, tmp_path):
+    for phase in ("transfer", "finetune"):
+        workers = Workers(tmp_path, flags, count=2)
+        workers.wait_for(f"{phase} epoch +1/")
+        time.sleep(0.2)
+        os.killpg(workers.processes[killed].pid, signal.SIGKILL)
+        statuses = workers.statuses(deadline_s=_TIMEOUT_S + 5)
+        assert statuses[killed] == -signal.SIGKILL
+        assert statuses[1 - killed] == 1
+        last = workers.said(1 - killed).splitlines()[-1]
+        assert last.startswith(f"stopped: {'the chief' if killed == 0 else 'worker 1'} (127.0.0.1:")
+        assert "Traceback" not in workers.said(1 - killed)
+    workers = Workers(tmp_path, flags, count=2)
+    workers.finish()
+    _same(workers, undisturbed)
+
+
+@pytest.mark.parametrize("asked", [0, 1], ids=["chief", "worker"])
+def test_sigterm_to_one_worker_ends_all_with_a_checkpoint(asked, flags, undisturbed, tmp_path):
+    workers = Workers(tmp_path, flags, count=2)
+    workers.wait_for("finetune epoch +1/")
+    workers.processes[asked].send_signal(signal.SIGTERM)
+    assert workers.statuses(deadline_s=60) == [143, 143]
+    assert "saved at step" in workers.said(0)
+    assert all("Traceback" not in workers.said(index) for index in (0, 1))
+    workers = Workers(tmp_path, flags, count=2)
+    workers.finish()
+    _same(workers, undisturbed)
+
+
+def test_workers_with_other_settings_or_pictures_are_refused(flags, tmp_path, photo_folder):
+    fewer = tmp_path / "fewer"
+    shutil.copytree(photo_folder, fewer)
+    next(fewer.glob("train/*/*.jpg")).unlink()
+    for name, flag, message in (
+        ("settings", "--seed=7", "worker 1 was started with other settings than the chief: seed is 7 there and 0 here"),
+        (
+            "pictures",
+            f"--image_dir={fewer}",
+            "worker 1 has other pictures than the chief:\n  training images: were 51, are 50",
+        ),
+    ):
+        workers = Workers(tmp_path / name, flags, count=2, own_flags=[(), (flag,)])
+        assert workers.statuses(deadline_s=60) == [1, 1]
+        assert message in workers.said(0)
+        assert message.partition("\n")[0] in workers.said(1)
+        assert not list(workers.model_dir.glob("transfer"))
+
+
+def test_an_overflow_on_one_worker_skips_the_step_on_both(tmp_path):
+    workers = Workers(tmp_path, [], count=2, module="tests.overflowing")
+    workers.finish()
+    for index in (0, 1):
+        last = json.loads(workers.said(index).splitlines()[-1])
+        # two steps skipped, each halving the scale of 2**15; then a gradient of 2**15 at a scale of 2**13: 4
+        assert last["variable"] == pytest.approx([3 - 0.5 * 4 * 1.9, 4.0], rel=1e-6)
+        assert (last["scale"], last["steps"]) == (2.0**13, 1)
+
+
+@pytest.fixture
+def two_hosts():
+    """Two network namespaces joined by a cable: command prefixes, addresses, and a way to pull the cable."""
+    if os.geteuid() != 0 or shutil.which("ip") is None:
+        pytest.skip("network namespaces need root and the command ip")
+    names = [f"fft-{os.getpid()}-{k}" for k in (0, 1)]
+
+    def ip(*words):
+        subprocess.run(["ip", *words], check=True, capture_output=True)
+
+    try:
+        for name in names:
+            ip("netns", "add", name)
+    except subprocess.CalledProcessError as error:
+        pytest.skip(f"no network namespaces here: {error.stderr.decode().strip()}")
+    try:
+        ip("link", "add", "v0", "netns", names[0], "type", "veth", "peer", "name", "v1", "netns", names[1])
+        for k, name in enumerate(names):
+            ip("-n", name, "address", "add", f"10.77.0.{k + 1}/24", "dev", f"v{k}")
+            ip("-n", name, "link", "set", f"v{k}", "up")
+            ip("-n", name, "link", "set", "lo", "up")
+        prefixes = [("ip", "netns", "exec", name) for name in names]
+        yield (
+            prefixes,
+            ["10.77.0.1:2222", "10.77.0.2:2222"],
+            lambda state: ip("-n", names[1], "link", "set", "v1", state),
+        )
+    finally:
+        for name in names:
+            ip("netns", "delete", name)
+
+
+def test_two_hosts_whose_cable_is_pulled_end_and_go_on_to_the_same_bits(two_hosts, flags, undisturbed, tmp_path):
+    prefixes, addresses, set_cable = two_hosts
+    workers = Workers(tmp_path, flags, count=2, addresses=addresses, prefixes=prefixes)
+    workers.wait_for("finetune epoch +1/")
+    time.sleep(0.2)
+    set_cable("down")
+    pulled = time.monotonic()
+    assert workers.statuses(deadline_s=_TIMEOUT_S + 5) == [1, 1]
+    assert time.monotonic() - pulled < _TIMEOUT_S + 3
+    assert "stopped: worker 1 (10.77.0.2:2222) has been silent for 5 s" in workers.said(0)
+    assert "stopped: the chief (10.77.0.1:2222) has been silent for 5 s" in workers.said(1)
+    set_cable("up")
+    workers = Workers(tmp_path, flags, count=2, addresses=addresses, prefixes=prefixes)
+    workers.finish()
+    _same(workers, undisturbed)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "rate", "limit"),
+    [("sgd", 1e-3, 1e-5), ("adam", 1e-5, 1e-5), ("adam", 1e-4, 1e-2)],  # the last drifts by the order of sums
+)
+def test_devices_and_workers_give_the_numbers_of_one_process(optimizer, rate, limit, photo_folder, tmp_path):
+    rows = replicas.table(photo_folder, tmp_path, optimizer=optimizer, rate=rate)
+    assert len(rows) == 4
+    for layout, row in rows.items():
+        assert max(row["loss"], row["weights"], row["scores"]) < limit, layout
