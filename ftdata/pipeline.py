@@ -80,10 +80,18 @@ def for_training(
     elements = tf.data.Dataset.range(steps[0] * shard.count, steps[1] * shard.count)
     read_at = pictures.at or tf.identity
     if pictures.at is not None:
-        return elements.map(batch_at, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+        batches = elements.map(batch_at, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+        return batches.with_options(_without_a_copy())
     line = _stream(pictures, len(labels), global_batch=global_batch, seed=seed, steps=steps, shard=shard)
     batches = tf.data.Dataset.zip(elements, line.batch(per_replica, drop_remainder=True))
     return batches.map(lambda element, part: batch(slots_of(element), part[0], {"image": part[1]})).prefetch(2)
+
+
+def _without_a_copy() -> tf.data.Options:
+    """tf.data rewrites its graph, and copies and keeps all that the graph holds: the decoded pictures too."""
+    options = tf.data.Options()
+    options.experimental_optimization.apply_default_optimizations = False
+    return options
 
 
 def _stream(
@@ -150,7 +158,8 @@ def for_evaluation(
     elements = tf.data.Dataset.range(steps * shard.count)
     if pictures.at is not None:
         read = pictures.at
-        return elements.map(lambda e: batch_at(e, read), num_parallel_calls=tf.data.AUTOTUNE).prefetch(2)
+        batches = elements.map(lambda e: batch_at(e, read), num_parallel_calls=tf.data.AUTOTUNE).prefetch(2)
+        return batches.with_options(_without_a_copy())
     return tf.data.Dataset.zip(elements, _in_order(pictures, steps, per_replica, shard)).map(
         lambda element, images: batch_at(element, lambda _: images)
     )

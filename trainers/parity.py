@@ -58,7 +58,7 @@ def check(kind: str, path: Path, samples: Samples, reference: np.ndarray) -> lis
         if done.returncode:
             reason = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
             raise ValueError(f"export {path} cannot be run by itself: {reason}")
-        found = dict(np.load(output))
+        found = dict(np.load(output, allow_pickle=False))
     latency = json.loads(str(found.pop("latency")))
     common = {"format": kind, "file": path.name, "bytes": _size(path)}
     return [

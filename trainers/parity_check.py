@@ -90,7 +90,7 @@ def main(kind, model, inputs, output):
     warnings.simplefilter("ignore")
     import numpy as np
 
-    given = np.load(inputs)
+    given = np.load(inputs, allow_pickle=False)
     images, ends = given["images"], given["ends"]
     content = given["content"].tobytes()
     files = [content[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)]

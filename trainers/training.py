@@ -65,6 +65,8 @@ def run_phase(
     except divergence.Diverged as error:
         step = f"the checkpoint of step {keeps.step} is kept" if keeps.step else "no checkpoint was written yet"
         advice = divergence.advice(phase.name, job.config)
+        if phase.starts_from:
+            advice += f"; without the folder {files.root} the finished {phase.starts_from} phase is kept"
         raise divergence.Diverged(f"{phase.name} diverged: {error}. {step}; {advice}") from error
     return results.finish(phase, job, network, score, progress, board)
 

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from ftdata import cache, decode
+from ftdata import cache, decode, pipeline
 from ftdata.config import DataConfig
 from ftdata.source import load_folder
 
@@ -54,7 +54,7 @@ def test_gathering_works_after_everything_else_is_gone(photo_folder):
 
 
 def megabytes_of_memory(kind):
-    """`VmRSS`, what this process holds now, or `VmHWM`, the most it ever held."""
+    """What this process holds now (`VmRSS`, without files `RssAnon`), or the most it ever held (`VmHWM`)."""
     fields = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
     return int(fields[kind].split()[0]) / 1000
 
@@ -74,6 +74,15 @@ def test_pictures_are_held_once(tmp_path):
     megabytes = images.shape.num_elements() / 1e6
     assert 59 < megabytes < 61
     assert grown < 1.6 * megabytes  # a copy on top would be twice the size
+
+
+@pytest.mark.parametrize("read", ["for_training", "for_evaluation"])
+def test_pictures_are_not_copied_when_they_are_read(photo_folder, read):
+    images = cache.in_memory(opened(photo_folder), DataConfig(image_size=900))  # 146 MB
+    options = {"class_weights": np.ones(1, np.float32), "seed": 0, "steps": (0, 2)} if read == "for_training" else {}
+    before = megabytes_of_memory("RssAnon")
+    next(iter(getattr(pipeline, read)(cache.held(images), np.zeros(60, np.int32), global_batch=1, **options)))
+    assert megabytes_of_memory("RssAnon") - before < 0.3 * images.shape.num_elements() / 1e6
 
 
 def test_unreadable_file_is_named(tmp_path):
