@@ -44,7 +44,7 @@ job
 results
 trained
 held_out original grad_cam
-deployable parity_check parity
+deployable onnx_file parity_check parity
 assessment predict export
 training
 findings

@@ -69,6 +69,7 @@ def run(
     if config.phase in _USES:
         return {config.phase: _USES[config.phase](config)}
     if config.phase == "all":
+        export.check_formats(config)  # before hours of training
         trained = run(
             dataclasses.replace(config, phase="finetune"), callbacks=callbacks, command_line=command_line, stop=stop
         )

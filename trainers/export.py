@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from ftdata import cache
 from ftdata.source import Source
-from trainers import calibration, deployable, held_out, parity, strategy, trained
+from trainers import calibration, deployable, held_out, onnx_file, parity, strategy, trained
 from trainers.config import TrainConfig
 from trainers.held_out import Measured
 from trainers.parity import Samples
@@ -26,6 +26,7 @@ def run(config: TrainConfig) -> dict[str, Any]:
     Raises:
       ValueError: no trained model, its pictures are gone, or a file that does not give the model's answers.
     """
+    check_formats(config)
     workdir = Workdir(Path(config.model_dir).expanduser())
     model = trained.of_run(workdir)
     network = model.load()
@@ -65,16 +66,28 @@ def run(config: TrainConfig) -> dict[str, Any]:
     return result
 
 
+def check_formats(config: TrainConfig) -> None:
+    """Does nothing if all that the formats of `config.use.export_formats` need is installed.
+
+    Raises:
+      ValueError: what is missing and how to install it.
+    """
+    if "onnx" in config.use.export_formats:
+        onnx_file.check_installed()
+
+
 def _write(kind: str, path: Path, final: keras.Model, model: Trained, source: Source) -> None:
     if kind == "saved_model":
         deployable.write_saved_model(path, deployable.Served(final, model.class_names, model.data))
     elif kind == "keras":
         write_atomically(path, final.save)
+    elif kind == "onnx":
+        onnx_file.write(path, final, model.class_names)
     else:
         few = source.train.subset(_mask(len(source.train), _REPRESENTATIVE))
         pictures = cache.open_pictures(few, model.data, tier="memory") if kind == "litert_int8" else None
         images: Sequence[np.ndarray] = [] if pictures is None else list(pictures.take(np.arange(len(few))))
-        deployable.write_litert(path, final, kind=kind, representative=images)
+        deployable.write_litert(path, final, model.class_names, kind=kind, representative=images)
 
 
 def _chosen(count: int, most: int = _COMPARED) -> np.ndarray:

@@ -22,6 +22,7 @@ TOLERANCES = {
     "litert": (1e-3, 0.99),
     "litert_float16": (0.05, 0.98),
     "litert_int8": (0.5, 0.9),
+    "onnx": (1e-3, 0.99),
 }
 
 
