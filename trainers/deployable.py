@@ -85,10 +85,17 @@ class Served(tf.Module):
 
 def write_saved_model(folder: Path, served: Served) -> None:
     """Writes a SavedModel; an earlier one gives way once the new one is whole."""
-    temporary = temporary_name(folder)
-    tf.saved_model.save(served, str(temporary), signatures=served.calls)
-    shutil.rmtree(folder, ignore_errors=True)
-    os.replace(temporary, folder)
+    temporary, earlier = temporary_name(folder), temporary_name(folder.with_name(f"earlier-{folder.name}"))
+    try:
+        tf.saved_model.save(served, str(temporary), signatures=served.calls)
+        if folder.exists():
+            os.rename(folder, earlier)
+        os.rename(temporary, folder)
+    finally:
+        if earlier.exists() and not folder.exists():  # stopped between the two
+            os.rename(earlier, folder)
+        for path in (temporary, earlier):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def write_litert(

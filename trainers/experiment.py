@@ -66,18 +66,23 @@ def run(
       OSError: a file that cannot be read or written.
     """
     _check(callbacks)
+    stop = stop or StopRequest()
     if config.phase in _USES:
-        return {config.phase: _USES[config.phase](config)}
+        return {config.phase: _use(config, stop=stop)}
     if config.phase == "all":
         export.check_formats(config)  # before hours of training
         trained = run(
             dataclasses.replace(config, phase="finetune"), callbacks=callbacks, command_line=command_line, stop=stop
         )
         found = cluster.find(config.runtime.distribution_strategy)
-        return trained if found and found.index else {**trained, "export": export.run(config)}
+        return (
+            trained
+            if found and found.index
+            else {**trained, "export": _use(dataclasses.replace(config, phase="export"), stop=stop)}
+        )
     workdir = Workdir(Path(config.model_dir).expanduser())
     with together.start(config) as (team, devices):
-        parts = (config, workdir, callbacks, command_line, stop or StopRequest(), team, devices)
+        parts = (config, workdir, callbacks, command_line, stop, team, devices)
         if not team.is_chief:
             starting_point.check(config)
             return _run(*parts)
@@ -88,6 +93,11 @@ def run(
         with lock.only_writer(workdir.root):
             remove_leftovers(workdir)
             return _run(*parts)
+
+
+def _use(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
+    with stop.deferred():  # raised anywhere else it could end up in a __del__, which swallows it
+        return _USES[config.phase](config, stop=stop)
 
 
 def _run(

@@ -13,6 +13,7 @@ from ftdata.source import Source
 from trainers import calibration, deployable, held_out, onnx_file, parity, strategy, trained
 from trainers.config import TrainConfig
 from trainers.held_out import Measured
+from trainers.interrupt import StopRequest
 from trainers.parity import Samples
 from trainers.trained import Trained
 from trainers.workdir import Workdir, write_atomically, write_json
@@ -20,11 +21,12 @@ from trainers.workdir import Workdir, write_atomically, write_json
 _COMPARED, _REPRESENTATIVE = 256, 100  # test pictures; training pictures from which int8 takes its ranges
 
 
-def run(config: TrainConfig) -> dict[str, Any]:
+def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     """Writes `config.use.export_formats`, labels.txt and parity.json into export/; returns parity.json.
 
     Raises:
       ValueError: no trained model, its pictures are gone, or a file that does not give the model's answers.
+      Interrupted: somebody asked to stop.
     """
     check_formats(config)
     workdir = Workdir(Path(config.model_dir).expanduser())
@@ -33,7 +35,7 @@ def run(config: TrainConfig) -> dict[str, Any]:
     source = held_out.open_own(config, model)
     config = model.adapt(config)
     devices = strategy.create("one_device")
-    measured = Measured(network, source, config=config, devices=devices, splits=("validation", "test"))
+    measured = Measured(network, source, config=config, devices=devices, splits=("validation", "test"), stop=stop)
     temperature = held_out.stored_temperature(workdir, network) or held_out.fit_on_validation(measured) or 1.0
     final = deployable.finished(network, temperature=temperature)
     folder = workdir.root / "export"
@@ -43,10 +45,10 @@ def run(config: TrainConfig) -> dict[str, Any]:
     reference = _answers(final, samples.images)
     print(f"{model.path}, temperature {temperature:.3f}, compared on {len(reference)} test images", flush=True)
     rows: list[dict[str, Any]] = []
-    for kind in config.use.export_formats:
+    for kind in stop.between(config.use.export_formats):
         path = folder / deployable.FILES[kind]
         _write(kind, path, final, model, source)
-        rows += parity.check(kind, path, samples, reference)
+        rows += parity.check(kind, path, samples, reference, stop=stop)
         print("\n".join(_in_words(row) for row in rows if row["format"] == kind), flush=True)
     as_trained = calibration.with_temperature(measured.evaluate("test"), temperature).probabilities
     result = {

@@ -25,8 +25,7 @@ def main(argv: list[str]) -> int:
                 from trainers import experiment
             return experiment.run_from_command_line(config, given=given, command_line=argv, stop=stop)
     except interrupt.Interrupted as signal:
-        command = "the same command without --overwrite" if config.overwrite else "the same command"
-        print(f"stopped by {signal}; {command} goes on from the last checkpoint", file=sys.stderr)
+        print(f"stopped by {signal}; {config.after_a_stop}", file=sys.stderr)
         return signal.exit_status
 
 

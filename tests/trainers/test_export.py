@@ -14,6 +14,7 @@ from PIL import Image
 
 from trainers import deployable, experiment, onnx_file, parity, trained
 from trainers.config import TrainConfig
+from trainers.interrupt import StopRequest
 from trainers.parity import Samples
 from trainers.use_config import EXPORT_FORMATS, UseConfig
 from trainers.workdir import Workdir
@@ -86,7 +87,7 @@ def test_a_file_that_cannot_be_run_is_named(tmp_path):
     (tmp_path / "model.keras").write_bytes(b"no model")
     samples = Samples(np.zeros((1, 8, 8, 3), np.uint8), [b""], np.array([0]))
     with pytest.raises(ValueError, match=r"model\.keras cannot be run by itself: .*[Ee]rror"):
-        parity.check("keras", tmp_path / "model.keras", samples, np.ones((1, 3)))
+        parity.check("keras", tmp_path / "model.keras", samples, np.ones((1, 3)), stop=StopRequest())
 
 
 def test_the_reading_process_cannot_import_this_project(tmp_path):
