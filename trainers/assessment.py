@@ -24,6 +24,7 @@ from trainers import (
 from trainers.config import TrainConfig
 from trainers.evaluate import Evaluation
 from trainers.held_out import Measured
+from trainers.interrupt import StopRequest
 from trainers.model import with_mirror_images
 from trainers.workdir import Workdir
 
@@ -34,10 +35,11 @@ _OF_THE_PHASE = (
 )
 
 
-def run(config: TrainConfig) -> dict[str, Any]:
+def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     """Evaluates the best model of `config.model_dir` and writes evaluation/; returns its metrics.json.
 
     Raises:
+      Interrupted: somebody asked to stop.
       ValueError: no trained model, or pictures that cannot be used; the message says what to do.
     """
     workdir = Workdir(Path(config.model_dir).expanduser())
@@ -53,7 +55,7 @@ def run(config: TrainConfig) -> dict[str, Any]:
     views = config.use.test_time_augmentation
     with devices.scope():
         scoring = with_mirror_images(network) if views == "flip" else network
-    measured = Measured(scoring, source, config=config, devices=devices, splits=("validation", "test"))
+    measured = Measured(scoring, source, config=config, devices=devices, splits=("validation", "test"), stop=stop)
     temperature = held_out.stored_temperature(workdir, network) if views == "none" else None
     if temperature is None or not is_other:
         temperature = held_out.fit_on_validation(measured)
@@ -76,9 +78,11 @@ def run(config: TrainConfig) -> dict[str, Any]:
     title = f"{what} after {model.phase}"
     pictures_at = measured.job.pictures["test"].take
     drawn = reported.drawings(scored, model.class_names, pictures_at, title=title)
+    stop.check()
     drawn |= _where_mistaken(network, scored, model.class_names, pictures_at, title=title)
     drawn["reliability"] = score_figures.reliability_diagram(scored, calibrated, title=title)
     drawn["precision_recall"] = score_figures.precision_recall(scored, model.class_names, title=title)
+    stop.check()
     report = reported.write(workdir.evaluation, scored, names=source.test.names, metrics=metrics, drawn=drawn)
     if config.runtime.tensorboard:
         _write_board(workdir.logs("evaluate") / "test", scored, model.class_names, drawn, step=metrics["step"] or 0)

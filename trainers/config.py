@@ -154,6 +154,14 @@ class TrainConfig:
                 f"got {self.model.weights!r}"
             )
 
+    @property
+    def after_a_stop(self) -> str:
+        """What becomes of a run that a signal has stopped."""
+        if self.phase not in TRAINING_PHASES:
+            return f"--phase={self.phase} starts over when it is given again, and the files it has finished are whole"
+        command = "the same command without --overwrite" if self.overwrite else "the same command"
+        return f"{command} goes on from the last checkpoint"
+
 
 def settings(config: Any) -> Iterator[tuple[dataclasses.Field, Any]]:
     """Every setting of a config and of the configs inside it, with its value."""

@@ -1,8 +1,10 @@
 """A trained model as others run it: float32, its temperature inside, in files that need none of this project's code."""
 
+import io
 import os
 import shutil
 import warnings
+import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ FILES = {
     "litert": "model.tflite",
     "litert_float16": "model_float16.tflite",
     "litert_int8": "model_int8.tflite",
+    "onnx": "model.onnx",
 }
 
 
@@ -82,18 +85,30 @@ class Served(tf.Module):
 
 def write_saved_model(folder: Path, served: Served) -> None:
     """Writes a SavedModel; an earlier one gives way once the new one is whole."""
-    temporary = temporary_name(folder)
-    tf.saved_model.save(served, str(temporary), signatures=served.calls)
-    shutil.rmtree(folder, ignore_errors=True)
-    os.replace(temporary, folder)
+    temporary, earlier = temporary_name(folder), temporary_name(folder.with_name(f"earlier-{folder.name}"))
+    try:
+        tf.saved_model.save(served, str(temporary), signatures=served.calls)
+        if folder.exists():
+            os.rename(folder, earlier)
+        os.rename(temporary, folder)
+    finally:
+        if earlier.exists() and not folder.exists():  # stopped between the two
+            os.rename(earlier, folder)
+        for path in (temporary, earlier):
+            shutil.rmtree(path, ignore_errors=True)
 
 
-def write_litert(path: Path, network: keras.Model, *, kind: str, representative: Iterable[np.ndarray]) -> None:
+def write_litert(
+    path: Path, network: keras.Model, class_names: Sequence[str], *, kind: str, representative: Iterable[np.ndarray]
+) -> None:
     """Writes a LiteRT file: uint8 [b, side, side, 3] to float32 probabilities [b, num_classes].
+
+    It ends with a ZIP archive of labels.txt, which is where LiteRT files keep what belongs to them.
 
     Args:
       path: of the file.
       network: from `finished`.
+      class_names: in the order of the probabilities.
       kind: `litert` (float32), `litert_float16` (weights) or `litert_int8` (weights and what flows between layers).
       representative: training pictures, uint8 [side, side, 3], from which int8 takes its ranges.
     """
@@ -113,5 +128,7 @@ def write_litert(path: Path, network: keras.Model, *, kind: str, representative:
         converter.representative_dataset = lambda: ([image[None]] for image in representative)
     with warnings.catch_warnings(), standard_error.held_back():  # the converter tells of its passes
         warnings.simplefilter("ignore")  # tf.lite is to move into a package of its own
-        content = converter.convert()
-    write_atomically(path, lambda temporary: temporary.write_bytes(content))
+        content = io.BytesIO(converter.convert())
+    with zipfile.ZipFile(content, "a") as archive:
+        archive.writestr(zipfile.ZipInfo("labels.txt"), "".join(f"{name}\n" for name in class_names))
+    write_atomically(path, lambda temporary: temporary.write_bytes(content.getvalue()))

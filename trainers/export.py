@@ -10,9 +10,10 @@ import tensorflow as tf
 
 from ftdata import cache
 from ftdata.source import Source
-from trainers import calibration, deployable, held_out, parity, strategy, trained
+from trainers import calibration, deployable, held_out, onnx_file, parity, strategy, trained
 from trainers.config import TrainConfig
 from trainers.held_out import Measured
+from trainers.interrupt import StopRequest
 from trainers.parity import Samples
 from trainers.trained import Trained
 from trainers.workdir import Workdir, write_atomically, write_json
@@ -20,19 +21,21 @@ from trainers.workdir import Workdir, write_atomically, write_json
 _COMPARED, _REPRESENTATIVE = 256, 100  # test pictures; training pictures from which int8 takes its ranges
 
 
-def run(config: TrainConfig) -> dict[str, Any]:
+def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     """Writes `config.use.export_formats`, labels.txt and parity.json into export/; returns parity.json.
 
     Raises:
       ValueError: no trained model, its pictures are gone, or a file that does not give the model's answers.
+      Interrupted: somebody asked to stop.
     """
+    check_formats(config)
     workdir = Workdir(Path(config.model_dir).expanduser())
     model = trained.of_run(workdir)
     network = model.load()
     source = held_out.open_own(config, model)
     config = model.adapt(config)
     devices = strategy.create("one_device")
-    measured = Measured(network, source, config=config, devices=devices, splits=("validation", "test"))
+    measured = Measured(network, source, config=config, devices=devices, splits=("validation", "test"), stop=stop)
     temperature = held_out.stored_temperature(workdir, network) or held_out.fit_on_validation(measured) or 1.0
     final = deployable.finished(network, temperature=temperature)
     folder = workdir.root / "export"
@@ -42,10 +45,10 @@ def run(config: TrainConfig) -> dict[str, Any]:
     reference = _answers(final, samples.images)
     print(f"{model.path}, temperature {temperature:.3f}, compared on {len(reference)} test images", flush=True)
     rows: list[dict[str, Any]] = []
-    for kind in config.use.export_formats:
+    for kind in stop.between(config.use.export_formats):
         path = folder / deployable.FILES[kind]
         _write(kind, path, final, model, source)
-        rows += parity.check(kind, path, samples, reference)
+        rows += parity.check(kind, path, samples, reference, stop=stop)
         print("\n".join(_in_words(row) for row in rows if row["format"] == kind), flush=True)
     as_trained = calibration.with_temperature(measured.evaluate("test"), temperature).probabilities
     result = {
@@ -65,16 +68,28 @@ def run(config: TrainConfig) -> dict[str, Any]:
     return result
 
 
+def check_formats(config: TrainConfig) -> None:
+    """Does nothing if all that the formats of `config.use.export_formats` need is installed.
+
+    Raises:
+      ValueError: what is missing and how to install it.
+    """
+    if "onnx" in config.use.export_formats:
+        onnx_file.check_installed()
+
+
 def _write(kind: str, path: Path, final: keras.Model, model: Trained, source: Source) -> None:
     if kind == "saved_model":
         deployable.write_saved_model(path, deployable.Served(final, model.class_names, model.data))
     elif kind == "keras":
         write_atomically(path, final.save)
+    elif kind == "onnx":
+        onnx_file.write(path, final, model.class_names)
     else:
         few = source.train.subset(_mask(len(source.train), _REPRESENTATIVE))
         pictures = cache.open_pictures(few, model.data, tier="memory") if kind == "litert_int8" else None
         images: Sequence[np.ndarray] = [] if pictures is None else list(pictures.take(np.arange(len(few))))
-        deployable.write_litert(path, final, kind=kind, representative=images)
+        deployable.write_litert(path, final, model.class_names, kind=kind, representative=images)
 
 
 def _chosen(count: int, most: int = _COMPARED) -> np.ndarray:

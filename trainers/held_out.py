@@ -18,6 +18,7 @@ from trainers.calibration import fit_temperature
 from trainers.checkpoint import weights_sha256
 from trainers.config import TrainConfig
 from trainers.evaluate import Evaluation
+from trainers.interrupt import StopRequest
 from trainers.job import Job, evaluate_split
 from trainers.step import EvaluationStep
 from trainers.trained import Trained
@@ -84,6 +85,7 @@ class Measured:
 
     Raises:
       ValueError: a file that cannot be read or decoded; the message names it.
+      Interrupted: somebody asked to stop.
     """
 
     def __init__(
@@ -94,12 +96,14 @@ class Measured:
         config: TrainConfig,
         devices: tf.distribute.Strategy,
         splits: Sequence[str],
+        stop: StopRequest,
     ):
         workdir, replicas = Workdir(Path(config.model_dir).expanduser()), devices.num_replicas_in_sync
         batch_size = -(-config.training.batch_size // replicas) * replicas
         config = dataclasses.replace(config, training=dataclasses.replace(config.training, batch_size=batch_size))
-        kept = {name: _open(getattr(source, name), config.data) for name in splits if len(getattr(source, name))}
-        self.job = Job(config, source, np.ones(len(source.class_names), np.float32), devices, workdir, kept)
+        filled = stop.between(name for name in splits if len(getattr(source, name)))
+        kept = {name: _open(getattr(source, name), config.data) for name in filled}
+        self.job = Job(config, source, np.ones(len(source.class_names), np.float32), devices, workdir, kept, stop)
         self.network = network
         self._score = EvaluationStep(network, strategy=devices, compiled=self.job.compiled)
 

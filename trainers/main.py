@@ -1,4 +1,4 @@
-"""argv -> config -> experiment. `python -m trainers.main --phase=finetune`"""
+"""argv -> config -> command_line. `python -m trainers.main --phase=finetune`"""
 
 import os
 import sys
@@ -22,11 +22,10 @@ def main(argv: list[str]) -> int:
     try:
         with interrupt.on_signals() as stop:
             with quiet.tensorflow_import():  # only now: it takes seconds
-                from trainers import experiment
-            return experiment.run_from_command_line(config, given=given, command_line=argv, stop=stop)
+                from trainers import command_line
+            return command_line.run(config, given=given, command_line=argv, stop=stop)
     except interrupt.Interrupted as signal:
-        command = "the same command without --overwrite" if config.overwrite else "the same command"
-        print(f"stopped by {signal}; {command} goes on from the last checkpoint", file=sys.stderr)
+        print(f"stopped by {signal}; {config.after_a_stop}", file=sys.stderr)
         return signal.exit_status
 
 

@@ -1,5 +1,6 @@
 """Exported files against the model they came from: each is run in a fresh process and compared."""
 
+import contextlib
 import dataclasses
 import json
 import subprocess
@@ -11,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
-_LONGEST_S = 600
+from trainers.interrupt import StopRequest
+
+_LONGEST_S, _LOOKS_PER_S = 600, 5
 _SCRIPT = Path(__file__).with_name("parity_check.py")
 
 # (largest difference of a probability, least share of equal labels). float16 rounds weights to 11 bits; int8 is an
@@ -22,6 +25,7 @@ TOLERANCES = {
     "litert": (1e-3, 0.99),
     "litert_float16": (0.05, 0.98),
     "litert_int8": (0.5, 0.9),
+    "onnx": (1e-3, 0.99),
 }
 
 
@@ -34,7 +38,7 @@ class Samples:
     labels: np.ndarray
 
 
-def check(kind: str, path: Path, samples: Samples, reference: np.ndarray) -> list[dict[str, Any]]:
+def check(kind: str, path: Path, samples: Samples, reference: np.ndarray, *, stop: StopRequest) -> list[dict[str, Any]]:
     """Runs the file in a process without this project's code and compares; a row for each way to call it.
 
     Args:
@@ -42,22 +46,20 @@ def check(kind: str, path: Path, samples: Samples, reference: np.ndarray) -> lis
       path: the file or folder.
       samples: what it is run on.
       reference: float32 [n, num_classes], the probabilities it should give.
+      stop: looked at while the process runs.
 
     Raises:
       ValueError: the file cannot be run; the message ends with the last line of the reason.
+      Interrupted: somebody asked to stop.
     """
     with tempfile.TemporaryDirectory() as folder:
         inputs, output = Path(folder, "inputs.npz"), Path(folder, "output.npz")
         content = np.frombuffer(b"".join(samples.files), np.uint8)
         np.savez(inputs, images=samples.images, content=content, ends=np.cumsum([len(f) for f in samples.files]))
         command = [sys.executable, "-I", str(_SCRIPT), kind, str(path.resolve()), str(inputs), str(output)]
-        try:
-            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=_LONGEST_S)
-        except subprocess.TimeoutExpired:
-            raise ValueError(f"export {path} was run by itself and has not answered in {_LONGEST_S} s") from None
-        if done.returncode:
-            reason = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
-            raise ValueError(f"export {path} cannot be run by itself: {reason}")
+        why_not = _run(command, folder, stop)
+        if why_not:
+            raise ValueError(f"export {path} cannot be run by itself: {why_not}")
         found = dict(np.load(output, allow_pickle=False))
     latency = json.loads(str(found.pop("latency")))
     common = {"format": kind, "file": path.name, "bytes": _size(path)}
@@ -65,6 +67,24 @@ def check(kind: str, path: Path, samples: Samples, reference: np.ndarray) -> lis
         {**common, "call": name, **compare(kind, probabilities, reference, samples.labels), "latency_ms": latency[name]}
         for name, probabilities in found.items()
     ]
+
+
+def _run(command: Sequence[str], folder: str, stop: StopRequest) -> str | None:
+    """Runs a command in `folder`; returns what went wrong in a line."""
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            for _ in stop.between(range(_LONGEST_S * _LOOKS_PER_S)):
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    _, complaints = process.communicate(timeout=1 / _LOOKS_PER_S)
+                    break
+            else:
+                return f"it has not answered in {_LONGEST_S} s"
+        finally:
+            process.kill()
+    stop.check()  # Ctrl-C reaches both processes
+    if not process.returncode:
+        return None
+    return (complaints.strip().splitlines() or [f"exit status {process.returncode}"])[-1]
 
 
 def refuse(rows: Sequence[dict[str, Any]], *, report: Path) -> None:

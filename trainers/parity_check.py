@@ -66,6 +66,16 @@ def _litert(path):
     return {"call": call}
 
 
+def _onnx(path):
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return {"call": lambda images, files: session.run(["probabilities"], {"images": images})[0]}
+
+
+_READERS = {"saved_model": _saved_model, "keras": _keras, "onnx": _onnx}  # the rest is LiteRT
+
+
 def _latency(call, images, files):
     """Milliseconds a call at batch 1 and 32: for three seconds or 50 calls, after three to warm up."""
     import numpy as np
@@ -94,7 +104,7 @@ def main(kind, model, inputs, output):
     images, ends = given["images"], given["ends"]
     content = given["content"].tobytes()
     files = [content[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)]
-    ways = (_saved_model if kind == "saved_model" else _keras if kind == "keras" else _litert)(model)
+    ways = _READERS.get(kind, _litert)(model)
     results, latency = {}, {}
     for name, call in ways.items():
         parts = [call(images[k : k + 32], files[k : k + 32]) for k in range(0, len(images), 32)]

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from ftdata import loose
 from ftdata.config import DataConfig
 from trainers import backbones, figures, original, strategy, trained
 from trainers.config import TrainConfig
+from trainers.interrupt import StopRequest
 from trainers.workdir import Workdir
 
 _TOP = 5  # guesses kept for each picture
@@ -32,7 +33,7 @@ class Predictor:
     name: str
 
 
-def run(config: TrainConfig) -> dict[str, Any]:
+def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     """Predicts every picture of `config.use.images`; prints a table, or a line of JSON for each with `use.json`.
 
     Pictures that cannot be read are named on standard error and left out.
@@ -42,6 +43,7 @@ def run(config: TrainConfig) -> dict[str, Any]:
 
     Raises:
       ValueError: no picture there, none that can be read, or no model.
+      Interrupted: somebody asked to stop.
     """
     workdir = Workdir(Path(config.model_dir).expanduser())
     strategy.grow_gpu_memory()
@@ -50,7 +52,8 @@ def run(config: TrainConfig) -> dict[str, Any]:
     print(f"{predictor.name} on {len(paths)} images", file=sys.stderr, flush=True)
     rows: list[dict[str, Any]] = []
     shown: list[np.ndarray] = []
-    for row, image in _predictions(predictor, paths, batch_size=config.training.batch_size):
+    batches = loose.decoded(paths, predictor.data, batch_size=config.training.batch_size)
+    for row, image in _predictions(predictor, paths, stop.between(batches)):
         rows.append(row)
         shown += [image] if len(shown) < _SHOWN else []
         if config.use.json:
@@ -90,7 +93,7 @@ def _open(config: TrainConfig, workdir: Workdir) -> Predictor:
 
 
 def _predictions(
-    predictor: Predictor, paths: Sequence[str], *, batch_size: int
+    predictor: Predictor, paths: Sequence[str], batches: Iterable[tuple[tf.Tensor, tf.Tensor]]
 ) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
     """A row and the pixels, uint8 [side, side, 3], of each picture that can be read, in order."""
     side = int(predictor.data.image_size or 0)
@@ -101,7 +104,7 @@ def _predictions(
         return network(tf.cast(images, tf.float32), training=False)
 
     with tqdm(total=len(paths), unit=" images", leave=False, disable=not sys.stderr.isatty()) as bar:
-        for numbers, images in loose.decoded(paths, predictor.data, batch_size=batch_size):
+        for numbers, images in batches:
             probabilities = probabilities_of(images).numpy()
             for number, image, row in zip(numbers.numpy(), images.numpy(), probabilities, strict=True):
                 bar.update(number + 1 - bar.n)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from ftdata.config import NOTHING, check_settings, setting
 
 USING_PHASES = ("evaluate", "predict", "export")
-EXPORT_FORMATS = ("saved_model", "keras", "litert", "litert_float16", "litert_int8")
+EXPORT_FORMATS = ("saved_model", "keras", "litert", "litert_float16", "litert_int8", "onnx")
 
 # What a trained model cannot be asked to change: everything else that is given with a using phase has no effect.
 _ALWAYS = ("phase", "preset", "model_dir", "distribution_strategy", "jit_compile", "batch_size", "deterministic")

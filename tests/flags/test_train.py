@@ -70,7 +70,7 @@ WRONG = [
     (["--group_pattern=("], "--group_pattern must be a regular expression, got '(': "),
     # what is designed but not there yet
     (["--phase=predict"], "--images must be a folder, a file or a pattern for the phase predict, got none"),
-    (["--export_formats=keras,onnx"], "--export_formats must be one of saved_model, keras, litert, "),
+    (["--export_formats=keras,onxx"], "--export_formats must be one of saved_model, keras, litert, "),
     (
         ["--distribution_strategy=two"],
         "--distribution_strategy must be one of auto, one_device, mirrored, multi_worker_mirrored, tpu, got 'two'",

@@ -10,7 +10,7 @@ from PIL import Image
 from tensorboard.backend.event_processing import event_accumulator
 
 from ftdata.config import DataConfig
-from trainers import experiment, trained
+from trainers import command_line, experiment, trained
 from trainers.config import RuntimeConfig, TrainConfig
 from trainers.held_out import stored_temperature
 from trainers.use_config import UseConfig
@@ -100,7 +100,7 @@ def test_a_class_the_model_does_not_know_is_named(evaluated, tmp_path):
 
 def test_without_a_trained_model_the_way_to_one_is_said(tmp_path, capsys):
     config = TrainConfig(phase="evaluate", model_dir=str(tmp_path / "none"))
-    assert experiment.run_from_command_line(config, given=(), command_line=()) == 1
+    assert command_line.run(config, given=(), command_line=()) == 1
     said = capsys.readouterr().err
     assert said.startswith(f"error: model_dir {tmp_path / 'none'} holds no trained model")
     assert "train one first" in said

@@ -9,7 +9,7 @@ from PIL import Image
 
 from ftdata.split import group_ids
 from tests.trainers.test_experiment import make_config
-from trainers import experiment
+from trainers import command_line, experiment
 from trainers.config import TrainConfig
 
 
@@ -100,7 +100,7 @@ def test_weights_that_cannot_be_had_are_told_after_the_report(film_folder, tmp_p
     weights.write_bytes(b"no weights")
     config = make_config(film_folder, tmp_path / "run")
     config = dataclasses.replace(config, phase="check", model=dataclasses.replace(config.model, weights=str(weights)))
-    assert experiment.run_from_command_line(config, given=(), command_line=()) == 1
+    assert command_line.run(config, given=(), command_line=()) == 1
     said = capsys.readouterr()
     assert "finetune:" in said.out
     assert str(weights) in said.err
@@ -108,7 +108,7 @@ def test_weights_that_cannot_be_had_are_told_after_the_report(film_folder, tmp_p
 
 def test_the_report_fits_one_screen(film_folder, tmp_path, capsys):
     config = dataclasses.replace(make_config(film_folder, tmp_path / "run"), phase="check")
-    assert experiment.run_from_command_line(config, given=(), command_line=()) == 0
+    assert command_line.run(config, given=(), command_line=()) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) <= 40
     assert max(len(line) for line in lines) <= 120

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from ftdata.config import AugmentConfig, DataConfig
-from trainers import experiment
+from trainers import command_line, experiment
 from trainers.config import ModelConfig, RuntimeConfig, TrainConfig, TrainingConfig
 from trainers.interrupt import StopRequest
 
@@ -320,7 +320,7 @@ def test_a_model_dir_that_cannot_be_is_said_first(photo_folder, tmp_path, capsys
 def test_an_error_of_the_system_is_a_line_without_its_number(photo_folder, tmp_path, capsys):
     (tmp_path / "gone").symlink_to(tmp_path / "nowhere/below")
     config = make_config(photo_folder, tmp_path / "gone")
-    assert experiment.run_from_command_line(config, given=(), command_line=(), stop=StopRequest()) == 1
+    assert command_line.run(config, given=(), command_line=(), stop=StopRequest()) == 1
     assert capsys.readouterr().err == f"error: File exists: {tmp_path / 'gone'}\n"
 
 

@@ -4,14 +4,17 @@ import json
 import shutil
 import subprocess
 import sys
+import zipfile
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
 
-from trainers import deployable, experiment, parity, trained
+from trainers import command_line, deployable, experiment, onnx_file, parity, trained
 from trainers.config import TrainConfig
+from trainers.interrupt import StopRequest
 from trainers.parity import Samples
 from trainers.use_config import EXPORT_FORMATS, UseConfig
 from trainers.workdir import Workdir
@@ -84,7 +87,7 @@ def test_a_file_that_cannot_be_run_is_named(tmp_path):
     (tmp_path / "model.keras").write_bytes(b"no model")
     samples = Samples(np.zeros((1, 8, 8, 3), np.uint8), [b""], np.array([0]))
     with pytest.raises(ValueError, match=r"model\.keras cannot be run by itself: .*[Ee]rror"):
-        parity.check("keras", tmp_path / "model.keras", samples, np.ones((1, 3)))
+        parity.check("keras", tmp_path / "model.keras", samples, np.ones((1, 3)), stop=StopRequest())
 
 
 def test_the_reading_process_cannot_import_this_project(tmp_path):
@@ -94,10 +97,63 @@ def test_the_reading_process_cannot_import_this_project(tmp_path):
     assert "trainers must not be needed to run an export" in done.stderr
 
 
+@pytest.mark.parametrize("phase", ["all", "export"])
+def test_onnx_without_its_extra_is_said_before_anything_is_computed(phase, monkeypatch, tmp_path, capsys):
+    monkeypatch.setitem(sys.modules, "tf2onnx", None)  # as if it were not installed
+    config = TrainConfig(phase=phase, model_dir=str(tmp_path / "run"), use=UseConfig(export_formats=("onnx",)))
+    assert command_line.run(config, given=(), command_line=()) == 1
+    message = capsys.readouterr().err
+    assert message.startswith("error: export_formats: onnx needs tf2onnx")
+    assert message.endswith(
+        "not installed here: .venv/bin/pip install --constraint constraints.txt --editable '.[onnx]'\n"
+    )
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")  # onnx warns of itself
+def test_onnx_agrees_and_names_its_classes(trained_run, tmp_path):
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("tf2onnx")
+    pytest.importorskip("onnxruntime")
+    model_dir = shutil.copytree(trained_run, tmp_path / "run")
+    use = UseConfig(export_formats=("onnx",))
+    result = experiment.run(TrainConfig(phase="export", model_dir=str(model_dir), use=use))["export"]
+    assert [row["is_within"] for row in result["exports"]] == [True]
+    model = onnx.load(model_dir / "export/model.onnx")
+    assert {entry.key: entry.value for entry in model.metadata_props} == {"labels": "blue\ngreen\nred"}
+    assert [value.name for value in (*model.graph.input, *model.graph.output)] == ["images", "probabilities"]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_a_network_with_constants_of_its_own_becomes_onnx(tmp_path):
+    pytest.importorskip("tf2onnx")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    entry = keras.Input((8, 8, 3))
+    normalized = keras.layers.Normalization(mean=[100.0, 110.0, 120.0], variance=[50.0, 60.0, 70.0])(entry)
+    network = keras.Model(entry, keras.layers.Softmax()(keras.layers.GlobalAveragePooling2D()(normalized)))
+    onnx_file.write(tmp_path / "model.onnx", network, ("a", "b", "c"))
+    images = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), np.uint8)
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    np.testing.assert_allclose(session.run(None, {"images": images})[0], network(images.astype("float32")), atol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_a_network_that_onnx_cannot_hold_is_refused_in_a_line(tmp_path):
+    pytest.importorskip("tf2onnx")
+    entry = keras.Input((8, 8, 3))
+    network = keras.Model(entry, keras.layers.Activation("gelu")(entry))
+    with pytest.raises(ValueError, match=r"tf2onnx cannot translate Erfc, which this network uses"):
+        onnx_file.write(tmp_path / "model.onnx", network, ("a", "b", "c"))
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.slow
 def test_every_format_agrees(trained_run, tmp_path):
     model_dir = shutil.copytree(trained_run, tmp_path / "run")
-    use = UseConfig(export_formats=EXPORT_FORMATS)
+    use = UseConfig(export_formats=tuple(name for name in EXPORT_FORMATS if name != "onnx"))  # an extra
     result = experiment.run(TrainConfig(phase="export", model_dir=str(model_dir), use=use))["export"]
     assert [row["is_within"] for row in result["exports"]] == [True] * 6
     sizes = {row["format"]: row["bytes"] for row in result["exports"]}
@@ -106,3 +162,5 @@ def test_every_format_agrees(trained_run, tmp_path):
         interpreter = tf.lite.Interpreter(str(model_dir / "export/model.tflite"))
     signature = interpreter.get_signature_list()["serving_default"]
     assert signature == {"inputs": ["images"], "outputs": ["probabilities"]}
+    with zipfile.ZipFile(model_dir / "export/model_int8.tflite") as attached:
+        assert attached.read("labels.txt") == b"blue\ngreen\nred\n"

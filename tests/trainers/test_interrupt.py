@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -125,6 +126,40 @@ def test_an_interrupted_run_goes_on_to_the_same_model(
     for name in ("weights_sha256", "loss", "accuracy", "validation_loss", "test_loss", "epoch", "step"):
         assert metrics[name] == left_alone[name], name
     assert not list(tmp_path.rglob(".tmp-*"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "has_come"),
+    [
+        (("--phase=evaluate", "--image_dir={photos}"), "best.keras on "),
+        (("--phase=predict", "--images={photos}"), "best.keras on "),
+        (("--phase=export", "--export_formats=keras,litert"), "model.keras (call)"),
+    ],
+    ids=["evaluate", "predict", "export"],
+)
+def test_a_signal_while_a_model_is_used(arguments, has_come, trained_run, photo_folder, tmp_path):
+    model_dir, log = shutil.copytree(trained_run, tmp_path / "run"), tmp_path / "log.txt"
+    before = {path: path.read_bytes() for path in model_dir.rglob("*") if path.is_file()}
+    given = [argument.format(photos=photo_folder) for argument in arguments]
+    command = [sys.executable, "-m", "trainers.main", f"--model_dir={model_dir}", *given]
+    with (
+        log.open("w") as stream,
+        subprocess.Popen(command, cwd=_ROOT, stdout=stream, stderr=stream) as process,
+    ):
+        while has_come not in log.read_text():
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 130
+    phase = arguments[0].removeprefix("--phase=")
+    last = log.read_text().splitlines()[-1]
+    assert last.startswith(f"stopped by SIGINT; --phase={phase} starts over when it is given again")
+    assert "Traceback" not in log.read_text()
+    assert not list(tmp_path.rglob(".tmp-*"))
+    assert {path: path.read_bytes() for path in before} == before
+    if phase == "export":
+        keras.saving.load_model(model_dir / "export/model.keras")
 
 
 def test_a_signal_to_the_command_line_while_it_loads_and_in_training(photo_folder, tmp_path):

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from ftdata import loose
-from trainers import experiment, original
+from trainers import command_line, experiment, original
 from trainers.config import ModelConfig, TrainConfig, TrainingConfig
 from trainers.use_config import UseConfig
 
@@ -61,7 +61,7 @@ def test_json_lines_alone_go_to_standard_output(trained_run, photos, tmp_path, c
     model_dir = shutil.copytree(trained_run, tmp_path / "run")
     use = UseConfig(images=str(photos), json=True)
     config = TrainConfig(phase="predict", model_dir=str(model_dir), use=use)
-    assert experiment.run_from_command_line(config, given=("images", "json"), command_line=()) == 0
+    assert command_line.run(config, given=("images", "json"), command_line=()) == 0
     rows = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
     assert [Path(row["file"]).name for row in rows] == ["b.jpg", "a.PNG"]
     assert {"file", "predicted", "probability", "top"} == set(rows[0])
@@ -70,7 +70,7 @@ def test_json_lines_alone_go_to_standard_output(trained_run, photos, tmp_path, c
 def test_nothing_to_predict_is_a_failure(trained_run, photos, capsys):
     for images, message in ((photos / "broken.jpg", "none of the 1 files"), (photos / "*.gif", "no file matches it")):
         config = TrainConfig(phase="predict", model_dir=str(trained_run), use=UseConfig(images=str(images)))
-        assert experiment.run_from_command_line(config, given=(), command_line=()) == 1
+        assert command_line.run(config, given=(), command_line=()) == 1
         assert message in capsys.readouterr().err
 
 
