@@ -16,7 +16,8 @@ from ftdata.config import DataConfig
 from ftdata.source import Source, load_folder
 from trainers import evaluate, model, optimizer, phases, record, strategy
 from trainers.config import TrainConfig, TrainingConfig
-from trainers.step import EvaluationStep, TrainStep
+from trainers.evaluation_step import EvaluationStep
+from trainers.step import TrainStep
 
 FETCH_EVERY = 20  # steps, as often as the training loop looks at its results
 

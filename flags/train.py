@@ -181,4 +181,4 @@ def _help_line(field: dataclasses.Field) -> str:
     choices = f" [{'|'.join(map(str, field.metadata['choices']))}]" if field.metadata["choices"] else ""
     default = ",".join(map(str, field.default)) if isinstance(field.default, tuple) else field.default
     default = "" if default is None else f" (default: {default})"
-    return f"  --{field.name:<26}{field.metadata['description']}{choices}{default}"
+    return f"  --{field.name:<29}{field.metadata['description']}{choices}{default}"

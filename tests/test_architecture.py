@@ -32,6 +32,7 @@ preprocessing
 model optimizer starting_point
 phases
 step progress
+evaluation_step
 checkpoint
 keeper figures
 evaluate

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from trainers.step import EvaluationStep
+from trainers.evaluation_step import EvaluationStep
 from trainers.workdir import write_atomically
 
 

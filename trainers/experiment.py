@@ -147,8 +147,14 @@ def _check_batch(config: TrainConfig, devices: tf.distribute.Strategy) -> None:
     replicas = devices.num_replicas_in_sync
     if config.training.batch_size % replicas:
         raise ValueError(f"batch_size must be a multiple of the {replicas} devices, got {config.training.batch_size}")
+    pieces = config.training.gradient_accumulation_steps
+    if config.training.batch_size % (replicas * pieces):
+        raise ValueError(
+            f"batch_size must be a multiple of {replicas * pieces}, the {replicas} devices times "
+            f"gradient_accumulation_steps={pieces}, got {config.training.batch_size}"
+        )
     if config.augment.mixes_pairs:
-        check_pairs(config.training.batch_size // replicas)
+        check_pairs(config.training.batch_size // (replicas * pieces))
 
 
 def _check_test_set(config: TrainConfig, source: Source) -> None:

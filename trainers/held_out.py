@@ -18,9 +18,9 @@ from trainers.calibration import fit_temperature
 from trainers.checkpoint import weights_sha256
 from trainers.config import TrainConfig
 from trainers.evaluate import Evaluation
+from trainers.evaluation_step import EvaluationStep
 from trainers.interrupt import StopRequest
 from trainers.job import Job, evaluate_split
-from trainers.step import EvaluationStep
 from trainers.trained import Trained
 from trainers.workdir import Workdir, read_json
 

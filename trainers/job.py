@@ -13,8 +13,8 @@ from trainers import evaluate, record, strategy
 from trainers.agreement import Agreement
 from trainers.config import TrainConfig
 from trainers.evaluate import Evaluation, Summary
+from trainers.evaluation_step import EvaluationStep
 from trainers.interrupt import StopRequest
-from trainers.step import EvaluationStep
 from trainers.team import ALONE, Team
 from trainers.workdir import Workdir
 

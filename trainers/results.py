@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from trainers import callbacks as own_callbacks
 from trainers import checkpoint, figures, hparams, model, phases, reported
 from trainers.evaluate import Evaluation, Summary
+from trainers.evaluation_step import EvaluationStep
 from trainers.job import Job, evaluate_split
 from trainers.progress import Progress, read_history
-from trainers.step import EvaluationStep
 from trainers.workdir import write_atomically, write_json
 
 

@@ -1,4 +1,4 @@
-"""One training step and one evaluation step under a strategy.
+"""One training step under a strategy.
 
 Everything random in a step is a function of (seed, step, slot), so that a step can be repeated after a
 restart: augmentation parameters are drawn for the global batch, and the states of the dropout layers'
@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from ftdata.augment import Augmentation, Augmented
@@ -27,6 +26,8 @@ class TrainStep:
 
     `pictures`, uint8 [n, side, side, 3], are copied into the memory of every device (the cache tier `device`):
     gathering, augmenting and training are then one program there. What `asked` says is summed over all workers.
+    With `micro_batches` above 1 each replica works its part off in as many pieces, one after the other, and adds up
+    their gradients: less memory, one update, the same numbers (statistics of batch normalization that trains aside).
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class TrainStep:
         global_batch: int,
         label_smoothing: float,
         compiled: str,
+        micro_batches: int = 1,
         pictures: tf.Tensor | None = None,
         asked: Callable[[], float] | None = None,
     ):
@@ -47,7 +49,7 @@ class TrainStep:
         self.model, self.logits = model, logits_of(model)
         self.optimizer, self.strategy = optimizer, strategy
         self.augmentation, self.global_batch = augmentation, global_batch
-        self.label_smoothing = label_smoothing
+        self.label_smoothing, self.micro_batches = label_smoothing, micro_batches
         self._seed_states = [v.value for v in model.variables if v.name == "seed_generator_state"]
         self._augment = self._augmented
         if compiled == COMPILE_AUGMENTATION:
@@ -83,9 +85,26 @@ class TrainStep:
 
     def _replica_step(self, batch: Batch, step: tf.Tensor, resident: Any, *asked: tf.Tensor) -> tf.Tensor:
         self._assign_seeds(step)
-        gradients, totals = self._gradients(batch, step, resident)
+        gradients, totals = self._summed(batch, step, resident)
         self.optimizer.apply(gradients, self.model.trainable_variables)
         return tf.concat([totals, *asked], axis=0) if asked else totals
+
+    def _summed(self, batch: Batch, step: tf.Tensor, resident: Any) -> tuple[list[tf.Tensor], tf.Tensor]:
+        """Gradients and totals of this replica's part. Every draw of dropout moves its generator on by one."""
+        if self.micro_batches == 1:
+            return self._gradients(batch, step, resident)
+        count = self.micro_batches
+        parts = {name: tf.reshape(v, [count, v.shape[0] // count, *v.shape[1:]]) for name, v in batch.items()}
+
+        def add(number: tf.Tensor, gradients: list[tf.Tensor], totals: tf.Tensor) -> tuple[Any, Any, Any]:
+            part = {name: value[number] for name, value in parts.items()}
+            further, more = self._gradients(part, step, resident)
+            return number + 1, [one + other for one, other in zip(gradients, further, strict=True)], totals + more
+
+        zeros = [tf.zeros(variable.shape, variable.dtype) for variable in self.model.trainable_variables]
+        start = (tf.constant(0), zeros, tf.zeros([3]))
+        _, gradients, totals = tf.while_loop(lambda number, *_: number < count, add, start)
+        return gradients, totals
 
     def _assign_seeds(self, step: tf.Tensor) -> None:
         """Makes the next draw of every dropout layer a function of (seed, step, replica)."""
@@ -154,27 +173,3 @@ def cross_entropy(logits: tf.Tensor, labels: tf.Tensor, label_smoothing: float) 
     num_classes = logits.shape[-1]
     targets = tf.one_hot(labels, num_classes) * (1 - label_smoothing) + label_smoothing / num_classes
     return tf.nn.softmax_cross_entropy_with_logits(targets, tf.cast(logits, tf.float32))
-
-
-class EvaluationStep:
-    """Scores of one global batch, gathered from the replicas."""
-
-    def __init__(self, model: keras.Model, *, strategy: tf.distribute.Strategy, compiled: str):
-        logits = logits_of(model)
-        self.strategy = strategy
-
-        def replica_step(batch: Batch) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            return (
-                logits(tf.cast(batch["image"], tf.float32), training=False),
-                batch["index"],
-                batch["weight"],
-            )
-
-        step = tf.function(replica_step, jit_compile=True) if compiled == COMPILE_STEP else replica_step
-        self._run = tf.function(lambda batch: strategy.run(step, args=(batch,)))
-
-    def __call__(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-        """(index, logits) of the pictures with weight 1: int32 [b], float32 [b, num_classes]."""
-        results = [np.concatenate(self.strategy.experimental_local_results(part)) for part in self._run(batch)]
-        logits, index, weight = results
-        return index[weight > 0], logits[weight > 0]

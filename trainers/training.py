@@ -12,9 +12,10 @@ from ftdata.augment import Augmentation
 from trainers import callbacks as own_callbacks
 from trainers import divergence, figures, keeper, loop, model, optimizer, phases, results, schedule, strategy
 from trainers.evaluate import Evaluation, Summary
+from trainers.evaluation_step import EvaluationStep
 from trainers.job import Job, evaluate_split
 from trainers.progress import Progress
-from trainers.step import EvaluationStep, TrainStep
+from trainers.step import TrainStep
 from trainers.workdir import read_json
 
 
@@ -134,6 +135,7 @@ def _make_loop(
         global_batch=training.batch_size,
         label_smoothing=training.label_smoothing,
         compiled=job.compiled,
+        micro_batches=training.gradient_accumulation_steps,
         pictures=job.pictures["train"].tensor if job.pictures["train"].tier == "device" else None,
         asked=agreement.asked if agreement.is_shared else None,
     )

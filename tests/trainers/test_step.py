@@ -11,7 +11,8 @@ from ftdata.cache import held
 from ftdata.config import AugmentConfig
 from trainers import model, optimizer, phases
 from trainers.config import ModelConfig, TrainConfig, TrainingConfig
-from trainers.step import COMPILE_AUGMENTATION, COMPILE_NOTHING, COMPILE_STEP, EvaluationStep, TrainStep, cross_entropy
+from trainers.evaluation_step import EvaluationStep
+from trainers.step import COMPILE_AUGMENTATION, COMPILE_NOTHING, COMPILE_STEP, TrainStep, cross_entropy
 from trainers.strategy import create
 
 _SIDE, _COUNT, _BATCH = 32, 30, 8
@@ -34,6 +35,7 @@ def _train(
     first=0,
     policy="float32",
     augment=_GEOMETRY,
+    micro_batches=1,
     **training,
 ):
     """Losses of some steps of fine-tuning vgg_nano, and the model."""
@@ -54,6 +56,7 @@ def _train(
         global_batch=_BATCH,
         label_smoothing=0.1,
         compiled=compiled,
+        micro_batches=micro_batches,
     )
     replicas = strategy.num_replicas_in_sync
     dataset = pipeline.for_training(
@@ -83,6 +86,30 @@ def test_two_replicas_give_the_losses_and_weights_of_one(settings):
     np.testing.assert_allclose(two, one, rtol=1e-5)
     for ours, theirs in zip(mirrored.weights, network.weights, strict=True):
         np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("strategy", ["one_device", "mirrored"])
+@pytest.mark.parametrize(
+    "settings",
+    [{"gradient_clip_norm": 0.1, "ema_decay": 0.9}, {"augment": _EVERYTHING, "compiled": COMPILE_STEP}],
+    ids=["clipped", "mixed"],
+)
+def test_micro_batches_give_the_numbers_of_the_whole_batch(strategy, settings):
+    whole, network = _train(_one(), steps=6, optimizer="sgd", **settings)
+    count = 4 if strategy == "one_device" else 2
+    parts, accumulated = _train(create(strategy), steps=6, optimizer="sgd", micro_batches=count, **settings)
+    np.testing.assert_allclose(parts, whole, rtol=1e-5)
+    for ours, theirs in zip(accumulated.weights, network.weights, strict=True):
+        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5, atol=5e-6)
+
+
+def test_dropout_differs_between_micro_batches_and_steps_can_be_repeated():
+    options = {"dropout": 0.5, "micro_batches": 2, "optimizer": "sgd", "augment": AugmentConfig()}
+    first, _ = _train(create("mirrored"), steps=2, **options)
+    again, _ = _train(create("mirrored"), steps=2, **options)
+    np.testing.assert_array_equal(first, again)
+    without, _ = _train(create("mirrored"), steps=2, **{**options, "dropout": 0.0})
+    assert (np.abs(first[:, 0] - without[:, 0]) > 1e-4).all()
 
 
 def test_the_totals_are_weighted_losses_right_answers_and_pictures():
