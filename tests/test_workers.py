@@ -159,3 +159,35 @@ def test_devices_and_workers_give_the_numbers_of_one_process(optimizer, rate, li
     assert len(rows) == 4
     for layout, row in rows.items():
         assert max(row["loss"], row["weights"], row["scores"]) < limit, layout
+
+
+def test_530_pictures_are_evaluated_once_each_by_any_number_of_replicas(photo_folder, tmp_path):
+    folder = tmp_path / "photos"
+    shutil.copytree(photo_folder, folder)
+    sources = sorted(folder.glob("test/*/*.jpg"))
+    for number in range(530 - len(sources)):
+        source = sources[number % len(sources)]
+        shutil.copy(source, source.with_name(f"{number}-{source.name}"))
+    flags = [
+        "--preset=demo",
+        f"--image_dir={folder}",
+        "--image_size=32",
+        "--batch_size=12",
+        "--mixed_precision=float32",
+    ]
+    flags += [
+        "--mixed_precision=float32",
+        "--steps_per_epoch=2",
+        "--transfer_epochs=1",
+        "--finetune_epochs=1",
+        "--log_every_steps=1",
+        "--dropout=0",
+    ]
+    matrices = {}
+    for layout in ("1 process", "2 devices", "3 devices", "2 workers", "3 workers"):
+        root = tmp_path / layout
+        matrices[layout] = replicas.train(layout, root, flags).confusion_matrix
+        rows = (root / "model/evaluation/predictions.csv").read_text().splitlines()[1:]
+        assert len({row.split(",")[0] for row in rows}) == len(rows) == 530
+    assert sum(map(sum, matrices["1 process"])) == 530
+    assert all(matrix == matrices["1 process"] for matrix in matrices.values()), matrices
