@@ -5,6 +5,7 @@ import math
 import textwrap
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -95,7 +96,8 @@ def _training(job: Job) -> tuple[Finding, ValueError | None]:
         trouble = error
     network, refusal = _network(job)
     side = config.data.image_size
-    lines = [f"{config.model.backbone}, weights {config.model.weights}, {side}x{side} pixels in"]
+    weights = Path(config.model.weights).name  # a whole path would fill the line
+    lines = [f"{config.model.backbone}, weights {weights}, {side}x{side} pixels in"]
     facts = dict[str, Any]()
     for phase in phases.sequence(config.phase):
         plan, (epochs, rate) = training.make_plan(phase, job), phases.epochs_and_rate(phase, config)

@@ -169,8 +169,8 @@ def _groups(
         )
         return lines, ()
     lines.append(
-        f"groups: {found.groups:,} in the file names hold {found.kept:.1%} of the pairs that look alike (frames of one "
-        "video?): hold out whole ones"
+        f"groups: the file names tell {found.groups:,} apart (videos?), which hold {found.kept:.1%} of the pairs that "
+        "look alike: hold out whole ones, as advised below"
     )
     return lines, (
         (f"--group_pattern='{found.pattern}'", f"the {' and '.join(leaking)} accuracy reads too high without"),

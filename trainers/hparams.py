@@ -28,6 +28,7 @@ def write(folder: Path, config: TrainConfig, metrics: Mapping[str, Any]) -> None
       config: of the run, settled.
       metrics: as in the phase's metrics.json.
     """
+    run = Path(config.model_dir)
     ended, phase = time.time(), metrics["phase"]
     shutil.rmtree(folder, ignore_errors=True)
     try:
@@ -35,7 +36,8 @@ def write(folder: Path, config: TrainConfig, metrics: Mapping[str, Any]) -> None
         with writer.as_default(step=metrics["step"]):
             hp.hparams(
                 _columns(config, phase),
-                trial_id=f"{config.model_dir} {phase}",  # else runs of the same settings share a row
+                # Its start alone is shown; the end keeps runs of the same name and settings from sharing a row.
+                trial_id=f"{run.name} {phase} ({run.parent})",
                 start_time_secs=ended - metrics["seconds"],
             )
             for name in METRICS:

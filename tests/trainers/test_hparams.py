@@ -46,8 +46,9 @@ def test_two_runs_are_two_rows_with_their_settings_and_final_numbers(configs, tm
         metrics = {**_METRICS, "test_accuracy": 0.25 * (1 + number)}
         hparams.write(tmp_path / "runs" / str(number) / "logs/finetune/hparams", config, metrics)
     rows = table(tmp_path / "runs")
-    assert set(rows) == {f"{config.model_dir} finetune" for config in configs}
-    (first, numbers, _), (second, others, _) = (rows[f"{config.model_dir} finetune"] for config in configs)
+    names = [f"{name} finetune ({tmp_path})" for name in ("first", "second")]
+    assert sorted(rows) == names
+    (first, numbers, _), (second, others, _) = (rows[name] for name in names)
     assert (first["finetune_learning_rate"], second["finetune_learning_rate"]) == (1e-3, 5e-4)
     assert (first["unfreeze"], second["unfreeze"], first["horizontal_flip"]) == ("all", "block4,block5", True)
     assert "transfer_learning_rate" not in first  # it does not decide the phase's own numbers

@@ -3,13 +3,16 @@
 import dataclasses
 import json
 import re
+import shutil
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tests.trainers.test_experiment import make_config
 from trainers import experiment
@@ -84,3 +87,34 @@ def test_the_configuration_as_text(board):
 
 def test_profiled_steps_are_written(board):
     assert list((board[1] / "logs/finetune/train").rglob("*.xplane.pb"))
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """The command of a browser that needs no screen."""
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    found = next((path for path in map(shutil.which, names) if path), None)
+    if found is None:
+        pytest.skip(f"no browser is here: {', '.join(names)}")
+    return [found, "--headless=new", "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+
+
+def _page(board, browser, name, folder):
+    """A page as it is drawn, uint8 [height, width, 3], without its header and its list of runs."""
+    picture, profile = folder / "page.png", folder / "profile"
+    how = ["--window-size=1500,1100", "--virtual-time-budget=60000", f"--user-data-dir={profile}"]
+    command = [*browser, *how, f"--screenshot={picture}", f"{board[0]}/?darkMode=false#{name}"]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    with Image.open(picture) as page:
+        return np.asarray(page.convert("RGB"))[120:, 360:]
+
+
+@pytest.mark.slow
+def test_a_browser_draws_curves_and_pictures(board, browser, tmp_path):
+    _get(board, "scalars/scalars?run=finetune/validation&tag=epoch_accuracy")
+    curves = _page(board, browser, "scalars", tmp_path)
+    of_the_runs = [(255, 112, 67), (0, 119, 187), (204, 51, 17), (51, 187, 238)]  # the first colours of the page
+    assert sum(np.all(curves == color, axis=-1).sum() > 20 for color in of_the_runs) >= 2
+    pictures = _page(board, browser, "images", tmp_path)
+    is_of_the_matrix = np.all(np.abs(pictures.astype(int) - (8, 55, 117)) < 12, axis=-1)  # the darkest of Blues
+    assert is_of_the_matrix.sum() > 1000
