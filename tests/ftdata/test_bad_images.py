@@ -283,6 +283,7 @@ def test_error_ends_with_1_and_trains_nothing(mixed, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_skip_trains_the_good_images_and_lists_the_others(mixed, tmp_path):
     finished = train(mixed, tmp_path, "--on_bad_image=skip", "--cache=none")
     assert finished.returncode == 0, finished.stderr
