@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import keras
@@ -112,6 +114,19 @@ def test_the_original_classifier_is_the_network_of_keras_applications(tmp_path, 
 def test_vgg_nano_has_no_original_classifier():
     with pytest.raises(ValueError, match="model=imagenet needs a backbone of Keras Applications, got vgg_nano"):
         original.create(ModelConfig("vgg_nano", weights="objects"), image_size=96)
+
+
+@pytest.mark.slow
+def test_a_reader_that_has_seen_enough_ends_it_without_a_word(trained_run, photos, tmp_path):
+    model_dir = shutil.copytree(trained_run, tmp_path / "run")
+    command = [sys.executable, "-m", "trainers.main", "--phase=predict", "--json", f"--images={photos}"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([*command, f"--model_dir={model_dir}"], cwd=Path(__file__).parents[2], **pipes) as process:
+        process.stdout.close()
+        said = process.stderr.read()
+    assert process.returncode == 141
+    assert "error:" not in said
+    assert "Traceback" not in said
 
 
 @pytest.mark.slow
