@@ -39,10 +39,11 @@ def epochs_and_rate(phase: Phase, config: TrainConfig) -> tuple[int, float]:
     return getattr(training, f"{phase.name}_epochs"), getattr(training, f"{phase.name}_learning_rate")
 
 
-def set_trainable(model: keras.Model, phase: Phase, config: TrainConfig) -> None:
+def set_trainable(model: keras.Model, phase: Phase, config: TrainConfig, *, replicas: int = 1) -> None:
     """Freezes and unfreezes the layers of the base as the phase asks.
 
-    Batch normalization of a base with trained weights stays frozen, and so in inference mode, in every phase.
+    Batch normalization of a base with trained weights stays frozen, and so in inference mode, in every phase. Where it
+    trains on several replicas its statistics are those of the whole batch.
 
     Raises:
       ValueError: `unfreeze` names no layer.
@@ -56,8 +57,14 @@ def set_trainable(model: keras.Model, phase: Phase, config: TrainConfig) -> None
     prefixes = config.training.unfreeze if phase.trains_base == "unfrozen" else ("all",)
     for layer in layers_of(base):
         layer.trainable = prefixes == ("all",) or layer.name.startswith(prefixes)
-        if isinstance(layer, keras.layers.BatchNormalization) and not trains_batch_norm(config.model):
-            layer.trainable = False
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.trainable = layer.trainable and trains_batch_norm(config.model)
+            layer.synchronized = layer.trainable and replicas > 1
+
+
+def is_synchronized(model: keras.Model) -> bool:
+    """Whether the replicas exchange statistics of batch normalization inside the forward pass."""
+    return any(getattr(layer, "synchronized", False) for layer in layers_of(model))
 
 
 def layers_of(model: keras.Model) -> Iterator[keras.layers.Layer]:

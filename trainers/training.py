@@ -15,7 +15,7 @@ from trainers.evaluate import Evaluation, Summary
 from trainers.evaluation_step import EvaluationStep
 from trainers.job import Job, evaluate_split
 from trainers.progress import Progress
-from trainers.step import TrainStep
+from trainers.step import COMPILE_AUGMENTATION, TrainStep
 from trainers.workdir import read_json
 
 
@@ -83,7 +83,12 @@ def _build(phase: phases.Phase, job: Job) -> keras.Model:
             image_size=int(config.data.image_size or 0),
             policy=config.runtime.mixed_precision,
         )
-        phases.set_trainable(network, phase, config)
+        phases.set_trainable(network, phase, config, replicas=job.strategy.num_replicas_in_sync)
+        if phases.is_synchronized(network) and config.training.gradient_accumulation_steps > 1:
+            raise ValueError(
+                "gradient_accumulation_steps must be 1 where batch normalization trains on several devices: its "
+                "statistics are those of the whole batch"
+            )
         if phase.starts_from and job.team.is_chief:  # the others get them with the start of the phase
             model.load_weights(network, job.workdir.phase(phase.starts_from).best)
         adjust = optimizer.create(config.training, policy=config.runtime.mixed_precision)
@@ -134,7 +139,8 @@ def _make_loop(
         augmentation=augmentation,
         global_batch=training.batch_size,
         label_smoothing=training.label_smoothing,
-        compiled=job.compiled,
+        # XLA cannot compile what replicas exchange
+        compiled=COMPILE_AUGMENTATION if phases.is_synchronized(network) else job.compiled,
         micro_batches=training.gradient_accumulation_steps,
         pictures=job.pictures["train"].tensor if job.pictures["train"].tier == "device" else None,
         asked=agreement.asked if agreement.is_shared else None,

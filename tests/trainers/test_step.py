@@ -36,16 +36,19 @@ def _train(
     policy="float32",
     augment=_GEOMETRY,
     micro_batches=1,
+    backbone=None,
     **training,
 ):
     """Losses of some steps of fine-tuning vgg_nano, and the model."""
     keras.utils.set_random_seed(1)
+    nano = ModelConfig("vgg_nano", weights="objects", dropout=dropout)
     config = TrainConfig(
-        model=ModelConfig("vgg_nano", weights="objects", dropout=dropout), training=TrainingConfig(**training)
+        model=ModelConfig(backbone, dropout=dropout, train_batch_norm=True) if backbone else nano,
+        training=TrainingConfig(**training),
     )
     with strategy.scope():
         network = model.build(config.model, num_classes=3, image_size=_SIDE, policy=policy)
-        phases.set_trainable(network, phases.PHASES["finetune"], config)
+        phases.set_trainable(network, phases.PHASES["finetune"], config, replicas=strategy.num_replicas_in_sync)
         adjust = optimizer.create(config.training, policy=policy)
         adjust.build(network.trainable_variables)
     step = TrainStep(
@@ -110,6 +113,19 @@ def test_dropout_differs_between_micro_batches_and_steps_can_be_repeated():
     np.testing.assert_array_equal(first, again)
     without, _ = _train(create("mirrored"), steps=2, **{**options, "dropout": 0.0})
     assert (np.abs(first[:, 0] - without[:, 0]) > 1e-4).all()
+
+
+def test_batch_norm_that_trains_has_the_statistics_of_the_whole_batch(tmp_path):
+    layers = [keras.Input((_SIDE, _SIDE, 3)), keras.layers.Rescaling(1 / 255), keras.layers.Conv2D(8, 3)]
+    base = keras.Sequential([*layers, keras.layers.BatchNormalization(), keras.layers.ReLU()])
+    base.save(tmp_path / "base.keras")
+    options = {"backbone": str(tmp_path / "base.keras"), "steps": 6, "optimizer": "sgd"}
+    one, network = _train(_one(), **options)
+    two, mirrored = _train(create("mirrored"), **options)
+    assert [phases.is_synchronized(each) for each in (network, mirrored)] == [False, True]
+    np.testing.assert_allclose(two, one, rtol=1e-5)
+    for ours, theirs in zip(mirrored.weights, network.weights, strict=True):
+        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5, atol=1e-6)
 
 
 def test_the_totals_are_weighted_losses_right_answers_and_pictures():
