@@ -136,6 +136,11 @@ class DataConfig:
         choices=("auto", "device", "memory", "disk", "none"),
         affects=NOTHING,
     )
+    data_service: str | None = setting(
+        None,
+        "grpc://HOST:PORT of a tf.data service whose workers decode the training images at each step",
+        affects=NOTHING,
+    )
     on_bad_image: str = setting(
         "error",
         "image files that cannot be used: error lists them, skip trains without them",
@@ -152,6 +157,8 @@ class DataConfig:
         check_settings(self)
         if self.dataset and (self.image_dir or self.labels_csv):
             raise ValueError("dataset must not be given together with image_dir or labels_csv: choose one")
+        if self.data_service is not None and not re.fullmatch(r"grpc://[^/]+:\d{1,5}", self.data_service):
+            raise ValueError(f"data_service must be grpc://HOST:PORT, got {self.data_service!r}")
         if self.group_pattern:
             try:
                 re.compile(self.group_pattern)

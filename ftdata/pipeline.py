@@ -38,6 +38,7 @@ def for_training(
     seed: int,
     steps: tuple[int, int],
     shard: Shard = _ALONE,
+    numbered: bool = False,
 ) -> tf.data.Dataset:
     """Batches of the steps from `steps[0]` to before `steps[1]`, one a replica and step.
 
@@ -50,6 +51,8 @@ def for_training(
       seed: of the order.
       steps: first step and the one to stop before.
       shard: the replicas to feed; consecutive elements go to consecutive replicas.
+      numbered: whether elements are pairs of their number, int64 [], counted from `steps[0] * shard.count`, and the
+        batch: for pictures that are read by position.
 
     Returns:
       A dataset of {"image": uint8 [b, height, width, channels] (absent in the tier `device`), "index": int32 [b]
@@ -80,7 +83,8 @@ def for_training(
     elements = tf.data.Dataset.range(steps[0] * shard.count, steps[1] * shard.count)
     read_at = pictures.at or tf.identity
     if pictures.at is not None:
-        batches = elements.map(batch_at, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+        made = (lambda element: (element, batch_at(element))) if numbered else batch_at
+        batches = elements.map(made, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
         return batches.with_options(_without_a_copy())
     line = _stream(pictures, len(labels), global_batch=global_batch, seed=seed, steps=steps, shard=shard)
     batches = tf.data.Dataset.zip(elements, line.batch(per_replica, drop_remainder=True))

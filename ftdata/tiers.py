@@ -31,8 +31,11 @@ def open_all(
       OSError, MemoryError: the tier that was asked for has no room.
     """
     held_out = len(source.validation) + len(source.test)
-    chosen = cache.plan(config, train=len(source.train), held_out=held_out, on_gpu=on_gpu and workers == 1)
+    cached = 0 if config.data_service else len(source.train)
+    chosen = cache.plan(config, train=cached, held_out=held_out, on_gpu=on_gpu and workers == 1)
     say(f"  cache: {chosen.reason}")
+    if config.data_service:
+        say(f"  training images are decoded by the workers of {config.data_service}; the plan is for the others")
     for tier, slower in zip(chosen.tiers, (*chosen.tiers[1:], None), strict=True):
         try:
             return {name: _open(source, config, name, tier, workers) for name in SPLITS}
@@ -46,4 +49,6 @@ def open_all(
 def _open(source: Source, config: DataConfig, name: str, tier: str, workers: int) -> Pictures:
     if tier == "device" and name != "train":
         tier = "memory"
+    if config.data_service and name == "train":
+        tier = "none"
     return cache.open_pictures(getattr(source, name), config, tier=tier, workers=workers)

@@ -18,7 +18,7 @@ class_weights augment encoded resources planner duplicates grouping on_demand
 tfds_source filling bad_images examine survey
 file_source disk_cache loose
 source cache
-pipeline tiers
+pipeline tiers data_service
 """
 _TRAINERS = """
 use_config

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from tests import kills, replicas
+from tests import in_float64, kills, replicas
 from tests.workers import Workers
 
 pytestmark = pytest.mark.slow
@@ -159,6 +159,30 @@ def test_devices_and_workers_give_the_numbers_of_one_process(optimizer, rate, li
     assert len(rows) == 4
     for layout, row in rows.items():
         assert max(row["loss"], row["weights"], row["scores"]) < limit, layout
+
+
+def test_in_float64_what_drifts_in_float32_does_not(photo_folder, tmp_path):
+    rows = in_float64.table(photo_folder, tmp_path, optimizer="adam", rate=1e-3)
+    assert len(rows) == 4
+    for layout, row in rows.items():
+        assert max(row.values()) < 1e-12, layout
+
+
+@pytest.mark.parametrize(
+    ("changes", "limit"),
+    [
+        (["--gradient_accumulation_steps=2"], 1e-5),
+        # each replica by itself would be 8e-2 off
+        (["--backbone=MobileNetV2", '--backbone_args={"alpha": 0.35}', "--weights=none", "--train_batch_norm"], 1e-3),
+    ],
+    ids=["gradient accumulation", "batch normalization"],
+)
+def test_what_depends_on_the_whole_batch_is_the_same_over_two_workers(changes, limit, photo_folder, tmp_path):
+    flags = [*replicas.flags_for(photo_folder, optimizer="sgd", rate=1e-3), *changes]
+    alone, both = (replicas.train(layout, tmp_path / layout, flags) for layout in ("1 process", "2 workers"))
+    row = replicas.differences(both, alone)
+    print(row)
+    assert max(row["loss"], row["weights"]) < limit, row
 
 
 def test_530_pictures_are_evaluated_once_each_by_any_number_of_replicas(photo_folder, tmp_path):

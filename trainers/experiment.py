@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from ftdata import tiers
+from ftdata import data_service, tiers
 from ftdata.class_weights import class_weights
 from ftdata.mixing import check_pairs
 from ftdata.source import Source, open_source
@@ -109,6 +109,8 @@ def _run(
     data = dataclasses.replace(config.data, on_bad_image="skip") if checks else config.data  # it names them all
     source = open_source(data, seed=config.seed)
     _check_test_set(config, source)
+    if data.data_service:
+        data_service.check(data.data_service, source)
     starting_point.check_classes(config.model, source.class_names)
     if checks:
         return {"check": check.run(config, source, devices, workdir)}

@@ -1,6 +1,7 @@
 """What all phases of a run share."""
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,18 @@ class Job:
     def distribute(self, dataset: tf.data.Dataset) -> Any:
         """A dataset of one batch a replica and step, dealt to the replicas."""
         return self.strategy.distribute_datasets_from_function(lambda _: dataset)
+
+    def deal(self, elements: Iterator[Any]) -> Iterator[Any]:
+        """Batches that were not made by a dataset here, dealt to the replicas likewise."""
+        here = self.shard.count
+        try:
+            while True:
+                parts = [next(elements) for _ in range(here)]
+                yield self.strategy.experimental_distribute_values_from_function(
+                    lambda context, parts=parts: parts[context.replica_id_in_sync_group % here]
+                )
+        except StopIteration:
+            return
 
     @property
     def shard(self) -> pipeline.Shard:

@@ -26,7 +26,7 @@ def build(config: ModelConfig, *, num_classes: int, image_size: int, policy: str
       config: backbone, weights and head.
       num_classes: number of classes.
       image_size: side of the square input, pixels.
-      policy: dtype policy of the base; preprocessing, head and output are float32.
+      policy: dtype policy of the base; preprocessing, head and output are of the type of its variables, float32.
 
     Returns:
       A model from float32 [batch, image_size, image_size, 3], pixels 0..255, to float32 probabilities
@@ -45,14 +45,15 @@ def build(config: ModelConfig, *, num_classes: int, image_size: int, policy: str
     pixels = keras.Input((image_size, image_size, 3), name="pixels", dtype="float32")
     x = preprocessing.apply(pixels, backbone=config.backbone, mode=config.preprocessing)
     x = base(x)
-    model = keras.Model(pixels, _head(x, config, num_classes), name="classifier")
+    dtype = keras.DTypePolicy(policy).variable_dtype
+    model = keras.Model(pixels, _head(x, config, num_classes, dtype=dtype), name="classifier")
     if config.init_from:
         load_weights(model, Path(config.init_from).expanduser())
     return model
 
 
-def _head(features: Any, config: ModelConfig, num_classes: int) -> Any:
-    layers, options = keras.layers, {"dtype": "float32"}
+def _head(features: Any, config: ModelConfig, num_classes: int, *, dtype: str) -> Any:
+    layers, options = keras.layers, {"dtype": dtype}
     x = features
     if len(x.shape) == 4:
         pooling = {

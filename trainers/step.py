@@ -69,8 +69,8 @@ class TrainStep:
           learning_rate: of this step.
 
         Returns:
-          float32 [3]: sum of the weighted losses, number of right answers, number of pictures. With `asked`,
-          float32 [4]: the sum of that too.
+          float32 [3] (float64 for a model of that type): sum of the weighted losses, number of right answers, number
+          of pictures. With `asked`, [4]: the sum of that too.
         """
         number, rate = tf.constant(step, tf.int32), tf.constant(learning_rate, tf.float32)
         asked = () if self._asked is None else (tf.constant([self._asked()], tf.float32),)
@@ -87,7 +87,7 @@ class TrainStep:
         self._assign_seeds(step)
         gradients, totals = self._summed(batch, step, resident)
         self.optimizer.apply(gradients, self.model.trainable_variables)
-        return tf.concat([totals, *asked], axis=0) if asked else totals
+        return tf.concat([totals, *(tf.cast(value, totals.dtype) for value in asked)], axis=0) if asked else totals
 
     def _summed(self, batch: Batch, step: tf.Tensor, resident: Any) -> tuple[list[tf.Tensor], tf.Tensor]:
         """Gradients and totals of this replica's part. Every draw of dropout moves its generator on by one."""
@@ -102,7 +102,7 @@ class TrainStep:
             return number + 1, [one + other for one, other in zip(gradients, further, strict=True)], totals + more
 
         zeros = [tf.zeros(variable.shape, variable.dtype) for variable in self.model.trainable_variables]
-        start = (tf.constant(0), zeros, tf.zeros([3]))
+        start = (tf.constant(0), zeros, tf.zeros([3], self.logits.output.dtype))
         _, gradients, totals = tf.while_loop(lambda number, *_: number < count, add, start)
         return gradients, totals
 
@@ -137,18 +137,19 @@ class TrainStep:
             # a share of the global mean: the optimizer sums the replicas' gradients
             loss = self.optimizer.scale_loss(tf.reduce_sum(losses) / self.global_batch)
         right = tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), _main_label(batch["label"], share))
-        totals = [tf.reduce_sum(losses), tf.reduce_sum(tf.cast(right, tf.float32)), float(losses.shape[0])]
+        totals = [tf.reduce_sum(losses), tf.reduce_sum(tf.cast(right, losses.dtype)), float(losses.shape[0])]
         return tape.gradient(loss, variables), tf.stack(totals)
 
     def _losses(self, logits: tf.Tensor, batch: Batch, share: tf.Tensor | None) -> tf.Tensor:
         """Of each picture, weighted by class; where pairs are mixed, of both labels by their shares."""
 
         def losses(label: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
-            return weight * cross_entropy(logits, label, self.label_smoothing)
+            return tf.cast(weight, logits.dtype) * cross_entropy(logits, label, self.label_smoothing)
 
         own = losses(batch["label"], batch["weight"])
         if share is None:
             return own
+        share = tf.cast(share, own.dtype)
         return share * own + (1 - share) * losses(partner_of(batch["label"]), partner_of(batch["weight"]))
 
 
@@ -169,7 +170,9 @@ def _on_every_device(pictures: tf.Tensor, strategy: tf.distribute.Strategy) -> A
 
 
 def cross_entropy(logits: tf.Tensor, labels: tf.Tensor, label_smoothing: float) -> tf.Tensor:
-    """Softmax cross entropy with smoothed targets (Szegedy et al., 2015, arXiv:1512.00567), float32 [batch]."""
+    """Softmax cross entropy with smoothed targets (Szegedy et al., 2015, arXiv:1512.00567): [batch], logits' type."""
     num_classes = logits.shape[-1]
-    targets = tf.one_hot(labels, num_classes) * (1 - label_smoothing) + label_smoothing / num_classes
-    return tf.nn.softmax_cross_entropy_with_logits(targets, tf.cast(logits, tf.float32))
+    targets = (
+        tf.one_hot(labels, num_classes, dtype=logits.dtype) * (1 - label_smoothing) + label_smoothing / num_classes
+    )
+    return tf.nn.softmax_cross_entropy_with_logits(targets, logits)

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from ftdata import pipeline
+from ftdata import data_service, pipeline
 from ftdata.augment import Augmentation
 from trainers import callbacks as own_callbacks
 from trainers import divergence, figures, keeper, loop, model, optimizer, phases, results, schedule, strategy
@@ -109,6 +109,7 @@ def _make_loop(
     config, training = job.config, job.config.training
 
     def batches(first: int, end: int) -> Iterator[Any]:
+        service = config.data.data_service
         dataset = pipeline.for_training(
             job.pictures["train"],
             job.source.train.labels,
@@ -117,8 +118,13 @@ def _make_loop(
             seed=config.seed,
             steps=(first, end),
             shard=job.shard,
+            numbered=service is not None,
         )
-        return iter(job.distribute(dataset))
+        if service is None:
+            return iter(job.distribute(dataset))
+        start = first * job.shard.count
+        patience = config.runtime.worker_timeout_s
+        return job.deal(data_service.in_order(dataset, service, first=start, silence_s=patience))
 
     def save_best(path: Path) -> None:
         with optimizer.averaged_weights(network.optimizer):
