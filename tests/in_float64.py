@@ -95,7 +95,7 @@ def run(layout: str, image_dir: Path, work: Path, *, optimizer: str, rate: float
     for worker in range(workers):
         environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
         if workers > 1:
-            environment["TF_CONFIG"] = tf_config(addresses, worker)
+            environment |= {"TF_CONFIG": tf_config(addresses, worker), "TF_NUM_INTRAOP_THREADS": "1"}
         given = json.dumps({**job, "worker": worker, "optimizer": optimizer, "rate": rate})
         command = [sys.executable, "-m", "tests.in_float64", "--job", given]
         processes.append(subprocess.Popen(command, cwd=_ROOT, env=environment))
