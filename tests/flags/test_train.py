@@ -144,8 +144,14 @@ FIELDS = {field.name: field for field, _ in settings(TrainConfig())}
 
 def another(field, value):
     """Text for a flag that gives the setting another value than `value`."""
-    if field.name in ("phase", "preset", "backbone_args"):  # tied to other settings; a file; JSON
-        return {"phase": "transfer", "preset": "photos", "backbone_args": '{"alpha": 0.5}'}[field.name]
+    shaped = {  # tied to other settings; a file; JSON; an address
+        "phase": "transfer",
+        "preset": "photos",
+        "backbone_args": '{"alpha": 0.5}',
+        "data_service": "grpc://10.0.0.2:5050",
+    }
+    if field.name in shaped:
+        return shaped[field.name]
     if field.metadata["choices"]:
         return next(choice for choice in field.metadata["choices"] if choice != value)
     kind, _ = train.value_type(field.type)
