@@ -179,18 +179,19 @@ class Profile(keras.callbacks.Callback):
     def __init__(self, start: int, stop: int, *, folder: Path):
         super().__init__()
         self.start, self.stop, self.folder = start, stop, folder
-        self.step, self.running = 0, False
+        self.begun, self.ended, self.running = 0, 0, False
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Starts at the first step asked for."""
-        if self.start <= self.step < self.stop and not self.running:
+        if self.start <= self.begun < self.stop and not self.running:
             tf.profiler.experimental.start(str(self.folder))
             self.running = True
+        self.begun += 1
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Stops after the last one."""
-        self.step += 1
-        if self.step >= self.stop:
+        self.ended += 1
+        if self.ended >= self.stop:
             self._end()
 
     def on_train_end(self, logs: Any = None) -> None:

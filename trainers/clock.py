@@ -8,8 +8,8 @@ from typing import Any
 class Clock:
     """Time of an epoch's training steps and the share spent waiting for input.
 
-    The first step of an epoch in a process is left out, if there is another: it may trace and compile, or fill
-    the pipeline.
+    The first call of the device in an epoch and process is left out, if there is another: it may trace and compile,
+    or fill the pipeline.
 
     Args:
       carried: what `state` gave in a process that was stopped in the middle of the epoch.
@@ -19,7 +19,7 @@ class Clock:
         self.carried = carried
         self.started = self.last = time.perf_counter()
         self.measured_from = self.last
-        self.steps, self.waited, self.waited_first = -1, 0.0, 0.0
+        self.steps, self.first, self.waited, self.waited_first = -1, 0, 0.0, 0.0
 
     def wait_for(self, get: Callable[[], Any]) -> Any:
         """The value of `get()`, whose time counts as waiting for input."""
@@ -28,12 +28,14 @@ class Clock:
         self.waited += time.perf_counter() - before
         return value
 
-    def step_done(self) -> None:
-        """A training step has ended."""
+    def steps_done(self, count: int) -> None:
+        """So many training steps, given to the device at once, have ended."""
         self.last = time.perf_counter()
-        self.steps += 1
-        if self.steps == 0:
-            self.measured_from, self.waited_first, self.waited = self.last, self.waited, 0.0
+        if self.steps >= 0:
+            self.steps += count
+            return
+        self.steps, self.first = 0, count
+        self.measured_from, self.waited_first, self.waited = self.last, self.waited, 0.0
 
     def stop(self) -> None:
         """The training steps of the epoch, fetched, have ended."""
@@ -49,7 +51,7 @@ class Clock:
         """Images a second, and the share of the time spent waiting for input."""
         steps, elapsed, waited, _ = self.state()
         if steps < 1:
-            steps, elapsed, waited = self.steps + 1, self.last - self.started, self.waited_first
+            steps, elapsed, waited = self.first, self.last - self.started, self.waited_first
         elapsed = max(elapsed, 1e-9)
         return {"images_per_second": steps * global_batch / elapsed, "input_wait_fraction": min(1.0, waited / elapsed)}
 

@@ -114,6 +114,9 @@ class RuntimeConfig:
         choices=("auto", "float32", "mixed_float16", "mixed_bfloat16"),
     )
     jit_compile: str = setting("auto", "compile the step with XLA", choices=("auto", "true", "false"))
+    steps_per_execution: int = setting(
+        1, "steps the device is given in one call", minimum=1, maximum=100, affects=NOTHING
+    )
     deterministic: bool = setting(False, "the same bits on a GPU too, at a price in speed")
     tensorboard: bool = setting(True, "write TensorBoard event files", affects=NOTHING)
     profile_steps: tuple[int, ...] | None = setting(

@@ -5,6 +5,7 @@ every strategy and cannot go on in the middle of an epoch. It drives keras.callb
 """
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -36,11 +37,23 @@ class Plan:
     patience: int | None
     log_every_steps: int
     checkpoint_every_steps: int
+    steps_per_execution: int = 1
 
     @property
     def total_steps(self) -> int:
         """Steps of the whole phase."""
         return self.epochs * self.steps_per_epoch
+
+    def steps_at_once(self, step: int) -> int:
+        """Steps from `step` on that go to the device in one call: `steps_per_execution`, or 1 on the way there.
+
+        Nothing has to be done between them: no point in TensorBoard, no checkpoint, no end of an epoch. It depends
+        on `step` alone, so that a run that goes on after a stop makes the same calls.
+        """
+        count, last = self.steps_per_execution, step + self.steps_per_execution - 1
+        starts_here = step % self.steps_per_epoch % count == 0
+        stops = (self.steps_per_epoch, self.log_every_steps, self.checkpoint_every_steps)
+        return count if starts_here and all(step // every == last // every for every in stops) else 1
 
 
 class Loop:
@@ -116,16 +129,19 @@ class Loop:
         self._clock = clock = Clock(progress.clock)
         while progress.step < end:
             self.agreement.check()
-            rate = plan.rate(progress.step)
-            batch = clock.wait_for(lambda: next(batches))
+            count = plan.steps_at_once(progress.step)
+            rates = [plan.rate(progress.step + number) for number in range(count)]
+            several = clock.wait_for(functools.partial(_take, batches, count))
             in_epoch = progress.step % plan.steps_per_epoch
-            self.callbacks.on_train_batch_begin(in_epoch)
-            self._pending.append(self.train_step(batch, step=progress.step, learning_rate=rate))
+            for number in range(count):
+                self.callbacks.on_train_batch_begin(in_epoch + number)
+            self._pending += self.train_step.several(several, first=progress.step, learning_rates=rates)
             self.agreement.note(self._pending[-1])
-            progress.step += 1
-            clock.step_done()
-            logs = self._log_point(rate) if progress.step % plan.log_every_steps == 0 else {}
-            self.callbacks.on_train_batch_end(in_epoch, logs)
+            progress.step += count
+            clock.steps_done(count)
+            logs = self._log_point(rates[-1]) if progress.step % plan.log_every_steps == 0 else {}
+            for number in range(count):
+                self.callbacks.on_train_batch_end(in_epoch + number, logs if number == count - 1 else {})
             if progress.step % plan.checkpoint_every_steps == 0 and progress.step < end:
                 self._save()
         self._fetch()
@@ -207,6 +223,10 @@ class Loop:
         """Returns when the chief has written everything: before that nobody may leave, which would end it."""
         self.keeper.finish(self.progress)
         self.agreement.team.wait()
+
+
+def _take(batches: Iterator[Any], count: int) -> list[Any]:
+    return [next(batches) for _ in range(count)]
 
 
 def _rank(row: dict[str, Any], monitor: str) -> tuple[float, ...]:

@@ -5,7 +5,7 @@ restart: augmentation parameters are drawn for the global batch, and the states 
 generators are assigned before the forward pass.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -57,24 +57,40 @@ class TrainStep:
         self._gradients = self._loss_and_gradients
         if compiled == COMPILE_STEP:
             self._gradients = tf.function(self._loss_and_gradients, jit_compile=True)
-        self._run = tf.function(self._distributed_step)
+        self._run = tf.function(self._distributed_steps)
 
     def __call__(self, batch: Batch, *, step: int, learning_rate: float) -> tf.Tensor:
-        """Trains on one global batch.
+        """Trains on one global batch: `several` with one of each."""
+        return self.several([batch], first=step, learning_rates=[learning_rate])[0]
+
+    def several(self, batches: Sequence[Batch], *, first: int, learning_rates: Sequence[float]) -> list[tf.Tensor]:
+        """Trains on global batches one after the other, in one call of the device's program.
+
+        The steps are written out one after the other, because replicas cannot exchange anything within tf.while_loop;
+        every number of steps is traced once.
 
         Args:
-          batch: as `ftdata.pipeline.for_training` makes it, distributed over the replicas. Without "image",
+          batches: as `ftdata.pipeline.for_training` makes them, distributed over the replicas. Without "image",
             pictures are gathered from those given at construction.
-          step: of the phase.
-          learning_rate: of this step.
+          first: step of the phase of the first batch.
+          learning_rates: of each step.
 
         Returns:
-          float32 [3] (float64 for a model of that type): sum of the weighted losses, number of right answers, number
-          of pictures. With `asked`, [4]: the sum of that too.
+          Of each step float32 [3] (float64 for a model of that type): sum of the weighted losses, number of right
+          answers, number of pictures. With `asked`, [4]: the sum of that too.
         """
-        number, rate = tf.constant(step, tf.int32), tf.constant(learning_rate, tf.float32)
+        steps = tf.constant(list(range(first, first + len(batches))), tf.int32)
+        rates = tf.constant(list(learning_rates), tf.float32)
         asked = () if self._asked is None else (tf.constant([self._asked()], tf.float32),)
-        return self._run(batch, number, rate, self._resident, *asked)
+        return self._run(list(batches), steps, rates, self._resident, *asked)
+
+    def _distributed_steps(
+        self, batches: list[Batch], steps: tf.Tensor, rates: tf.Tensor, resident: Any, *asked: tf.Tensor
+    ) -> list[tf.Tensor]:
+        return [
+            self._distributed_step(batch, steps[number], rates[number], resident, *asked)
+            for number, batch in enumerate(batches)
+        ]
 
     def _distributed_step(
         self, batch: Batch, step: tf.Tensor, learning_rate: tf.Tensor, resident: Any, *asked: tf.Tensor

@@ -187,6 +187,7 @@ def make_plan(phase: phases.Phase, job: Job) -> loop.Plan:
         patience=training.early_stopping_patience,
         log_every_steps=runtime.log_every_steps,
         checkpoint_every_steps=runtime.checkpoint_every_steps,
+        steps_per_execution=runtime.steps_per_execution,
     )
 
 

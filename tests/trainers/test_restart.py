@@ -17,11 +17,11 @@ _ARGUMENTS = (
 )
 
 
-def _start(photo_folder, model_dir, log):
+def _start(photo_folder, model_dir, log, *flags):
     command = [sys.executable, "-m", "trainers.main", f"--image_dir={photo_folder}", f"--model_dir={model_dir}"]
     # a session of its own, so that the kill reaches every child
     return subprocess.Popen(
-        [*command, *_ARGUMENTS], cwd=_ROOT, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        [*command, *_ARGUMENTS, *flags], cwd=_ROOT, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
     )
 
 
@@ -44,7 +44,8 @@ def test_a_killed_run_ends_with_the_bits_of_one_left_alone(photo_folder, tmp_pat
         alone = _start(photo_folder, tmp_path / "alone", log)
         assert alone.wait() == 0
         for phase in ("transfer", "finetune"):
-            _kill_in_phase(_start(photo_folder, tmp_path / "killed", log), tmp_path / "killed" / phase / "checkpoints")
+            again = _start(photo_folder, tmp_path / "killed", log, "--steps_per_execution=2")
+            _kill_in_phase(again, tmp_path / "killed" / phase / "checkpoints")
             assert not (tmp_path / "killed" / phase / "metrics.json").exists()
         assert _start(photo_folder, tmp_path / "killed", log).wait() == 0
     assert (tmp_path / "log.txt").read_text().count("going on from step") == 2

@@ -36,6 +36,7 @@ def _train(
     policy="float32",
     augment=_GEOMETRY,
     micro_batches=1,
+    together=1,
     backbone=None,
     **training,
 ):
@@ -72,7 +73,11 @@ def _train(
         shard=pipeline.Shard(0, replicas, replicas),
     )
     batches = iter(strategy.distribute_datasets_from_function(lambda _: dataset))
-    results = [step(next(batches), step=first + k, learning_rate=1e-3).numpy() for k in range(steps)]
+    results = []
+    while len(results) < steps:
+        several = [next(batches) for _ in range(min(together, steps - len(results)))]
+        rates = [1e-3 / (1 + len(results) + number) for number in range(len(several))]
+        results += [one.numpy() for one in step.several(several, first=first + len(results), learning_rates=rates)]
     return np.array(results), network
 
 
@@ -104,6 +109,20 @@ def test_micro_batches_give_the_numbers_of_the_whole_batch(strategy, settings):
     np.testing.assert_allclose(parts, whole, rtol=1e-5)
     for ours, theirs in zip(accumulated.weights, network.weights, strict=True):
         np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5, atol=5e-6)
+
+
+@pytest.mark.parametrize("strategy", ["one_device", "mirrored"])
+@pytest.mark.parametrize(
+    "settings",
+    [{"dropout": 0.4, "ema_decay": 0.9}, {"augment": _EVERYTHING, "policy": "mixed_float16", "micro_batches": 2}],
+    ids=["dropout", "scaled"],
+)
+def test_several_steps_in_one_call_give_the_bits_of_one_by_one(strategy, settings):
+    single, network = _train(create(strategy), steps=8, **settings)
+    several, other = _train(create(strategy), steps=8, together=3, **settings)  # 3, 3 and 2
+    np.testing.assert_array_equal(several, single)
+    for ours, theirs in zip(other.weights, network.weights, strict=True):
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
 
 
 def test_dropout_differs_between_micro_batches_and_steps_can_be_repeated():
