@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +27,24 @@ print("ready", flush=True)
 sys.stdin.readline()
 cache.open_pictures(split, config, tier="disk")
 print("done", flush=True)
+"""
+_FILL_HALF = """
+import sys
+from ftdata import cache, disk_cache, filling
+from ftdata.config import DataConfig
+from ftdata.source import load_folder
+
+def fill(store, split, config):
+    def store_half(places, pictures):
+        store(places, pictures)
+        if places[-1] > len(split) // 2:
+            print("half", flush=True)
+            sys.stdin.readline()
+    filling.fill(store_half, split, config)
+
+split = load_folder(sys.argv[1], validation_fraction=0.0).train
+config = DataConfig(image_size=64, data_dir=sys.argv[2])
+disk_cache.mapped(split, config, folder=cache.folder(config), fill=fill)
 """
 
 
@@ -88,32 +105,28 @@ def test_a_changed_picture_is_decoded_again(photos, tmp_path):
     assert [k for k in range(60) if not np.array_equal(before[k], after[k])] == [3]
 
 
-def _filler(photos, data_dir):
+def _filler(photos, data_dir, *, script=_FILL, says="ready"):
     process = subprocess.Popen(
-        [sys.executable, "-c", _FILL, str(photos), str(data_dir)],
+        [sys.executable, "-c", script, str(photos), str(data_dir)],
         cwd=_ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
-    assert process.stdout.readline() == "ready\n"
+    assert process.stdout.readline() == f"{says}\n"
     return process
 
 
 def test_killed_while_filling_the_next_run_is_right(photos, tmp_path):
     folder = tmp_path / "decoded"
-    process = _filler(photos, tmp_path)
-    process.stdin.write("\n")
-    process.stdin.flush()
-    while not list(folder.glob("*.tmp")):
-        assert process.poll() is None, "it was done before it could be killed"
-        time.sleep(0.001)
+    process = _filler(photos, tmp_path, script=_FILL_HALF, says="half")
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert list(folder.glob("*.tmp"))
     assert not _files(tmp_path)
     expected = cache.in_memory(_split(photos), DataConfig(image_size=64))
     np.testing.assert_array_equal(_open(photos, tmp_path).tensor, expected)
+    assert len(_files(tmp_path)) == 1
     assert not list(folder.glob("*.tmp"))  # what the dead process left is cleared away
 
 
