@@ -85,6 +85,12 @@ def _one():
     return tf.distribute.OneDeviceStrategy("/cpu:0")
 
 
+_CLIPPED = {"gradient_clip_norm": 0.1, "ema_decay": 0.9}
+_MIXED = {"augment": _EVERYTHING, "compiled": COMPILE_STEP}
+_DROPOUT = {"dropout": 0.4, "ema_decay": 0.9}
+_SCALED = {"augment": _EVERYTHING, "policy": "mixed_float16", "micro_batches": 2}
+
+
 @pytest.mark.parametrize(
     "settings", [{}, {"gradient_clip_norm": 0.1}, {"augment": _EVERYTHING}], ids=["plain", "clipped", "mixed"]
 )
@@ -96,11 +102,14 @@ def test_two_replicas_give_the_losses_and_weights_of_one(settings):
         np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("strategy", ["one_device", "mirrored"])
 @pytest.mark.parametrize(
-    "settings",
-    [{"gradient_clip_norm": 0.1, "ema_decay": 0.9}, {"augment": _EVERYTHING, "compiled": COMPILE_STEP}],
-    ids=["clipped", "mixed"],
+    ("strategy", "settings"),
+    [
+        pytest.param("one_device", _CLIPPED, id="clipped-one_device"),
+        pytest.param("mirrored", _CLIPPED, id="clipped-mirrored"),
+        pytest.param("one_device", _MIXED, id="mixed-one_device", marks=pytest.mark.slow),
+        pytest.param("mirrored", _MIXED, id="mixed-mirrored"),
+    ],
 )
 def test_micro_batches_give_the_numbers_of_the_whole_batch(strategy, settings):
     whole, network = _train(_one(), steps=6, optimizer="sgd", **settings)
@@ -111,15 +120,18 @@ def test_micro_batches_give_the_numbers_of_the_whole_batch(strategy, settings):
         np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5, atol=5e-6)
 
 
-@pytest.mark.parametrize("strategy", ["one_device", "mirrored"])
 @pytest.mark.parametrize(
-    "settings",
-    [{"dropout": 0.4, "ema_decay": 0.9}, {"augment": _EVERYTHING, "policy": "mixed_float16", "micro_batches": 2}],
-    ids=["dropout", "scaled"],
+    ("strategy", "settings"),
+    [
+        pytest.param("one_device", _DROPOUT, id="dropout-one_device"),
+        pytest.param("mirrored", _DROPOUT, id="dropout-mirrored", marks=pytest.mark.slow),
+        pytest.param("one_device", _SCALED, id="scaled-one_device", marks=pytest.mark.slow),
+        pytest.param("mirrored", _SCALED, id="scaled-mirrored"),
+    ],
 )
 def test_several_steps_in_one_call_give_the_bits_of_one_by_one(strategy, settings):
-    single, network = _train(create(strategy), steps=8, **settings)
-    several, other = _train(create(strategy), steps=8, together=3, **settings)  # 3, 3 and 2
+    single, network = _train(create(strategy), steps=5, **settings)
+    several, other = _train(create(strategy), steps=5, together=2, **settings)  # 2, 2 and 1
     np.testing.assert_array_equal(several, single)
     for ours, theirs in zip(other.weights, network.weights, strict=True):
         np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
