@@ -3,7 +3,9 @@
 import dataclasses
 import difflib
 import json
+import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -56,11 +58,41 @@ def parse(argv: list[str]) -> tuple[TrainConfig, set[str]]:
     if any(argument in ("--help", "-help", "-h", "--helpfull", "--helpshort") for argument in argv[1:]):
         raise HelpRequested(_help())
     given = _read(argv[1:])
+    return _completed(given), set(given)
+
+
+def config(**settings_by_name: Any) -> TrainConfig:
+    """The configuration that a command line with these flags asks for, preset included; for use from Python.
+
+    Args:
+      **settings_by_name: values by the names of the flags, such as `image_dir="photos"` or `zoom_range=(0.9, 1.1)`;
+        lists and JSON objects also as the text of a command line. None stands for a flag that is not given.
+
+    Raises:
+      FlagError: a ValueError of one line that names the flag, the rule, the value and the choices.
+
+    Example:
+      >>> trainers.run(flags.config(image_dir="photos", model_dir="runs/photos", batch_size=16))
+    """
+    known = [field.name for field, _ in settings(TrainConfig())]
+    for name in settings_by_name:
+        if name not in known:
+            raise FlagError(f"{name}: no such flag; {_hint(name, known)}")
+    return _completed({name: value for name, value in settings_by_name.items() if value is not None})
+
+
+def _completed(given: dict[str, Any]) -> TrainConfig:
+    """The configuration of the flags `given` and, for the others, of the preset in force."""
     preset = given.get("preset") or _default_preset(given)
     values = _read([f"--flagfile={_preset_file(preset)}"]) if preset else {}
     if any(given.get(name) for name in _DATA_FLAGS):  # the user's data replaces the preset's
         values = {name: value for name, value in values.items() if name not in _DATA_FLAGS}
-    return _config({**values, **given, "preset": preset}), set(given)
+    return _config({**values, **given, "preset": preset})
+
+
+def _hint(name: str, known: Iterable[str], *, dashes: str = "") -> str:
+    close = difflib.get_close_matches(name, list(known), n=3)
+    return f"did you mean {', '.join(dashes + name for name in close)}?" if close else "see --help"
 
 
 def _default_preset(given: dict[str, Any]) -> str | None:
@@ -87,9 +119,7 @@ def _read(arguments: list[str]) -> dict[str, Any]:
     try:
         rest = values(["main", *arguments])[1:]
     except flags.UnrecognizedFlagError as error:
-        close = difflib.get_close_matches(error.flagname, list(values), n=3)
-        hint = f"did you mean {', '.join('--' + name for name in close)}?" if close else "see --help"
-        raise FlagError(f"--{error.flagname}: no such flag; {hint}") from None
+        raise FlagError(f"--{error.flagname}: no such flag; {_hint(error.flagname, values, dashes='--')}") from None
     except (flags.Error, ValueError) as error:  # absl raises a plain ValueError for --noaugment=3
         raise FlagError(_one_line(str(error))) from None
     if rest:
@@ -137,12 +167,16 @@ def _config(values: dict[str, Any]) -> TrainConfig:
 
 
 def _value(field: dataclasses.Field, value: Any) -> Any:
-    """The setting's value: lists and JSON objects are written as text on a command line."""
+    """The setting's value: lists and JSON objects are written as text on a command line, paths may be objects."""
     kind, _ = value_type(field.type)
+    if kind is str and isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if kind is tuple and isinstance(value, list):
+        return tuple(value)
+    if not isinstance(value, str) or kind not in (dict, tuple):
+        return value
     if kind is dict:
         return _json(field.name, value)
-    if kind is not tuple:
-        return value
     item = item_type(field.type)
     try:
         return tuple(item(part.strip()) for part in value.split(","))

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import flags
+
 _ROOT = Path(__file__).parent.parent
 _BLOCKS = re.findall(r"^```python\n(.*?)^```", (_ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
 # Settings that make the whole job small enough for a test; everything else is README's.
@@ -32,6 +34,13 @@ trainers.run = run
 def test_the_blocks_show_the_whole_job_the_folder_and_the_layer():
     text = "\n".join(_BLOCKS)
     assert all(name in text for name in ("trainers.run(", "ftdata.load_folder(", "ftdata.RandomAffine(", "model.fit("))
+
+
+def test_the_whole_job_in_python_has_the_settings_of_the_command():
+    text = (_ROOT / "README.md").read_text()
+    job = re.search(r"trainers\.run\((flags\.config\(.*?\))\)", text)
+    command = re.search(r"-m trainers\.main (--image_dir=\S+ --model_dir=\S+)\n", text)
+    assert eval(job[1], {"flags": flags}) == flags.train.parse(["main", *command[1].split()])[0]
 
 
 _WHOLE_JOBS = [number for number, block in enumerate(_BLOCKS) if "trainers.run(" in block]

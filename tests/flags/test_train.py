@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import flags
 from flags import train
 from flags.train import FlagError, HelpRequested, parse, preset_names
 from trainers.config import TrainConfig, as_dict, settings, without_effect
@@ -238,6 +239,30 @@ def test_defaults_are_those_of_the_dataclasses():
     expected = as_dict(dataclasses.replace(TrainConfig(), preset="photos"))
     untouched = set(FIELDS) - held
     assert {name: given[name] for name in untouched} == {name: expected[name] for name in untouched}
+
+
+def test_settings_from_python_are_those_of_the_same_flags():
+    config = flags.config(
+        image_dir="photos", model_dir=Path("runs/mine"), zoom_range=[0.9, 1.1], unfreeze="a,b", seed=None
+    )
+    assert config == parsed("--image_dir=photos", "--model_dir=runs/mine", "--zoom_range=0.9,1.1", "--unfreeze=a,b")
+    assert config.preset == "photos"
+    assert flags.config(backbone_args={"alpha": 0.35}) == parsed('--backbone_args={"alpha": 0.35}')
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"imagedir": "photos"}, "imagedir: no such flag; did you mean image_dir, "),
+        ({"batch_size": "16"}, "--batch_size must be of type int, got '16'"),
+        ({"preset": "photo"}, "--preset must be one of demo, "),
+    ],
+)
+def test_a_wrong_setting_from_python_is_one_line(given, message):
+    with pytest.raises(FlagError) as caught:
+        flags.config(**given)
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
 
 
 def test_flagfile(tmp_path):
