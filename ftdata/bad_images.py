@@ -97,6 +97,24 @@ def in_the_input(error: tf.errors.OpError) -> str | None:
     )
 
 
+def labelled_twice(listing: Listing, judged: Mapping[str, Verdict]) -> tuple[str, ...]:
+    """One line on images that stand in two classes, byte for byte; none where there are none."""
+    first: dict[str, tuple[int, str]] = {}
+    twice: list[str] = []
+    for files in listing.splits.values():
+        for path, name, label in zip(files.paths, files.names, files.labels.tolist(), strict=True):
+            before, its_name = first.setdefault(judged[path].digest or path, (label, name))
+            if before != label:
+                twice.append(f"{name} = {its_name}")
+    if not twice:
+        return ()
+    more = f", and {len(twice) - _EXAMPLES:,} more" if len(twice) > _EXAMPLES else ""
+    return (
+        f"warning: {len(twice):,} image(s) stand in two classes, byte for byte, so one label is wrong: "
+        f"{'; '.join(twice[:_EXAMPLES])}{more}",
+    )
+
+
 def shared_between(splits: Mapping[str, Split], judged: Mapping[str, Verdict]) -> tuple[str, ...]:
     """One line on images that stand in two splits, byte for byte; none where there are none.
 

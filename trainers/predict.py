@@ -48,7 +48,9 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     workdir = Workdir(Path(config.model_dir).expanduser())
     strategy.grow_gpu_memory()
     predictor = _open(config, workdir)
-    paths = loose.find(str(config.use.images))
+    paths, notes = loose.find(str(config.use.images))
+    for note in notes:
+        print(note, file=sys.stderr)
     print(f"{predictor.name} on {len(paths)} images", file=sys.stderr, flush=True)
     rows: list[dict[str, Any]] = []
     shown: list[np.ndarray] = []

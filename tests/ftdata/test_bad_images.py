@@ -182,6 +182,13 @@ def test_files_that_stand_in_two_splits_are_told(tmp_path):
     assert note.endswith(", and 1 more")
 
 
+def test_files_that_stand_in_two_classes_are_told(tmp_path):
+    bad_files.write_good(tmp_path)
+    (tmp_path / "red/same.jpg").write_bytes((tmp_path / "blue/blue-03.jpg").read_bytes())
+    (note,) = load_folder(str(tmp_path), validation_fraction=0.0).notes
+    assert note.endswith("in two classes, byte for byte, so one label is wrong: red/same.jpg = blue/blue-03.jpg")
+
+
 # --- folders and names
 
 
