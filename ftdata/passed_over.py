@@ -4,7 +4,7 @@ import posixpath
 from collections.abc import Iterator, Sequence
 
 from ftdata import file_kind
-from ftdata.layout import Place
+from ftdata.level import Place
 from ftdata.names import listed, shown
 from ftdata.tree import Folder
 

@@ -20,7 +20,8 @@ _FILLERS = "set sets split splits data dataset folder files photo photos rgb png
 _OF_IMAGES = "image images img imgs picture pictures"
 _EMPTY = frozenset((*_FILLERS.split(), *_OF_IMAGES.split()))
 _WORD = re.compile(r"[^\W\d_]+")
-_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_PIECES = frozenset((*_OF_IMAGES.split(), "part", "parts", "batch", "chunk", "shard", "archive"))
 
 
 def of(names: Iterable[str]) -> dict[str, str]:
@@ -45,6 +46,12 @@ def split_of(name: str) -> str | None:
     """The split that a name means by itself, such as `Valid`; None if it means none."""
     role, rest = _parts(name)
     return role if role in SPLITS and not rest else None
+
+
+def are_pieces(names: Iterable[str]) -> bool:
+    """Whether names such as `images_part_1` and `images_part_2` look like pieces of one heap of images."""
+    words = {tuple(_words(name)) for name in names}
+    return len(words) == 1 and bool(_PIECES & set(*words))
 
 
 def _parts(name: str) -> tuple[str | None, frozenset[str]]:

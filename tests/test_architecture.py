@@ -13,8 +13,9 @@ _FTDATA = """
 config quiet
 names file_kind roles
 tree
+level
+class_folders passed_over
 layout
-passed_over
 folder
 exif headers standard_error verdicts listing labels_csv split affine beta rectangles sampled_layer backgrounds outlines
 jpeg random_affine color erasing mixing materials

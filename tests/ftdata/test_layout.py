@@ -169,6 +169,31 @@ READ = {
         split(test=2),
         r"passed over: test-multiple_fruits/ \(4 images\)",
     ),
+    "tiny-imagenet-200": (
+        ["t/train/cat/images*2", "t/train/dog/images*2", "t/val/images*3", "t/val/val_annotations.txt"],
+        split(),
+        "t/val/images/ holds 3 images and no class folders: they are not used",
+    ),
+    "malaria cells": (
+        in_each("cell_images", "cell_images/cell_images"),
+        split(),
+        "cell_images/ holds folders of the same names as those beside it",
+    ),
+    "skin lesions": (
+        ["HAM10000_images_part_1*2", "HAM10000_images_part_2*2"],
+        split(classes=("HAM10000_images_part_1", "HAM10000_images_part_2")),
+        "differ in a number alone: if they are pieces of one heap",
+    ),
+    "birds": (
+        [*in_each("CUB/images", "CUB/segmentations"), "CUB/classes.txt"],
+        split(),
+        r"passed over: CUB/segmentations/ \(4 images\)",
+    ),
+    "odd one out": (
+        ["flowers/rose*2", "flowers/daisy*2", "misc*2"],
+        {"train": {"flowers": 4, "misc": 2}},
+        "warning: 1 of the classes hold no images themselves",
+    ),
     "cats and dogs with spoiled file": ([*in_each("PetImages"), "MSR-LA - 3467.docx"], split(), "1 .docx"),
 }
 
@@ -193,6 +218,7 @@ REFUSED = {
     "no training split": (in_each("val", "test"), "holds test/, val/ and nothing to train on: .* train/"),
     "Kaggle's cats and dogs": (["train*4", "test1*2"], "/train: holds 4 images and no class folders: .*--labels_csv"),
     "Oxford pets": (["images*4", "annotations/trimaps*4"], "/images: holds 4 images and no class folders"),
+    "VOC": (["Annotations/1.xml", "JPEGImages*3", "SegmentationClass*2"], "/JPEGImages: holds 3 images and no class"),
     "YOLO": (
         ["train/images*2", "train/labels/1.txt", "valid/images*2"],
         "train/images: holds 2 images and no class folders",
