@@ -49,7 +49,10 @@ def sift(listing: Listing, judged: Mapping[str, Verdict], *, on_bad_image: str) 
     if on_bad_image == "error":
         raise ValueError(_list_of(bad, count=len(names)))
     splits = {split: _good(files, judged) for split, files in listing.splits.items()}
-    left = np.bincount(splits["train"].labels, minlength=len(listing.class_names))
+    if not any(files.paths for files in splits.values()):
+        raise ValueError(f"none of the images can be used: {_list_of(bad, count=len(names))}")
+    # a model can be measured without a class, but not trained
+    left = np.bincount(splits["train"].labels, minlength=len(listing.class_names)) if "train" in splits else np.ones(1)
     if not left.all():
         lost = [name for name, count in zip(listing.class_names, left, strict=True) if not count]
         raise ValueError(f"no training image of {', '.join(lost)} can be used: {_list_of(bad, count=len(names))}")

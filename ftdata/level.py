@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import os
 from collections.abc import Collection
 
 from ftdata import roles
@@ -84,7 +85,7 @@ class Level:
     @property
     def name(self) -> str:
         """Its own name."""
-        own = self.place[-1] if self.place else self.origin.rstrip("/").rpartition("/")[2]
+        own = self.place[-1] if self.place else os.path.basename(os.path.abspath(self.origin))
         return composed(shown(own))
 
     def inside(self, name: str) -> "Level":
