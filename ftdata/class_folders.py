@@ -42,7 +42,7 @@ def without_copies(layout: Layout, level: Level) -> list[str]:
         layout.notes.append(
             f"{what} holds folders of the same names as those beside it, so it is taken for a copy of them"
         )
-    kept = [name for name in level.classes if name not in copies]
+    kept = [name for name in level.classes if name not in set(copies)]
     _refuse_same_inside(level, kept)
     if len(kept) > 1 and roles.are_pieces(kept):
         layout.notes.append(
@@ -65,12 +65,12 @@ def _read_class(layout: Layout, level: Level, class_name: str) -> None:
 def finish(layout: Layout, level: Level, classes: Collection[str]) -> None:
     """Says what else there is beside class folders."""
     layout.loose += [(*level.place, image) for image in level.folder.images]
-    layout.pass_over(level, [name for name in level.folder.filled if name not in classes])
+    layout.pass_over(level, sorted(level.folder.filled.keys() - set(classes)))
     say_empty(layout, level, ": no class of that name")
-    bare = [name for name in classes if _bare(level.inside(name))]
+    bare = {name: inner for name in classes if (inner := _bare(level.inside(name)))}
     if bare:
-        examples = [path_of((*level.place, name, _bare(level.inside(name))[0])) for name in bare]
-        is_odd = len(bare) < len(classes) and any(len(_bare(level.inside(name))) > 1 for name in bare)
+        examples = [path_of((*level.place, name, inner[0])) for name, inner in bare.items()]
+        is_odd = len(bare) < len(classes) and max(map(len, bare.values())) > 1
         layout.notes.append(
             f"{'warning: ' if is_odd else ''}{len(bare):,} of the classes hold no images themselves: those in their "
             f"subfolders are theirs ({listed(examples, limit=2)})"

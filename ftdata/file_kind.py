@@ -9,7 +9,7 @@ EXTENSIONS = (
     *(".bmp", ".dib", ".gif", ".webp"),
 )
 IMAGE = "image"
-HIDDEN, SYSTEM = "hidden", "system"
+HIDDEN, SYSTEM, BROKEN = "hidden", "system", "broken link"
 
 _HEAD = 32  # bytes that tell the format
 # Files that are never images: not opened, as there may be one beside each image.
@@ -47,7 +47,7 @@ UNREAD_FORMATS = frozenset((*_UNREAD, *_UNREAD_ENDINGS.values()))  # images that
 def kind(entry: "os.DirEntry[str]") -> str:
     """IMAGE where a file is to be examined as one; else what it is, in a word or two.
 
-    That is HIDDEN, SYSTEM, one of UNREAD_FORMATS, an ending such as `.txt`, `no extension`, `broken link` or
+    That is HIDDEN, SYSTEM, one of UNREAD_FORMATS, an ending such as `.txt`, `no extension`, BROKEN or
     `no file` (pipes and devices, which are not opened). A JPEG named `.heic`, or without an ending, is an IMAGE.
     """
     name = entry.name.lower()
@@ -60,9 +60,9 @@ def kind(entry: "os.DirEntry[str]") -> str:
         return IMAGE
     try:
         if not entry.is_file():  # opening a pipe would wait for ever
-            return "no file" if os.path.exists(entry.path) else "broken link"
+            return "no file" if os.path.exists(entry.path) else BROKEN
     except OSError:
-        return "broken link"
+        return BROKEN
     if ending in _NOT_OPENED or name.endswith("~"):
         return ending
     head = _head(entry.path)

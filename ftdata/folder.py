@@ -101,12 +101,9 @@ def listing(
             hint = nearly_one_of(unknown, class_names)
             raise ValueError(f"{origin}: {split} has classes without training images: {listed(unknown)}{hint}")
     splits = {split: _files(classes, class_names) for split, classes in filled.items() if classes}
-    notes = tuple(
-        f"warning: {a!r} and {b!r} are two classes, but differ only in capitals, blanks or hyphens: if one is meant, "
-        "merge them"
-        for a, b in look_alikes(class_names)
-    )
-    return Listing(class_names, splits, notes)
+    pairs = [f"{a!r} and {b!r}" for a, b in look_alikes(class_names)]
+    note = f"warning: {listed(pairs)} are two classes, but differ only in capitals, blanks or hyphens: is one meant?"
+    return Listing(class_names, splits, (note,) if pairs else ())
 
 
 def _together(

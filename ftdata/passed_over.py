@@ -1,7 +1,8 @@
 """What is said of the files and folders that are passed over: how many of each kind, every folder by its name."""
 
 import posixpath
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 
 from ftdata import file_kind
 from ftdata.level import Place
@@ -13,25 +14,22 @@ _FOLDERS = 8  # named before the rest is counted
 
 def in_tree(top: Folder) -> Iterator[str]:
     """Lines on files that are no images, or none that can be read, and on folders and links not followed."""
-    others: dict[str, list[str]] = {}
-    left: dict[str, int] = {}
+    others, examples = Counter[str](), dict[str, str]()
+    left = Counter[str]()
     back: list[str] = []
     for place, folder in top.below():
-        for kind, names in folder.others.items():
-            others.setdefault(kind, []).extend(posixpath.join(*place, name) for name in names)
-        for name, reason in folder.left.items():
-            key = f"{shown(name)}/ ({reason})"
-            left[key] = left.get(key, 0) + 1
+        others.update(folder.others)
+        examples = {kind: posixpath.join(*place, name) for kind, name in folder.examples.items()} | examples
+        left.update(f"{shown(name)}/ ({reason})" for name, reason in folder.left.items())
         back += [shown(posixpath.join(*place, name)) for name, why in folder.lost.items() if "back" in why]
-    unread = {kind: names for kind, names in others.items() if kind in file_kind.UNREAD_FORMATS}
+    unread = {kind: count for kind, count in others.items() if kind in file_kind.UNREAD_FORMATS}
     if unread:
-        example = shown(next(iter(unread.values()))[0])
-        count = sum(map(len, unread.values()))
+        example = shown(examples[max(unread, key=unread.__getitem__)])
         yield (
-            f"warning: {count:,} image(s) are passed over, as their format is not read: {_counted(unread)} (such as "
-            f"{example}); save them as JPEG or PNG"
+            f"warning: {sum(unread.values()):,} image(s) are passed over, as their format is not read: "
+            f"{_counted(unread)} (such as {example}); save them as JPEG or PNG"
         )
-    rest = {kind: names for kind, names in others.items() if kind not in unread}
+    rest = {kind: count for kind, count in others.items() if kind not in unread}
     if rest:
         yield f"files passed over: {_counted(rest)}"
     if left:
@@ -51,6 +49,6 @@ def beside_classes(folders: Sequence[tuple[Place, Folder]], images: Sequence[Pla
         yield f"warning: {len(images):,} image(s) beside the class folders are passed over, such as {example}"
 
 
-def _counted(kinds: dict[str, list[str]]) -> str:
-    order = sorted(kinds.items(), key=lambda item: (item[0] in (file_kind.HIDDEN, file_kind.SYSTEM), -len(item[1])))
-    return listed([f"{len(names):,} {kind}" for kind, names in order], limit=_FOLDERS)
+def _counted(kinds: Mapping[str, int]) -> str:
+    order = sorted(kinds.items(), key=lambda item: (item[0] in (file_kind.HIDDEN, file_kind.SYSTEM), -item[1]))
+    return listed([f"{count:,} {kind}" for kind, count in order], limit=_FOLDERS)

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import os
+from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -21,15 +22,26 @@ _OF_A_RUN = frozenset(("transfer", "finetune", "pretrain", "evaluation", "lock",
 class Folder:
     """A folder: its images, subfolders (linked ones too, each real folder being one object), and all else in it.
 
-    `others` are files that are no images, names by kind; `left` are folders not looked into, with the reason; `lost`
-    are links that lead nowhere or back, with the reason.
+    `others` counts the files that are no images by kind, `examples` has the name of one of each; `left` are folders not
+    looked into, with the reason; `lost` are links that lead nowhere or back, with the reason.
     """
 
     images: list[str] = dataclasses.field(default_factory=list)
     folders: dict[str, "Folder"] = dataclasses.field(default_factory=dict)
-    others: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    others: Counter[str] = dataclasses.field(default_factory=Counter)
+    examples: dict[str, str] = dataclasses.field(default_factory=dict)
     left: dict[str, str] = dataclasses.field(default_factory=dict)
     lost: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    def add(self, name: str, kind: str) -> None:
+        """Adds a file of a kind of `file_kind.kind`."""
+        if kind == file_kind.IMAGE:
+            self.images.append(name)
+            return
+        self.others[kind] += 1
+        self.examples.setdefault(kind, name)
+        if kind == file_kind.BROKEN:
+            self.lost[name] = "leads nowhere"
 
     def below(self, *, without: Collection[str] = ()) -> Iterator[tuple[tuple[str, ...], "Folder"]]:
         """This folder and all below it, each once, with its place; `without` names subfolders of this one."""
@@ -67,10 +79,7 @@ def walk(root: Path) -> Folder:
         path, folder = pending.pop()
         for entry in _entries(path):
             if not _is_folder(entry):
-                what = file_kind.kind(entry)
-                (folder.images if what == file_kind.IMAGE else folder.others.setdefault(what, [])).append(entry.name)
-                if what == "broken link":
-                    folder.lost[entry.name] = "leads nowhere"
+                folder.add(entry.name, file_kind.kind(entry))
             elif reason := _why_left(entry):
                 folder.left[entry.name] = reason
             elif entry.is_symlink() and Path(os.path.realpath(path)).is_relative_to(os.path.realpath(entry.path)):
