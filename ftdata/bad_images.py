@@ -49,7 +49,10 @@ def sift(listing: Listing, judged: Mapping[str, Verdict], *, on_bad_image: str) 
     if on_bad_image == "error":
         raise ValueError(_list_of(bad, count=len(names)))
     splits = {split: _good(files, judged) for split, files in listing.splits.items()}
-    left = np.bincount(splits["train"].labels, minlength=len(listing.class_names))
+    if not any(files.paths for files in splits.values()):
+        raise ValueError(f"none of the images can be used: {_list_of(bad, count=len(names))}")
+    # a model can be measured without a class, but not trained
+    left = np.bincount(splits["train"].labels, minlength=len(listing.class_names)) if "train" in splits else np.ones(1)
     if not left.all():
         lost = [name for name, count in zip(listing.class_names, left, strict=True) if not count]
         raise ValueError(f"no training image of {', '.join(lost)} can be used: {_list_of(bad, count=len(names))}")
@@ -94,6 +97,24 @@ def in_the_input(error: tf.errors.OpError) -> str | None:
     return (
         f"an image cannot be read or decoded: {reason}. With --cache=memory all are decoded first, and the error names "
         "the image; mended, the same command goes on from the last checkpoint"
+    )
+
+
+def labelled_twice(listing: Listing, judged: Mapping[str, Verdict]) -> tuple[str, ...]:
+    """One line on images that stand in two classes, byte for byte; none where there are none."""
+    first: dict[str, tuple[int, str]] = {}
+    twice: list[str] = []
+    for files in listing.splits.values():
+        for path, name, label in zip(files.paths, files.names, files.labels.tolist(), strict=True):
+            before, its_name = first.setdefault(judged[path].digest or path, (label, name))
+            if before != label:
+                twice.append(f"{name} = {its_name}")
+    if not twice:
+        return ()
+    more = f", and {len(twice) - _EXAMPLES:,} more" if len(twice) > _EXAMPLES else ""
+    return (
+        f"warning: {len(twice):,} image(s) stand in two classes, byte for byte, so one label is wrong: "
+        f"{'; '.join(twice[:_EXAMPLES])}{more}",
     )
 
 

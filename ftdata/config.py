@@ -103,9 +103,14 @@ class DataConfig:
 
     dataset: str | None = setting(None, "cutlery (embedded), knifey_spoony, or any TFDS name")
     image_dir: str | None = setting(
-        None, "folder of class folders; train/, validation/ and test/, or <class>/test/ inside, are recognised"
+        None,
+        "folder of class folders; train/, validation/ (val/, valid/) and test/ above them, in any case, or test/ and "
+        "val/ inside each class, are recognised",
     )
-    labels_csv: str | None = setting(None, "CSV of file,label; files are relative to --image_dir or to the CSV")
+    labels_csv: str | None = setting(
+        None,
+        "CSV of file,label and perhaps split (train, validation, test); files are relative to --image_dir or the CSV",
+    )
     data_dir: str | None = setting(
         None, "where prepared data sets and the disk cache lie (TFDS's own default)", affects=NOTHING
     )

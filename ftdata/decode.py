@@ -12,8 +12,6 @@ import tensorflow as tf
 from ftdata import exif, jpeg
 from ftdata.config import DataConfig
 
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
-
 
 @dataclasses.dataclass(frozen=True)
 class Decoding:

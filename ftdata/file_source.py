@@ -3,12 +3,12 @@
 import dataclasses
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import tensorflow as tf
 
-from ftdata import bad_images, examine, folder
+from ftdata import bad_images, examine, folder, labels_csv
 from ftdata.bad_images import BadImage
 from ftdata.config import DataConfig
 from ftdata.encoded import Split
@@ -26,23 +26,24 @@ class ImageFiles:
     judged: Mapping[str, Verdict]
 
 
-def open_files(config: DataConfig) -> ImageFiles:
-    """Opens `config.image_dir` or `config.labels_csv`.
+def open_files(config: DataConfig, *, known: Collection[str] | None = None) -> ImageFiles:
+    """Opens `config.image_dir` or `config.labels_csv`; with the classes `known` to a model, for measuring it.
 
     Raises:
-      ValueError: as `folder.scan`, `folder.read_csv` and `bad_images.sift`.
+      ValueError: as `folder.scan`, `labels_csv.read` and `bad_images.sift`.
     """
     if config.labels_csv:
-        listing, origin = folder.read_csv(config.labels_csv, config.image_dir), config.labels_csv
+        listing, origin = labels_csv.read(config.labels_csv, config.image_dir, known=known), config.labels_csv
     else:
         origin = str(config.image_dir)
-        listing = folder.scan(origin)
+        listing = folder.scan(origin, known=known)
     paths = list(dict.fromkeys(path for files in listing.splits.values() for path in files.paths))
     verdicts = examine.examine(paths, origin=origin, keep_in=config.folder / "examined")
     judged = dict(zip(paths, verdicts, strict=True))
     listing, bad = bad_images.sift(listing, judged, on_bad_image=config.on_bad_image)
     splits = {name: _split(files, judged) for name, files in listing.splits.items()}
-    return ImageFiles(listing.class_names, splits, listing.notes, bad, judged)
+    notes = (*listing.notes, *bad_images.labelled_twice(listing, judged))
+    return ImageFiles(listing.class_names, splits, notes, bad, judged)
 
 
 def _split(files: folder.Files, judged: Mapping[str, Verdict]) -> Split:

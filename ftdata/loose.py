@@ -2,18 +2,21 @@
 
 import glob
 import os
+import posixpath
 from collections.abc import Sequence
 from pathlib import Path
 
 import tensorflow as tf
 
+from ftdata import passed_over, tree
 from ftdata.config import DataConfig
-from ftdata.decode import EXTENSIONS, Decoding
+from ftdata.decode import Decoding
+from ftdata.file_kind import EXTENSIONS
 from ftdata.filling import reason
 
 
-def find(images: str) -> list[str]:
-    """The files that `images` names, sorted.
+def find(images: str) -> tuple[list[str], tuple[str, ...]]:
+    """The files that `images` names, sorted, and lines on what was passed over.
 
     A folder stands for the pictures in it and below it, hidden ones left out; `**` in a pattern does too.
     What a pattern or a path names is taken as a picture whatever its ending.
@@ -21,22 +24,23 @@ def find(images: str) -> list[str]:
     Raises:
       ValueError: nothing is there.
     """
-    path = Path(images).expanduser()
+    path, notes = Path(images).expanduser(), tuple[str, ...]()
     if path.is_dir():
-        found = [str(file) for file in path.rglob("*") if _is_picture(file.relative_to(path)) and file.is_file()]
-        kinds = f"no file ending in {', '.join(EXTENSIONS)} in this folder"
+        top = tree.walk(path)
+        named = [posixpath.join(path, *place, name) for place, folder in top.below() for name in folder.images]
+        found = [name for name in named if os.path.isfile(name)]
+        notes = tuple(passed_over.in_tree(top))
+        if len(found) < len(named):
+            notes += (f"{len(named) - len(found):,} links that lead nowhere, pipes or devices are passed over",)
+        kinds = "; ".join((f"no file ending in {', '.join(EXTENSIONS)} in this folder", *notes))
     elif path.is_file():
-        return [str(path)]
+        return [str(path)], ()
     else:
         found = [name for name in glob.glob(str(path), recursive=True) if os.path.isfile(name)]
         kinds = "no such file, and no file matches it as a pattern"
     if not found:
         raise ValueError(f"images must be a folder of pictures, a file or a pattern, got {images!r}: {kinds}")
-    return sorted(found)
-
-
-def _is_picture(name: Path) -> bool:
-    return name.suffix.lower() in EXTENSIONS and not any(part.startswith(".") for part in name.parts)
+    return sorted(found), notes
 
 
 def decoded(paths: Sequence[str], config: DataConfig, *, batch_size: int) -> tf.data.Dataset:

@@ -11,7 +11,13 @@ _ROOT = Path(__file__).parent.parent
 # Each line may import those above it (names separated by spaces stand side by side).
 _FTDATA = """
 config quiet
-exif headers standard_error verdicts listing folder split affine beta rectangles sampled_layer backgrounds outlines
+names file_kind roles
+tree
+level
+class_folders passed_over
+layout
+folder
+exif headers standard_error verdicts listing labels_csv split affine beta rectangles sampled_layer backgrounds outlines
 jpeg random_affine color erasing mixing materials
 decode resized_crop rendering rendered_builder
 class_weights augment encoded resources planner duplicates grouping on_demand

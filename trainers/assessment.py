@@ -52,6 +52,8 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     config = model.adapt(config)
     what = source.name if is_other else "test set"
     print(f"{model.path} on {len(source.test)} images ({source.name})", flush=True)
+    for note in source.notes if is_other else ():
+        print(f"  {note}", flush=True)
     views = config.use.test_time_augmentation
     with devices.scope():
         scoring = with_mirror_images(network) if views == "flip" else network

@@ -1,6 +1,7 @@
 """What can be set about a run: frozen, validated, standard library only."""
 
 import dataclasses
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -152,6 +153,9 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         check_settings(self)
+        images = self.data.image_dir
+        if images and _real(images) == _real(self.model_dir):
+            raise ValueError(f"model_dir must not be image_dir itself, got {images}: its figures would become a class")
         if self.phase == "predict" and not self.use.images:
             raise ValueError("images must be a folder, a file or a pattern for the phase predict, got none")
         if self.phase == "pretrain" and self.model.weights not in ("none",):
@@ -167,6 +171,10 @@ class TrainConfig:
             return f"--phase={self.phase} starts over when it is given again, and the files it has finished are whole"
         command = "the same command without --overwrite" if self.overwrite else "the same command"
         return f"{command} goes on from the last checkpoint"
+
+
+def _real(path: str) -> str:
+    return os.path.realpath(os.path.expanduser(path))
 
 
 def settings(config: Any) -> Iterator[tuple[dataclasses.Field, Any]]:

@@ -8,10 +8,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ftdata import cache
+from ftdata import bad_images, cache
 from ftdata.cache import Pictures
 from ftdata.config import DataConfig
 from ftdata.encoded import Split
+from ftdata.file_source import open_files
+from ftdata.folder import nearly_one_of
+from ftdata.names import composed, listed
 from ftdata.source import Source, open_source
 from trainers import fingerprint
 from trainers.calibration import fit_temperature
@@ -66,18 +69,31 @@ def open_other(config: TrainConfig, trained: Trained) -> Source:
     Raises:
       ValueError: they cannot be opened, or have classes that the model does not know.
     """
-    source = open_source(dataclasses.replace(config.data, validation_fraction=0.0), seed=0)
-    unknown = [name for name in source.class_names if name not in trained.class_names]
+    data, notes = dataclasses.replace(config.data, validation_fraction=0.0), list[str]()
+    if data.image_dir or data.labels_csv:
+        files = open_files(data, known=[composed(name) for name in trained.class_names])
+        name, class_names, everything = str(data.labels_csv or data.image_dir), files.class_names, files.splits["test"]
+        notes += files.notes
+        if files.bad_images:
+            notes.append(f"{len(files.bad_images):,} images are left out ({bad_images.summary(files.bad_images)})")
+    else:
+        source = open_source(data, seed=0)
+        name, class_names = source.name, source.class_names
+        everything = source.test if len(source.test) else source.train
+    place_of = {composed(known): place for place, known in enumerate(trained.class_names)}
+    unknown = [class_name for class_name in class_names if composed(class_name) not in place_of]
     if unknown:
         raise ValueError(
-            f"{source.name} has classes that the model does not know: {', '.join(unknown)}; it knows "
-            f"{', '.join(trained.class_names)}"
+            f"{name} has classes that the model does not know: {', '.join(unknown)}; it knows "
+            f"{', '.join(trained.class_names)}{nearly_one_of(unknown, trained.class_names)}"
         )
-    everything = source.test if len(source.test) else source.train
-    place = np.array([trained.class_names.index(name) for name in source.class_names], np.int32)
+    place = np.array([place_of[composed(class_name)] for class_name in class_names], np.int32)
     chosen = dataclasses.replace(everything, labels=place[everything.labels])
+    lacking = [known for k, known in enumerate(trained.class_names) if k not in chosen.labels]
+    if lacking:
+        notes.append(f"no images of the class(es) {listed(lacking)}, which the model knows")
     nothing = chosen.subset(np.zeros(len(chosen), bool))
-    return Source(source.name, trained.class_names, nothing, nothing, chosen)
+    return Source(name, trained.class_names, nothing, nothing, chosen, tuple(notes))
 
 
 class Measured:

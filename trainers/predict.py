@@ -48,7 +48,11 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     workdir = Workdir(Path(config.model_dir).expanduser())
     strategy.grow_gpu_memory()
     predictor = _open(config, workdir)
-    paths = loose.find(str(config.use.images))
+    paths, notes = loose.find(str(config.use.images))
+    grid = workdir.root / "predictions.png"
+    paths = [path for path in paths if not (path.endswith(grid.name) and grid.exists() and grid.samefile(path))]
+    for note in notes:
+        print(note, file=sys.stderr)
     print(f"{predictor.name} on {len(paths)} images", file=sys.stderr, flush=True)
     rows: list[dict[str, Any]] = []
     shown: list[np.ndarray] = []
@@ -66,7 +70,6 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
         raise ValueError(f"none of the {len(paths)} files of images {config.use.images!r} can be read as a picture")
     if not config.use.json:
         print("\n".join(_table(rows)), flush=True)
-    grid = workdir.root / "predictions.png"
     captions = [f"{Path(row['file']).name[:28]}\n{row['predicted'][:24]} {row['probability']:.0%}" for row in rows]
     title = f"{predictor.name}: the first {len(shown)} of {len(rows)}"
     figures.save(figures.image_grid(np.stack(shown), captions[: len(shown)], title=title), grid)

@@ -12,7 +12,7 @@ EXPORT_FORMATS = ("saved_model", "keras", "litert", "litert_float16", "litert_in
 _ALWAYS = ("phase", "preset", "model_dir", "distribution_strategy", "jit_compile", "batch_size", "deterministic")
 _DATA = ("dataset", "image_dir", "labels_csv", "data_dir", "manual_dir", "seed")
 _EFFECTIVE = {
-    "evaluate": (*_ALWAYS, *_DATA, "tensorboard", "test_time_augmentation"),
+    "evaluate": (*_ALWAYS, *_DATA, "on_bad_image", "tensorboard", "test_time_augmentation"),
     "predict": (*_ALWAYS, "images", "model", "json"),
     "export": (*_ALWAYS, "data_dir", "manual_dir", "export_formats"),
 }

@@ -12,6 +12,8 @@ import pytest
 import tensorflow as tf
 
 from ftdata import bad_images, class_weights, decode, examine, folder, headers, load_folder
+from ftdata.config import DataConfig
+from ftdata.file_source import open_files
 from tests.ftdata import bad_files
 
 ROOT = Path(__file__).parents[2]
@@ -129,6 +131,20 @@ def test_skip_does_not_lose_a_class(tmp_path):
         load_folder(str(tmp_path), on_bad_image="skip")
 
 
+def test_a_model_is_measured_without_the_bad_images_and_without_their_class(tmp_path):
+    bad_files.write_good(tmp_path, count=2)
+    for path in (tmp_path / "red").iterdir():
+        path.write_bytes(b"")
+    config = DataConfig(image_dir=str(tmp_path), data_dir=str(tmp_path / ".data"), on_bad_image="skip")
+    files = open_files(config, known=("blue", "red"))
+    assert files.splits["test"].names == ("blue/blue-00.jpg", "blue/blue-01.jpg")
+    assert len(files.bad_images) == 2
+    for path in (tmp_path / "blue").iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(ValueError, match="none of the images can be used: 4 of 4 images"):
+        open_files(config, known=("blue", "red"))
+
+
 def test_unchanged_files_are_not_opened_again(tmp_path, monkeypatch):
     monkeypatch.setattr(examine, "_WORTH_KEEPING_S", 0.0)
     first, second = tmp_path / "a.jpg", tmp_path / "b.jpg"
@@ -180,6 +196,13 @@ def test_files_that_stand_in_two_splits_are_told(tmp_path):
     assert note.startswith("warning: 4 image(s) stand in two splits, byte for byte")
     assert "test test/blue/blue-00.jpg = train train/blue/blue-00.jpg" in note
     assert note.endswith(", and 1 more")
+
+
+def test_files_that_stand_in_two_classes_are_told(tmp_path):
+    bad_files.write_good(tmp_path)
+    (tmp_path / "red/same.jpg").write_bytes((tmp_path / "blue/blue-03.jpg").read_bytes())
+    (note,) = load_folder(str(tmp_path), validation_fraction=0.0).notes
+    assert note.endswith("in two classes, byte for byte, so one label is wrong: red/same.jpg = blue/blue-03.jpg")
 
 
 # --- folders and names

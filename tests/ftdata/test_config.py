@@ -85,6 +85,12 @@ def test_bad_setting_is_refused_with_its_name_first(kind, settings, rule):
     assert "\n" not in message
 
 
+def test_a_model_dir_that_is_the_folder_of_the_images_is_refused(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path)
+    with pytest.raises(ValueError, match="model_dir must not be image_dir itself, got .*: its figures would become"):
+        TrainConfig(model_dir=f"{tmp_path}/", data=DataConfig(image_dir=str(tmp_path / "link")))
+
+
 def test_pretraining_with_trained_weights_is_refused():
     with pytest.raises(ValueError, match="^weights must be none for the phase pretrain.*got 'imagenet'"):
         TrainConfig(phase="pretrain")

@@ -1,4 +1,4 @@
-"""Finding the pictures: three layouts of folders, and a CSV."""
+"""Finding the images: three layouts of folders. More of them are in test_layout."""
 
 import re
 
@@ -50,7 +50,7 @@ def test_validation_folder_under_either_name(tmp_path, name):
 
 def test_two_validation_folders_are_refused(tmp_path):
     names = ("train/a/1.jpg", "train/b/2.jpg", "val/a/3.jpg", "validation/a/3.jpg")
-    with pytest.raises(ValueError, match="holds both validation/ and val/"):
+    with pytest.raises(ValueError, match="holds both val/ and validation/"):
         folder.scan(touch(tmp_path, *names))
 
 
@@ -98,7 +98,7 @@ def test_names_keep_their_spaces_and_accents(tmp_path):
     ("names", "message"),
     [
         ([], "needs images of two classes or more, found none"),
-        (["1.jpg", "2.jpg"], "found none"),  # pictures without class folders
+        (["1.jpg", "2.jpg"], "holds 2 images and no class folders: put the images of each class into a folder"),
         (["a/1.txt", "b/2.txt"], "found none"),
         (["a/1.jpg"], "found only 'a'"),
         (["a/1.jpg", "b/readme.txt"], "found only 'a'"),
@@ -114,7 +114,7 @@ def test_folder_without_two_classes_to_learn_is_refused(tmp_path, names, message
 
 
 def test_refusal_names_the_layouts_and_the_endings(tmp_path):
-    with pytest.raises(ValueError, match=r"train/ and test/ .* test/ folder inside each class.*\.jpg, \.jpeg, \.png"):
+    with pytest.raises(ValueError, match=r"train/ and test/ .* test/ folder inside each class.*\.jpg, \.jpeg, .*\.png"):
         folder.scan(str(tmp_path))
 
 
@@ -123,100 +123,3 @@ def test_folder_that_is_not_there_is_refused(tmp_path):
     for name in ("nowhere", "file"):
         with pytest.raises(ValueError, match=r"^image_dir must be a folder, got '.*': no such folder$"):
             folder.scan(str(tmp_path / name))
-
-
-def write_csv(path, text, encoding="utf-8"):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding=encoding)
-    return str(path)
-
-
-def test_csv_lists_files_by_class(tmp_path):
-    touch(tmp_path, "1.jpg", "in/2.jpg", "3.jpg")
-    table = write_csv(tmp_path / "labels.csv", "file,label\n3.jpg,knife\nin/2.jpg,fork\n\n1.jpg,knife\n")
-    listing = folder.read_csv(table, None)
-    assert listing.class_names == ("fork", "knife")
-    assert rows(listing) == {"in/2.jpg": "fork", "3.jpg": "knife", "1.jpg": "knife"}
-    assert listing.splits["train"].names == ("in/2.jpg", "3.jpg", "1.jpg")  # the CSV's order within a class
-
-
-@pytest.mark.parametrize(
-    ("text", "encoding"),
-    [
-        ("file,label\n1.jpg,a\n2.jpg,b\n", "utf-8-sig"),  # a spreadsheet program's byte order mark
-        ("file,label\r\n1.jpg,a\r\n2.jpg,b\r\n", "utf-8"),
-        ("who,label,file\nx,a,1.jpg\ny,b,2.jpg\n", "utf-8"),  # further columns, another order
-        ('file,label\n"1.jpg","a"\n"2.jpg","b"\n', "utf-8"),
-    ],
-)
-def test_csv_as_programs_write_it(tmp_path, text, encoding):
-    touch(tmp_path, "1.jpg", "2.jpg")
-    listing = folder.read_csv(write_csv(tmp_path / "labels.csv", text, encoding), None)
-    assert rows(listing) == {"1.jpg": "a", "2.jpg": "b"}
-
-
-def test_csv_files_are_relative_to_image_dir_where_given(tmp_path):
-    photos = touch(tmp_path / "photos", "1.jpg", "2.jpg")
-    table = write_csv(tmp_path / "tables" / "labels.csv", "file,label\n1.jpg,a\n2.jpg,b\n")
-    assert folder.read_csv(table, photos).splits["train"].paths == (f"{photos}/1.jpg", f"{photos}/2.jpg")
-    with pytest.raises(ValueError, match=f"does not exist: {re.escape(str(tmp_path))}/tables/1.jpg$"):
-        folder.read_csv(table, None)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("name,label\n1.jpg,a\n", r"must have the columns file,label, got \['name', 'label'\]"),
-        ("1.jpg,a\n2.jpg,b\n", r"must have the columns file,label, got \['1.jpg', 'a'\]"),  # no header
-        ("", "must have the columns file,label, got None"),
-        ("file,label\n1.jpg,a\n9.jpg,b\n", "names a file that does not exist: .*9.jpg"),
-        ("file,label\n1.jpg,a\n2.jpg,a\n", "two classes or more, found only 'a'"),
-    ],
-)
-def test_csv_that_cannot_be_used_is_refused(tmp_path, text, message):
-    touch(tmp_path, "1.jpg", "2.jpg")
-    with pytest.raises(ValueError, match=message):
-        folder.read_csv(write_csv(tmp_path / "labels.csv", text), None)
-
-
-@pytest.mark.parametrize("text", ["file,label\n1.jpg\n2.jpg,b\n", "file,label\n1.jpg,\n2.jpg,b\n"])
-def test_csv_row_without_a_label_is_refused(tmp_path, text):
-    touch(tmp_path, "1.jpg", "2.jpg")
-    with pytest.raises(ValueError, match=r"labels_csv gives no label for 1\.jpg$"):
-        folder.read_csv(write_csv(tmp_path / "labels.csv", text), None)
-
-
-def test_csv_row_that_stands_twice_counts_once(tmp_path):
-    touch(tmp_path, "1.jpg", "2.jpg")
-    table = write_csv(tmp_path / "labels.csv", "file,label\n1.jpg,a\n2.jpg,b\n./1.jpg,a\n")
-    assert rows(folder.read_csv(table, None)) == {"1.jpg": "a", "2.jpg": "b"}
-    assert len(folder.read_csv(table, None).splits["train"].names) == 2
-
-
-@pytest.mark.parametrize("again", ["1.jpg", "./1.jpg", "in/../1.jpg"])
-def test_csv_with_two_labels_for_a_file_is_refused(tmp_path, again):
-    touch(tmp_path, "1.jpg", "2.jpg", "in/3.jpg")
-    table = write_csv(tmp_path / "labels.csv", f"file,label\n1.jpg,a\n2.jpg,b\n\n{again},b\n")
-    message = f"^labels_csv names {re.escape(again)} twice: as a in line 2 and as b in line 5$"
-    with pytest.raises(ValueError, match=message):
-        folder.read_csv(table, None)
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("file,label\n1.jpg,Löffel\n2.jpg,b\n".encode("latin-1"), "must be text in UTF-8, .* save it as CSV UTF-8$"),
-        ("file,label\n1.jpg,a\n2.jpg,b\n".encode("utf-16"), "must be text in UTF-8"),
-        (b'file,label\n1.jpg,"' + b"a" * 200_000 + b'"\n', r"must be a CSV file, .*: field larger than field limit"),
-    ],
-)
-def test_csv_that_is_no_text_is_refused_in_one_line(tmp_path, content, message):
-    touch(tmp_path, "1.jpg", "2.jpg")
-    (tmp_path / "labels.csv").write_bytes(content)
-    with pytest.raises(ValueError, match=f"^labels_csv {message}"):
-        folder.read_csv(str(tmp_path / "labels.csv"), None)
-
-
-def test_csv_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"^labels_csv must be a CSV file, got 'nowhere\.csv': no such file$"):
-        folder.read_csv("nowhere.csv", None)

@@ -74,6 +74,18 @@ def test_another_folder_may_lack_classes_and_has_no_test_set(evaluated, photo_fo
         assert {row["true"] for row in csv.DictReader(stream)} == {"green", "red"}
 
 
+def test_a_folder_of_one_class_is_measured(evaluated, photo_folder, tmp_path, capsys):
+    model_dir = shutil.copytree(evaluated[0], tmp_path / "run")
+    shutil.copytree(photo_folder / "test/green", tmp_path / "photos/green")
+    (tmp_path / "photos/red").mkdir()
+    (tmp_path / "photos/green/scan.tif").write_bytes(b"II*\0")
+    metrics = evaluate(model_dir, DataConfig(image_dir=str(tmp_path / "photos")))
+    assert [sum(row) for row in metrics["confusion_matrix"]] == [0, 5, 0]
+    said = capsys.readouterr().out
+    assert "no images of the class(es) blue, red, which the model knows" in said
+    assert "1 image(s) are passed over, as their format is not read: 1 TIFF" in said
+
+
 def test_mirror_images_are_averaged_in(evaluated, photo_folder, tmp_path):
     model_dir = shutil.copytree(evaluated[0], tmp_path / "run")
     metrics = evaluate(model_dir, views="flip")

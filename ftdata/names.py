@@ -1,0 +1,34 @@
+"""Names of files and classes: as text that can be shown, and which of them mean the same. Standard library only."""
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+
+def shown(name: str) -> str:
+    """A file's name as text that any terminal and any file can take: what cannot be printed is escaped."""
+    if name.isprintable():
+        return name
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+
+
+def composed(name: str) -> str:
+    """One spelling (NFC) of names that look the same: macOS writes an accent as a character of its own (NFD)."""
+    return unicodedata.normalize("NFC", name)
+
+
+def alike(name: str) -> str:
+    """The same for names that differ only in capitals, blanks, underscores or hyphens."""
+    return " ".join(composed(name).casefold().replace("_", " ").replace("-", " ").split())
+
+
+def look_alikes(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Pairs of different names that are `alike`, in order."""
+    first: dict[str, str] = {}
+    pairs = [(first.setdefault(alike(name), name), name) for name in names]
+    return [(earlier, name) for earlier, name in pairs if earlier != name]
+
+
+def listed(names: Sequence[str], *, limit: int = 5) -> str:
+    """`a, b, c and 4 more`."""
+    more = f" and {len(names) - limit:,} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more
