@@ -27,7 +27,9 @@ _JPEG_CODINGS = {
     **dict.fromkeys((5, 6, 13, 14), "hierarchical"),
 }
 # in the pixels of a JPEG: what is neither a stuffed 0xFF, a restart nor filling
-_JPEG_MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")
+_JPEG_MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
+# before them: what has a segment, or ends them
+_JPEG_SEGMENT = re.compile(rb"\xff([\x02-\xcf\xd9-\xfe])")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,18 +87,12 @@ def jpeg_segments(encoded: bytes) -> Iterator[tuple[int, int, int]]:
     Goes from marker to marker as libjpeg does, which passes over what stands between.
     """
     position = 2
-    while True:
-        position = encoded.find(b"\xff", position)
-        if position < 0 or position + 4 > len(encoded):
-            return
-        marker, position = encoded[position + 1], position + 1
-        if marker in (0x00, 0xFF, 0x01) or 0xD0 <= marker <= 0xD8:  # stuffing, filling, markers without a segment
-            continue
+    while found := _JPEG_SEGMENT.search(encoded, position):
+        marker, start = found[1][0], found.end()
         if marker in (0xD9, 0xDA):
             return
-        end = position + 1 + max(2, int.from_bytes(encoded[position + 1 : position + 3], "big"))
-        yield marker, position + 3, end
-        position = end
+        position = start + max(2, int.from_bytes(encoded[start : start + 2], "big"))
+        yield marker, start + 2, position
 
 
 def is_frame(marker: int) -> bool:

@@ -17,20 +17,23 @@ _ADOBE_SEGMENT = b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\0"  # transform 0: stored a
 
 
 def is_plain(encoded: bytes) -> bool:
-    """Whether a file is an upright JPEG of usual colours, which needs no look at its segments.
+    """Whether a file is an upright JPEG of usual colours and size, which needs no look at its segments.
 
     Known before the graph is built, it spares a small image half of its cost: the branches for other formats and
     for EXIF cost as much as decoding 200x200 pixels, though they do nothing.
     """
     if not encoded.startswith(_START):
         return False
-    has_adobe, components = False, 0
-    for marker, start, end in headers.jpeg_segments(encoded):
+    has_adobe, components, pixels = False, 0, 0
+    for marker, start, _ in headers.jpeg_segments(encoded):
         if marker == 0xE1 and encoded.startswith((_EXIF, _XMP), start):
             return False
         has_adobe |= marker == 0xEE and encoded.startswith(_ADOBE, start)
-        components = encoded[start + 5] if headers.is_frame(marker) and start + 5 < end else components
-    return 0 < components < 4 or (components == 4 and has_adobe)
+        if headers.is_frame(marker) and start + 6 <= len(encoded):
+            components = encoded[start + 5]
+            height, width = (int.from_bytes(encoded[start + k : start + k + 2], "big") for k in (1, 3))
+            pixels = height * width
+    return pixels <= headers.MAX_PIXELS and (0 < components < 4 or (components == 4 and has_adobe))
 
 
 def is_jpeg(encoded: tf.Tensor) -> tf.Tensor:
