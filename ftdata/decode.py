@@ -1,7 +1,8 @@
 """Image bytes -> uint8 RGB image of one size. The one decoder of training, prediction and serving.
 
-JPEG, PNG, BMP, GIF (first frame) and WebP. Grey, alpha (dropped), palette, 16-bit and CMYK pictures become
-three channels; the EXIF orientation of a JPEG is honoured. Graph operations only.
+JPEG, PNG, BMP, GIF (first frame) and WebP. Grey, alpha (dropped), palette, 16-bit and CMYK images become
+three channels; the orientation in EXIF or XMP is honoured. The pixels are Pillow's, except that of 16 bits of grey the
+high byte counts, which Pillow clips to 255. Graph operations only.
 """
 
 import dataclasses
@@ -9,7 +10,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from ftdata import exif, jpeg
+from ftdata import bmp, bytestring, exif, gif, jpeg, png, webp
 from ftdata.config import DataConfig
 
 
@@ -74,61 +75,31 @@ class Decoding:
 
 
 def decode_full(encoded: tf.Tensor, *, stored: Callable[[tf.Tensor], tf.Tensor] = jpeg.stored) -> tf.Tensor:
-    """The upright picture at its own size, uint8 [height, width, 3]; `stored` reads the pixels of a JPEG."""
+    """The upright picture at its own size, uint8 [height, width, 3]; `stored` reads the pixels of a JPEG.
+
+    Raises:
+      tf.errors.InvalidArgumentError: no image of a supported format, damaged, or of more than `headers.MAX_PIXELS`.
+    """
 
     def upright_jpeg() -> tf.Tensor:
-        return exif.upright(stored(encoded), exif.orientation(encoded))
+        found = jpeg.understood(encoded)
+        return exif.upright(stored(found.encoded), found.orientation)
 
     image = tf.cond(jpeg.is_jpeg(encoded), upright_jpeg, lambda: _decode_other(encoded))
     return tf.ensure_shape(image, [None, None, 3])
 
 
+@tf.function(input_signature=[tf.TensorSpec((), tf.string)], autograph=False)  # built once, not in every graph
 def _decode_other(encoded: tf.Tensor) -> tf.Tensor:
-    header = tf.io.decode_raw(tf.strings.substr(encoded, 0, 54), tf.uint8)
-    header = tf.pad(header, [[0, 54 - tf.size(header)]])
-    is_webp = _is_webp(header)
-    kind = tf.stack([_is_palette_bmp(header), is_webp & _is_animated(header), is_webp, True])
-    readers = (
-        lambda: _look_up_palette(tf.io.decode_bmp(encoded, channels=0), encoded),
-        lambda: _first_webp_frame(encoded, header),
-        # a picture with alpha is refused when three channels are asked for
-        lambda: tf.io.decode_image(encoded, channels=0, expand_animations=False)[..., :3],
-        lambda: tf.io.decode_image(encoded, channels=3, expand_animations=False),
-    )
-    return tf.switch_case(tf.argmax(kind, output_type=tf.int32), readers)
+    readers = {b"\x89PNG": png.decode, b"GIF8": gif.decode, b"RIFF": webp.decode, b"BM": bmp.decode, b"": _refuse}
+    kinds = [tf.strings.substr(encoded, 0, len(start)) == start for start in readers]
+    branches = [lambda reader=reader: reader(encoded) for reader in readers.values()]
+    return tf.switch_case(tf.argmax(tf.stack(kinds), output_type=tf.int32), branches)
 
 
-def _is_palette_bmp(header: tf.Tensor) -> tf.Tensor:
-    """True for a BMP of 8 bits a pixel, which TensorFlow decodes to palette positions instead of colours."""
-    return tf.reduce_all(tf.gather(header, [0, 1, 28]) == tf.constant([*b"BM", 8], tf.uint8))
-
-
-def _is_webp(header: tf.Tensor) -> tf.Tensor:
-    names = tf.gather(header, [*range(4), *range(8, 12)])
-    return tf.reduce_all(names == tf.constant([*b"RIFFWEBP"], tf.uint8))
-
-
-def _is_animated(header: tf.Tensor) -> tf.Tensor:
-    """True where the header of a WebP is the extended one and claims an animation."""
-    return tf.reduce_all(header[12:16] == tf.constant([*b"VP8X"], tf.uint8)) & (header[20] & 2 > 0)
-
-
-def _first_webp_frame(encoded: tf.Tensor, header: tf.Tensor) -> tf.Tensor:
-    """TensorFlow 2.21 wants four channels for every animation but refuses them where the header claims no
-    transparency (and corrupts memory when left to choose): so claim transparency, then drop it."""
-    every_byte = tf.constant([bytes([value]) for value in range(256)])
-    flags = tf.gather(every_byte, tf.cast(tf.bitwise.bitwise_or(header[20], 0x10), tf.int32))
-    rest = tf.strings.substr(encoded, 21, tf.strings.length(encoded) - 21)
-    claimed = tf.strings.join([tf.strings.substr(encoded, 0, 20), flags, rest])
-    return tf.io.decode_image(claimed, channels=4, expand_animations=True)[0, ..., :3]
-
-
-def _look_up_palette(positions: tf.Tensor, encoded: tf.Tensor) -> tf.Tensor:
-    head = tf.io.decode_raw(tf.strings.substr(encoded, 0, 14 + 124 + 1024), tf.uint8)
-    start = 14 + tf.cast(head[14], tf.int32)  # after the file header and the information header
-    entries = (tf.size(head) - start) // 4
-    palette = tf.reshape(head[start : start + 4 * entries], [entries, 4])[:, 2::-1]  # BGRX -> RGB
-    return tf.gather(palette, tf.minimum(tf.cast(positions[..., 0], tf.int32), entries - 1))
+def _refuse(encoded: tf.Tensor) -> tf.Tensor:
+    with tf.control_dependencies([bytestring.refuse_unless(tf.constant(False), "no JPEG, PNG, BMP, GIF or WebP")]):
+        return tf.io.decode_png(encoded, channels=3)
 
 
 def _central_square(image: tf.Tensor) -> tf.Tensor:

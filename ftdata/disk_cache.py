@@ -24,7 +24,7 @@ from ftdata.encoded import Split
 from ftdata.filling import Store
 
 # Raise this when the decoder's pixels change: files made before are not used any more.
-_DECODER_VERSION = 2
+_DECODER_VERSION = 3
 _keepers: dict[Path, threading.Thread] = {}
 
 

@@ -38,6 +38,7 @@ _UNREADABLE = {
 }
 # libjpeg's warnings. One about bytes between the last pixel and the end of the file is none: the picture is whole.
 _HARMLESS = r"Corrupt JPEG data: \d+ extraneous bytes before marker 0xd9"
+_OURS = re.compile(r"assertion failed: \[(.+?)\](?: \[Op|\n|$)")  # what the decoder itself refuses
 _COMPLAINT = re.compile(rf"^(?!{_HARMLESS})(?:Corrupt JPEG|Inconsistent progression|Premature end).*$", re.MULTILINE)
 
 
@@ -49,14 +50,23 @@ class _Opened:
     encoded: bytes
     header: headers.Header
     digest: str
+    plain: bool
+
+    @classmethod
+    def of(cls, path: str, encoded: bytes) -> "_Opened":
+        """Raises ValueError as `headers.read`."""
+        digest = hashlib.blake2b(encoded, digest_size=16).hexdigest()
+        return cls(path, encoded, headers.read(encoded), digest, jpeg.is_plain(encoded))
 
     def verdict(self, reason: str | None = None) -> Verdict:
-        return Verdict(self.digest, reason, plain=jpeg.is_plain(self.encoded))
+        return Verdict(self.digest, reason, plain=self.plain)
 
     @property
     def memory(self) -> int:
-        # measured: 0.2 bytes a pixel for a baseline JPEG at an eighth, up to 6 for everything else
-        return self.header.pixels // 4 if self.header.format == "JPEG" else 6 * self.header.pixels
+        # measured: 0.2 bytes a pixel for a baseline JPEG at an eighth, 12 for a BMP of 32 bits, up to 6 for the others
+        if self.header.format == "JPEG":
+            return self.header.pixels // 4
+        return (12 if self.header.format == "BMP" else 6) * self.header.pixels
 
 
 def examine(paths: Sequence[str], *, origin: str, keep_in: Path) -> list[Verdict]:
@@ -141,11 +151,10 @@ def _open(path: str, stamp: Stamp) -> _Opened | tuple[str, Verdict]:
             encoded = stream.read(headers.MAX_FILE_BYTES)
     except OSError as error:
         return path, _unread(error)
-    digest = hashlib.blake2b(encoded, digest_size=16).hexdigest()
     try:
-        return _Opened(path, encoded, headers.read(encoded), digest)
+        return _Opened.of(path, encoded)
     except ValueError as reason:
-        return path, Verdict(digest, str(reason))
+        return path, Verdict(hashlib.blake2b(encoded, digest_size=16).hexdigest(), str(reason))
 
 
 def _groups(opened: Sequence[_Opened]) -> Iterator[list[_Opened]]:
@@ -179,29 +188,34 @@ def _reason(entry: _Opened, complaint: str) -> str:
 
 
 def _complaint(group: Sequence[_Opened]) -> str | None:
-    """None where all can be decoded; else what libjpeg says of it, or nothing."""
+    """None where all can be decoded; else what the decoder or libjpeg says of it, or nothing."""
+    failed: str | None = None
     with standard_error.held_back() as heard:
         try:
-            _decode(tf.constant([entry.encoded for entry in group]))
-            failed = False
-        except tf.errors.InvalidArgumentError:
-            failed = True
+            _decode(tf.constant([entry.encoded for entry in group]), tf.constant([entry.plain for entry in group]))
+        except tf.errors.InvalidArgumentError as error:
+            ours = _OURS.search(error.message)
+            failed = ours[1] if ours else ""
     words = _COMPLAINT.search(heard[0])
-    if failed or words:
-        said = words[0] if words else heard[0].partition("\n")[0]
+    if words or failed is not None:
+        said = words[0] if words else failed or heard[0].partition("\n")[0]
         return folder.shown(said.removeprefix("Corrupt JPEG data: ").lower())
     sys.stderr.write("".join(line for line in heard[0].splitlines(True) if not line.startswith("Corrupt JPEG data")))
     return None
 
 
-@tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
-def _decode(encoded: tf.Tensor) -> tf.Tensor:
-    """Decodes on all cores; returns the number of values of each picture, so that nothing is optimized away."""
+@tf.function(input_signature=[tf.TensorSpec([None], tf.string), tf.TensorSpec([None], tf.bool)])
+def _decode(encoded: tf.Tensor, plain: tf.Tensor) -> tf.Tensor:
+    """Decodes on all cores; returns the number of values of each image, so that nothing is optimized away."""
 
-    def size(one: tf.Tensor) -> tf.Tensor:
-        def eighth() -> tf.Tensor:
-            return tf.io.decode_jpeg(one, channels=3, ratio=8)
+    def eighth(one: tf.Tensor) -> tf.Tensor:
+        return tf.io.decode_jpeg(one, channels=3, ratio=8)
 
-        return tf.size(tf.cond(jpeg.is_jpeg(one), eighth, lambda: decode.decode_full(one)))
+    def other(one: tf.Tensor) -> tf.Tensor:
+        return tf.cond(jpeg.is_jpeg(one), lambda: eighth(jpeg.understood(one).encoded), lambda: decode.decode_full(one))
 
-    return tf.map_fn(size, encoded, fn_output_signature=tf.int32, parallel_iterations=64)
+    def size(item: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        one, is_plain = item
+        return tf.size(tf.cond(is_plain, lambda: eighth(one), lambda: other(one)))
+
+    return tf.map_fn(size, (encoded, plain), fn_output_signature=tf.int32, parallel_iterations=64)

@@ -1,27 +1,32 @@
-"""The EXIF orientation of a JPEG, read in graph operations.
+"""The orientation of an image from its EXIF block or its XMP packet, read in graph operations.
 
-TensorFlow ignores the tag (tensorflow.io.decode_jpeg returns the stored pixels). Graph operations, because
-the same decoder serves tf.data and the serving signature of an export. Format: JIS CP-3451 (EXIF 2.32),
-segments of JPEG (ITU T.81 annex B), image file directories of TIFF 6.0.
+TensorFlow ignores it. As Pillow's `ImageOps.exif_transpose`: the orientation of the EXIF block counts, of several
+the first; where there is none, that of XMP. Formats: JIS CP-3451 (EXIF 2.32), image file directories of
+TIFF 6.0, XMP (ISO 16684-1).
 """
 
 import tensorflow as tf
 
-HEAD = 65536 + 64  # EXIF comes first, in one segment of at most 64 KiB
-_MAX_SEGMENTS = 16
-_MAX_ENTRIES = 128
+from ftdata import bytestring
+
+MOST = 2**20  # bytes of an EXIF block that are looked at
+_MARKS = (b"II*\0", b"MM\0*", b"II\0*", b"MM*\0")  # the last two as some programs write them
 _ORIENTATION_TAG = 0x0112
+_SHORTS, _LONGS = (3, 8), (4, 9, 13)  # types of 16 and of 32 bits
+# RE2: \C is any byte
+_IN_XMP = r'(?s)^\C*?tiff:Orientation(?:="|>)([0-9])\C*$'
 
 
-def orientation(jpeg: tf.Tensor) -> tf.Tensor:
-    """The orientation tag, int32 scalar from 1 to 8; 1 (upright) where there is none or it is malformed.
+def orientation(block: tf.Tensor, xmp: tf.Tensor | str = "") -> tf.Tensor:
+    """The orientation, int32 scalar from 1 to 8; 1 (upright) where there is none or it is malformed.
 
     Args:
-      jpeg: scalar string, the encoded file.
+      block: scalar string, an EXIF block, with or without `Exif\\0\\0` before it; empty where there is none.
+      xmp: scalar string, an XMP packet.
     """
-    head = tf.cast(tf.io.decode_raw(tf.strings.substr(jpeg, 0, HEAD), tf.uint8), tf.int32)
-    start = _find_exif(head)
-    return tf.cond(start > 0, lambda: _read_orientation(head, start), lambda: tf.constant(1, tf.int32))
+    tag = tf.cond(tf.strings.length(block) > 0, lambda: _from_exif(block), lambda: tf.constant(0, tf.int32))
+    tag = tf.cond((tag == 0) & (tf.strings.length(xmp) > 0), lambda: _from_xmp(xmp), lambda: tag)
+    return tf.where((tag >= 1) & (tag <= 8), tag, 1)
 
 
 def upright(image: tf.Tensor, tag: tf.Tensor) -> tf.Tensor:
@@ -32,51 +37,39 @@ def upright(image: tf.Tensor, tag: tf.Tensor) -> tf.Tensor:
 
 
 def _one_of(tag: tf.Tensor, *choices: int) -> tf.Tensor:
-    return tf.reduce_any(tf.equal(tag, tf.constant(choices)))
+    return tf.reduce_any(tag[..., None] == tf.constant(choices, tag.dtype), axis=-1)
 
 
-def _byte(head: tf.Tensor, position: tf.Tensor) -> tf.Tensor:
-    """The byte at `position`; the nearest one for a position outside, so that no file can raise here."""
-    return tf.gather(head, tf.clip_by_value(position, 0, tf.size(head) - 1))
+def _from_xmp(xmp: tf.Tensor) -> tf.Tensor:
+    digit = tf.strings.regex_replace(xmp, _IN_XMP, r"\1")
+    is_digit = tf.strings.regex_full_match(digit, "[0-9]")
+    return tf.strings.to_number(tf.where(is_digit, digit, "0"), tf.int32)
 
 
-def _find_exif(head: tf.Tensor) -> tf.Tensor:
-    """Offset of the TIFF header inside the EXIF segment, or 0."""
+def _from_exif(block: tf.Tensor) -> tf.Tensor:
+    """The tag's value, 0 where there is no such tag, -1 where it holds no number of 1 to 8."""
+    prefixed = tf.strings.substr(block, 0, 6) == b"Exif\0\0"
+    head = bytestring.numbers(bytestring.cut(block, tf.where(prefixed, 6, 0), MOST))
+    size = tf.cast(tf.size(head), tf.int64)
+    head = tf.pad(head, [[0, 12]])
 
-    def is_exif(position: tf.Tensor) -> tf.Tensor:
-        found = _byte(head, position + 4 + tf.range(6))
-        return (_byte(head, position + 1) == 0xE1) & tf.reduce_all(found == list(b"Exif\0\0"))
+    def read(positions: tf.Tensor, count: int) -> tf.Tensor:
+        parts = tf.gather(head, tf.clip_by_value(positions[..., None] + tf.range(count, dtype=tf.int64), 0, size))
+        return tf.where(is_little, bytestring.little(parts), bytestring.big(parts))
 
-    def is_other_header(position: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
-        marker = _byte(head, position + 1)
-        header = ((marker >= 0xE0) & (marker <= 0xEF)) | (marker == 0xFE)
-        more = (count < _MAX_SEGMENTS) & (position + 10 < tf.size(head))
-        return more & (_byte(head, position) == 0xFF) & header & ~is_exif(position)
-
-    def skip(position: tf.Tensor, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        length = _byte(head, position + 2) * 256 + _byte(head, position + 3)
-        return position + 2 + length, count + 1
-
-    position, _ = tf.while_loop(is_other_header, skip, (tf.constant(2), tf.constant(0)))
-    return tf.where(is_exif(position), position + 10, 0)
-
-
-def _read_orientation(head: tf.Tensor, tiff: tf.Tensor) -> tf.Tensor:
-    mark = _byte(head, tiff + tf.range(4))
-    little = tf.reduce_all(mark == list(b"II*\0"))
-    is_tiff = little | tf.reduce_all(mark == list(b"MM\0*"))
-
-    def number(position: tf.Tensor, count: int) -> tf.Tensor:
-        parts = [_byte(head, position + k) for k in range(count)]
-        big_endian = sum(part * 256 ** (count - 1 - k) for k, part in enumerate(parts))
-        little_endian = sum(part * 256**k for k, part in enumerate(parts))
-        return tf.where(little, little_endian, big_endian)
-
-    # three bytes of the offset are enough: the directory lies within the first 64 KiB
-    offset = tf.where(little, number(tiff + 4, 3), number(tiff + 5, 3))
-    directory = tiff + tf.minimum(offset, HEAD)
-    count = tf.minimum(number(directory, 2), _MAX_ENTRIES)
+    mark = head[:4]
+    is_little = mark[0] == ord("I")
+    is_tiff = tf.reduce_any([bytestring.same(mark, known) for known in _MARKS])
+    directory = read(tf.constant(4, tf.int64), 4)
+    count = tf.minimum(read(directory, 2), tf.maximum(size - directory - 2, 0) // 12)  # whole entries only
     entries = directory + 2 + 12 * tf.range(count)
-    values = tf.where(number(entries, 2) == _ORIENTATION_TAG, number(entries + 8, 2), 0)
-    tag = tf.reduce_max(tf.concat([values, [0]], 0))
-    return tf.where(is_tiff & (tag >= 1) & (tag <= 8), tag, 1)
+    kinds = read(entries + 2, 2)
+    is_short, amount = _one_of(kinds, *_SHORTS), read(entries + 4, 4)
+    fits = amount * tf.where(is_short, tf.constant(2, tf.int64), 4) <= 4  # else it stands elsewhere
+    places = tf.where(fits, entries + 8, read(entries + 8, 4))
+    values = tf.where(is_short, read(places, 2), read(places, 4))
+    is_number = (is_short | _one_of(kinds, *_LONGS)) & (amount >= 1) & (values >= 1) & (values <= 8)
+    values = tf.where(is_number, values, -1)
+    found = tf.boolean_mask(values, read(entries, 2) == _ORIENTATION_TAG)
+    first = tf.concat([found, tf.zeros([1], tf.int64)], 0)[0]
+    return tf.cast(tf.where(is_tiff, first, 0), tf.int32)

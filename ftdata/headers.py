@@ -8,21 +8,28 @@ what TensorFlow's decoders allocate: all frames of an animated GIF or WebP, not 
 import dataclasses
 import re
 import struct
+from collections.abc import Iterator
+
+from ftdata import foreign
 
 MAX_PIXELS = 100_000_000  # such as 10,000 x 10,000; about 0.6 GB while decoded
 MAX_FILE_BYTES = 2**29  # a BMP of that many pixels at 32 bits each, and room for what else a file carries
 _MAX_SCANS = 100  # of a progressive JPEG, each of which passes over all pixels; encoders write ten or so
 
-_OTHER_FORMATS = {
-    b"II*\0": "a TIFF file",
-    b"MM\0*": "a TIFF file",
-    b"%PDF": "a PDF file",
-    b"PK\3\4": "a ZIP archive",
-    b"\x1f\x8b": "a gzip archive",
-    b"8BPS": "a Photoshop file",
-    b"\0\0\1\0": "an icon file",
-    b"\xff\x0a": "a JPEG XL file",
+# (bits a pixel, compression) of the kinds of BMP that are read; 3 and 6 are none, with masks
+BMP_KINDS = ((1, 0), (4, 0), (8, 0), (16, 0), (16, 3), (16, 6), (24, 0), (24, 3), (32, 0), (32, 3), (32, 6))
+BMP_HEADERS = (12, 40, 52, 56, 64, 108, 124)  # bytes: OS/2, Windows, versions 2 and 3 of it, OS/2 2, versions 4 and 5
+_BMP_COMPRESSIONS = {1: "run-length encoded", 2: "run-length encoded", 4: "holding a JPEG", 5: "holding a PNG"}
+_WHOLE_BYTES = {0xFF << shift for shift in (0, 8, 16, 24)}
+# how a JPEG is coded, by the last four bits of the marker of its frame header
+_JPEG_CODINGS = {
+    **dict.fromkeys((3, 7, 11, 15), "lossless"),
+    **dict.fromkeys((5, 6, 13, 14), "hierarchical"),
 }
+# in the pixels of a JPEG: what is neither a stuffed 0xFF, a restart nor filling
+_JPEG_MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
+# before them: what has a segment, or ends them
+_JPEG_SEGMENT = re.compile(rb"\xff([\x02-\xcf\xd9-\xfe])")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +52,7 @@ def read(encoded: bytes) -> Header:
     """
     reader = next((reader for magic, reader in _READERS if magic.match(encoded)), None)
     if reader is None:
-        raise ValueError(_what_else(encoded))
+        raise ValueError(foreign.name(encoded))
     try:
         header = reader(encoded)
     except (struct.error, IndexError):
@@ -64,50 +71,66 @@ def read(encoded: bytes) -> Header:
 def is_whole(encoded: bytes, header: Header) -> bool:
     """Whether the file reaches the end that its format marks or its header announces."""
     if header.format.endswith("JPEG"):
-        return encoded.find(b"\xff\xd9", header.data) >= 0
+        return _jpeg_scans(encoded, header.data)[1]
     if header.format == "PNG":
         return encoded.find(b"IEND", header.data) >= 0
     if header.format == "GIF":
-        return encoded.rstrip(b"\0").endswith(b";")
-    announced = struct.unpack_from("<I", encoded, 4 if header.format == "WebP" else 2)[0]
-    return len(encoded) >= announced
+        return _gif_ends(encoded, header.data)
+    if header.format == "BMP":
+        return len(encoded) >= header.data
+    return len(encoded) >= struct.unpack_from("<I", encoded, 4)[0]
 
 
-def _what_else(encoded: bytes) -> str:
-    if not encoded:
-        return "empty file"
-    if encoded[4:8] == b"ftyp":  # ISO base media: what phones write
-        brand = {b"avif": "an AVIF", b"heic": "a HEIC", b"mif1": "a HEIC"}.get(encoded[8:12], "a video")
-        return f"{brand} file, not a supported image"
-    known = next((name for magic, name in _OTHER_FORMATS.items() if encoded.startswith(magic)), None)
-    if known:
-        return f"{known}, not a supported image"
-    head = encoded[:512].decode("utf-8", "replace").rstrip("\ufffd")
-    is_text = head and all(letter.isprintable() or letter.isspace() for letter in head)
-    return "text, not an image" if is_text else "no image: not JPEG, PNG, BMP, GIF or WebP"
+def jpeg_segments(encoded: bytes) -> Iterator[tuple[int, int, int]]:
+    """(marker, start, end) of the content of each segment before the pixels.
+
+    Goes from marker to marker as libjpeg does, which passes over what stands between.
+    """
+    position = 2
+    while found := _JPEG_SEGMENT.search(encoded, position):
+        marker, start = found[1][0], found.end()
+        if marker in (0xD9, 0xDA):
+            return
+        position = start + max(2, int.from_bytes(encoded[start : start + 2], "big"))
+        yield marker, start + 2, position
+
+
+def is_frame(marker: int) -> bool:
+    """Whether the segment of this marker of a JPEG is a frame header, which has the size."""
+    return 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)
 
 
 def _jpeg(encoded: bytes) -> Header:
-    """Goes from marker to marker to the frame header, as libjpeg does, which passes over what stands between."""
-    position = 2
-    while True:
-        position = encoded.find(b"\xff", position)
-        if position < 0:
-            raise ValueError("truncated in the header")
-        marker, position = encoded[position + 1], position + 1
-        if marker in (0x00, 0xFF, 0x01) or 0xD0 <= marker <= 0xD8:  # stuffing, filling, markers without a segment
-            continue
-        if marker in (0xD9, 0xDA):
-            raise ValueError("damaged JPEG: no frame header")
-        (length,) = struct.unpack_from(">H", encoded, position + 1)
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            height, width = struct.unpack_from(">HH", encoded, position + 4)
-            data = position + 1 + length
-            if encoded.count(b"\xff\xda", data) > _MAX_SCANS:
+    for marker, start, end in jpeg_segments(encoded):
+        if is_frame(marker):
+            precision, height, width, components = struct.unpack_from(">BHHB", encoded, start)
+            if marker & 15 in _JPEG_CODINGS:
+                raise ValueError(f"a JPEG of {_JPEG_CODINGS[marker & 15]} coding, not supported: save it as usual JPEG")
+            if precision != 8 or components not in (1, 3, 4):
+                raise ValueError(f"a JPEG of {components} components of {precision} bits, not supported")
+            # counted quickly, which counts what stands behind the image as well, and only in need exactly
+            if encoded.count(b"\xff\xda", end) > _MAX_SCANS and _jpeg_scans(encoded, end)[0] > _MAX_SCANS:
                 raise ValueError(f"damaged JPEG: more than {_MAX_SCANS} scans")
-            kind = "progressive JPEG" if marker in (0xC2, 0xC6, 0xCA) else "JPEG"
-            return Header(kind, width, height, width * height, data)
-        position += 1 + length
+            return Header("progressive JPEG" if marker in (0xC2, 0xCA) else "JPEG", width, height, width * height, end)
+    if b"\xff\xd9" in encoded or b"\xff\xda" in encoded:
+        raise ValueError("damaged JPEG: no frame header")
+    raise ValueError("truncated in the header")
+
+
+def _jpeg_scans(encoded: bytes, position: int) -> tuple[int, bool]:
+    """The number of scans up to the end of the image, and whether that end is there.
+
+    Behind it may stand a video (a motion photo), further images (MPO) or anything else.
+    """
+    scans = 0
+    while found := _JPEG_MARKER.search(encoded, position):
+        marker, position = found[1][0], found.end()
+        if marker == 0xD9:
+            return scans, True
+        scans += marker == 0xDA
+        if marker not in (0x01, 0xD8) and position + 2 <= len(encoded):
+            position += max(2, int.from_bytes(encoded[position : position + 2], "big"))
+    return scans, False
 
 
 def _png(encoded: bytes) -> Header:
@@ -116,12 +139,33 @@ def _png(encoded: bytes) -> Header:
 
 
 def _bmp(encoded: bytes) -> Header:
-    width, height = struct.unpack_from("<ii", encoded, 18)
-    return Header("BMP", width, abs(height), width * abs(height), 54)
+    """`data` is where the pixels end."""
+    (size,) = struct.unpack_from("<I", encoded, 14)
+    if size not in BMP_HEADERS:
+        raise ValueError(f"a BMP with a header of {size} bytes, not supported" if size < 256 else foreign.name(encoded))
+    compression, colors = 0, 0
+    if size == 12:
+        width, height, _, bits = struct.unpack_from("<HHHH", encoded, 18)
+    else:
+        width, height, _, bits, compression = struct.unpack_from("<iiHHI", encoded, 18)
+        (colors,) = struct.unpack_from("<I", encoded, 46)
+    if (bits, compression) not in BMP_KINDS:
+        kind = _BMP_COMPRESSIONS.get(compression, f"of {bits} bits a pixel in compression {compression}")
+        raise ValueError(f"a BMP {kind}, not supported: save it uncompressed or as PNG")
+    if compression and bits > 16:
+        masks = struct.unpack_from("<III", encoded, 54)
+        if any(masks) and not (set(masks) <= _WHOLE_BYTES if bits == 32 else masks == (0xFF0000, 0xFF00, 0xFF)):
+            shown = " ".join(f"{mask:08x}" for mask in masks)
+            raise ValueError(f"a BMP of {bits} bits with masks {shown}, not supported: save it as PNG")
+    (start,) = struct.unpack_from("<I", encoded, 10)
+    if bits <= 8 and start in (0, 14 + size):  # which forgets the palette
+        start = 14 + size + (3 if size == 12 else 4) * min(colors or 1 << bits, 65536)
+    end = start + (width * bits + 31) // 32 * 4 * abs(height)
+    return Header("BMP", width, abs(height), width * abs(height), end)
 
 
 def _gif(encoded: bytes) -> Header:
-    """Adds up the frames: TensorFlow's reader unpacks all of them, whatever the screen claims."""
+    """Adds up the frames, as `gif` in a data set of TFDS or a viewer unpacks them, whatever the screen claims."""
     width, height, flags = struct.unpack_from("<HHB", encoded, 6)
     data = position = 13 + _color_table(flags)
     pixels = width * height
@@ -135,6 +179,15 @@ def _gif(encoded: bytes) -> Header:
         pixels += frame_width * frame_height
         position = _after_blocks(encoded, position + 11 + _color_table(flags))
     return Header("GIF", width, height, pixels, data)
+
+
+def _gif_ends(encoded: bytes, position: int) -> bool:
+    """Whether the first image is whole."""
+    while encoded[position : position + 1] == b"!":
+        position = _after_blocks(encoded, position + 2)
+    if len(encoded) < position + 10:
+        return False
+    return _after_blocks(encoded, position + 11 + _color_table(encoded[position + 9])) <= len(encoded)
 
 
 def _color_table(flags: int) -> int:
@@ -154,7 +207,7 @@ def _webp(encoded: bytes) -> Header:
     if chunk == b"VP8X":
         flags = encoded[20]
         width, height = (int.from_bytes(encoded[at : at + 3], "little") + 1 for at in (24, 27))
-        frames = max(1, encoded.count(b"ANMF")) if flags & 2 else 1
+        frames = max(1, _webp_frames(encoded)) if flags & 2 else 1
         return Header("WebP", width, height, width * height * frames, 30)
     if chunk == b"VP8L":
         bits = int.from_bytes(encoded[21:25], "little")
@@ -162,6 +215,16 @@ def _webp(encoded: bytes) -> Header:
     else:
         width, height = (side & 0x3FFF for side in struct.unpack_from("<HH", encoded, 26))
     return Header("WebP", width, height, width * height, 30)
+
+
+def _webp_frames(encoded: bytes) -> int:
+    """Chunk by chunk: the same letters may stand in the pixels, or behind the image."""
+    frames, position, end = 0, 12, min(len(encoded), int.from_bytes(encoded[4:8], "little") + 8)
+    while position < end:
+        frames += encoded.startswith(b"ANMF", position)
+        length = int.from_bytes(encoded[position + 4 : position + 8], "little")
+        position += 8 + length + length % 2
+    return frames
 
 
 _READERS = (

@@ -1,4 +1,4 @@
-"""Pictures without labels that a user names on the command line: found, decoded, the damaged ones told apart."""
+"""Pictures without labels that a user names on the command line: found, examined, decoded."""
 
 import glob
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from ftdata import passed_over, tree
+from ftdata import examine, passed_over, tree
 from ftdata.config import DataConfig
 from ftdata.decode import Decoding
 from ftdata.file_kind import EXTENSIONS
@@ -43,8 +43,20 @@ def find(images: str) -> tuple[list[str], tuple[str, ...]]:
     return sorted(found), notes
 
 
+def examined(paths: Sequence[str], images: str, config: DataConfig) -> dict[str, str]:
+    """What is wrong with the files, by path, as the examination before training finds it.
+
+    Args:
+      paths: of `find`.
+      images: what `find` was asked for; verdicts are kept under this name.
+      config: says where verdicts are kept.
+    """
+    verdicts = examine.examine(paths, origin=images, keep_in=config.folder / "examined")
+    return {path: verdict.reason for path, verdict in zip(paths, verdicts, strict=True) if verdict.reason is not None}
+
+
 def decoded(paths: Sequence[str], config: DataConfig, *, batch_size: int) -> tf.data.Dataset:
-    """Decodes the files on all cores; what cannot be read or decoded is left out.
+    """Decodes the files on all cores; what cannot be read or decoded, although it was examined, is skipped.
 
     Args:
       paths: n files.

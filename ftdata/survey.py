@@ -62,7 +62,8 @@ def _whole(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 def _shrunk_jpeg(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """The upright picture, at an eighth of its size or more, and its full size."""
     stored = tf.io.extract_jpeg_shape(encoded)[:2]
-    turned = exif.orientation(encoded)
+    found = jpeg.understood(encoded)
+    encoded, turned = found.encoded, found.orientation
     side = tf.reduce_min(stored)
     readers = {
         ratio: lambda ratio=ratio: tf.io.decode_jpeg(encoded, channels=3, ratio=ratio, dct_method="INTEGER_FAST")

@@ -12,13 +12,13 @@ _ROOT = Path(__file__).parent.parent
 _FTDATA = """
 config quiet
 names file_kind roles
-tree
-level
-class_folders passed_over
-layout
+foreign standard_error verdicts listing split affine beta rectangles sampled_layer backgrounds outlines
+tree headers random_affine color erasing mixing materials
+level bytestring
+class_folders passed_over exif bmp gif
+layout jpeg png webp
 folder
-exif headers standard_error verdicts listing labels_csv split affine beta rectangles sampled_layer backgrounds outlines
-jpeg random_affine color erasing mixing materials
+labels_csv
 decode resized_crop rendering rendered_builder
 class_weights augment encoded resources planner duplicates grouping on_demand
 tfds_source filling bad_images examine survey

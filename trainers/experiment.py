@@ -90,6 +90,8 @@ def run(
 
 
 def _use(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
+    if config.phase != "predict":  # whose answers go to standard output
+        Workdir(Path(config.model_dir).expanduser()).check()
     with stop.deferred():  # raised anywhere else it could end up in a __del__, which swallows it
         return _USES[config.phase](config, stop=stop)
 

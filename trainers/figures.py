@@ -47,12 +47,12 @@ def image_grid(images: np.ndarray, captions: Sequence[str], *, title: str) -> Fi
     columns = int(np.ceil(np.sqrt(len(images))))
     rows = -(-len(images) // columns)
     figure = Figure(figsize=(2.2 * columns, 2.5 * rows + 0.4), layout="constrained")
-    figure.suptitle(title)
+    figure.suptitle(title, parse_math=False)
     for axes in np.ravel(figure.subplots(rows, columns, squeeze=False)):
         axes.axis("off")
     for axes, image, caption in zip(figure.axes, images, captions, strict=False):
         axes.imshow(np.clip(image, 0, 255).astype(np.uint8))
-        axes.set_title(caption, fontsize=9)
+        axes.set_title(caption, fontsize=9, parse_math=False)  # a file may be called $a^$.jpg
     return figure
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from ftdata import loose
+from ftdata import folder, loose
 from ftdata.config import DataConfig
 from trainers import backbones, figures, original, strategy, trained
 from trainers.config import TrainConfig
@@ -36,7 +36,7 @@ class Predictor:
 def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     """Predicts every picture of `config.use.images`; prints a table, or a line of JSON for each with `use.json`.
 
-    Pictures that cannot be read are named on standard error and left out.
+    Every image is examined as before training; those that cannot be used are named on standard error and skipped.
 
     Returns:
       `predictions`, a dict for each picture as in its JSON line, and `left_out`, the reason by file.
@@ -56,25 +56,25 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     print(f"{predictor.name} on {len(paths)} images", file=sys.stderr, flush=True)
     rows: list[dict[str, Any]] = []
     shown: list[np.ndarray] = []
-    batches = loose.decoded(paths, predictor.data, batch_size=config.training.batch_size)
-    for row, image in _predictions(predictor, paths, stop.between(batches)):
+    left_out = loose.examined(paths, str(config.use.images), predictor.data)
+    good = [path for path in paths if path not in left_out]
+    batches = loose.decoded(good, predictor.data, batch_size=config.training.batch_size) if good else ()
+    for row, image in _predictions(predictor, good, stop.between(batches)):
         rows.append(row)
         shown += [image] if len(shown) < _SHOWN else []
         if config.use.json:
-            tqdm.write(json.dumps(row, ensure_ascii=False), file=sys.stdout)
+            tqdm.write(_json_line(row), file=sys.stdout)
     predicted = {row["file"] for row in rows}
-    left_out = {path: loose.why_not(path, predictor.data) for path in paths if path not in predicted}
+    left_out |= {path: loose.why_not(path, predictor.data) for path in good if path not in predicted}
     for path, why in left_out.items():
-        print(f"left out: {path} {why}", file=sys.stderr)
+        print(f"left out: {folder.shown(path)}: {why}", file=sys.stderr)
     if not rows:
         raise ValueError(f"none of the {len(paths)} files of images {config.use.images!r} can be read as a picture")
     if not config.use.json:
         print("\n".join(_table(rows)), flush=True)
-    captions = [f"{Path(row['file']).name[:28]}\n{row['predicted'][:24]} {row['probability']:.0%}" for row in rows]
-    title = f"{predictor.name}: the first {len(shown)} of {len(rows)}"
-    figures.save(figures.image_grid(np.stack(shown), captions[: len(shown)], title=title), grid)
     skipped = f", {len(left_out)} left out" if left_out else ""
-    print(f"{len(rows)} images predicted{skipped}; the first {len(shown)} are drawn in {grid}", file=sys.stderr)
+    drawn = _draw(grid, predictor, rows, shown)
+    print(f"{len(rows)} images predicted{skipped}; {drawn}", file=sys.stderr)
     return {"predictions": rows, "left_out": left_out}
 
 
@@ -120,9 +120,35 @@ def _row(path: str, probabilities: np.ndarray, class_names: Sequence[str]) -> di
     return {"file": path, "predicted": top[0]["class"], "probability": top[0]["probability"], "top": top}
 
 
+def _draw(grid: Path, predictor: Predictor, rows: Sequence[dict[str, Any]], shown: Sequence[np.ndarray]) -> str:
+    """Draws the first images; returns what to say of it. A folder that cannot be written does not undo the answers."""
+    names = [folder.shown(Path(row["file"]).name)[:28] for row in rows[: len(shown)]]
+    captions = [
+        f"{name}\n{row['predicted'][:24]} {row['probability']:.0%}" for name, row in zip(names, rows, strict=False)
+    ]
+    title = f"{predictor.name}: the first {len(shown)} of {len(rows)}"
+    try:
+        figures.save(figures.image_grid(np.stack(shown), captions, title=title), grid)
+    except OSError as error:
+        cause = error.__cause__ or error
+        return f"not drawn: {grid} cannot be written ({getattr(cause, 'strerror', None) or cause})"
+    return f"the first {len(shown)} are drawn in {grid}"
+
+
+def _json_line(row: dict[str, Any]) -> str:
+    """In letters where standard output can take them, else in JSON's escapes, as for names that are not UTF-8."""
+    line = json.dumps(row, ensure_ascii=False)
+    try:
+        line.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(row)
+    return line
+
+
 def _table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     """A line for each picture: its file and its best guesses."""
-    width = max(len(row["file"]) for row in rows)
-    for row in rows:
+    names = [folder.shown(row["file"]) for row in rows]
+    width = max(map(len, names))
+    for name, row in zip(names, rows, strict=True):
         guesses = "  ".join(f"{guess['probability']:>6.1%} {guess['class']}" for guess in row["top"])
-        yield f"{row['file']:<{width}}  {guesses}"
+        yield f"{name:<{width}}  {guesses}"

@@ -79,14 +79,6 @@ def test_sixteen_bit_png_keeps_its_high_byte():
     np.testing.assert_array_equal(got[..., 0], values // 256)
 
 
-def test_transparent_places_of_a_gif_are_black():
-    expected = by_pillow(FORMATS["gif"]).copy()
-    hidden = np.asarray(PALETTE) == 0
-    expected[hidden] = 0
-    assert hidden.any()
-    np.testing.assert_array_equal(full(encode(PALETTE, "GIF", transparency=0)), expected)
-
-
 @pytest.mark.parametrize("name", ["jpeg", "png", "bmp_palette", "gif_animated", "webp_alpha", "webp_animated"])
 def test_decoding_is_the_same_in_a_graph_and_in_a_data_set(name):
     read = decode.Decoding(image_size=16, resize="pad").any_format

@@ -37,13 +37,12 @@ def _for_training(encoded: tf.Tensor) -> tf.Tensor:
 def judge(encoded: bytes, counts: dict[str, int]) -> None:
     """An image is refused with a reason, or the decoder of training takes it."""
     try:
-        header = headers.read(encoded)
+        entry = examine._Opened.of("image", encoded)
     except ValueError as error:
         (reason,) = str(error).splitlines()
         counts["refused by the header"] += bool(reason)
         return
-    assert header.pixels <= headers.MAX_PIXELS
-    entry = examine._Opened("image", encoded, header, "")
+    assert entry.header.pixels <= headers.MAX_PIXELS
     ((_, verdict),) = examine._decode_group([entry])
     if verdict.reason is None:
         assert _for_training(tf.constant(encoded)).shape == (32, 32, 3)

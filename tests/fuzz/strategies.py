@@ -6,10 +6,12 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from tests.ftdata import bad_files
+from tests.ftdata import bad_files, odd_files
 from tests.ftdata.test_decode import FORMATS
 
-SEEDS = {**FORMATS, **{name: content for name, (_, content) in bad_files.GOOD.items() if len(content) < 20_000}}
+_KINDS = {**FORMATS, **{name: content for name, (_, content) in bad_files.GOOD.items()}, **odd_files.RIGHT}
+_KINDS |= {name: content for name, (content, _) in odd_files.REFUSED.items()}
+SEEDS = {name: content for name, content in _KINDS.items() if len(content) < 20_000}
 _NUMBERS = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 
 _place = st.one_of(st.integers(0, 64), *[st.integers(0, 20_000)] * 3)  # headers decide most

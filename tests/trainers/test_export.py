@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from tests.ftdata import bad_files, odd_files
 from trainers import command_line, deployable, experiment, onnx_file, parity, trained
 from trainers.config import TrainConfig
 from trainers.interrupt import StopRequest
@@ -52,6 +53,29 @@ def test_pixels_of_any_size_and_files_get_the_same_answer(exported, tmp_path):
     np.testing.assert_allclose(from_file["probabilities"], from_pixels["probabilities"], atol=1e-6)
     best = int(np.argmax(from_file["probabilities"]))
     assert from_file["label"].numpy() == [("blue", "green", "red")[best].encode()]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (bad_files.png_claiming(16_000, 16_000), "image of 16000 x 16000 pixels claimed"),
+        (bad_files.jpeg_claiming(60_000, 60_000), "image of 60000 x 60000 pixels claimed"),
+        (b"\0\0\0\x18ftypheic" + bytes(64), "no JPEG, PNG, BMP, GIF or WebP"),
+    ],
+)
+def test_what_an_examination_refuses_is_refused_by_the_server(exported, content, message):
+    loaded = tf.saved_model.load(str(exported[0] / "saved_model"))
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        loaded.signatures["serving_default"](image_bytes=tf.constant([content]))
+
+
+def test_the_server_turns_photos_upright(exported):
+    loaded = tf.saved_model.load(str(exported[0] / "saved_model"))
+    sideways = odd_files.ORIENTED["exif_behind_icc_130k"]
+    pixels = odd_files.by_pillow(sideways)
+    from_file = loaded.signatures["serving_default"](image_bytes=tf.constant([sideways]))
+    from_pixels = loaded.signatures["pixels"](images=tf.constant(pixels[None]))
+    np.testing.assert_allclose(from_file["probabilities"], from_pixels["probabilities"], atol=1e-6)
 
 
 def test_the_temperature_is_inside_and_no_layer_is_random(trained_run):

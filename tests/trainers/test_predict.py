@@ -1,6 +1,7 @@
 """--phase=predict with a small trained run, and with the classifier that ImageNet weights came with."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,8 @@ import pytest
 from PIL import Image
 
 from ftdata import loose
+from ftdata.config import DataConfig
+from tests.ftdata import bad_files
 from trainers import command_line, experiment, original
 from trainers.config import ModelConfig, TrainConfig, TrainingConfig
 from trainers.use_config import UseConfig
@@ -42,7 +45,7 @@ def test_a_folder_is_predicted_and_the_damaged_file_named(trained_run, photos, t
     assert [Path(row["file"]).name for row in result["predictions"]] == ["b.jpg", "a.PNG"]
     assert list(result["left_out"]) == [str(photos / "broken.jpg")]
     said = capsys.readouterr()
-    assert f"left out: {photos / 'broken.jpg'} cannot be decoded: " in said.err
+    assert f"left out: {photos / 'broken.jpg'}: truncated in the header\n" in said.err
     assert [line.split()[0] for line in said.out.splitlines()] == [str(photos / "b.jpg"), str(photos / "more/a.PNG")]
     with Image.open(model_dir / "predictions.png") as grid:
         assert grid.width > 200
@@ -57,6 +60,56 @@ def test_the_probabilities_are_those_of_the_evaluation(trained_run, photo_folder
     probabilities = np.array([[guess["probability"] for guess in guesses] for guesses in by_class])
     np.testing.assert_allclose(probabilities, table, atol=5e-3)  # bfloat16, in other batches
     assert [guess["class"] for guess in by_class[0]] == ["blue", "green", "red"]
+
+
+ODD_NAMES = (b"\xff\xfe.jpg", b"two\nlines.jpg", b"$a^$.jpg", "café.jpg".encode())
+
+
+@pytest.fixture
+def odd_photos(photos):
+    """Names that are no text, and files that only an examination refuses: a bomb, and damage that libjpeg forgives."""
+    good = (photos / "b.jpg").read_bytes()
+    for name in ODD_NAMES:
+        with open(os.path.join(os.fsencode(photos), name), "wb") as stream:
+            stream.write(good)
+    (photos / "bomb.png").write_bytes(bad_files.png_claiming(16_000, 16_000))
+    (photos / "damaged.jpg").write_bytes(bad_files.garbled(bad_files.JPEG))
+    return photos
+
+
+@pytest.mark.parametrize("json_lines", [False, True])
+def test_images_are_examined_as_before_training_and_any_name_is_printed(
+    trained_run, odd_photos, tmp_path, capsys, json_lines
+):
+    model_dir = shutil.copytree(trained_run, tmp_path / "run")
+    data = DataConfig(data_dir=str(tmp_path / "data"))
+    result = predict(model_dir, odd_photos, json=json_lines, data=data)
+    reasons = {Path(path).name: reason for path, reason in result["left_out"].items()}
+    assert reasons == {
+        "broken.jpg": "truncated in the header",
+        "bomb.png": "too large: 16000 x 16000 is 256,000,000 pixels, the limit is 100,000,000",
+        "damaged.jpg": "damaged JPEG (premature end of data segment)",
+    }
+    assert {os.path.basename(os.fsencode(row["file"])) for row in result["predictions"]} > set(ODD_NAMES)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 6
+    if json_lines:
+        assert [json.loads(line)["file"] for line in lines] == [row["file"] for row in result["predictions"]]
+    else:
+        assert any(r"/two\nlines.jpg " in line for line in lines)
+        assert any(r"/\udcff\udcfe.jpg " in line for line in lines)
+    assert (model_dir / "predictions.png").is_file()
+
+
+def test_a_model_dir_that_cannot_be_written_does_not_undo_the_answers(trained_run, photos, tmp_path, capsys):
+    model_dir = shutil.copytree(trained_run, tmp_path / "run")
+    (model_dir / "predictions.png").mkdir()  # stops root too, whom no permission does
+    config = TrainConfig(phase="predict", model_dir=str(model_dir), use=UseConfig(images=str(photos)))
+    assert command_line.run(config, given=(), command_line=()) == 0
+    said = capsys.readouterr()
+    assert len(said.out.splitlines()) == 2
+    assert "not drawn: " in said.err
+    assert "(Is a directory)" in said.err
 
 
 def test_json_lines_alone_go_to_standard_output(trained_run, photos, tmp_path, capfd):
