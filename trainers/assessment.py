@@ -21,6 +21,7 @@ from trainers import (
     strategy,
     trained,
 )
+from trainers.calibration import Temperature
 from trainers.config import TrainConfig
 from trainers.evaluate import Evaluation
 from trainers.held_out import Measured
@@ -62,7 +63,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     began = time.perf_counter()
     scored = measured.evaluate("test")
     seconds = time.perf_counter() - began
-    calibrated = calibration.with_temperature(scored, temperature) if temperature else None
+    calibrated = calibration.with_temperature(scored, temperature.value) if temperature else None
     metrics: dict[str, Any] = {
         **dict.fromkeys(_OF_THE_PHASE),
         **model.metrics,
@@ -86,17 +87,18 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     report = reported.write(workdir.evaluation, scored, names=source.test.names, metrics=metrics, drawn=drawn)
     if config.runtime.tensorboard:
         _write_board(workdir.logs("evaluate") / "test", scored, model.class_names, drawn, step=metrics["step"] or 0)
-    print(f"\n{report}\n{_in_words(metrics)}\neverything is in {workdir.evaluation}", flush=True)
+    print(f"\n{report}\n{_in_words(metrics, temperature)}\neverything is in {workdir.evaluation}", flush=True)
     return {**metrics, "loss": scored.loss, "accuracy": scored.accuracy}
 
 
 def _probability_scores(
-    scored: Evaluation, calibrated: Evaluation | None, temperature: float | None
+    scored: Evaluation, calibrated: Evaluation | None, temperature: Temperature | None
 ) -> dict[str, float | None]:
     error = calibration.expected_calibration_error
     return {
         "expected_calibration_error": error(scored),
-        "temperature": temperature,
+        "temperature": temperature.value if temperature else None,
+        "temperature_images": temperature.images if temperature else None,
         "calibrated_loss": calibrated.loss if calibrated else None,
         "calibrated_expected_calibration_error": error(calibrated) if calibrated else None,
     }
@@ -124,13 +126,15 @@ def _by_class(values: np.ndarray, class_names: tuple[str, ...]) -> dict[str, flo
     return {name: None if np.isnan(value) else float(value) for name, value in zip(class_names, values, strict=True)}
 
 
-def _in_words(metrics: dict[str, Any]) -> str:
+def _in_words(metrics: dict[str, Any], temperature: Temperature | None) -> str:
     line = f"expected calibration error {metrics['expected_calibration_error']:.2%}"
-    if metrics["temperature"] is None:
+    if temperature is None:
         return f"{line}; no validation split to fit a temperature on"
+    if temperature.value == 1.0:
+        return f"{line}; {temperature.in_words}"
     return (
-        f"{line}; {metrics['calibrated_expected_calibration_error']:.2%} with the temperature "
-        f"{metrics['temperature']:.3f}, fitted on the validation split, which exports apply"
+        f"{line}; {metrics['calibrated_expected_calibration_error']:.2%} with the {temperature.in_words}, which exports "
+        "apply"
     )
 
 

@@ -14,10 +14,31 @@ from trainers.workdir import write_atomically
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """Scores of a split: `probabilities` float64 [n, num_classes] and `labels` int32 [n], in its order."""
+    """Scores of a split: `probabilities` float64 [n, num_classes] and `labels` int32 [n], in its order.
+
+    `logits`, float64 [n, num_classes], are the scores before the softmax, where they are known: they tell apart what
+    is 0 or 1 as a probability.
+    """
 
     probabilities: np.ndarray
     labels: np.ndarray
+    logits: np.ndarray | None = None
+
+    @classmethod
+    def of_logits(cls, logits: np.ndarray, labels: np.ndarray) -> "Evaluation":
+        """From scores before the softmax."""
+        from scipy import special
+
+        return cls(special.softmax(logits, axis=1), labels, logits)
+
+    @property
+    def log_probabilities(self) -> np.ndarray:
+        """float64 [n, num_classes]; of a probability of 0 whose logit is not known, that of the smallest number."""
+        from scipy import special
+
+        if self.logits is not None:
+            return special.log_softmax(self.logits, axis=1)
+        return np.log(np.maximum(self.probabilities, np.finfo(np.float64).smallest_subnormal))
 
     @property
     def predicted(self) -> np.ndarray:
@@ -32,8 +53,7 @@ class Evaluation:
     @property
     def loss(self) -> float:
         """Mean cross entropy in nats, without class weights or smoothing."""
-        right = self.probabilities[np.arange(len(self.labels)), self.labels]
-        return float(-np.mean(np.log(np.maximum(right, 1e-30))))
+        return float(-np.mean(self.log_probabilities[np.arange(len(self.labels)), self.labels]))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,8 +88,7 @@ def assemble(parts: Iterable[tuple[np.ndarray, np.ndarray]], labels: np.ndarray)
         np.add.at(times, index, 1)
     if scores is None or (times != 1).any():
         raise RuntimeError(f"{(times != 1).sum()} of {len(labels)} pictures were not evaluated exactly once")
-    exponentials = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return Evaluation(exponentials / exponentials.sum(axis=1, keepdims=True), labels)
+    return Evaluation.of_logits(scores, labels)
 
 
 def confusion_matrix(evaluation: Evaluation) -> np.ndarray:
