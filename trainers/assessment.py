@@ -22,6 +22,7 @@ from trainers import (
     trained,
 )
 from trainers.calibration import Temperature
+from trainers.class_names import in_a_line
 from trainers.config import TrainConfig
 from trainers.evaluate import Evaluation
 from trainers.held_out import Measured
@@ -31,7 +32,8 @@ from trainers.workdir import Workdir
 
 # Of the phase that made the model: metrics.json has the same keys whether a phase or an evaluation wrote it.
 _OF_THE_PHASE = (
-    *("phase", "step", "epoch", "validation_loss", "validation_accuracy"),
+    *("phase", "step", "epoch", "monitor", "validation_loss", "validation_accuracy"),
+    *("validation_balanced_accuracy", "validation_f1_macro"),
     *("images_per_second", "input_wait_fraction", "seconds"),
 )
 
@@ -133,8 +135,8 @@ def _in_words(metrics: dict[str, Any], temperature: Temperature | None) -> str:
     if temperature.value == 1.0:
         return f"{line}; {temperature.in_words}"
     return (
-        f"{line}; {metrics['calibrated_expected_calibration_error']:.2%} with the {temperature.in_words}, which exports "
-        "apply"
+        f"{line}; {metrics['calibrated_expected_calibration_error']:.2%} with the {temperature.in_words}, "
+        "which exports apply"
     )
 
 
@@ -147,6 +149,6 @@ def _write_board(folder: Path, scored: Evaluation, names: tuple[str, ...], drawn
         for name, figure in drawn.items():
             tf.summary.image(f"test_{name}", figures.as_image(figure)[None])
         for k, name in enumerate(names):
-            curve = summary.pb(f"precision_recall/{name}", scored.labels == k, scored.probabilities[:, k])
+            curve = summary.pb(f"precision_recall/{in_a_line(name)}", scored.labels == k, scored.probabilities[:, k])
             tf.summary.experimental.write_raw_pb(curve.SerializeToString(), step=step)
     writer.close()

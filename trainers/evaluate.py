@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from trainers.class_names import as_columns, in_a_line
 from trainers.evaluation_step import EvaluationStep
 from trainers.workdir import write_atomically
 
@@ -51,6 +52,26 @@ class Evaluation:
         return float(np.mean(self.predicted == self.labels))
 
     @property
+    def balanced_accuracy(self) -> float:
+        """Mean over the classes that have images of the share of them that is right."""
+        counts = confusion_matrix(self)
+        support = counts.sum(axis=1)
+        return float(np.mean(counts.diagonal()[support > 0] / support[support > 0]))
+
+    @property
+    def f1_macro(self) -> float:
+        """Mean F1 over the classes that have images: one that has none is not judged, however often it is predicted."""
+        counts = confusion_matrix(self)
+        support = counts.sum(axis=1)
+        f1 = 2 * counts.diagonal() / np.maximum(support + counts.sum(axis=0), 1)
+        return float(np.mean(f1[support > 0]))
+
+    @property
+    def summary(self) -> "Summary":
+        """Its means."""
+        return Summary(**{field.name: getattr(self, field.name) for field in dataclasses.fields(Summary)})
+
+    @property
     def loss(self) -> float:
         """Mean cross entropy in nats, without class weights or smoothing."""
         return float(-np.mean(self.log_probabilities[np.arange(len(self.labels)), self.labels]))
@@ -58,10 +79,17 @@ class Evaluation:
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-    """What the chief of several workers, who has the scores, tells the others of them."""
+    """Means over a split: what an epoch is judged by, and what a chief, who has the scores, tells other workers."""
 
-    accuracy: float
     loss: float
+    accuracy: float
+    balanced_accuracy: float
+    f1_macro: float
+
+
+def in_words(score: str) -> str:
+    """The name of a score of `Summary` for a line of output."""
+    return score.replace("_", " ").replace("f1", "F1")
 
 
 def evaluate(step: EvaluationStep, batches: Iterable[Any], labels: np.ndarray) -> Evaluation:
@@ -136,11 +164,12 @@ def report(evaluation: Evaluation, class_names: Sequence[str]) -> str:
     confused pairs, as text."""
     from sklearn import metrics
 
+    class_names = [in_a_line(name) for name in class_names]
     text = metrics.classification_report(
         evaluation.labels,
         evaluation.predicted,
         labels=np.arange(len(class_names)),
-        target_names=list(class_names),
+        target_names=class_names,
         digits=3,
         zero_division=0.0,
     )
@@ -160,12 +189,16 @@ def report(evaluation: Evaluation, class_names: Sequence[str]) -> str:
 
 
 def write_predictions(path: Path, evaluation: Evaluation, *, names: Sequence[str], class_names: Sequence[str]) -> None:
-    """Writes a CSV of file, true class, predicted class and the probability of each class."""
+    """Writes a CSV of file, true class, predicted class and the probability of each class.
+
+    The column of a class that is called as one of the first three is `class <name>`.
+    """
+    columns = ("file", "true", "predicted")
 
     def write(temporary: Path) -> None:
-        with temporary.open("w", newline="") as stream:
+        with temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream:
             table = csv.writer(stream)
-            table.writerow(["file", "true", "predicted", *class_names])
+            table.writerow([*columns, *as_columns(class_names, taken=columns)])
             rows = zip(names, evaluation.labels, evaluation.predicted, evaluation.probabilities, strict=True)
             for name, label, guess, row in rows:
                 table.writerow([name, class_names[label], class_names[guess], *(f"{p:.6f}" for p in row)])

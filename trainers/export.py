@@ -11,6 +11,7 @@ import tensorflow as tf
 from ftdata import cache
 from ftdata.source import Source
 from trainers import calibration, deployable, held_out, onnx_file, parity, strategy, trained
+from trainers.class_names import as_lines
 from trainers.config import TrainConfig
 from trainers.held_out import Measured
 from trainers.interrupt import StopRequest
@@ -40,7 +41,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     temperature = found.value if found else 1.0
     final = deployable.finished(network, temperature=temperature)
     folder = workdir.root / "export"
-    labels = "".join(f"{name}\n" for name in model.class_names)
+    labels = as_lines(model.class_names)
     write_atomically(folder / "labels.txt", lambda temporary: temporary.write_text(labels, encoding="utf-8"))
     samples = _samples(measured)
     reference = _answers(final, samples.images)

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from ftdata import loose
 from ftdata.config import DataConfig
 from trainers import backbones, figures, original, strategy, trained
+from trainers.class_names import in_a_line
 from trainers.config import TrainConfig
 from trainers.interrupt import StopRequest
 from trainers.workdir import Workdir
@@ -121,5 +122,5 @@ def _table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     """A line for each picture: its file and its best guesses."""
     width = max(len(row["file"]) for row in rows)
     for row in rows:
-        guesses = "  ".join(f"{guess['probability']:>6.1%} {guess['class']}" for guess in row["top"])
+        guesses = "  ".join(f"{guess['probability']:>6.1%} {in_a_line(guess['class'])}" for guess in row["top"])
         yield f"{row['file']:<{width}}  {guesses}"

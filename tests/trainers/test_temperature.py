@@ -1,6 +1,6 @@
 """A fitted temperature against the loss that other images can be expected to have, by simulation.
 
-Images have true logits; the model's are those times a factor: 1 is calibrated, above is too sure, below not sure enough.
+Images have true logits; the model's are those times a factor: 1 is calibrated, above is too sure, below too unsure.
 Labels are drawn from the true probabilities, and the loss expected on other images is computed from them, not drawn.
 """
 
