@@ -27,7 +27,7 @@ source cache
 pipeline tiers data_service
 """
 _TRAINERS = """
-use_config
+use_config class_names
 config verdict interrupt lock writer event_files clock cluster channel
 rendezvous
 team
@@ -40,14 +40,15 @@ phases
 step progress
 evaluation_step
 checkpoint
-keeper figures
-evaluate
+keeper evaluate
+figures
 calibration reported
 score_figures
 callbacks
 record
 loop
 job
+misfits
 results
 trained
 held_out original grad_cam

@@ -21,6 +21,8 @@ from trainers import (
     strategy,
     trained,
 )
+from trainers.calibration import Temperature
+from trainers.class_names import in_a_line
 from trainers.config import TrainConfig
 from trainers.evaluate import Evaluation
 from trainers.held_out import Measured
@@ -30,7 +32,8 @@ from trainers.workdir import Workdir
 
 # Of the phase that made the model: metrics.json has the same keys whether a phase or an evaluation wrote it.
 _OF_THE_PHASE = (
-    *("phase", "step", "epoch", "validation_loss", "validation_accuracy"),
+    *("phase", "step", "epoch", "monitor", "validation_loss", "validation_accuracy"),
+    *("validation_balanced_accuracy", "validation_f1_macro"),
     *("images_per_second", "input_wait_fraction", "seconds"),
 )
 
@@ -64,7 +67,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     began = time.perf_counter()
     scored = measured.evaluate("test")
     seconds = time.perf_counter() - began
-    calibrated = calibration.with_temperature(scored, temperature) if temperature else None
+    calibrated = calibration.with_temperature(scored, temperature.value) if temperature else None
     metrics: dict[str, Any] = {
         **dict.fromkeys(_OF_THE_PHASE),
         **model.metrics,
@@ -88,17 +91,18 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     report = reported.write(workdir.evaluation, scored, names=source.test.names, metrics=metrics, drawn=drawn)
     if config.runtime.tensorboard:
         _write_board(workdir.logs("evaluate") / "test", scored, model.class_names, drawn, step=metrics["step"] or 0)
-    print(f"\n{report}\n{_in_words(metrics)}\neverything is in {workdir.evaluation}", flush=True)
+    print(f"\n{report}\n{_in_words(metrics, temperature)}\neverything is in {workdir.evaluation}", flush=True)
     return {**metrics, "loss": scored.loss, "accuracy": scored.accuracy}
 
 
 def _probability_scores(
-    scored: Evaluation, calibrated: Evaluation | None, temperature: float | None
+    scored: Evaluation, calibrated: Evaluation | None, temperature: Temperature | None
 ) -> dict[str, float | None]:
     error = calibration.expected_calibration_error
     return {
         "expected_calibration_error": error(scored),
-        "temperature": temperature,
+        "temperature": temperature.value if temperature else None,
+        "temperature_images": temperature.images if temperature else None,
         "calibrated_loss": calibrated.loss if calibrated else None,
         "calibrated_expected_calibration_error": error(calibrated) if calibrated else None,
     }
@@ -126,13 +130,15 @@ def _by_class(values: np.ndarray, class_names: tuple[str, ...]) -> dict[str, flo
     return {name: None if np.isnan(value) else float(value) for name, value in zip(class_names, values, strict=True)}
 
 
-def _in_words(metrics: dict[str, Any]) -> str:
+def _in_words(metrics: dict[str, Any], temperature: Temperature | None) -> str:
     line = f"expected calibration error {metrics['expected_calibration_error']:.2%}"
-    if metrics["temperature"] is None:
+    if temperature is None:
         return f"{line}; no validation split to fit a temperature on"
+    if temperature.value == 1.0:
+        return f"{line}; {temperature.in_words}"
     return (
-        f"{line}; {metrics['calibrated_expected_calibration_error']:.2%} with the temperature "
-        f"{metrics['temperature']:.3f}, fitted on the validation split, which exports apply"
+        f"{line}; {metrics['calibrated_expected_calibration_error']:.2%} with the {temperature.in_words}, "
+        "which exports apply"
     )
 
 
@@ -145,6 +151,6 @@ def _write_board(folder: Path, scored: Evaluation, names: tuple[str, ...], drawn
         for name, figure in drawn.items():
             tf.summary.image(f"test_{name}", figures.as_image(figure)[None])
         for k, name in enumerate(names):
-            curve = summary.pb(f"precision_recall/{name}", scored.labels == k, scored.probabilities[:, k])
+            curve = summary.pb(f"precision_recall/{in_a_line(name)}", scored.labels == k, scored.probabilities[:, k])
             tf.summary.experimental.write_raw_pb(curve.SerializeToString(), step=step)
     writer.close()

@@ -1,6 +1,7 @@
-"""How far probabilities can be trusted: expected calibration error, reliability, and a temperature that mends it."""
+"""How far probabilities can be trusted: expected calibration error, reliability, and a temperature that corrects it."""
 
 import dataclasses
+import math
 
 import numpy as np
 
@@ -8,6 +9,11 @@ from trainers.evaluate import Evaluation
 
 _BINS = 15  # as in Guo et al., 2017, arXiv:1706.04599
 _COLDEST, _HOTTEST = 0.05, 20.0
+# Chosen by simulation (tests/trainers/test_temperature.py): of the pairs tried, this one never raises the expected
+# loss on other images by more than 0.003 nats, which is what is left of chance in a model that was calibrated already,
+# and still takes up half of what a temperature can give at 30 images, 87 % at 100 and all of it at 1,000.
+_WIDTH = 0.3  # standard deviation of log T before any image is seen: two models in three lie between 0.74 and 1.35
+_LEAST_EVIDENCE = math.log(20)  # nats by which T must be more plausible than 1: odds of 20 to 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,17 +48,41 @@ def expected_calibration_error(evaluation: Evaluation) -> float:
 
 def with_temperature(evaluation: Evaluation, temperature: float) -> Evaluation:
     """The scores before the softmax divided by `temperature`: the same answers, with another confidence."""
-    scores = np.log(np.maximum(evaluation.probabilities, 1e-300)) / temperature
-    exponentials = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return Evaluation(exponentials / exponentials.sum(axis=1, keepdims=True), evaluation.labels)
+    scores = evaluation.log_probabilities if evaluation.logits is None else evaluation.logits
+    return Evaluation.of_logits(scores / temperature, evaluation.labels)
 
 
-def fit_temperature(evaluation: Evaluation) -> float:
-    """The temperature with the lowest cross entropy, between 0.05 and 20; above 1 the model was too sure."""
+@dataclasses.dataclass(frozen=True)
+class Temperature:
+    """What the scores before the softmax are divided by, and the number of images that tell so."""
+
+    value: float
+    images: int
+
+    @property
+    def in_words(self) -> str:
+        """For a line of output."""
+        if self.value == 1.0:
+            return f"temperature 1: the {self.images:,} validation images are too little evidence for another"
+        return f"temperature {self.value:.3f}, fitted on {self.images:,} validation images"
+
+
+def fit_temperature(evaluation: Evaluation) -> Temperature:
+    """The most plausible temperature; above 1 the model was too sure.
+
+    Guo et al., 2017, arXiv:1706.04599, minimize the cross entropy. On few images, or where no answer is wrong, its
+    minimum is far from the temperature that suits other images, or at the bound. So log T is taken as normally
+    distributed around 0, which adds log(T)² / (2 width²) to the summed cross entropy, a weight that fades as images are
+    added; and where the sum at the minimum is not clearly below that at 1, the temperature is 1.
+    """
     from scipy import optimize
 
-    def loss(logarithm: float) -> float:
-        return with_temperature(evaluation, float(np.exp(logarithm))).loss
+    rows, labels = np.arange(len(evaluation.labels)), evaluation.labels
 
-    bounds = (np.log(_COLDEST), np.log(_HOTTEST))
-    return float(np.exp(optimize.minimize_scalar(loss, bounds=bounds, method="bounded").x))
+    def cost(logarithm: float) -> float:
+        scaled = with_temperature(evaluation, math.exp(logarithm))
+        return float(-np.sum(scaled.log_probabilities[rows, labels])) + 0.5 * (logarithm / _WIDTH) ** 2
+
+    found = optimize.minimize_scalar(cost, bounds=(math.log(_COLDEST), math.log(_HOTTEST)), method="bounded")
+    is_evident = cost(0.0) - found.fun >= _LEAST_EVIDENCE
+    return Temperature(math.exp(found.x) if is_evident else 1.0, len(labels))

@@ -1,6 +1,7 @@
 """Keras callbacks of this project: progress, TensorBoard, profile."""
 
 import contextlib
+import dataclasses
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,16 +13,58 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from trainers import evaluate, event_files, figures
-from trainers.evaluate import Evaluation
+from trainers.evaluate import Evaluation, in_words
 
 _MOST_CLASSES = 100  # a drawing of more takes seconds
 
 
-class ProgressLines(keras.callbacks.Callback):
+# Scores in the logs of an epoch, of which Keras cannot know that more is better: the model is compiled without metrics.
+_HIGHER_IS_BETTER = ("accuracy", "balanced_accuracy", "f1_macro")
+_LOGGED = ("loss", *_HIGHER_IS_BETTER)
+
+
+def check(callbacks: Sequence[keras.callbacks.Callback], *, has_validation: bool) -> None:
+    """Checks further callbacks, and tells those that watch a score with mode `auto` which way is better.
+
+    Raises:
+      ValueError: one that clashes with what this project does itself, or that watches what is not in the logs.
+    """
+    for callback in callbacks:
+        name = type(callback).__name__
+        if isinstance(callback, keras.callbacks.LearningRateScheduler | keras.callbacks.ReduceLROnPlateau):
+            raise ValueError(
+                f"{name} clashes with the learning rate schedule, which sets the rate at every step: use "
+                "learning_rate_schedule and warmup_steps"
+            )
+        if isinstance(callback, keras.callbacks.BackupAndRestore):
+            raise ValueError(f"{name} clashes with the checkpoints of the run itself, which goes on without it")
+        if isinstance(callback, keras.callbacks.EarlyStopping) or getattr(callback, "save_best_only", False):
+            _tell_direction(callback, has_validation=has_validation)
+
+
+def _tell_direction(callback: Any, *, has_validation: bool) -> None:
+    name, monitor = type(callback).__name__, callback.monitor
+    known = ["loss", "accuracy", *(f"val_{score}" for score in _LOGGED if has_validation)]
+    if monitor not in known:
+        without = "" if has_validation else " (there is no validation split)"
+        raise ValueError(f"{name} must monitor one of {', '.join(known)}{without}, got {monitor!r}")
+    if callback.mode == "auto":
+        callback.mode = "max" if monitor.removeprefix("val_") in _HIGHER_IS_BETTER else "min"
+
+
+class Watcher(keras.callbacks.Callback):
+    """A callback that also hears of the model a phase starts from, where it goes on from another."""
+
+    def on_starting_point(self, logs: Any) -> None:
+        """Called before the first step with `val_*` and `is_best`."""
+
+
+class ProgressLines(Watcher):
     """A bar while an epoch runs (on a terminal only) and a line when it ends."""
 
-    def __init__(self, phase: str, *, total_steps: int, global_batch: int):
+    def __init__(self, phase: str, *, total_steps: int, global_batch: int, monitor: str = "accuracy"):
         super().__init__()
+        self.monitor = monitor
         self.phase, self.total_steps, self.global_batch = phase, total_steps, global_batch
         self.bar: tqdm | None = None
         self.began = time.perf_counter()
@@ -45,6 +88,10 @@ class ProgressLines(keras.callbacks.Callback):
             disable=not sys.stderr.isatty(),
         )
 
+    def on_starting_point(self, logs: Any) -> None:
+        """Prints its line."""
+        print(f"{self._name(0)}{self._held_out(logs)}  the model it starts from", flush=True)
+
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Moves the bar."""
         self.steps_here += 1
@@ -59,18 +106,25 @@ class ProgressLines(keras.callbacks.Callback):
         """Prints the line of the epoch."""
         if self.bar is not None:
             self.bar.close()
-        held_out = ""
-        if "val_accuracy" in logs:
-            held_out = f"  validation loss {logs['val_loss']:.4f} accuracy {logs['val_accuracy']:.4f}"
         count = int(logs.get("skipped_steps", 0))
         skipped = f"  loss scaling has skipped {count} of {int(logs['step'])} steps" if count else ""
         print(
-            f"{self.phase} epoch {epoch + 1:>{len(str(self.params['epochs']))}}/{self.params['epochs']}"
-            f"  loss {logs['loss']:.4f} accuracy {logs['accuracy']:.4f}{held_out}{'*' if logs['is_best'] else ' '}"
+            f"{self._name(epoch + 1)}  loss {logs['loss']:.4f} accuracy {logs['accuracy']:.4f}{self._held_out(logs)}"
             f"  {logs['images_per_second']:.0f} images/s  input wait {logs['input_wait_fraction']:.1%}"
             f"  {logs['seconds']:.1f} s  {self._time_left(logs['step'])} left{skipped}",
             flush=True,
         )
+
+    def _name(self, epoch: int) -> str:
+        return f"{self.phase} epoch {epoch:>{len(str(self.params['epochs']))}}/{self.params['epochs']}"
+
+    def _held_out(self, logs: Any) -> str:
+        """The validation scores; a star marks the best epoch so far."""
+        star = "*" if logs["is_best"] else " "
+        if "val_loss" not in logs:
+            return star
+        shown = {name: logs[f"val_{name}"] for name in ("loss", "accuracy", self.monitor)}
+        return f"  validation {' '.join(f'{in_words(name)} {value:.4f}' for name, value in shown.items())}{star}"
 
     def _time_left(self, step: int) -> str:
         seconds = (self.total_steps - step) * (time.perf_counter() - self.began) / max(self.steps_here, 1)
@@ -78,7 +132,7 @@ class ProgressLines(keras.callbacks.Callback):
         return f"{minutes}:{seconds:02}"
 
 
-class TensorBoardWriter(keras.callbacks.Callback):
+class TensorBoardWriter(Watcher):
     """Scalars by step, for training and validation apart.
 
     An event file that cannot be written ends TensorBoard, with a warning, but not the training, which is worth more.
@@ -126,6 +180,11 @@ class TensorBoardWriter(keras.callbacks.Callback):
                 self.validation.flush()
         return None if self.failed else event_files.sizes(self.folder)
 
+    def on_starting_point(self, logs: Any) -> None:
+        """Writes its validation scores at step 0."""
+        self._validation_scores(logs, step=0)
+        self.flushed_sizes()
+
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Writes the means since the last point."""
         if not logs:
@@ -142,10 +201,13 @@ class TensorBoardWriter(keras.callbacks.Callback):
             tf.summary.scalar("epoch_loss", logs["loss"], step=step)
             tf.summary.scalar("epoch_accuracy", logs["accuracy"], step=step)
         if "val_loss" in logs:
-            with self._writing("validation", step=step):
-                tf.summary.scalar("epoch_loss", logs["val_loss"], step=step)
-                tf.summary.scalar("epoch_accuracy", logs["val_accuracy"], step=step)
+            self._validation_scores(logs, step=step)
         self.flushed_sizes()
+
+    def _validation_scores(self, logs: Any, *, step: int) -> None:
+        with self._writing("validation", step=step):
+            for name in (field.name for field in dataclasses.fields(evaluate.Summary)):
+                tf.summary.scalar(f"epoch_{name}", logs[f"val_{name}"], step=step)
 
     def text(self, name: str, markdown: str) -> None:
         """Writes a text."""

@@ -15,7 +15,7 @@ from ftdata import cache, tiers
 from ftdata.class_weights import class_weights
 from ftdata.source import Source
 from ftdata.survey import survey
-from trainers import findings, model, phases, record, strategy, training
+from trainers import findings, misfits, model, phases, record, strategy, training
 from trainers.config import TrainConfig
 from trainers.findings import Finding
 from trainers.job import Job
@@ -108,7 +108,7 @@ def _training(job: Job) -> tuple[Finding, ValueError | None]:
             numbers += "; {trainable:,} of {parameters:,} parameters, {layers_trained} of {layers} layers train".format(
                 **facts[phase.name]
             )
-        lines.append(f"{phase.name}: {numbers}")
+        lines += [f"{phase.name}: {numbers}", *(f"note: {note}" for note in misfits.misfits(phase, plan, job))]
     return Finding(tuple(lines), (), facts), refusal or trouble
 
 

@@ -82,14 +82,22 @@ class TrainingConfig:
     early_stopping_patience: int | None = setting(
         None, "epochs without improvement to stop after", minimum=1, maximum=_EPOCHS
     )
-    monitor: str = setting(
-        "accuracy", "what chooses the best epoch on the validation split", choices=("accuracy", "loss")
+    monitor: str | None = setting(
+        None,
+        "score on the validation split that chooses the best epoch (balanced_accuracy where class weights are "
+        "balanced, else accuracy)",
+        choices=("accuracy", "balanced_accuracy", "f1_macro", "loss"),
     )
 
     def __post_init__(self) -> None:
         check_settings(self)
         if not self.unfreeze or not all(self.unfreeze):
             raise ValueError(f"unfreeze must be layer-name prefixes or all, got {self.unfreeze!r}")
+
+    @property
+    def monitored(self) -> str:
+        """The score that chooses the best epoch: where training lets every class count alike, so does the choice."""
+        return self.monitor or ("accuracy" if self.class_weight == "none" else "balanced_accuracy")
 
 
 @dataclasses.dataclass(frozen=True)

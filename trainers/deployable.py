@@ -16,6 +16,7 @@ import tensorflow as tf
 from ftdata import standard_error
 from ftdata.config import DataConfig
 from ftdata.decode import Decoding
+from trainers.class_names import as_lines, in_a_line
 from trainers.workdir import temporary_name, write_atomically
 
 FILES = {
@@ -63,7 +64,7 @@ class Served(tf.Module):
         how = Decoding.of(data)
         picture = tf.TensorSpec((how.image_size, how.image_size, 3), tf.uint8)
         self.held = [variable.value for variable in network.variables]
-        self.class_names = tf.constant(list(class_names))
+        self.class_names = tf.constant([in_a_line(name) for name in class_names])
 
         def answer(images: tf.Tensor) -> dict[str, tf.Tensor]:
             probabilities = network(tf.cast(images, tf.float32), training=False)
@@ -130,5 +131,5 @@ def write_litert(
         warnings.simplefilter("ignore")  # tf.lite is to move into a package of its own
         content = io.BytesIO(converter.convert())
     with zipfile.ZipFile(content, "a") as archive:
-        archive.writestr(zipfile.ZipInfo("labels.txt"), "".join(f"{name}\n" for name in class_names))
+        archive.writestr(zipfile.ZipInfo("labels.txt"), as_lines(class_names))
     write_atomically(path, lambda temporary: temporary.write_bytes(content.getvalue()))

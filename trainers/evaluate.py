@@ -8,16 +8,38 @@ from typing import Any
 
 import numpy as np
 
+from trainers.class_names import as_columns, in_a_line
 from trainers.evaluation_step import EvaluationStep
 from trainers.workdir import write_atomically
 
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """Scores of a split: `probabilities` float64 [n, num_classes] and `labels` int32 [n], in its order."""
+    """Scores of a split: `probabilities` float64 [n, num_classes] and `labels` int32 [n], in its order.
+
+    `logits`, float64 [n, num_classes], are the scores before the softmax, where they are known: they tell apart what
+    is 0 or 1 as a probability.
+    """
 
     probabilities: np.ndarray
     labels: np.ndarray
+    logits: np.ndarray | None = None
+
+    @classmethod
+    def of_logits(cls, logits: np.ndarray, labels: np.ndarray) -> "Evaluation":
+        """From scores before the softmax."""
+        from scipy import special
+
+        return cls(special.softmax(logits, axis=1), labels, logits)
+
+    @property
+    def log_probabilities(self) -> np.ndarray:
+        """float64 [n, num_classes]; of a probability of 0 whose logit is not known, that of the smallest number."""
+        from scipy import special
+
+        if self.logits is not None:
+            return special.log_softmax(self.logits, axis=1)
+        return np.log(np.maximum(self.probabilities, np.finfo(np.float64).smallest_subnormal))
 
     @property
     def predicted(self) -> np.ndarray:
@@ -30,18 +52,44 @@ class Evaluation:
         return float(np.mean(self.predicted == self.labels))
 
     @property
+    def balanced_accuracy(self) -> float:
+        """Mean over the classes that have images of the share of them that is right."""
+        counts = confusion_matrix(self)
+        support = counts.sum(axis=1)
+        return float(np.mean(counts.diagonal()[support > 0] / support[support > 0]))
+
+    @property
+    def f1_macro(self) -> float:
+        """Mean F1 over the classes that have images: one that has none is not judged, however often it is predicted."""
+        counts = confusion_matrix(self)
+        support = counts.sum(axis=1)
+        f1 = 2 * counts.diagonal() / np.maximum(support + counts.sum(axis=0), 1)
+        return float(np.mean(f1[support > 0]))
+
+    @property
+    def summary(self) -> "Summary":
+        """Its means."""
+        return Summary(**{field.name: getattr(self, field.name) for field in dataclasses.fields(Summary)})
+
+    @property
     def loss(self) -> float:
         """Mean cross entropy in nats, without class weights or smoothing."""
-        right = self.probabilities[np.arange(len(self.labels)), self.labels]
-        return float(-np.mean(np.log(np.maximum(right, 1e-30))))
+        return float(-np.mean(self.log_probabilities[np.arange(len(self.labels)), self.labels]))
 
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-    """What the chief of several workers, who has the scores, tells the others of them."""
+    """Means over a split: what an epoch is judged by, and what a chief, who has the scores, tells other workers."""
 
-    accuracy: float
     loss: float
+    accuracy: float
+    balanced_accuracy: float
+    f1_macro: float
+
+
+def in_words(score: str) -> str:
+    """The name of a score of `Summary` for a line of output."""
+    return score.replace("_", " ").replace("f1", "F1")
 
 
 def evaluate(step: EvaluationStep, batches: Iterable[Any], labels: np.ndarray) -> Evaluation:
@@ -68,8 +116,7 @@ def assemble(parts: Iterable[tuple[np.ndarray, np.ndarray]], labels: np.ndarray)
         np.add.at(times, index, 1)
     if scores is None or (times != 1).any():
         raise RuntimeError(f"{(times != 1).sum()} of {len(labels)} pictures were not evaluated exactly once")
-    exponentials = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return Evaluation(exponentials / exponentials.sum(axis=1, keepdims=True), labels)
+    return Evaluation.of_logits(scores, labels)
 
 
 def confusion_matrix(evaluation: Evaluation) -> np.ndarray:
@@ -117,11 +164,12 @@ def report(evaluation: Evaluation, class_names: Sequence[str]) -> str:
     confused pairs, as text."""
     from sklearn import metrics
 
+    class_names = [in_a_line(name) for name in class_names]
     text = metrics.classification_report(
         evaluation.labels,
         evaluation.predicted,
         labels=np.arange(len(class_names)),
-        target_names=list(class_names),
+        target_names=class_names,
         digits=3,
         zero_division=0.0,
     )
@@ -141,12 +189,16 @@ def report(evaluation: Evaluation, class_names: Sequence[str]) -> str:
 
 
 def write_predictions(path: Path, evaluation: Evaluation, *, names: Sequence[str], class_names: Sequence[str]) -> None:
-    """Writes a CSV of file, true class, predicted class and the probability of each class."""
+    """Writes a CSV of file, true class, predicted class and the probability of each class.
+
+    The column of a class that is called as one of the first three is `class <name>`.
+    """
+    columns = ("file", "true", "predicted")
 
     def write(temporary: Path) -> None:
-        with temporary.open("w", newline="") as stream:
+        with temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream:
             table = csv.writer(stream)
-            table.writerow(["file", "true", "predicted", *class_names])
+            table.writerow([*columns, *as_columns(class_names, taken=columns)])
             rows = zip(names, evaluation.labels, evaluation.predicted, evaluation.probabilities, strict=True)
             for name, label, guess, row in rows:
                 table.writerow([name, class_names[label], class_names[guess], *(f"{p:.6f}" for p in row)])

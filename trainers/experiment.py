@@ -27,6 +27,7 @@ from trainers import (
     together,
     training,
 )
+from trainers import callbacks as own_callbacks
 from trainers.config import TrainConfig
 from trainers.interrupt import StopRequest
 from trainers.job import Job
@@ -59,7 +60,8 @@ def run(
         what to change.
       OSError: a file that cannot be read or written.
     """
-    _check(callbacks)
+    _check_backend()
+    own_callbacks.check(callbacks, has_validation=True)  # what is wrong in any case, before the images are read
     stop = stop or StopRequest()
     if config.phase in _USES:
         return {config.phase: _use(config, stop=stop)}
@@ -119,6 +121,7 @@ def _run(
     together.check_data(team, source)
     decided_by = record.compare(workdir, config, source) if team.is_chief else {}
     weights = class_weights(source.train.labels, num_classes=len(source.class_names), mode=config.training.class_weight)
+    own_callbacks.check(callbacks, has_validation=len(source.validation) > 0)
     job = Job(config, source, weights, devices, workdir, stop=stop, team=team)
     announced.describe(job)
     built = training.build_first(job)
@@ -136,15 +139,9 @@ def _run(
     return results
 
 
-def _check(callbacks: Sequence[keras.callbacks.Callback]) -> None:
+def _check_backend() -> None:
     if keras.backend.backend() != "tensorflow":
         raise ValueError(f"KERAS_BACKEND must be tensorflow, got {keras.backend.backend()}")
-    for callback in callbacks:
-        if isinstance(callback, keras.callbacks.LearningRateScheduler | keras.callbacks.ReduceLROnPlateau):
-            raise ValueError(
-                f"{type(callback).__name__} clashes with the learning rate schedule, which sets the rate at every "
-                "step: use learning_rate_schedule and warmup_steps"
-            )
 
 
 def _check_batch(config: TrainConfig, devices: tf.distribute.Strategy) -> None:

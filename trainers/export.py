@@ -11,6 +11,7 @@ import tensorflow as tf
 from ftdata import cache
 from ftdata.source import Source
 from trainers import calibration, deployable, held_out, onnx_file, parity, strategy, trained
+from trainers.class_names import as_lines
 from trainers.config import TrainConfig
 from trainers.held_out import Measured
 from trainers.interrupt import StopRequest
@@ -36,14 +37,16 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     config = model.adapt(config)
     devices = strategy.create("one_device")
     measured = Measured(network, source, config=config, devices=devices, splits=("validation", "test"), stop=stop)
-    temperature = held_out.stored_temperature(workdir, network) or held_out.fit_on_validation(measured) or 1.0
+    found = held_out.stored_temperature(workdir, network) or held_out.fit_on_validation(measured)
+    temperature = found.value if found else 1.0
     final = deployable.finished(network, temperature=temperature)
     folder = workdir.root / "export"
-    labels = "".join(f"{name}\n" for name in model.class_names)
+    labels = as_lines(model.class_names)
     write_atomically(folder / "labels.txt", lambda temporary: temporary.write_text(labels, encoding="utf-8"))
     samples = _samples(measured)
     reference = _answers(final, samples.images)
-    print(f"{model.path}, temperature {temperature:.3f}, compared on {len(reference)} test images", flush=True)
+    told = found.in_words if found else "temperature 1: no validation split to fit one on"
+    print(f"{model.path}\n{told}\ncompared on {len(reference)} test images", flush=True)
     rows: list[dict[str, Any]] = []
     for kind in stop.between(config.use.export_formats):
         path = folder / deployable.FILES[kind]
@@ -54,6 +57,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     result = {
         "model": str(model.path),
         "temperature": temperature,
+        "temperature_images": found.images if found else 0,
         "class_names": list(model.class_names),
         **{name: getattr(model.data, name) for name in ("image_size", "resize", "interpolation", "jpeg_decode")},
         "images": len(reference),

@@ -10,6 +10,8 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from trainers import evaluate
+from trainers.class_names import in_a_figure, in_a_line
 from trainers.workdir import write_atomically
 
 # Blue for training, orange for validation in every chart: distinct for colour-blind readers too.
@@ -42,17 +44,17 @@ def image_grid(images: np.ndarray, captions: Sequence[str], *, title: str) -> Fi
     """A grid, as square as can be, of uint8 or 0..255 float images [n, height, width, 3]."""
     if not len(images):
         figure = Figure(figsize=(4, 1.5))
-        figure.text(0.5, 0.5, title, ha="center", va="center")
+        figure.text(0.5, 0.5, in_a_figure(title), ha="center", va="center")
         return figure
     columns = int(np.ceil(np.sqrt(len(images))))
     rows = -(-len(images) // columns)
     figure = Figure(figsize=(2.2 * columns, 2.5 * rows + 0.4), layout="constrained")
-    figure.suptitle(title, parse_math=False)
+    figure.suptitle(in_a_figure(title))
     for axes in np.ravel(figure.subplots(rows, columns, squeeze=False)):
         axes.axis("off")
     for axes, image, caption in zip(figure.axes, images, captions, strict=False):
         axes.imshow(np.clip(image, 0, 255).astype(np.uint8))
-        axes.set_title(caption, fontsize=9, parse_math=False)  # a file may be called $a^$.jpg
+        axes.set_title(in_a_figure(caption), fontsize=9)
     return figure
 
 
@@ -90,9 +92,9 @@ def mistake_captions(
     places: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, class_names: Sequence[str]
 ) -> list[str]:
     """What stands above a picture that was mistaken."""
-    predicted = probabilities.argmax(axis=1)
+    names, predicted = [in_a_line(name) for name in class_names], probabilities.argmax(axis=1)
     return [
-        f"true: {class_names[labels[k]]}\npredicted: {class_names[predicted[k]]} {probabilities[k, predicted[k]]:.0%}"
+        f"true: {names[labels[k]]}\npredicted: {names[predicted[k]]} {probabilities[k, predicted[k]]:.0%}"
         for k in places
     ]
 
@@ -105,9 +107,10 @@ def confusion_matrix(counts: np.ndarray, class_names: Sequence[str], *, title: s
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     picture = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     figure.colorbar(picture, ax=axes, label="share of the true class", shrink=0.8)
+    class_names = [in_a_figure(in_a_line(name)) for name in class_names]
     axes.set_xticks(range(len(class_names)), class_names, rotation=45 if len(class_names) > 6 else 0, ha="center")
     axes.set_yticks(range(len(class_names)), class_names)
-    axes.set(xlabel="predicted", ylabel="true", title=title)
+    axes.set(xlabel="predicted", ylabel="true", title=in_a_figure(title))
     if len(class_names) <= 30:
         for row, column in np.ndindex(*counts.shape):
             color = "white" if share[row, column] > 0.6 else "black"
@@ -117,32 +120,35 @@ def confusion_matrix(counts: np.ndarray, class_names: Sequence[str], *, title: s
     return figure
 
 
-def curves(histories: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
-    """Loss and accuracy of training and validation over the epochs of all phases, the switches marked."""
+def curves(histories: Mapping[str, Sequence[Mapping[str, Any]]], *, monitor: str = "accuracy") -> Figure:
+    """Loss and accuracy of training and validation over the epochs of all phases, the switches marked.
+
+    What chooses the best epoch is drawn beside the accuracy. A phase's epoch 0, the model it starts from, stands at the
+    end of the phase before.
+    """
     figure = Figure(figsize=(10, 4), layout="constrained")
     panels = dict(zip(("loss", "accuracy"), figure.subplots(1, 2), strict=True))
     rows = [row for history in histories.values() for row in history]
-    epochs = np.arange(1, len(rows) + 1)
-    for name, axes in panels.items():
-        axes.plot(epochs, [row[name] for row in rows], "o-", color=_TRAINING, label="training (augmented)")
-        held_out = [row[f"validation_{name}"] for row in rows]
-        if any(value is not None for value in held_out):
-            axes.plot(
-                epochs,
-                [np.nan if v is None else v for v in held_out],
-                "o-",
-                color=_VALIDATION,
-                label="validation",
-            )
-        axes.set(xlabel="epoch", title=name, xlim=(0.5, len(rows) + 0.5))
+    ends = np.cumsum([0, *(history[-1]["epoch"] for history in histories.values())])
+    places = [end + row["epoch"] for end, history in zip(ends, histories.values(), strict=False) for row in history]
+    drawn = {name: [(name, "-", "training (augmented)", _TRAINING)] for name in panels}
+    for name in dict.fromkeys((*panels, monitor)):
+        label = f"validation, {evaluate.in_words(name)}" if name == monitor and name not in panels else "validation"
+        panel = name if name in panels else "accuracy"
+        drawn[panel].append((f"validation_{name}", "-" if panel == name else "--", label, _VALIDATION))
+    for panel, axes in panels.items():
+        for column, line, label, color in drawn[panel]:
+            values = [row.get(column) for row in rows]
+            if any(value is not None for value in values):
+                marked = [np.nan if value is None else value for value in values]
+                axes.plot(places, marked, f"o{line}", color=color, label=label)
+        axes.set(xlabel="epoch", title=panel, xlim=(min(places) - 0.5, ends[-1] + 0.5))
         axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         axes.grid(alpha=0.25)
-        end = 0
-        for phase, history in histories.items():
+        for phase, end in zip(histories, ends, strict=False):
             if end:
                 axes.axvline(end + 0.5, color="0.4", linestyle="--", linewidth=1)
             at = {"xycoords": ("data", "axes fraction"), "xytext": (2, -3), "textcoords": "offset points"}
             axes.annotate(phase, (end + 0.5, 1), va="top", fontsize=8, color="0.3", **at)
-            end += len(history)
-    panels["loss"].legend()
+        axes.legend()
     return figure

@@ -17,7 +17,7 @@ from ftdata.folder import nearly_one_of
 from ftdata.names import composed, listed
 from ftdata.source import Source, open_source
 from trainers import fingerprint
-from trainers.calibration import fit_temperature
+from trainers.calibration import Temperature, fit_temperature
 from trainers.checkpoint import weights_sha256
 from trainers.config import TrainConfig
 from trainers.evaluate import Evaluation
@@ -130,17 +130,18 @@ class Measured:
         return scores
 
 
-def fit_on_validation(measured: Measured) -> float | None:
+def fit_on_validation(measured: Measured) -> Temperature | None:
     """The temperature that suits the validation split, or None where there is none."""
     return fit_temperature(measured.evaluate("validation")) if len(measured.job.source.validation) else None
 
 
-def stored_temperature(workdir: Workdir, network: keras.Model) -> float | None:
+def stored_temperature(workdir: Workdir, network: keras.Model) -> Temperature | None:
     """The temperature that an earlier evaluation has found for these very weights, or None."""
     earlier = read_json(workdir.evaluation / "metrics.json") or {}
     is_of_these = earlier.get("weights_sha256") == weights_sha256(network.weights)
     is_plain = earlier.get("test_time_augmentation", "none") == "none"
-    return earlier.get("temperature") if is_of_these and is_plain else None
+    images = earlier.get("temperature_images")  # absent where it was fitted without regard to the evidence
+    return Temperature(earlier["temperature"], images) if is_of_these and is_plain and images else None
 
 
 def _open(split: Split, config: DataConfig) -> Pictures:

@@ -14,7 +14,10 @@ from tensorboard.plugins.hparams import summary_v2 as hp
 
 from trainers.config import TrainConfig, deciding
 
-METRICS = ("validation_accuracy", "validation_loss", "test_accuracy", "test_loss", "images_per_second", "seconds")
+METRICS = (
+    *("validation_accuracy", "validation_balanced_accuracy", "validation_f1_macro", "validation_loss"),
+    *("test_accuracy", "test_balanced_accuracy", "test_f1_macro", "test_loss", "images_per_second", "seconds"),
+)
 
 
 def write(folder: Path, config: TrainConfig, metrics: Mapping[str, Any]) -> None:

@@ -85,6 +85,6 @@ def evaluate_split(name: str, job: Job, score: EvaluationStep) -> Evaluation | S
     parts = agreement.gather(arrays)
     if job.team.is_chief:
         whole = evaluate.assemble(((index, logits) for index, logits in parts), labels)
-        job.team.from_chief(lambda: {"accuracy": whole.accuracy, "loss": whole.loss})
+        job.team.from_chief(lambda: dataclasses.asdict(whole.summary))
         return whole
     return Summary(**job.team.from_chief(dict))

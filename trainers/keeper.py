@@ -14,7 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from trainers import checkpoint, divergence
+from trainers import checkpoint, divergence, optimizer
 from trainers.progress import Progress, write_history
 from trainers.team import Team
 from trainers.workdir import PhaseDir, WriteFailed, temporary_name, write_atomically
@@ -31,7 +31,7 @@ class Keeper:
 
     def __init__(self, files: PhaseDir, *, model: keras.Model):
         self.files = files
-        self._groups = {"weights": model.weights, "optimizer": model.optimizer.variables}
+        self._groups = {"weights": model.weights, "optimizer": optimizer.state(model.optimizer)}
         self._writer = BackgroundWriter()
         self.step = 0  # of the newest checkpoint that is written
         self._best: Path | None = None  # a file of its own until a checkpoint holds it
@@ -156,6 +156,6 @@ def restore(keeper: Keeper | Follower, *, model: keras.Model, team: Team) -> Pro
         return dataclasses.asdict(keeper.restore())
 
     progress = Progress(**team.from_chief(state))
-    team.share([*model.weights, *model.optimizer.variables])
+    team.share([*model.weights, *optimizer.state(model.optimizer)])
     keeper.step = progress.step
     return progress

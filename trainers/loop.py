@@ -16,7 +16,7 @@ import numpy as np
 
 from trainers import divergence, optimizer
 from trainers.agreement import Agreement
-from trainers.callbacks import TensorBoardWriter
+from trainers.callbacks import TensorBoardWriter, Watcher
 from trainers.clock import Clock
 from trainers.evaluate import Evaluation, Summary
 from trainers.interrupt import Interrupted
@@ -38,6 +38,7 @@ class Plan:
     log_every_steps: int
     checkpoint_every_steps: int
     steps_per_execution: int = 1
+    goes_on: bool = False  # from a trained model, which is then a candidate for the best: epoch 0
 
     @property
     def total_steps(self) -> int:
@@ -111,9 +112,11 @@ class Loop:
         with self.agreement.stop.deferred(), self.keeper:
             self.callbacks.on_train_begin()
             try:
+                if plan.goes_on and self.validate and not progress.step and not progress.history:
+                    self._judge_start(self.validate)
                 batches = self.batches(progress.step, plan.total_steps)
-                while len(progress.history) < plan.epochs and not progress.stopped:
-                    self._epoch(len(progress.history), batches)
+                while progress.epochs < plan.epochs and not progress.stopped:
+                    self._epoch(progress.epochs, batches)
             except Interrupted:
                 self._save()
                 self._finish()
@@ -121,6 +124,20 @@ class Loop:
                 raise
             self.callbacks.on_train_end()
             self._finish()
+
+    def _judge_start(self, validate: Callable[[], Evaluation | Summary]) -> None:
+        """Makes the model that the phase starts from its epoch 0, which the others have to beat."""
+        progress, clock = self.progress, Clock()
+        row: dict[str, Any] = {"epoch": 0, "step": 0, "loss": None, "accuracy": None, **_of_validation(validate())}
+        row |= {"learning_rate": None, "images_per_second": None, "input_wait_fraction": None, **self._scaling()}
+        row["seconds"] = clock.seconds()
+        progress.seconds += row["seconds"]
+        progress.history.append(row)
+        self._judge(row)
+        for callback in self.callbacks.callbacks:
+            if isinstance(callback, Watcher):
+                callback.on_starting_point({**_logs(row), "is_best": True})
+        self._save()
 
     def _epoch(self, epoch: int, batches: Iterator[Any]) -> None:
         plan, progress = self.plan, self.progress
@@ -182,18 +199,14 @@ class Loop:
     def _end_epoch(self, epoch: int, scores: Evaluation | Summary | None) -> None:
         progress = self.progress
         row: dict[str, Any] = {"epoch": epoch + 1, "step": progress.step, **_means(progress.totals)}
-        row["validation_loss"] = scores.loss if scores else None
-        row["validation_accuracy"] = scores.accuracy if scores else None
+        row |= _of_validation(scores)
         row |= {"learning_rate": self.plan.rate(progress.step - 1), **self._clock.rates(self.plan.global_batch)}
         row |= {**self._scaling(), "seconds": self._clock.seconds()}
         progress.seconds += row["seconds"]
         progress.history.append(row)
         progress.totals = [0.0, 0.0, 0.0]
         self._judge(row)
-        named = {"val_loss": "validation_loss", "val_accuracy": "validation_accuracy"} if scores else {}
-        logs = {name: value for name, value in row.items() if name not in ("epoch", *named.values())}
-        logs |= {name: row[column] for name, column in named.items()}
-        self.callbacks.on_epoch_end(epoch, {**logs, "is_best": progress.best is row})
+        self.callbacks.on_epoch_end(epoch, {**_logs(row), "is_best": progress.best is row})
         if progress.stopped:
             epochs = progress.epochs_without_improvement
             print(f"no improvement in {epochs} epoch{'' if epochs == 1 else 's'}: stopping", flush=True)
@@ -229,13 +242,32 @@ def _take(batches: Iterator[Any], count: int) -> list[Any]:
     return [next(batches) for _ in range(count)]
 
 
+def _of_validation(scores: Evaluation | Summary | None) -> dict[str, float | None]:
+    """The columns of an epoch's row that tell of the validation split."""
+    names = [field.name for field in dataclasses.fields(Summary)]
+    return {f"validation_{name}": getattr(scores, name) if scores else None for name in names}
+
+
+def _logs(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of the history with the names that Keras callbacks know, such as `val_loss`; without what has no value."""
+    named = {name.replace("validation_", "val_"): value for name, value in row.items() if name != "epoch"}
+    logs = {name: value for name, value in named.items() if value is not None}
+    return {**logs, "lr": logs["learning_rate"]} if "learning_rate" in logs else logs  # its name before Keras 3
+
+
 def _rank(row: dict[str, Any], monitor: str) -> tuple[float, ...]:
-    """Higher is better; an earlier epoch wins a tie. Without a validation split the last epoch is the best."""
-    if row["validation_accuracy"] is None:
-        return (row["epoch"],)
+    """Higher is better: what is monitored, then a low loss; an earlier epoch wins a tie.
+
+    Without a validation split the last epoch is the best.
+    """
     loss = row["validation_loss"]
-    by_accuracy = (row["validation_accuracy"], -loss if math.isfinite(loss) else -math.inf)
-    return by_accuracy if monitor == "accuracy" else by_accuracy[::-1]
+    if loss is None:
+        return (row["epoch"],)
+    by_loss = -loss if math.isfinite(loss) else -math.inf
+    if monitor == "loss":
+        return (by_loss,)
+    # rounded: a mean over classes differs in its last bits by which of them were right, and a tie has to be one
+    return (round(row[f"validation_{monitor}"], 12), by_loss)
 
 
 def _means(totals: list[float]) -> dict[str, float]:

@@ -83,9 +83,10 @@ def logits_of(model: keras.Model) -> keras.Model:
 def with_mirror_images(model: keras.Model) -> keras.Model:
     """The mean of the probabilities that a classifier gives a picture and its mirror image, as a classifier."""
     pixels = keras.Input(model.input_shape[1:], name="pixels", dtype="float32")
-    probabilities = [model(pixels), model(keras.ops.flip(pixels, axis=2))]
-    mean = keras.layers.Average(dtype="float32", name="mean")(probabilities)
-    scores = keras.layers.Activation(keras.ops.log, dtype="float32", name="logits")(mean)
+    scores = logits_of(model)
+    # in logarithms throughout: a probability that both round to 0 still has its place
+    logs = [keras.ops.log_softmax(scores(x), axis=-1) for x in (pixels, keras.ops.flip(pixels, axis=2))]
+    scores = keras.layers.Activation("linear", dtype="float32", name="logits")(keras.ops.logaddexp(*logs))
     return keras.Model(pixels, keras.layers.Softmax(dtype="float32", name="probabilities")(scores))
 
 

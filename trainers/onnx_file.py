@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from ftdata import standard_error
+from trainers.class_names import as_lines
 from trainers.workdir import write_atomically
 
 _NEEDED = ("tf2onnx", "onnx", "onnxruntime")
@@ -77,7 +78,7 @@ def write(path: Path, network: keras.Model, class_names: Sequence[str]) -> None:
             f"export {path}: tf2onnx cannot translate {', '.join(unknown)}, which this network uses: leave onnx out of "
             "export_formats, or train another backbone"
         )
-    onnx.helper.set_model_props(content, {"labels": "\n".join(class_names)})
+    onnx.helper.set_model_props(content, {"labels": as_lines(class_names).removesuffix("\n")})
     write_atomically(path, lambda temporary: temporary.write_bytes(content.SerializeToString()))
 
 

@@ -1,7 +1,7 @@
-"""The optimizer: loss scaling, reduction then clipping, and averaged weights."""
+"""The optimizer: loss scaling, reduction then clipping, and averaged weights with a warm-up."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -80,18 +80,84 @@ def _clip_after_reduction(optimizer: keras.optimizers.Optimizer, norm: float) ->
     optimizer._all_reduce_sum_gradients = reduce_then_clip
 
 
+class Averaging:
+    """The running average of the weights: decay min(d, (1 + n) / (10 + n)) after n applied steps.
+
+    The average starts at the weights that the phase starts with; with a constant decay it would stay there for
+    1 / (1 - d) steps, longer than many phases. The formula is that of TensorFlow's ExponentialMovingAverage. Steps that
+    loss scaling skips do not count.
+
+    The moving statistics of batch normalization that trains are averaged alike: those of the last step belong to
+    other weights. Keras averages the trainable variables alone, and keeps those averages among its own variables; these
+    are kept here, so that a saved model's optimizer remains one that Keras can read.
+    """
+
+    def __init__(self, optimizer: keras.optimizers.Optimizer, statistics: Sequence[keras.Variable]):
+        self.optimizer = optimizer
+        self.statistics = list(statistics)
+        self.averages = [keras.Variable(v.numpy(), dtype=v.dtype, trainable=False) for v in statistics]
+        for variable, average in self._pairs_of_weights():
+            average.assign(variable.numpy())
+
+    @property
+    def pairs(self) -> list[tuple[keras.Variable, keras.Variable]]:
+        """Every averaged variable with its average."""
+        return [*self._pairs_of_weights(), *zip(self.statistics, self.averages, strict=True)]
+
+    def _pairs_of_weights(self) -> list[tuple[keras.Variable, keras.Variable]]:
+        inner = self.optimizer
+        return list(zip(inner._trainable_variables, inner._model_variables_moving_average, strict=True))
+
+    def __call__(self, trainable_variables: Any) -> None:
+        """Takes the weights after a step in; Keras calls it before it counts the step."""
+        applied = tf.cast(self.optimizer.iterations.value, tf.float32)
+        decay = tf.minimum(self.optimizer.ema_momentum, (1 + applied) / (10 + applied))
+        for variable, average in self.pairs:
+            share = tf.cast(decay, variable.dtype)
+            average.assign(share * average.value + (1 - share) * variable.value)
+
+
+def build(
+    optimizer: keras.optimizers.Optimizer,
+    variables: Sequence[keras.Variable],
+    *,
+    statistics: Sequence[keras.Variable] = (),
+) -> None:
+    """Creates the optimizer's variables, within the strategy's scope; averages start at the present values.
+
+    Args:
+      optimizer: from `create`.
+      variables: that it trains.
+      statistics: variables that the forward pass moves in training, to be averaged with them.
+    """
+    optimizer.build(variables)
+    inner = _inner(optimizer)
+    if inner.use_ema:  # a private method of the instance, pinned by a test
+        inner._update_model_variables_moving_average = Averaging(inner, statistics)
+
+
+def state(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
+    """All that decides the optimizer's next step and the averages."""
+    averaging = _averaging(optimizer)
+    return [*optimizer.variables, *(averaging.averages if averaging else ())]
+
+
+def _inner(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+    return getattr(optimizer, "inner_optimizer", optimizer)
+
+
+def _averaging(optimizer: keras.optimizers.Optimizer) -> Averaging | None:
+    found = _inner(optimizer)._update_model_variables_moving_average
+    return found if isinstance(found, Averaging) else None
+
+
 @contextlib.contextmanager
 def averaged_weights(optimizer: keras.optimizers.Optimizer) -> Iterator[None]:
-    """Puts the averaged weights into the model while the block runs; nothing happens without averaging."""
-    inner = getattr(optimizer, "inner_optimizer", optimizer)
-    pairs = (
-        list(zip(inner._trainable_variables, inner._model_variables_moving_average, strict=True))
-        if inner.use_ema
-        else []
-    )
+    """Puts the averages into the model while the block runs; nothing happens without averaging."""
+    averaging = _averaging(optimizer)
 
     def swap() -> None:
-        for variable, average in pairs:
+        for variable, average in averaging.pairs if averaging else ():
             held = variable.numpy()
             variable.assign(average.numpy())
             average.assign(held)

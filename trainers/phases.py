@@ -67,6 +67,12 @@ def is_synchronized(model: keras.Model) -> bool:
     return any(getattr(layer, "synchronized", False) for layer in layers_of(model))
 
 
+def moving_statistics(model: keras.Model) -> list[keras.Variable]:
+    """The statistics of batch normalization that trains, which the forward pass moves."""
+    layers = [layer for layer in layers_of(model) if isinstance(layer, keras.layers.BatchNormalization)]
+    return [variable for layer in layers if layer.trainable for variable in layer.non_trainable_variables]
+
+
 def layers_of(model: keras.Model) -> Iterator[keras.layers.Layer]:
     """The layers of a model, those of models inside it one by one: a saved classifier holds its backbone whole."""
     for layer in model.layers:

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from ftdata import folder, loose
 from ftdata.config import DataConfig
 from trainers import backbones, figures, original, strategy, trained
+from trainers.class_names import in_a_line
 from trainers.config import TrainConfig
 from trainers.interrupt import StopRequest
 from trainers.workdir import Workdir
@@ -150,5 +151,5 @@ def _table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     names = [folder.shown(row["file"]) for row in rows]
     width = max(map(len, names))
     for name, row in zip(names, rows, strict=True):
-        guesses = "  ".join(f"{guess['probability']:>6.1%} {guess['class']}" for guess in row["top"])
+        guesses = "  ".join(f"{guess['probability']:>6.1%} {in_a_line(guess['class'])}" for guess in row["top"])
         yield f"{name:<{width}}  {guesses}"

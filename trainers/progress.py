@@ -30,13 +30,18 @@ class Progress:
     checkpoint_stall_seconds: float = 0.0
     checkpoint_write_seconds: float = 0.0
 
+    @property
+    def epochs(self) -> int:
+        """How many are done."""
+        return self.history[-1]["epoch"] if self.history else 0
+
 
 def write_history(path: Path, history: list[dict[str, Any]]) -> None:
     """Writes a row for each epoch as CSV, atomically."""
 
     def write(temporary: Path) -> None:
-        with temporary.open("w", newline="") as stream:
-            table = csv.DictWriter(stream, fieldnames=list(history[0]))
+        with temporary.open("w", newline="", encoding="utf-8") as stream:
+            table = csv.DictWriter(stream, fieldnames=list(dict.fromkeys(name for row in history for name in row)))
             table.writeheader()
             table.writerows(history)
 
@@ -45,6 +50,6 @@ def write_history(path: Path, history: list[dict[str, Any]]) -> None:
 
 def read_history(path: Path) -> list[dict[str, Any]]:
     """The rows that `write_history` wrote, as numbers; empty cells are None."""
-    with path.open(newline="") as stream:
+    with path.open(newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     return [{name: float(value) if value else None for name, value in row.items()} for row in rows]

@@ -14,7 +14,7 @@ from trainers.workdir import Workdir, read_json, write_json
 
 
 def settle(config: TrainConfig, workdir: Workdir, *, on_gpu: bool, team: Team = ALONE) -> TrainConfig:
-    """Replaces what is left to the program (image size, precision, compilation) by values: the chief's, in a team.
+    """Replaces what is left to the program (image size, precision, monitor) by values: the chief's, in a team.
 
     What an earlier start in the same folder settled on is kept, so that a restart on a slightly different
     machine computes the same numbers.
@@ -22,13 +22,14 @@ def settle(config: TrainConfig, workdir: Workdir, *, on_gpu: bool, team: Team = 
 
     def values() -> list[Any]:
         settled = _settle(config, workdir, on_gpu=on_gpu)
-        return [settled.data.image_size, settled.runtime.mixed_precision]
+        return [settled.data.image_size, settled.runtime.mixed_precision, settled.training.monitor]
 
-    size, policy = team.from_chief(values)
+    size, policy, monitor = team.from_chief(values)
     return dataclasses.replace(
         config,
         data=dataclasses.replace(config.data, image_size=size),
         runtime=dataclasses.replace(config.runtime, mixed_precision=policy),
+        training=dataclasses.replace(config.training, monitor=monitor),
     )
 
 
@@ -44,7 +45,9 @@ def _settle(config: TrainConfig, workdir: Workdir, *, on_gpu: bool) -> TrainConf
             "auto", on_gpu=on_gpu, depthwise=backbones.is_depthwise(config.model.backbone)
         )
         runtime = dataclasses.replace(runtime, mixed_precision=policy)
-    return dataclasses.replace(config, data=data, runtime=runtime)
+    monitor = config.training.monitor or earlier.get("monitor") or config.training.monitored
+    training = dataclasses.replace(config.training, monitor=monitor)
+    return dataclasses.replace(config, data=data, runtime=runtime, training=training)
 
 
 def what_to_compile(jit_compile: str, *, on_gpu: bool) -> str:

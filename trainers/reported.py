@@ -18,6 +18,8 @@ def scores(evaluation: Evaluation, class_names: Sequence[str]) -> dict[str, Any]
     return {
         "test_loss": evaluation.loss,
         "test_accuracy": evaluation.accuracy,
+        "test_balanced_accuracy": evaluation.balanced_accuracy,
+        "test_f1_macro": evaluation.f1_macro,
         "test_accuracy_interval": list(evaluate.wilson_interval(right, len(evaluation.labels))),
         "class_names": list(class_names),
         "confusion_matrix": evaluate.confusion_matrix(evaluation).tolist(),

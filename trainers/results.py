@@ -1,6 +1,5 @@
 """What a phase leaves behind: metrics, reports and pictures."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -8,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from trainers import callbacks as own_callbacks
-from trainers import checkpoint, figures, hparams, model, phases, reported
+from trainers import checkpoint, evaluate, figures, hparams, model, phases, reported
 from trainers.evaluate import Evaluation, Summary
 from trainers.evaluation_step import EvaluationStep
 from trainers.job import Job, evaluate_split
@@ -41,18 +40,17 @@ def _write(
     board: own_callbacks.TensorBoardWriter | None,
 ) -> dict[str, Any]:
     assert isinstance(test, Evaluation), "the chief has all scores"
-    files, class_names = job.workdir.phase(phase.name), job.source.class_names
+    files = job.workdir.phase(phase.name)
     if phase.name == "pretrain":
         write_atomically(files.backbone_weights, model.base_of(network).save_weights)
-    metrics = _metrics(phase, network, progress, test, class_names)
+    metrics = _metrics(phase, job, network, progress, test)
     drawn = _draw(phase, job, test, progress, board)
     report = reported.write(job.workdir.evaluation, test, names=job.source.test.names, metrics=metrics, drawn=drawn)
     if board:
         hparams.write(job.workdir.hparams(phase.name), job.config, metrics)
     write_json(files.metrics, metrics)
-    validation = f"validation accuracy {percent(metrics['validation_accuracy'])}, "
     print(
-        f"{phase.name}: best epoch {metrics['epoch']}, {validation}test accuracy {percent(test.accuracy)} "
+        f"{_choice(phase, metrics)}, test accuracy {percent(test.accuracy)} "
         f"({progress.seconds:.0f} s of training; checkpoints held it up for {progress.checkpoint_stall_seconds:.1f} s "
         f"and took {progress.checkpoint_write_seconds:.1f} s to write)\n\n{report}",
         flush=True,
@@ -60,22 +58,45 @@ def _write(
     return metrics
 
 
+def _choice(phase: phases.Phase, metrics: dict[str, Any]) -> str:
+    """Which epoch was kept and what chose it."""
+    monitor, accuracy = metrics["monitor"], metrics["validation_accuracy"]
+    if accuracy is None:
+        return f"{phase.name}: kept the last epoch, {metrics['epoch']}: there is no validation split to choose by"
+    value = metrics[f"validation_{monitor}"]
+    chosen = (
+        f"validation {evaluate.in_words(monitor)} {value:.4f}"
+        if monitor == "loss"
+        else (f"validation {evaluate.in_words(monitor)} {percent(value)}")
+    )
+    if monitor != "accuracy":
+        chosen += f", validation accuracy {percent(accuracy)}"
+    if metrics["epoch"] == 0:
+        return (
+            f"{phase.name}: no epoch was better than the model it started from, which is kept and is what predict, "
+            f"evaluate and export take; a lower --{phase.name}_learning_rate may help. Chosen by {chosen}"
+        )
+    return f"{phase.name}: best epoch {metrics['epoch']}, chosen by {chosen}"
+
+
 def _metrics(
     phase: phases.Phase,
+    job: Job,
     network: keras.Model,
     progress: Progress,
     test: Evaluation,
-    class_names: Sequence[str],
 ) -> dict[str, Any]:
-    best, history = progress.best, progress.history
+    best, trained = progress.best, [row for row in progress.history if row["epoch"]]
     assert best is not None, "a finished phase has a best epoch"
     return {
         "phase": phase.name,
         "step": progress.step,
-        **{name: best[name] for name in ("epoch", "loss", "accuracy", "validation_loss", "validation_accuracy")},
-        **reported.scores(test, class_names),
-        "images_per_second": float(np.median([row["images_per_second"] for row in history])),
-        "input_wait_fraction": float(np.median([row["input_wait_fraction"] for row in history])),
+        "monitor": job.config.training.monitored,
+        **{name: best[name] for name in ("epoch", "loss", "accuracy")},
+        **{name: value for name, value in best.items() if name.startswith("validation_")},
+        **reported.scores(test, job.source.class_names),
+        "images_per_second": float(np.median([row["images_per_second"] for row in trained])),
+        "input_wait_fraction": float(np.median([row["input_wait_fraction"] for row in trained])),
         "seconds": progress.seconds,
         "checkpoint_stall_seconds": progress.checkpoint_stall_seconds,
         "checkpoint_write_seconds": progress.checkpoint_write_seconds,
@@ -97,7 +118,7 @@ def _draw(
         earlier = read_history(job.workdir.phase(phase.starts_from).history)
         histories = {phase.starts_from: earlier, **histories}
     drawn = reported.drawings(test, names, job.pictures["test"].take, title=title)
-    figures.save(figures.curves(histories), job.workdir.phase(phase.name).curves)
+    figures.save(figures.curves(histories, monitor=job.config.training.monitored), job.workdir.phase(phase.name).curves)
     if board:
         for name, picture in drawn.items():
             board.image(f"test_{name}", figures.as_image(picture), step=progress.step)

@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from trainers.calibration import reliability
+from trainers.class_names import in_a_figure
 from trainers.evaluate import Evaluation
 
 _BEFORE, _AFTER = "#1f5fa8", "#d9731a"
@@ -23,7 +24,7 @@ def reliability_diagram(evaluation: Evaluation, calibrated: Evaluation | None, *
         upper.plot(bins.confidence, bins.accuracy, "o-", color=color, label=name)
         edges = np.linspace(0, 1, 16)
         lower.hist(scored.probabilities.max(axis=1), bins=edges, histtype="step", color=color)
-    upper.set(ylabel="share of right answers", xlim=(0, 1), ylim=(0, 1.02), title=title)
+    upper.set(ylabel="share of right answers", xlim=(0, 1), ylim=(0, 1.02), title=in_a_figure(title))
     upper.legend(loc="upper left")
     upper.grid(alpha=0.25)
     lower.set(xlabel="probability of the predicted class", ylabel="images")
@@ -55,10 +56,10 @@ def precision_recall(evaluation: Evaluation, class_names: tuple[str, ...], *, ti
     for k in sorted(shown):
         is_k = evaluation.labels == k
         precision, recall, _ = metrics.precision_recall_curve(is_k, evaluation.probabilities[:, k])
-        axes.step(recall, precision, where="post", label=f"{class_names[k]} (AP {average[k]:.3f})")
+        axes.step(recall, precision, where="post", label=f"AP {average[k]:.3f}  {in_a_figure(class_names[k])}")
     if len(shown) < len(known):
         title = f"{title}: the {_MOST_CURVES} lowest of {len(known)} classes"
-    axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.01), ylim=(0, 1.02), title=title)
+    axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.01), ylim=(0, 1.02), title=in_a_figure(title))
     axes.legend(loc="lower left", fontsize=8)
     axes.grid(alpha=0.25)
     return figure

@@ -10,6 +10,7 @@ import keras
 from ftdata.config import DataConfig
 from ftdata.decode import Decoding
 from trainers import backbones, starting_point
+from trainers.class_names import of_lines
 from trainers.config import TrainConfig
 from trainers.workdir import Workdir, read_json
 
@@ -91,4 +92,4 @@ def of_file(path: Path) -> Trained:
 
 def _labels_beside(path: Path) -> list[str] | None:
     labels = path.with_name("labels.txt")
-    return labels.read_text(encoding="utf-8").splitlines() if labels.is_file() else None
+    return of_lines(labels.read_text(encoding="utf-8")) if labels.is_file() else None

@@ -10,7 +10,7 @@ import tensorflow as tf
 from ftdata import data_service, pipeline
 from ftdata.augment import Augmentation
 from trainers import callbacks as own_callbacks
-from trainers import divergence, figures, keeper, loop, model, optimizer, phases, results, schedule, strategy
+from trainers import divergence, figures, keeper, loop, misfits, model, optimizer, phases, results, schedule, strategy
 from trainers.evaluate import Evaluation, Summary
 from trainers.evaluation_step import EvaluationStep
 from trainers.job import Job, evaluate_split
@@ -52,6 +52,8 @@ def run_phase(
     plan = make_plan(phase, job)
     epochs = f"{plan.epochs} epoch{'' if plan.epochs == 1 else 's'}"
     print(f"\n{phase.name}: {epochs}\n{phases.table(network)}", flush=True)
+    for note in misfits.misfits(phase, plan, job):
+        print(f"note: {note}", flush=True)
     keeps = keeper.Keeper(files, model=network) if job.team.is_chief else keeper.Follower()
     progress = keeper.restore(keeps, model=network, team=job.team)
     board = _open_board(phase, job, progress)
@@ -92,7 +94,7 @@ def _build(phase: phases.Phase, job: Job) -> keras.Model:
         if phase.starts_from and job.team.is_chief:  # the others get them with the start of the phase
             model.load_weights(network, job.workdir.phase(phase.starts_from).best)
         adjust = optimizer.create(config.training, policy=config.runtime.mixed_precision)
-        adjust.build(network.trainable_variables)
+        optimizer.build(adjust, network.trainable_variables, statistics=phases.moving_statistics(network))
         network.compile(optimizer=adjust, jit_compile=False)  # for callbacks, which look for the optimizer
     return network
 
@@ -183,11 +185,13 @@ def make_plan(phase: phases.Phase, job: Job) -> loop.Plan:
         steps_per_epoch=steps_per_epoch,
         global_batch=training.batch_size,
         rate=rate,
-        monitor=training.monitor,
+        monitor=training.monitored,
         patience=training.early_stopping_patience,
-        log_every_steps=runtime.log_every_steps,
+        # a phase shorter than that would leave TensorBoard without a point
+        log_every_steps=min(runtime.log_every_steps, epochs * steps_per_epoch),
         checkpoint_every_steps=runtime.checkpoint_every_steps,
         steps_per_execution=runtime.steps_per_execution,
+        goes_on=bool(phase.starts_from or job.config.model.init_from),
     )
 
 
@@ -197,7 +201,9 @@ def _callbacks(
     if not job.team.is_chief:
         return []
     chosen: list[keras.callbacks.Callback] = [
-        own_callbacks.ProgressLines(phase.name, total_steps=plan.total_steps, global_batch=plan.global_batch)
+        own_callbacks.ProgressLines(
+            phase.name, total_steps=plan.total_steps, global_batch=plan.global_batch, monitor=plan.monitor
+        )
     ]
     if board:
         chosen.append(board)

@@ -92,9 +92,10 @@ def test_history_has_a_row_for_each_epoch(finished):
     model_dir, results, _ = finished
     with (model_dir / "finetune/history.csv").open() as stream:
         rows = list(csv.DictReader(stream))
-    assert [row["epoch"] for row in rows] == ["1", "2"]
-    best = rows[results["finetune"]["epoch"] - 1]
-    assert float(best["validation_accuracy"]) == max(float(row["validation_accuracy"]) for row in rows)
+    assert [row["epoch"] for row in rows] == ["0", "1", "2"]
+    best = rows[results["finetune"]["epoch"]]
+    score = "validation_balanced_accuracy"  # as the class weights are balanced
+    assert float(best[score]) == max(float(row[score]) for row in rows) == results["finetune"][score]
 
 
 def test_a_finished_run_is_not_repeated(finished, photo_folder, capsys):

@@ -14,6 +14,8 @@ from trainers import hparams
 
 _METRICS = {
     **{"phase": "finetune", "step": 6, "seconds": 12.5, "images_per_second": 300.0},
+    **{"validation_balanced_accuracy": 0.5, "validation_f1_macro": 0.5},
+    **{"test_balanced_accuracy": 0.5, "test_f1_macro": 0.5},
     **{"validation_accuracy": 0.5, "validation_loss": 0.75, "test_accuracy": 0.25, "test_loss": 1.5},
 }
 
@@ -59,7 +61,8 @@ def test_two_runs_are_two_rows_with_their_settings_and_final_numbers(configs, tm
 def test_a_phase_written_again_stays_one_row_and_may_lack_validation(configs, tmp_path):
     folder = tmp_path / "runs/0/logs/finetune/hparams"
     hparams.write(folder, configs[0], _METRICS)
-    hparams.write(folder, configs[0], {**_METRICS, "validation_accuracy": None, "validation_loss": None})
+    without = {name: None if name.startswith("validation") else value for name, value in _METRICS.items()}
+    hparams.write(folder, configs[0], without)
     ((_, numbers, sessions),) = table(tmp_path / "runs").values()
     assert len(sessions) == len(list(folder.iterdir())) == 1
     assert "validation_accuracy" not in numbers

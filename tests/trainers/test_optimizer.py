@@ -15,7 +15,7 @@ def _apply(strategy, config, per_replica, policy="float32", rate=1.0, steps=1):
     with strategy.scope():
         variable = keras.Variable([3.0, 4.0])
         adjust = optimizer.create(config, policy=policy)
-        adjust.build([variable])
+        optimizer.build(adjust, [variable])
     adjust.learning_rate.assign(rate)
 
     @tf.function
@@ -68,23 +68,62 @@ def test_loss_scaling_divides_what_scale_loss_multiplied():
     assert adjust.scale_loss(tf.constant(1.0)).numpy() == 2**15
 
 
-def test_averaged_weights_are_in_place_inside_the_block_only():
-    config = TrainingConfig(optimizer="sgd", ema_decay=0.5)
-    for strategy in (tf.distribute.OneDeviceStrategy("/cpu:0"), create("mirrored")):
-        shares = [[1.0, 0.0]] if strategy.num_replicas_in_sync == 1 else [[0.5, 0.0], [0.5, 0.0]]
-        variable, adjust = _apply(strategy, config, shares, rate=0.1, steps=3)
-        trained = variable.numpy().copy()
-        path = [3.0]
-        momentum = 0.0
-        for _ in range(3):  # Keras's nesterov momentum
-            momentum = 0.9 * momentum - 0.1
-            path.append(path[-1] + 0.9 * momentum - 0.1)
-        average = path[1]  # the average starts at the weights after the first step
-        for value in path[2:]:
-            average = 0.5 * average + 0.5 * value
-        with optimizer.averaged_weights(adjust):
-            np.testing.assert_allclose(variable.numpy()[0], average, rtol=1e-5)
-        np.testing.assert_array_equal(variable.numpy(), trained)
+def _averaged(strategy, policy, gradients, *, decay):
+    """Steps of plain descent at rate 1 from 3, with a statistic that counts them; (value, statistic) after each.
+
+    Returns them, the optimizer and the variables.
+    """
+    with strategy.scope():
+        variable, statistic = keras.Variable(3.0), keras.Variable(0.0, trainable=False)
+        adjust = optimizer.create(TrainingConfig(optimizer="sgd", ema_decay=decay), policy=policy)
+        optimizer.build(adjust, [variable], statistics=[statistic])
+    adjust.learning_rate.assign(1.0)
+    replicas = strategy.num_replicas_in_sync
+
+    @tf.function
+    def step(gradient):
+        def replica():
+            statistic.assign_add(1.0)
+            adjust.apply([adjust.scale_loss(gradient / replicas)], [variable])
+
+        strategy.run(replica)
+
+    seen = []
+    for gradient in gradients:
+        step(tf.constant(gradient))
+        seen.append((float(variable.numpy()), float(statistic.numpy())))
+    return seen, adjust, (variable, statistic)
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+@pytest.mark.parametrize("devices", ["one_device", "mirrored"])
+@pytest.mark.parametrize("decay", [0.25, 0.9999])
+def test_averages_warm_up_over_the_steps_that_were_applied(devices, policy, decay):
+    gradients = [1.0, -2.0, np.inf if policy == "mixed_float16" else 0.5, 1.0, 0.25]
+    seen, adjust, held = _averaged(create(devices), policy, gradients, decay=decay)
+    expected, applied = np.array([3.0, 0.0]), 0
+    for gradient, values in zip(gradients, seen, strict=True):
+        if np.isfinite(gradient):  # a step that is skipped moves no average, and is not counted
+            share = min(decay, (1 + applied) / (10 + applied))
+            expected, applied = share * expected + (1 - share) * np.array(values), applied + 1
+    with optimizer.averaged_weights(adjust):
+        np.testing.assert_allclose([v.numpy() for v in held], expected, rtol=1e-6)
+    np.testing.assert_array_equal([v.numpy() for v in held], seen[-1])
+
+
+def test_averages_start_at_the_weights_and_belong_to_the_state():
+    _, adjust, held = _averaged(create("mirrored"), "float32", [], decay=0.9)
+    with optimizer.averaged_weights(adjust):
+        assert [float(v.numpy()) for v in held] == [3.0, 0.0]
+    assert len(optimizer.state(adjust)) == len(adjust.variables) + 1  # that of the statistic
+
+
+def test_without_averaging_nothing_is_swapped_or_added():
+    variable, adjust = _apply(create("one_device"), TrainingConfig(optimizer="sgd"), [[1.0, 0.0]])
+    before = variable.numpy()
+    with optimizer.averaged_weights(adjust):
+        np.testing.assert_array_equal(variable.numpy(), before)
+    assert optimizer.state(adjust) == adjust.variables
 
 
 @pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop"])

@@ -51,7 +51,8 @@ def _train(
         network = model.build(config.model, num_classes=3, image_size=_SIDE, policy=policy)
         phases.set_trainable(network, phases.PHASES["finetune"], config, replicas=strategy.num_replicas_in_sync)
         adjust = optimizer.create(config.training, policy=policy)
-        adjust.build(network.trainable_variables)
+        optimizer.build(adjust, network.trainable_variables, statistics=phases.moving_statistics(network))
+        network.compile(optimizer=adjust, jit_compile=False)
     step = TrainStep(
         network,
         adjust,
@@ -146,11 +147,35 @@ def test_dropout_differs_between_micro_batches_and_steps_can_be_repeated():
     assert (np.abs(first[:, 0] - without[:, 0]) > 1e-4).all()
 
 
-def test_batch_norm_that_trains_has_the_statistics_of_the_whole_batch(tmp_path):
+def _batch_norm_base(folder):
     layers = [keras.Input((_SIDE, _SIDE, 3)), keras.layers.Rescaling(1 / 255), keras.layers.Conv2D(8, 3)]
     base = keras.Sequential([*layers, keras.layers.BatchNormalization(), keras.layers.ReLU()])
-    base.save(tmp_path / "base.keras")
-    options = {"backbone": str(tmp_path / "base.keras"), "steps": 6, "optimizer": "sgd"}
+    base.save(folder / "base.keras")
+    return str(folder / "base.keras")
+
+
+def test_averages_of_weights_and_statistics_are_the_same_step_by_step_in_one_call_and_on_two_devices(tmp_path):
+    options = {"backbone": _batch_norm_base(tmp_path), "steps": 5, "optimizer": "sgd", "ema_decay": 0.99}
+    _, network = _train(_one(), **options)
+    statistics = phases.moving_statistics(network)
+    assert [variable.name for variable in statistics] == ["moving_mean", "moving_variance"]
+    last = [variable.numpy() for variable in statistics]
+    _, at_once = _train(_one(), together=2, **options)
+    _, mirrored = _train(create("mirrored"), **options)
+    averaged = []
+    for each in (network, at_once, mirrored):
+        with optimizer.averaged_weights(each.optimizer):
+            averaged.append([weight.numpy() for weight in each.weights])
+            if each is network:
+                for variable, value in zip(statistics, last, strict=True):
+                    assert (np.abs(variable.numpy() - value) > 1e-4).any()  # between the start and the last step
+    for one, several, two in zip(*averaged, strict=True):
+        np.testing.assert_array_equal(several, one)
+        np.testing.assert_allclose(two, one, rtol=1e-5, atol=1e-6)
+
+
+def test_batch_norm_that_trains_has_the_statistics_of_the_whole_batch(tmp_path):
+    options = {"backbone": _batch_norm_base(tmp_path), "steps": 6, "optimizer": "sgd"}
     one, network = _train(_one(), **options)
     two, mirrored = _train(create("mirrored"), **options)
     assert [phases.is_synchronized(each) for each in (network, mirrored)] == [False, True]
