@@ -13,7 +13,7 @@ from ftdata.cache import Pictures
 from ftdata.config import DataConfig
 from ftdata.encoded import Split
 from ftdata.source import Source, open_source
-from trainers import fingerprint
+from trainers import fingerprint, seen
 from trainers.calibration import fit_temperature
 from trainers.checkpoint import weights_sha256
 from trainers.config import TrainConfig
@@ -38,14 +38,15 @@ def names_other_pictures(config: TrainConfig, trained: Trained) -> bool:
     return is_named and resolved(config.data) != resolved(trained.data)
 
 
-def open_own(config: TrainConfig, trained: Trained) -> Source:
-    """The data set the model was trained on, parted as it was then.
+def open_own(config: TrainConfig, trained: Trained, *, at: DataConfig | None = None) -> Source:
+    """The data set the model was trained on, parted as it was then; `at` says where it lies by now.
 
     Raises:
       ValueError: it cannot be opened, or has other classes now.
     """
     places = {name: value for name in ("data_dir", "manual_dir") if (value := getattr(config.data, name))}
-    source = open_source(dataclasses.replace(trained.data, **places), seed=int(trained.settings.get("seed", 0)))
+    places |= {name: getattr(at, name) for name in _WHICH} if at else {}
+    source = open_source(dataclasses.replace(trained.data, **places))
     if source.class_names != trained.class_names:
         raise ValueError(
             f"{source.name} has the classes {', '.join(source.class_names)} now, and the model was trained on "
@@ -63,10 +64,16 @@ def open_own(config: TrainConfig, trained: Trained) -> Source:
 def open_other(config: TrainConfig, trained: Trained) -> Source:
     """The pictures the user names: their test set where there is one, else all of them, as the split `test`.
 
+    Where they are the very images of the model's run, moved or under other names, they are parted as they were then.
+
     Raises:
       ValueError: they cannot be opened, or have classes that the model does not know.
     """
-    source = open_source(dataclasses.replace(config.data, validation_fraction=0.0), seed=0)
+    source = open_source(dataclasses.replace(config.data, validation_fraction=0.0))
+    record = seen.of_model(trained.path)
+    if record and record.is_of((source.train, source.validation, source.test)):
+        print(f"note: {source.name} holds the images of the model's own run: its test set is evaluated", flush=True)
+        return open_own(config, trained, at=config.data)
     unknown = [name for name in source.class_names if name not in trained.class_names]
     if unknown:
         raise ValueError(

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from trainers import callbacks as own_callbacks
-from trainers import checkpoint, figures, hparams, model, phases, reported
+from trainers import checkpoint, figures, hparams, model, phases, reported, seen
 from trainers.evaluate import Evaluation, Summary
 from trainers.evaluation_step import EvaluationStep
 from trainers.job import Job, evaluate_split
@@ -44,7 +44,7 @@ def _write(
     files, class_names = job.workdir.phase(phase.name), job.source.class_names
     if phase.name == "pretrain":
         write_atomically(files.backbone_weights, model.base_of(network).save_weights)
-    metrics = _metrics(phase, network, progress, test, class_names)
+    metrics = _metrics(phase, network, progress, test, class_names) | seen.counts(job.workdir, job.source.test)
     drawn = _draw(phase, job, test, progress, board)
     report = reported.write(job.workdir.evaluation, test, names=job.source.test.names, metrics=metrics, drawn=drawn)
     if board:
