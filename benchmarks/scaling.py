@@ -54,7 +54,7 @@ class Reader:
         start = time.perf_counter()
         kept = str(folder.with_name(f"{folder.name}-{tier}"))
         data = DataConfig(image_dir=str(folder), validation_fraction=0.0, image_size=side, data_dir=kept)
-        split = open_source(data, seed=0).train
+        split = open_source(data).train
         weights = np.ones(int(split.labels.max()) + 1, np.float32)
         self.batches = tiers.open_tier(tier, split, data, class_weights=weights, batch_size=_BATCH)
         self.read(-(-len(split) // _BATCH))  # some tiers fill as they are read

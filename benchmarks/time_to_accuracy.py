@@ -1,6 +1,7 @@
 """How long until the same validation accuracy? A part of `benchmarks.end_to_end`, asked for with `--accuracy`."""
 
 import dataclasses
+import hashlib
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -91,8 +92,10 @@ def _hold_out(image_dir: str, into: Path, *, group_pattern: str | None) -> None:
     """Links the training pictures into train/ and validation/ below `into`."""
     listing = folder.scan(image_dir)
     files = listing.splits["train"]
-    groups = split.group_ids(files.names, group_pattern) if group_pattern else None
-    held_out = split.held_out(files.labels, fraction=_HELD_OUT, seed=0, groups=groups)
+    contents = [hashlib.blake2b(Path(path).read_bytes(), digest_size=16).digest() for path in files.paths]
+    digests = np.frombuffer(b"".join(contents), np.uint64).reshape(-1, 2)
+    places = split.places(files.names, digests, seed=0, part="validation", pattern=group_pattern)
+    held_out = split.held_out(files.labels, places, fraction=_HELD_OUT, grouped=bool(group_pattern))
     for position, path in enumerate(files.paths):
         part = "validation" if held_out[position] else "train"
         place = into / part / listing.class_names[files.labels[position]]

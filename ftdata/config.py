@@ -121,6 +121,12 @@ class DataConfig:
     group_pattern: str | None = setting(
         None, "regular expression over file names: images that share the match stay on one side of a split"
     )
+    split_seed: int = setting(
+        0,
+        "another number holds out other images for validation and test, where the data set names none; --seed does not",
+        minimum=0,
+        maximum=2**31 - 1,
+    )
     image_size: int | None = setting(
         None, "side in pixels of the square the model sees (the backbone's own)", minimum=8, maximum=4096
     )

@@ -14,6 +14,7 @@ class Split:
     `labels` is int32 [n]; `names` are file names relative to the data set (numbers where it has none).
     `positions`, int64 [n], rising, says where they stand in the whole set, of which `open_at(positions)` is a
     dataset of n scalars, `read` turns one into the bytes of an image file, and `stamp(positions)` identifies them.
+    `digests`, uint64 [n, 2], are of the files' contents or, where pictures are no files, of their names.
     `paths`, bytes [n], is None where pictures can only be read in sequence; so is `plain`, bool [n], which files
     are `jpeg.is_plain`.
     """
@@ -21,6 +22,7 @@ class Split:
     labels: np.ndarray
     names: tuple[str, ...]
     positions: np.ndarray
+    digests: np.ndarray
     open_at: Callable[[np.ndarray], tf.data.Dataset]
     stamp: Callable[[np.ndarray], str]
     read: Callable[[tf.Tensor], tf.Tensor] = tf.identity
@@ -46,6 +48,7 @@ class Split:
             labels=self.labels[chosen],
             names=names,
             positions=self.positions[chosen],
+            digests=self.digests[chosen],
             paths=None if self.paths is None else self.paths[chosen],
             plain=None if self.plain is None else self.plain[chosen],
         )

@@ -29,12 +29,13 @@ class Source:
     held_out: tuple[str, ...] = ()
 
 
-def open_source(config: DataConfig, *, seed: int) -> Source:
+def open_source(config: DataConfig) -> Source:
     """Opens the data set that `config` names and parts off what is held out.
 
     Where the data set has no validation split, `config.validation_fraction` of the training pictures
     becomes one, stratified by class and, with `config.group_pattern`, group by group. Where it has no test
-    split, the same share is held out as one before that.
+    split, the same share is held out as one before that. Which, is decided by the pictures' contents and
+    `config.split_seed` (see `split.places`).
 
     Raises:
       ValueError: what is wrong with the data set or the settings, and the way out.
@@ -53,12 +54,12 @@ def open_source(config: DataConfig, *, seed: int) -> Source:
     if "validation" in splits:
         notes.append("the validation images are those that come with the data set: none are held out for it")
     if "test" not in splits:
-        train, splits["test"] = _part(train, config, seed=seed + 1)
+        train, splits["test"] = _part(train, config, "test")
         if len(splits["test"]):
             notes.append(f"no test set found: {len(splits['test'])} of the training images are held out as one")
         notes += _lacking("test", splits, class_names, config)
     if "validation" not in splits:
-        train, splits["validation"] = _part(train, config, seed=seed)
+        train, splits["validation"] = _part(train, config, "validation")
         notes += _lacking("validation", splits, class_names, config)
     if files:
         notes += shared_between({**splits, "train": train}, files.judged)
@@ -66,18 +67,17 @@ def open_source(config: DataConfig, *, seed: int) -> Source:
     return Source(name, class_names, train, splits["validation"], splits["test"], tuple(notes), bad, held_out)
 
 
-def load_folder(image_dir: str, *, seed: int = 0, **settings: Any) -> Source:
+def load_folder(image_dir: str, **settings: Any) -> Source:
     """Opens a folder of class folders, for use from a notebook.
 
     Args:
       image_dir: the folder, in any layout that `ftdata.folder.scan` knows.
-      seed: of the validation split.
       **settings: further fields of `ftdata.config.DataConfig`, such as `validation_fraction`.
 
     Raises:
       ValueError: as `open_source`.
     """
-    return open_source(DataConfig(image_dir=image_dir, **settings), seed=seed)
+    return open_source(DataConfig(image_dir=image_dir, **settings))
 
 
 def _lacking(name: str, splits: dict[str, Split], class_names: tuple[str, ...], config: DataConfig) -> list[str]:
@@ -90,7 +90,8 @@ def _lacking(name: str, splits: dict[str, Split], class_names: tuple[str, ...], 
     return [f"too few images of {', '.join(lacking[:5])}{more} to hold any out for the {name} split"]
 
 
-def _part(whole: Split, config: DataConfig, *, seed: int) -> tuple[Split, Split]:
-    groups = split.group_ids(whole.names, config.group_pattern) if config.group_pattern else None
-    held_out = split.held_out(whole.labels, fraction=config.validation_fraction, seed=seed, groups=groups)
+def _part(whole: Split, config: DataConfig, name: str) -> tuple[Split, Split]:
+    pattern = config.group_pattern
+    places = split.places(whole.names, whole.digests, seed=config.split_seed, part=name, pattern=pattern)
+    held_out = split.held_out(whole.labels, places, fraction=config.validation_fraction, grouped=bool(pattern))
     return whole.subset(~held_out), whole.subset(held_out)

@@ -1,15 +1,18 @@
-"""Choose which pictures are held out: stratified, seeded, and never parting a group. numpy only."""
+"""Choose which images are held out: by a hash of each one's content or group, so that the choice stays. numpy only."""
 
+import hashlib
 import re
 from collections.abc import Sequence
 
 import numpy as np
 
-# The search over groups: seeded starts (fewer where groups are many, for then any start comes close), moves
-# per start, and how many groups on each side are tried as partners of an exchange.
+# Of groups: how close to the asked share counts as there, how many starts are tried where the hash's own does not
+# lead there (fewer where groups are many), the moves from each, and how many groups on each side may be exchanged.
+_CLOSE = 0.02
 _TRIES, _TRIED_GROUPS = 64, 6400
 _MOVES = 200
 _PARTNERS = 40
+_GOLDEN = 0.6180339887498949  # steps of it spread evenly over [0, 1), however many there are
 
 
 def group_ids(names: Sequence[str], pattern: str) -> np.ndarray:
@@ -22,14 +25,9 @@ def group_ids(names: Sequence[str], pattern: str) -> np.ndarray:
       int64 [n], equal where the match is equal.
     """
 
-    def key(name: str) -> tuple[str, ...]:
-        match = _search(pattern, name)
-        if match is None:
-            return ("", name)
-        return match.groups(default="") or (match.group(),)
-
     numbers: dict[tuple[str, ...], int] = {}
-    return np.array([numbers.setdefault(key(name), len(numbers)) for name in names], np.int64)
+    keys = (_group(pattern, name) or ("", name) for name in names)
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)
 
 
 def check_pattern(names: Sequence[str], pattern: str) -> None:
@@ -44,69 +42,133 @@ def check_pattern(names: Sequence[str], pattern: str) -> None:
         )
 
 
+def _group(pattern: str, name: str) -> tuple[str, ...] | None:
+    match = _search(pattern, name)
+    return match and (match.groups(default="") or (match.group(),))
+
+
 def _search(pattern: str, name: str) -> re.Match[str] | None:
     return re.search(pattern, name if "/" in pattern else name.rsplit("/", 1)[-1])
 
 
-def held_out(labels: np.ndarray, *, fraction: float, seed: int, groups: np.ndarray | None = None) -> np.ndarray:
-    """Marks the pictures to hold out.
+def places(
+    names: Sequence[str], digests: np.ndarray, *, seed: int, part: str, pattern: str | None = None
+) -> np.ndarray:
+    """Where a hash puts each image between 0 and 1: what lies below the share is held out.
 
-    Without groups every class gives `fraction` of its pictures, rounded, but at least one and never all.
-    With groups, whole groups are chosen so that the share stays as close to `fraction` in every class as
-    the groups allow; among choices equally close (within a hundredth) the seed decides.
+    An image's place follows from its content alone, so it stays when others come, when files are renamed and when
+    their folder moves; copies of one image share a place. With a pattern it follows from what that matches of the
+    name, and groups that hold copies of one image share the lowest of theirs.
+
+    Args:
+      names: of n images.
+      digests: uint64 [n, 2], of their contents.
+      seed: other seeds give other places.
+      part: the name of what is held out, for places of its own.
+      pattern: as for `group_ids`.
+
+    Returns:
+      float64 [n].
+    """
+    salt = f"{part}/{seed}/".encode()
+
+    def place(key: bytes) -> float:
+        return (int.from_bytes(hashlib.sha256(salt + key).digest()[:8]) >> 11) / 2**53
+
+    if pattern is None:
+        return np.array([place(row) for row in _rows(digests)])
+    groups = [_group(pattern, name) for name in names]
+    of_group = {group: place("\0".join(group).encode(errors="surrogateescape")) for group in set(groups) if group}
+    own = [of_group[group] if group else place(row) for group, row in zip(groups, _rows(digests), strict=True)]
+    return _together(np.array(own), digests)
+
+
+def _rows(digests: np.ndarray) -> list[bytes]:
+    whole, width = digests.tobytes(), digests.shape[1] * digests.itemsize
+    return [whole[start : start + width] for start in range(0, len(whole), width)]
+
+
+def _together(own: np.ndarray, digests: np.ndarray) -> np.ndarray:
+    """Gives copies of one image, and with them their groups, the lowest of their places."""
+    contents, content = np.unique(digests[:, 0], return_inverse=True)
+    if len(contents) == len(own):
+        return own
+    lowest, (_, group) = own, np.unique(own, return_inverse=True)
+    while True:
+        before = lowest
+        for members in (content, group):
+            least = np.ones(members.max() + 1)
+            np.minimum.at(least, members, lowest)
+            lowest = least[members]
+        if (lowest == before).all():
+            return lowest
+
+
+def held_out(labels: np.ndarray, places: np.ndarray, *, fraction: float, grouped: bool = False) -> np.ndarray:
+    """Marks the images to hold out; images of one place stay together.
+
+    Those with places below `fraction` are held out, so that none changes sides when others are added: a class of n
+    gives `fraction` of its images give or take sqrt(fraction * (1 - fraction) / n). But every class that can gives
+    one, the lowest, and none gives all.
+
+    With groups, which are few and of all sizes, the same choice is only the start: groups are added, dropped or
+    exchanged until the share is within two hundredths of `fraction` in every class, or as close as the groups allow.
 
     Args:
       labels: int [n].
+      places: float [n] from 0 to 1, of `places`.
       fraction: share to hold out, 0 <= fraction < 1.
-      seed: of the choice.
-      groups: int [n], pictures that share a number stay together.
+      grouped: whether the places are those of groups.
 
     Returns:
       bool [n], True where held out.
 
     Raises:
-      ValueError: the groups leave a class without a training or without a held-out picture.
+      ValueError: the groups leave a class without a training or without a held-out image.
     """
-    if fraction <= 0:
+    if fraction <= 0 or not len(labels):
         return np.zeros(len(labels), bool)
-    generator = np.random.default_rng([seed, 0x5EED])
-    if groups is None:
-        return _stratified(labels, fraction, generator)
-    chosen = _choose_groups(labels, groups, fraction, generator)
+    if not grouped:
+        return _each_by_itself(labels, places, fraction)
+    chosen = _choose_groups(labels, places, fraction)
     for label in np.unique(labels):
         share = chosen[labels == label].mean()
         if share in (0.0, 1.0):
             side = "training" if share else "held-out"
             raise ValueError(
                 f"group_pattern leaves class {label} without a {side} image: it has "
-                f"{len(np.unique(groups[labels == label]))} group(s); use a finer pattern or another fraction"
+                f"{len(np.unique(places[labels == label]))} group(s); use a finer pattern or another fraction"
             )
     return chosen
 
 
-def _stratified(labels: np.ndarray, fraction: float, generator: np.random.Generator) -> np.ndarray:
-    chosen = np.zeros(len(labels), bool)
+def _each_by_itself(labels: np.ndarray, places: np.ndarray, fraction: float) -> np.ndarray:
+    chosen = places < fraction
     for label in np.unique(labels):
-        members = generator.permutation(np.flatnonzero(labels == label))
-        count = round(fraction * len(members))
-        count = min(max(count, 1), len(members) - 1)
-        chosen[members[:count]] = True
+        members = labels == label
+        here = np.unique(places[members])
+        if here[0] >= fraction and len(here) > 1:
+            chosen |= places == here[0]
+        if chosen[members].all():
+            chosen &= places != here[-1]
     return chosen
 
 
-def _choose_groups(
-    labels: np.ndarray, groups: np.ndarray, fraction: float, generator: np.random.Generator
-) -> np.ndarray:
-    """Local search from seeded starts over which groups to take, on the per-class shares."""
+def _choose_groups(labels: np.ndarray, places: np.ndarray, fraction: float) -> np.ndarray:
+    """Local search over which groups to take, on the per-class shares, from the hash's own choice."""
     _, labels = np.unique(labels, return_inverse=True)
-    _, groups = np.unique(groups, return_inverse=True)
+    own, groups = np.unique(places, return_inverse=True)
     counts = np.zeros((groups.max() + 1, labels.max() + 1))
     np.add.at(counts, (groups, labels), 1)
     shares = counts / counts.sum(axis=0)  # share of each class that a group holds
-    tries = min(_TRIES, max(1, _TRIED_GROUPS // len(shares)))
-    candidates = [_descend(shares, fraction, generator) for _ in range(tries)]
-    errors = np.array([_error(shares[taken].sum(axis=0), fraction) for taken in candidates])
-    return candidates[int(np.flatnonzero(errors <= errors.min() + 0.01)[0])][groups]
+    candidates: list[tuple[float, np.ndarray]] = []
+    for number in range(min(_TRIES, max(1, _TRIED_GROUPS // len(shares)))):
+        taken = _descend(shares, (own + number * _GOLDEN) % 1, fraction)
+        candidates.append((_error(shares[taken].sum(axis=0), fraction), taken))
+        if candidates[-1][0] <= _CLOSE:
+            break
+    best = min(error for error, _ in candidates)
+    return next(taken for error, taken in candidates if error <= best + _CLOSE)[groups]
 
 
 def _error(share: np.ndarray, fraction: float) -> float:
@@ -115,26 +177,27 @@ def _error(share: np.ndarray, fraction: float) -> float:
 
 
 def _unusable(share: np.ndarray) -> np.ndarray:
-    """True for a class that has no picture on one side; the tolerance is for sums of shares."""
+    """True for a class that has no image on one side; the tolerance is for sums of shares."""
     return (share < 1e-9) | (share > 1 - 1e-9)
 
 
-def _descend(shares: np.ndarray, fraction: float, generator: np.random.Generator) -> np.ndarray:
-    """From a random choice of about the right size, adds, drops or exchanges groups while that helps."""
-    order = generator.permutation(len(shares))
-    taken = np.zeros(len(shares), bool)
-    taken[order[np.cumsum(shares[order].mean(axis=1)) <= fraction]] = True
+def _descend(shares: np.ndarray, places: np.ndarray, fraction: float) -> np.ndarray:
+    """From the groups with places below `fraction`, adds, drops or exchanges some while that helps and is needed."""
+    order = np.argsort(np.abs(places - fraction), kind="stable")  # those near the border are moved first
+    taken = places < fraction
 
     def distance(share: np.ndarray) -> np.ndarray:  # [..., classes] -> [...]
         return np.sum((share - fraction) ** 2 + _unusable(share), axis=-1)
 
     for _ in range(_MOVES):
+        share = shares[taken].sum(axis=0)
+        if _error(share, fraction) <= _CLOSE:
+            break
         inside, outside = (order[taken[order] == side][:_PARTNERS] for side in (True, False))
         moves = [(group,) for group in order] + [(give, take) for give in inside for take in outside]
         signed = np.where(taken[:, None], -shares, shares)  # what flipping a group changes
         single = signed[order]
         double = (signed[inside][:, None] + signed[outside][None]).reshape(-1, shares.shape[1])
-        share = shares[taken].sum(axis=0)
         errors = distance(share + np.concatenate([single, double]))
         best = int(np.argmin(errors))
         if errors[best] >= distance(share) - 1e-9:

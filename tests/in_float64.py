@@ -44,7 +44,7 @@ def train(image_dir: str, out: Path, *, devices: int, worker: int, workers: int,
     keras.config.set_floatx("float64")
     keras.utils.set_random_seed(0)
     data = DataConfig(image_dir=image_dir, image_size=_SIDE, data_dir=str(out.parent / "data"))
-    source = open_source(data, seed=0)
+    source = open_source(data)
     settings = TrainingConfig(optimizer=optimizer, gradient_clip_norm=1.0, label_smoothing=0.1)
     with strategy.scope():
         network = model.build(

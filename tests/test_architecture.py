@@ -32,7 +32,7 @@ config verdict interrupt lock writer event_files clock cluster channel
 rendezvous
 team
 agreement
-workdir divergence strategy precision schedule vgg_nano weights_file fingerprint hparams
+workdir divergence strategy precision schedule vgg_nano weights_file fingerprint seen hparams
 backbones together
 preprocessing
 model optimizer starting_point

@@ -18,6 +18,7 @@ from trainers import (
     held_out,
     reported,
     score_figures,
+    seen,
     strategy,
     trained,
 )
@@ -57,6 +58,10 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     print(f"{model.path} on {len(source.test)} images ({source.name})", flush=True)
     for note in source.notes if is_other else ():
         print(f"  {note}", flush=True)
+    record = seen.of_model(model.path)
+    known = record.trains_on(source.test) if record else np.zeros(len(source.test), bool)
+    if known.any():
+        print(_warning(known), flush=True)
     views = config.use.test_time_augmentation
     with devices.scope():
         scoring = with_mirror_images(network) if views == "flip" else network
@@ -67,12 +72,15 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     began = time.perf_counter()
     scored = measured.evaluate("test")
     seconds = time.perf_counter() - began
+    right = scored.predicted == scored.labels
     calibrated = calibration.with_temperature(scored, temperature.value) if temperature else None
     metrics: dict[str, Any] = {
         **dict.fromkeys(_OF_THE_PHASE),
         **model.metrics,
         "phase": model.phase,
         **reported.scores(scored, model.class_names),
+        **seen.counts(workdir, source.test),
+        "accuracy_on_images_not_trained_on": float(right[~known].mean()) if 0 < known.sum() < len(known) else None,
         **_probability_scores(scored, calibrated, temperature),
         "average_precision": _by_class(score_figures.average_precision(scored), model.class_names),
         "weights_sha256": checkpoint.weights_sha256(network.weights),
@@ -130,8 +138,19 @@ def _by_class(values: np.ndarray, class_names: tuple[str, ...]) -> dict[str, flo
     return {name: None if np.isnan(value) else float(value) for name, value in zip(class_names, values, strict=True)}
 
 
+def _warning(known: np.ndarray) -> str:
+    return (
+        f"warning: the model was trained on {known.sum():,} of these {len(known):,} images, so the accuracy reads "
+        "too high: leave them out, or evaluate its own test set, without --dataset, --image_dir and --labels_csv"
+    )
+
+
 def _in_words(metrics: dict[str, Any], temperature: Temperature | None) -> str:
-    line = f"expected calibration error {metrics['expected_calibration_error']:.2%}"
+    if metrics["accuracy_on_images_not_trained_on"] is not None:
+        unseen = f"accuracy {metrics['accuracy_on_images_not_trained_on']:.2%} on the images it was not trained on\n"
+    else:
+        unseen = ""
+    line = f"{unseen}expected calibration error {metrics['expected_calibration_error']:.2%}"
     if temperature is None:
         return f"{line}; no validation split to fit a temperature on"
     if temperature.value == 1.0:

@@ -229,7 +229,10 @@ def without_effect(config: TrainConfig, given: set[str]) -> dict[str, str]:
             f"pictures come from files, not from TFDS, and --cache={data.cache} keeps nothing there",
         ),
         "on_bad_image": (data.dataset is not None, "only image files are examined, not TFDS data sets"),
-        "group_pattern": (data.validation_fraction == 0, "--validation_fraction=0 holds nothing out"),
+        **dict.fromkeys(
+            ("group_pattern", "split_seed"),
+            (data.validation_fraction == 0, "--validation_fraction=0 holds nothing out"),
+        ),
         "unfreeze": (not fine_tunes, f"--phase={config.phase} does not fine-tune"),
         "backbone_args": (config.model.backbone.endswith(".keras"), "--backbone is a saved model"),
         "weights": (config.model.backbone.endswith(".keras"), "--backbone is a saved model with its own weights"),

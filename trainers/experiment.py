@@ -22,6 +22,7 @@ from trainers import (
     phases,
     predict,
     record,
+    seen,
     starting_point,
     strategy,
     together,
@@ -111,11 +112,12 @@ def _run(
     config = record.settle(config, workdir, on_gpu=strategy.runs_on_gpu(devices), team=team)
     checks = config.phase == "check"
     data = dataclasses.replace(config.data, on_bad_image="skip") if checks else config.data  # it names them all
-    source = open_source(data, seed=config.seed)
+    source = open_source(data)
     _check_test_set(config, source)
     if data.data_service:
         data_service.check(data.data_service, source)
     starting_point.check_classes(config.model, source.class_names)
+    source = dataclasses.replace(source, notes=(*source.notes, *seen.warnings(source, config.model)))
     if checks:
         return {"check": check.run(config, source, devices, workdir)}
     together.check_data(team, source)
@@ -128,7 +130,8 @@ def _run(
     pictures = tiers.open_all(source, config.data, on_gpu=strategy.runs_on_gpu(devices), workers=team.size)
     job = dataclasses.replace(job, pictures=pictures)
     if team.is_chief:
-        record.start(workdir, config, decided_by, command_line=command_line)  # all that can be refused was looked at
+        # all that can be refused was looked at
+        record.start(workdir, config, decided_by, source=source, command_line=command_line)
         announced.list_bad_images(source, workdir)
         announced.draw_samples(job)
     results = {}

@@ -16,7 +16,7 @@ from ftdata.file_source import open_files
 from ftdata.folder import nearly_one_of
 from ftdata.names import composed, listed
 from ftdata.source import Source, open_source
-from trainers import fingerprint
+from trainers import fingerprint, seen
 from trainers.calibration import Temperature, fit_temperature
 from trainers.checkpoint import weights_sha256
 from trainers.config import TrainConfig
@@ -41,14 +41,15 @@ def names_other_pictures(config: TrainConfig, trained: Trained) -> bool:
     return is_named and resolved(config.data) != resolved(trained.data)
 
 
-def open_own(config: TrainConfig, trained: Trained) -> Source:
-    """The data set the model was trained on, parted as it was then.
+def open_own(config: TrainConfig, trained: Trained, *, at: DataConfig | None = None) -> Source:
+    """The data set the model was trained on, parted as it was then; `at` says where it lies by now.
 
     Raises:
       ValueError: it cannot be opened, or has other classes now.
     """
     places = {name: value for name in ("data_dir", "manual_dir") if (value := getattr(config.data, name))}
-    source = open_source(dataclasses.replace(trained.data, **places), seed=int(trained.settings.get("seed", 0)))
+    places |= {name: getattr(at, name) for name in _WHICH} if at else {}
+    source = open_source(dataclasses.replace(trained.data, **places))
     if source.class_names != trained.class_names:
         raise ValueError(
             f"{source.name} has the classes {', '.join(source.class_names)} now, and the model was trained on "
@@ -66,6 +67,8 @@ def open_own(config: TrainConfig, trained: Trained) -> Source:
 def open_other(config: TrainConfig, trained: Trained) -> Source:
     """The pictures the user names: their test set where there is one, else all of them, as the split `test`.
 
+    Where they are the very images of the model's run, moved or under other names, they are parted as they were then.
+
     Raises:
       ValueError: they cannot be opened, or have classes that the model does not know.
     """
@@ -73,13 +76,19 @@ def open_other(config: TrainConfig, trained: Trained) -> Source:
     if data.image_dir or data.labels_csv:
         files = open_files(data, known=[composed(name) for name in trained.class_names])
         name, class_names, everything = str(data.labels_csv or data.image_dir), files.class_names, files.splits["test"]
+        whole = [everything]
         notes += files.notes
         if files.bad_images:
             notes.append(f"{len(files.bad_images):,} images are left out ({bad_images.summary(files.bad_images)})")
     else:
-        source = open_source(data, seed=0)
+        source = open_source(data)
         name, class_names = source.name, source.class_names
         everything = source.test if len(source.test) else source.train
+        whole = [source.train, source.validation, source.test]
+    record = seen.of_model(trained.path)
+    if record and record.is_of(whole):
+        print(f"note: {name} holds the images of the model's own run: its test set is evaluated", flush=True)
+        return open_own(config, trained, at=config.data)
     place_of = {composed(known): place for place, known in enumerate(trained.class_names)}
     unknown = [class_name for class_name in class_names if composed(class_name) not in place_of]
     if unknown:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ftdata.source import Source
-from trainers import backbones, fingerprint, phases, precision
+from trainers import backbones, fingerprint, phases, precision, seen
 from trainers.config import TrainConfig, as_dict, deciding
 from trainers.step import COMPILE_AUGMENTATION, COMPILE_NOTHING, COMPILE_STEP
 from trainers.team import ALONE, Team
@@ -83,9 +83,22 @@ def compare(workdir: Workdir, config: TrainConfig, source: Source) -> dict[str, 
 
 
 def start(
-    workdir: Workdir, config: TrainConfig, decided_by: dict[str, dict[str, Any]], *, command_line: Sequence[str]
+    workdir: Workdir,
+    config: TrainConfig,
+    decided_by: dict[str, dict[str, Any]],
+    *,
+    source: Source,
+    command_line: Sequence[str],
 ) -> None:
-    """Writes config.json, in an emptied folder with `--overwrite`; `decided_by` is what `compare` returned."""
+    """Writes config.json and which images are seen, in an emptied folder with `--overwrite`.
+
+    Args:
+      workdir: of the run.
+      config: settled.
+      decided_by: what `compare` returned.
+      source: its data.
+      command_line: for the record.
+    """
     if config.overwrite:
         _clear(workdir)
     begun = {name: values for name, values in _recorded(workdir)["phases"].items() if workdir.phase(name).is_begun}
@@ -95,6 +108,8 @@ def start(
         "versions": fingerprint.of_code(),
         "command_line": list(command_line),
     }
+    if not (begun and workdir.seen_images.is_file()):  # what a begun run started from may be gone by now
+        seen.keep(workdir, source, config.model)
     write_json(workdir.config, values)
 
 
@@ -118,4 +133,5 @@ def _clear(workdir: Workdir) -> None:
     """Removes what a run wrote, and nothing else; config.json last, so that half of it is not taken for another run."""
     for name in (*phases.PHASES, "evaluation", "export", "logs"):
         shutil.rmtree(workdir.root / name, ignore_errors=True)
+    workdir.seen_images.unlink(missing_ok=True)
     workdir.config.unlink(missing_ok=True)

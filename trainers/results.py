@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from trainers import callbacks as own_callbacks
-from trainers import checkpoint, evaluate, figures, hparams, model, phases, reported
+from trainers import checkpoint, evaluate, figures, hparams, model, phases, reported, seen
 from trainers.evaluate import Evaluation, Summary
 from trainers.evaluation_step import EvaluationStep
 from trainers.job import Job, evaluate_split
@@ -43,7 +43,7 @@ def _write(
     files = job.workdir.phase(phase.name)
     if phase.name == "pretrain":
         write_atomically(files.backbone_weights, model.base_of(network).save_weights)
-    metrics = _metrics(phase, job, network, progress, test)
+    metrics = _metrics(phase, job, network, progress, test) | seen.counts(job.workdir, job.source.test)
     drawn = _draw(phase, job, test, progress, board)
     report = reported.write(job.workdir.evaluation, test, names=job.source.test.names, metrics=metrics, drawn=drawn)
     if board:

@@ -10,7 +10,7 @@ EXPORT_FORMATS = ("saved_model", "keras", "litert", "litert_float16", "litert_in
 
 # What a trained model cannot be asked to change: everything else that is given with a using phase has no effect.
 _ALWAYS = ("phase", "preset", "model_dir", "distribution_strategy", "jit_compile", "batch_size", "deterministic")
-_DATA = ("dataset", "image_dir", "labels_csv", "data_dir", "manual_dir", "seed")
+_DATA = ("dataset", "image_dir", "labels_csv", "data_dir", "manual_dir")
 _EFFECTIVE = {
     "evaluate": (*_ALWAYS, *_DATA, "on_bad_image", "tensorboard", "test_time_augmentation"),
     "predict": (*_ALWAYS, "images", "model", "json"),

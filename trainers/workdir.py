@@ -84,6 +84,11 @@ class Workdir:
         return self.root / "bad_images.txt"
 
     @property
+    def seen_images(self) -> Path:
+        """Digests of the images that the run was trained on, chosen by and tested on."""
+        return self.root / "seen_images.npz"
+
+    @property
     def evaluation(self) -> Path:
         """The last phase's model on the test set."""
         return self.root / "evaluation"

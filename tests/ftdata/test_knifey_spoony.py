@@ -424,7 +424,7 @@ def test_endless_download_is_refused(tmp_path, server, monkeypatch):
 def opened(tmp_path, manual_dir):
     """File names of the data set as a run opens it, and the folder it was prepared in."""
     config = DataConfig("knifey_spoony", data_dir=str(tmp_path / "data"), manual_dir=manual_dir and str(manual_dir))
-    source = open_source(config, seed=0)
+    source = open_source(config)
     return {*source.train.names, *source.validation.names, *source.test.names}, source.name
 
 

@@ -24,7 +24,7 @@ def test_a_worker_decodes_what_it_is_asked_for_and_once(tmp_path):
 
 def test_two_workers_get_the_halves_of_one_process(photo_folder):
     config = DataConfig(image_dir=str(photo_folder), image_size=16)
-    source = open_source(config, seed=1)
+    source = open_source(config)
     labels = source.test.labels  # 15 pictures, in batches of 8: the last is short
 
     def images(workers, index):

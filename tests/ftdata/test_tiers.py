@@ -25,7 +25,7 @@ def sources(photo_folder, tmp_path_factory):
         "files": DataConfig(image_dir=str(photo_folder), **common),
         "records": DataConfig(dataset="little_photos", **common),
     }
-    return {name: (open_source(config, seed=1), config) for name, config in configs.items()}
+    return {name: (open_source(config), config) for name, config in configs.items()}
 
 
 def _training(source, config, tier, steps, shard=_ALONE):

@@ -1,0 +1,108 @@
+"""What a model was trained on is known again: under another name, in another place, in another parting."""
+
+import dataclasses
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+from ftdata.config import DataConfig
+from ftdata.source import open_source
+from trainers import experiment, seen
+from trainers.config import ModelConfig, RuntimeConfig, TrainConfig
+from trainers.workdir import Workdir
+
+
+@pytest.fixture
+def run(trained_run, tmp_path):
+    return shutil.copytree(trained_run, tmp_path / "run")
+
+
+def evaluate(model_dir, image_dir):
+    runtime = RuntimeConfig(distribution_strategy="one_device", tensorboard=False)
+    config = TrainConfig(
+        phase="evaluate", model_dir=str(model_dir), data=DataConfig(image_dir=str(image_dir)), runtime=runtime
+    )
+    return experiment.run(config)["evaluate"]
+
+
+def renamed(folder, into):
+    """A copy under other names, every file too."""
+    for path in folder.rglob("*.jpg"):
+        place = into / path.relative_to(folder).parent
+        place.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, place / f"x{path.name}")
+    return into
+
+
+def test_training_images_under_other_names_are_counted(run, photo_folder, tmp_path, capsys):
+    folder = renamed(photo_folder / "train", tmp_path / "photos")
+    shutil.copy(photo_folder / "test/red/red-00-0000.jpg", folder / "red/new.jpg")
+    metrics = evaluate(run, folder)
+    assert (metrics["test_images_trained_on"], metrics["test_images_validated_on"]) == (48, 12)
+    assert 0 <= metrics["accuracy_on_images_not_trained_on"] <= 1
+    out = capsys.readouterr().out
+    assert "warning: the model was trained on 48 of these 61 images, so the accuracy reads too high" in out
+    assert "on the images it was not trained on\n" in out
+
+
+@pytest.mark.parametrize("how", ["renamed", "linked"])
+def test_the_run_s_own_images_elsewhere_are_parted_as_they_were(run, photo_folder, tmp_path, how, capsys):
+    folder = tmp_path / "moved"
+    if how == "linked":
+        folder.mkdir()
+        for name in ("train", "test"):
+            os.symlink(photo_folder / name, folder / name)
+    else:
+        renamed(photo_folder, folder)
+    metrics = evaluate(run, folder)
+    assert (np.sum(metrics["confusion_matrix"]), metrics["test_images_trained_on"]) == (15, 0)
+    assert "holds the images of the model's own run: its test set is evaluated" in capsys.readouterr().out
+
+
+def test_the_phase_itself_says_that_it_saw_no_test_image(trained_run):
+    record = seen.of_run(Workdir(trained_run))
+    assert [len(record.trained), len(record.validated), len(record.tested), len(record.earlier)] == [48, 12, 15, 0]
+
+
+def test_a_model_to_go_on_from_contaminates_another_parting(trained_run, photo_folder):
+    # no test/ here: one is held out, of images that the model was trained on
+    model = ModelConfig("vgg_nano", weights="objects", init_from=str(trained_run / "transfer/best.keras"))
+    data = DataConfig(image_dir=str(photo_folder / "train"), validation_fraction=0.2)
+    source = open_source(data)
+    record = seen.of_run(Workdir(trained_run))
+    said = seen.warnings(source, model)
+    for line, name in zip(said, ("validation", "test"), strict=True):
+        split = getattr(source, name)
+        count = np.isin(split.digests[:, 0], record.trained).sum()
+        assert 0 < count <= len(split)
+        assert f"was trained on {count} of the {len(split)} {name} images" in line
+        assert "--split_seed, --validation_fraction and --group_pattern" in line
+    assert seen.warnings(source, dataclasses.replace(model, init_from=None)) == ()
+    same = open_source(DataConfig(image_dir=str(photo_folder), validation_fraction=0.2))
+    assert seen.warnings(same, model) == ()
+
+
+def test_what_earlier_models_saw_is_handed_on(trained_run, photo_folder, tmp_path):
+    source = open_source(DataConfig(image_dir=str(photo_folder / "test"), validation_fraction=0.2))
+    model = ModelConfig("vgg_nano", init_from=str(trained_run / "transfer/best.keras"))
+    seen.keep(Workdir(tmp_path / "second"), source, model)
+    seen.keep(Workdir(tmp_path / "third"), source, dataclasses.replace(model, init_from=_model_in(tmp_path / "second")))
+    third = seen.of_run(Workdir(tmp_path / "third"))
+    everything = open_source(DataConfig(image_dir=str(photo_folder / "train"), validation_fraction=0.0)).train
+    assert third.trains_on(everything).sum() == 48
+    assert (tmp_path / "third/seen_images.npz").stat().st_size < 3000
+
+
+def _model_in(root):
+    (root / "transfer").mkdir()
+    (root / "transfer/best.keras").touch()
+    return str(root / "transfer/best.keras")
+
+
+def test_a_model_without_a_record_is_said(photo_folder, tmp_path):
+    source = open_source(DataConfig(image_dir=str(photo_folder), validation_fraction=0.2))
+    (tmp_path / "run").mkdir()
+    (line,) = seen.warnings(source, ModelConfig("vgg_nano", init_from=_model_in(tmp_path / "run")))
+    assert line.startswith("note: nothing beside ")
