@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from ftdata import disk_cache, planner, resources
+from ftdata import disk_cache, nvidia, planner, resources
 from ftdata.config import DataConfig
 from ftdata.decode import Decoding
 from ftdata.encoded import Split
@@ -105,7 +105,7 @@ def plan(config: DataConfig, *, train: int, held_out: int, on_gpu: bool) -> plan
     memory = resources.available_memory()
     fits_host = everything <= memory  # the way to the accelerator leads through host memory
     free = {
-        "device": resources.free_gpu_memory() if on_gpu and fits_host else 0,
+        "device": nvidia.free_memory() if on_gpu and fits_host else 0,
         "memory": memory,
         "disk": resources.free_disk(folder(config)),
     }

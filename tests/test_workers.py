@@ -1,16 +1,24 @@
 """Several real worker processes: the numbers of one, and an end for all when one of them ends."""
 
+import contextlib
 import json
 import os
+import random
 import shutil
 import signal
+import socket
+import struct
 import subprocess
+import threading
 import time
 
 import pytest
 
+from flags import train
 from tests import in_float64, kills, replicas
-from tests.workers import Workers
+from tests.workers import Workers, free_ports
+from trainers import rendezvous, together
+from trainers.cluster import Cluster
 
 pytestmark = pytest.mark.slow
 
@@ -89,6 +97,72 @@ def test_workers_with_other_settings_or_pictures_are_refused(flags, tmp_path, ph
         assert message in workers.said(0)
         assert message.partition("\n")[0] in workers.said(1)
         assert not list(workers.model_dir.glob("transfer"))
+
+
+def test_strangers_at_the_port_of_the_chief_disturb_nothing(flags, undisturbed, tmp_path):
+    addresses = [f"127.0.0.1:{port}" for port in free_ports(2)]
+    over, held = threading.Event(), []
+
+    def knock():
+        draw = random.Random(0)
+        nested = struct.pack("!I", 50_000) + b"[" * 50_000
+        while not over.wait(0.05):
+            try:
+                connection = socket.create_connection(("127.0.0.1", int(addresses[0].split(":")[1])), timeout=1)
+                connection.sendall(draw.choice((b"", nested, b"GET / HTTP/1.1\r\n\r\n", draw.randbytes(100))))
+                held.append(connection)
+            except OSError:
+                continue
+            if len(held) > 200:
+                held.pop(0).close()
+
+    thread = threading.Thread(target=knock, daemon=True)
+    thread.start()
+    workers = Workers(tmp_path, flags, count=2, addresses=addresses)
+    try:
+        workers.finish()
+    finally:
+        over.set()
+        thread.join()
+        for connection in held:
+            connection.close()
+    assert held
+    assert kills.differences(undisturbed.model_dir, workers.model_dir) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (struct.pack("!cQ", b"m", 1 << 39), "sends what cannot be understood (a message of 524,288 MiB, and "),
+        (
+            struct.pack("!cQQ", b"m", 100_008, 100_000) + b"[" * 100_000,
+            "sends what cannot be understood (maximum recurs",
+        ),
+        (struct.pack("!cQ", b"b", 8) + b'["bye",0]'[:8], "sends what cannot be understood ("),
+        (struct.pack("!cQ", b"b", 7) + b'["", 0]', "another worker has left before the end"),
+    ],
+)
+def test_a_worker_that_sends_nonsense_and_signs_of_life_ends_the_job(content, says, flags, tmp_path):
+    """This process takes the place of worker 1; the chief waits for it inside TensorFlow, which never returns."""
+    addresses = tuple(f"127.0.0.1:{port}" for port in free_ports(2))
+    config, _ = train.parse(["main", f"--model_dir={tmp_path / 'rogue'}", *flags])
+    chief = Workers(tmp_path, flags, count=1, addresses=addresses)
+    try:
+        connection = rendezvous.meet(Cluster(addresses, 1), together._shared(config), wait_s=120)[0]
+        with connection:
+            connection.sendall(content)
+            end = time.monotonic() + 10
+            while chief.processes[0].poll() is None and time.monotonic() < end:
+                with contextlib.suppress(OSError):
+                    connection.sendall(struct.pack("!cQ", b".", 0))
+                time.sleep(0.5)
+            assert chief.processes[0].poll() == 1
+    finally:
+        chief.kill()
+    last = chief.said(0).splitlines()[-1]
+    assert last.startswith("stopped: ")
+    assert says in last
+    assert "Traceback" not in chief.said(0)
 
 
 def test_an_overflow_on_one_worker_skips_the_step_on_both(tmp_path):

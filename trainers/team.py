@@ -24,6 +24,7 @@ from trainers.interrupt import Interrupted
 
 _Value = TypeVar("_Value")
 _LONGEST_START_S = 600.0  # until all workers are there: schedulers start them one by one
+_FAREWELL_S = 3.0  # for goodbyes to workers that may not listen any more
 # what a collective operation raises when another worker is gone, if it does not hang
 _LEFT_ALONE = (
     tf.errors.UnavailableError,
@@ -40,6 +41,7 @@ class Team:
     size, index, is_chief = 1, 0, True
     stop_asked = False  # by anybody in the team, as far as it is known here
     is_leaving = False
+    is_done = False  # all that is left to do is to wait for the others
 
     def from_chief(self, make: Callable[[], _Value]) -> _Value:
         """What `make` returns in the chief, which alone calls it: a JSON value."""
@@ -71,16 +73,15 @@ class Workers(Team):
     def __init__(self, cluster: Cluster, connections: Mapping[int, socket.socket], *, timeout_s: float):
         self.size, self.index, self.is_chief = len(cluster.workers), cluster.index, cluster.index == 0
         self._ending = threading.Lock()
-        self._channels = {
-            index: Channel(
+        self._channels: dict[int, Channel] = {}  # there before the first of them listens, and may end all
+        for index, connection in sorted(connections.items()):
+            self._channels[index] = Channel(
                 connection,
                 peer=f"{'the chief' if index == 0 else f'worker {index}'} ({cluster.workers[index]})",
                 timeout_s=timeout_s,
                 on_stop=self.ask_to_stop if self.is_chief else self._note_stop,
                 on_end=self._end,
             )
-            for index, connection in sorted(connections.items())
-        }
 
     def from_chief(self, make: Callable[[], _Value]) -> _Value:
         """As Team's."""
@@ -116,27 +117,38 @@ class Workers(Team):
     def ask_to_stop(self) -> None:
         """As Team's."""
         self._note_stop()
-        for channel in self._channels.values():
+        for channel in list(self._channels.values()):
             channel.ask_to_stop()
 
     def close(self, reason: str = "", *, status: int = 0) -> None:
-        """Says goodbye to all."""
-        for channel in self._channels.values():
-            channel.close(reason, status=status)
+        """Says goodbye to all at once, for a limited time: one that takes nothing any more holds up nobody."""
+        end = time.monotonic() + _FAREWELL_S
+        threads = [
+            threading.Thread(target=channel.close, args=(reason,), kwargs={"status": status}, daemon=True)
+            for channel in list(self._channels.values())
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(max(0.0, end - time.monotonic()))
 
     def _note_stop(self) -> None:
         self.stop_asked = True
 
     def _end(self, reason: str, status: int) -> None:
         """Ends this process, which may be inside an operation that never returns, because another one has ended."""
-        if status == 0 or self.is_leaving:
+        if self.is_leaving or (status == 0 and self.is_done):
             return
         with self._ending:
-            self.close(reason, status=status)
-            advice = "the same command on every worker goes on from the last checkpoint"
-            sys.stdout.flush()
-            print(f"stopped: {reason}; {advice}", file=sys.stderr, flush=True)
-            os._exit(status)
+            try:
+                reason, status = reason or "another worker has left before the end", status or 1
+                self.close(reason, status=status)
+                advice = "the same command on every worker goes on from the last checkpoint"
+                with contextlib.suppress(OSError, ValueError):  # a terminal that is gone
+                    sys.stdout.flush()
+                print(f"stopped: {reason}; {advice}", file=sys.stderr, flush=True)
+            finally:
+                os._exit(status or 1)
 
 
 ALONE = Team()
@@ -162,6 +174,7 @@ def joined(cluster: Cluster | None, settings: Mapping[str, Any], *, timeout_s: f
     me = f"worker {cluster.index} ({cluster.workers[cluster.index]})"
     try:
         yield team
+        team.is_done = True
         team.wait()
     except Interrupted as signal:
         team.close(f"{me} was stopped by {signal}", status=signal.exit_status)
