@@ -56,12 +56,12 @@ def scan(image_dir: str, *, known: Collection[str] | None = None) -> Listing:
         raise ValueError(f"image_dir must be a folder, got {image_dir!r}: no such folder")
     top = tree.walk(root)
     others = tuple(passed_over.in_tree(top))
+    found = layout.recognise(top, origin=str(root), known=known)
+    images = {
+        split: {name: [_image(root, place) for place in places] for name, places in classes.items()}
+        for split, classes in found.found.items()
+    }
     try:
-        found = layout.recognise(top, origin=str(root), known=known)
-        images = {
-            split: {name: [_image(root, place) for place in places] for name, places in classes.items()}
-            for split, classes in found.found.items()
-        }
         result = listing(images, image_dir, known=known)
     except ValueError as problem:  # what was passed over may be the reason
         raise ValueError("; ".join((str(problem), *others))) from None

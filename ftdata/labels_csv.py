@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from ftdata import roles
+from ftdata.file_kind import EXTENSIONS
 from ftdata.folder import Listing, listing
 from ftdata.names import composed, listed, shown
 
@@ -119,9 +120,10 @@ def _row(values: list[str], columns: list[str], line: int) -> _Row:
     if not row.get("label"):
         raise ValueError(f"line {line} of labels_csv gives no label for {row['file']}")
     if len(values) != len(columns):
+        quoting = "a value with the separator in it must stand in quotes"
         raise ValueError(
-            f"line {line} of labels_csv has {len(values)} fields and the first line {len(columns)}: a value with the "
-            "separator in it must stand in quotes"
+            f"line {line} of labels_csv has {len(values)} fields and the first line {len(columns)}: "
+            f"{quoting if len(values) > len(columns) else 'an empty value still needs its separator'}"
         )
     split = roles.split_of(row["split"]) if "split" in row else roles.TRAIN
     if split is None:
@@ -143,4 +145,11 @@ def _find(root: Path, row: _Row) -> tuple[str, tuple[int, int]]:
             continue
         if stat.S_ISREG(status.st_mode):
             return name, (status.st_dev, status.st_ino)
-    raise ValueError(f"line {row.line} of labels_csv names a file that does not exist: {shown(str(root / row.file))}")
+    missing = shown(str(root / row.file))
+    raise ValueError(f"line {row.line} of labels_csv names a file that does not exist: {missing}{_hint(root, slashes)}")
+
+
+def _hint(root: Path, name: str) -> str:
+    """The way out for tables that leave out the ending of file names."""
+    there = next((name + end for end in EXTENSIONS if "\0" not in name and os.path.isfile(root / (name + end))), None)
+    return f"; {shown(there)} does: the CSV must give the ending too" if there else ""

@@ -26,7 +26,7 @@ def recognise(top: Folder, *, origin: str, known: Collection[str] | None = None)
     while (only := _only_folder(level)) is not None:
         layout.loose += [(*level.place, image) for image in level.folder.images]
         layout.pass_over(level, [other for other in level.folder.filled if other != only])
-        level = level.inside(only)
+        level = level.enter(only)
         layout.notes.append(f"the classes are those in {path_of(level.place)}, the only folder there that fits")
     level.refuse_lost()
     read = next(read for fits, read in _READINGS if fits(level))
@@ -62,7 +62,7 @@ def _splits(layout: Layout, level: Level) -> None:
                 layout.notes.append(
                     f"the classes of {path_of(split.place)} are those in {shown(inner)}/, the only one there"
                 )
-            split = split.inside(inner)
+            split = split.enter(inner)
         split.refuse_lost()
         if not split.folder.filled and role == TRAIN and split.folder.count:
             _refuse_flat(layout, split)

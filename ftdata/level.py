@@ -48,6 +48,7 @@ class Level:
     place: Place
     origin: str
     known: frozenset[str] | None
+    above: tuple[int, ...] = ()  # ids of the folders it lies in
 
     @functools.cached_property
     def roles(self) -> dict[str, str]:
@@ -90,7 +91,19 @@ class Level:
 
     def inside(self, name: str) -> "Level":
         """The subfolder of that name."""
-        return dataclasses.replace(self, folder=self.folder.folders[name], place=(*self.place, name))
+        above = (*self.above, id(self.folder))
+        return dataclasses.replace(self, folder=self.folder.folders[name], place=(*self.place, name), above=above)
+
+    def enter(self, name: str) -> "Level":
+        """The same on the way down, which must end.
+
+        Raises:
+          ValueError: it is a folder that this one lies in, by links.
+        """
+        inner = self.inside(name)
+        if id(inner.folder) in inner.above:
+            raise self.error(f"{shown(name)}/ leads back to a folder it lies in, by a link: remove it")
+        return inner
 
     def refuse_lost(self) -> None:
         """Refuses a link that should have been a split or a class."""

@@ -314,6 +314,7 @@ def test_wrong_flag_in_a_flagfile_is_one_line(tmp_path):
         (["--export_formats=keras"], {"export_formats": "--phase=finetune does not export"}),
         (["--json"], {"json": "it is for --phase=predict, this is finetune"}),
         (["--phase=export", "--model_dir=m", "--export_formats=keras", "--batch_size=8"], {}),
+        (["--phase=evaluate", "--on_bad_image=skip"], {}),
         (["--phase=evaluate", "--dropout=0.1"], {"dropout": "--phase=evaluate takes the trained model as it is"}),
         (
             ["--phase=predict", "--images=i", "--backbone=VGG16"],

@@ -216,7 +216,10 @@ def test_empty_class_folder_is_told(tmp_path):
 
 @pytest.mark.parametrize(
     ("target", "message"),
-    [("nowhere", "green is a link that leads nowhere"), (".", "green is a link back"), ("..", "green is a link back")],
+    [
+        ("nowhere", "green is a link that leads nowhere"),
+        *((dots, "green is a link that leads back") for dots in (".", "..")),
+    ],
 )
 def test_link_among_the_class_folders_that_leads_nowhere_or_back_is_refused(tmp_path, target, message):
     bad_files.write_good(tmp_path / "data")

@@ -138,6 +138,7 @@ def test_csv_says_what_is_not_used(tmp_path):
         ("file,label,Label\n1.jpg,a,b\n", "must have one column label, got 2"),
         ("file:label\n1.jpg:a\n", r"must have the columns file,label, got \['file:label'\]"),
         ("file,label\n1.jpg,a\n\0,b\n", "names a file that does not exist"),
+        ("file,label\n1,a\n2,b\n", "does not exist: .*/1; 1.jpg does: the CSV must give the ending too$"),
         ("file,label\n1.jpg,a\nC:\\2.jpg,b\n", "names a file that does not exist"),
         ("file,label\n1.jpg,a\nlink.jpg,b\n2.jpg,b\n", r"names link.jpg twice: .* \(1.jpg is the same file\)$"),
         (

@@ -297,6 +297,14 @@ def test_folders_that_link_to_each_other_end(tmp_path):
         folder.scan(str(tmp_path))
 
 
+def test_folders_that_lead_into_each_other_by_links_end(tmp_path):
+    build(tmp_path, ["data/a/masks*1", "b/masks*1"])
+    (tmp_path / "data/a/images").symlink_to(tmp_path / "b")
+    (tmp_path / "b/images").symlink_to(tmp_path / "data/a")
+    with pytest.raises(ValueError, match=r"/data/a/images: images/ leads back to a folder it lies in"):
+        folder.scan(str(tmp_path / "data"))
+
+
 @pytest.mark.parametrize(
     ("files", "found"),
     [
