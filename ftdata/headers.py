@@ -71,7 +71,8 @@ def read(encoded: bytes) -> Header:
 def is_whole(encoded: bytes, header: Header) -> bool:
     """Whether the file reaches the end that its format marks or its header announces."""
     if header.format.endswith("JPEG"):
-        return _jpeg_scans(encoded, header.data)[1]
+        # what damage made of the middle may hide the end, but not from the end
+        return encoded.rstrip(b"\0").endswith(b"\xff\xd9") or _jpeg_scans(encoded, header.data)[1]
     if header.format == "PNG":
         return encoded.find(b"IEND", header.data) >= 0
     if header.format == "GIF":

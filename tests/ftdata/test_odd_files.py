@@ -11,7 +11,7 @@ from ftdata import decode, examine, foreign, headers, jpeg
 from ftdata.config import DataConfig
 from ftdata.filling import fill
 from ftdata.source import load_folder
-from tests.ftdata import odd_files
+from tests.ftdata import bad_files, odd_files
 
 CASES = Path(__file__).parents[3] / "shared/cases"
 
@@ -98,9 +98,10 @@ def test_plain_needs_no_look_at_the_segments(name, expected):
 def test_scans_are_counted_up_to_the_end_of_the_image():
     assert odd_files.BEHIND["motion_photo"].count(b"\xff\xda") > 300
     assert headers.read(odd_files.BEHIND["motion_photo"]).format == "JPEG"
-    cut = odd_files.JPEG[:-40] + odd_files.BEHIND["motion_photo"][len(odd_files.JPEG) :].replace(b"\xff\xd9", b"")
-    with pytest.raises(ValueError, match="more than 100 scans"):  # here the image does not end before them
-        headers.read(cut)
+    behind = odd_files.BEHIND["motion_photo"][len(odd_files.JPEG) :]
+    assert headers.read(bad_files.many_scans(80) + behind).format == "progressive JPEG"
+    with pytest.raises(ValueError, match="more than 100 scans"):
+        headers.read(bad_files.many_scans(120) + behind)
 
 
 def test_a_truncated_image_before_a_whole_one_is_truncated():

@@ -45,7 +45,7 @@ def test_a_folder_is_predicted_and_the_damaged_file_named(trained_run, photos, t
     assert [Path(row["file"]).name for row in result["predictions"]] == ["b.jpg", "a.PNG"]
     assert list(result["left_out"]) == [str(photos / "broken.jpg")]
     said = capsys.readouterr()
-    assert f"left out: {photos / 'broken.jpg'}: truncated in the header\n" in said.err
+    assert f"left out: {photos / 'broken.jpg'}: truncated JPEG\n" in said.err
     assert [line.split()[0] for line in said.out.splitlines()] == [str(photos / "b.jpg"), str(photos / "more/a.PNG")]
     with Image.open(model_dir / "predictions.png") as grid:
         assert grid.width > 200
@@ -86,7 +86,7 @@ def test_images_are_examined_as_before_training_and_any_name_is_printed(
     result = predict(model_dir, odd_photos, json=json_lines, data=data)
     reasons = {Path(path).name: reason for path, reason in result["left_out"].items()}
     assert reasons == {
-        "broken.jpg": "truncated in the header",
+        "broken.jpg": "truncated JPEG",
         "bomb.png": "too large: 16000 x 16000 is 256,000,000 pixels, the limit is 100,000,000",
         "damaged.jpg": "damaged JPEG (premature end of data segment)",
     }
