@@ -71,12 +71,20 @@ class TrainingConfig:
     learning_rate_schedule: str = setting(
         "constant", "course of the learning rate over a phase", choices=("constant", "cosine")
     )
-    warmup_steps: int = setting(0, "steps of linear increase at the start of a phase", minimum=0, maximum=_MANY)
+    warmup_steps: int = setting(
+        0,
+        "steps of linear increase of the learning rate at the start of a phase, a fifth of its steps at most",
+        minimum=0,
+        maximum=_MANY,
+    )
     weight_decay: float = setting(0.0, "decoupled decay per step, times the learning rate", minimum=0.0)
     label_smoothing: float = setting(0.0, "share spread over all classes", minimum=0.0, maximum=0.9)
     gradient_clip_norm: float | None = setting(None, "largest global norm of the gradient", minimum=0.0)
     ema_decay: float | None = setting(
-        None, "decay of averaged weights, which are then evaluated and kept", minimum=0.0, maximum=0.99999
+        None,
+        "decay of averaged weights, which are then evaluated and kept; lower in the first steps of a phase",
+        minimum=0.0,
+        maximum=0.99999,
     )
     class_weight: str = setting("balanced", "weights of the classes", choices=("balanced", "none"))
     early_stopping_patience: int | None = setting(

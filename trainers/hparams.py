@@ -44,7 +44,7 @@ def write(folder: Path, config: TrainConfig, metrics: Mapping[str, Any]) -> None
                 start_time_secs=ended - metrics["seconds"],
             )
             for name in METRICS:
-                if metrics[name] is not None:  # without a validation split
+                if metrics.get(name) is not None:  # without a validation split; a phase begun by an earlier version
                     tf.summary.scalar(name, metrics[name])
             end = sessions.session_end_pb(api_pb2.STATUS_SUCCESS, end_time_secs=ended)
             tf.summary.experimental.write_raw_pb(end.SerializeToString(), step=metrics["step"])

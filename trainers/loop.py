@@ -137,6 +137,7 @@ class Loop:
         for callback in self.callbacks.callbacks:
             if isinstance(callback, Watcher):
                 callback.on_starting_point({**_logs(row), "is_best": True})
+        self._clock = Clock()  # its time is that of epoch 0
         self._save()
 
     def _epoch(self, epoch: int, batches: Iterator[Any]) -> None:

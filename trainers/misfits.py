@@ -18,7 +18,7 @@ def misfits(phase: phases.Phase, plan: Plan, job: Job) -> Iterator[str]:
     if runtime.profile_steps and runtime.profile_steps[1] > plan.total_steps:
         first, last = runtime.profile_steps
         left = max(0, plan.total_steps - first)
-        yield f"--profile_steps={first},{last} reaches beyond {length}: {_counted(left, 'step')} of them are profiled"
+        yield f"--profile_steps={first},{last} reaches beyond {length}: {_counted(left, 'step')} of it are profiled"
     longest = min(plan.steps_per_epoch, runtime.log_every_steps, runtime.checkpoint_every_steps)
     if plan.steps_per_execution > longest:
         yield (

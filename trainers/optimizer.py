@@ -113,8 +113,8 @@ class Averaging:
         applied = tf.cast(self.optimizer.iterations.value, tf.float32)
         decay = tf.minimum(self.optimizer.ema_momentum, (1 + applied) / (10 + applied))
         for variable, average in self.pairs:
-            share = tf.cast(decay, variable.dtype)
-            average.assign(share * average.value + (1 - share) * variable.value)
+            share = 1 - tf.cast(decay, variable.dtype)
+            average.assign(average.value + share * (variable.value - average.value))  # exact where the two are equal
 
 
 def build(
