@@ -24,13 +24,16 @@ def setting(
     minimum: float | None = None,
     maximum: float | None = None,
     affects: str = ANY_PHASE,
+    is_path: bool = False,
 ) -> Any:
     """Declares a field of a config: its default, help text, rule, and which phase's numbers it decides.
 
-    `affects` is ANY_PHASE, NOTHING or the name of one phase. A restart compares only what affects it.
+    `affects` is ANY_PHASE, NOTHING or the name of one phase. A restart compares only what affects it. What `is_path`
+    names a file or a folder, or may name one, and is recorded so that it means the same from everywhere.
     """
     rule = {"choices": choices, "minimum": minimum, "maximum": maximum}
-    return dataclasses.field(default=default, metadata={"description": description, "affects": affects, **rule})
+    use = {"affects": affects, "is_path": is_path}
+    return dataclasses.field(default=default, metadata={"description": description, **use, **rule})
 
 
 def value_type(field_type: Any) -> tuple[type, bool]:
@@ -103,13 +106,19 @@ class DataConfig:
 
     dataset: str | None = setting(None, "cutlery (embedded), knifey_spoony, or any TFDS name")
     image_dir: str | None = setting(
-        None, "folder of class folders; train/, validation/ and test/, or <class>/test/ inside, are recognised"
+        None,
+        "folder of class folders; train/, validation/ and test/, or <class>/test/ inside, are recognised",
+        is_path=True,
     )
-    labels_csv: str | None = setting(None, "CSV of file,label; files are relative to --image_dir or to the CSV")
+    labels_csv: str | None = setting(
+        None, "CSV of file,label; files are relative to --image_dir or to the CSV", is_path=True
+    )
     data_dir: str | None = setting(
-        None, "where prepared data sets and the disk cache lie (TFDS's own default)", affects=NOTHING
+        None, "where prepared data sets and the disk cache lie (TFDS's own default)", affects=NOTHING, is_path=True
     )
-    manual_dir: str | None = setting(None, "where knifey_spoony's archive or unpacked folder lies", affects=NOTHING)
+    manual_dir: str | None = setting(
+        None, "where knifey_spoony's archive or unpacked folder lies", affects=NOTHING, is_path=True
+    )
     validation_fraction: float = setting(
         0.15, "share of the training images held out to choose the best epoch", minimum=0.0, maximum=0.9
     )
@@ -140,6 +149,13 @@ class DataConfig:
         "auto",
         "where decoded images rest between epochs (auto: the fastest that fits)",
         choices=("auto", "device", "memory", "disk", "none"),
+        affects=NOTHING,
+    )
+    disk_cache_gib: float | None = setting(
+        None,
+        "most GiB that decoded images may take below --data_dir, those of all data sets; what was not used for the "
+        "longest makes room (half of what the disk has room for)",
+        minimum=0.0,
         affects=NOTHING,
     )
     data_service: str | None = setting(

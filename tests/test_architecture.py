@@ -14,7 +14,7 @@ config quiet
 exif headers standard_error verdicts listing folder split affine beta rectangles sampled_layer backgrounds outlines
 jpeg random_affine color erasing mixing materials
 decode resized_crop rendering rendered_builder
-class_weights augment encoded resources planner duplicates grouping on_demand
+class_weights augment encoded resources planner duplicates grouping on_demand row_store
 tfds_source filling bad_images examine survey
 file_source disk_cache loose
 source cache
@@ -26,8 +26,8 @@ config verdict interrupt lock writer event_files clock cluster channel
 rendezvous
 team
 agreement
-workdir divergence strategy precision schedule vgg_nano weights_file fingerprint seen hparams
-backbones together
+workdir divergence strategy precision schedule vgg_nano weights_file fingerprint hparams
+backbones together seen
 preprocessing
 model optimizer starting_point
 phases

@@ -60,4 +60,4 @@ def _shared(config: TrainConfig) -> dict[str, Any]:
     """What has to be the same in all workers, as JSON values."""
     code = {name: version for name, version in fingerprint.of_code().items() if name != "python"}
     chosen = {field.name: value for field, value in settings(config) if field.name not in _LOCAL}
-    return {**chosen, **code}
+    return {**fingerprint.of_settings(chosen), **code}
