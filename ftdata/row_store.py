@@ -69,15 +69,14 @@ def open_rows(
       OSError: no space, no permission.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    keys = digests.view(f"S{_DIGEST}").ravel()
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     while True:
         rows = _open_for_use(path)
         try:
             index = _writing[path].index if path in _writing else _read_index(path, rows, size)
-            found: np.ndarray | None = _find(index, keys)
+            found: np.ndarray | None = _find(index, digests)
             if found is not None and (found < 0).any():
-                index, found = _complete(path, rows, keys, size, make, limit_gib)
+                index, found = _complete(path, rows, digests, size, make, limit_gib)
             if found is not None:
                 with contextlib.suppress(OSError):  # whose store somebody has removed
                     os.utime(_index(path))
@@ -89,28 +88,28 @@ def open_rows(
 def _complete(
     path: Path,
     rows: int,
-    keys: np.ndarray,
+    digests: np.ndarray,
     size: int,
     make: Callable[[np.ndarray, Put], None],
     limit_gib: float | None,
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Makes what is missing; the index then, and the places of the keys, None where the store was removed meanwhile."""
+    """Makes what is missing; the index then and the places of the digests, None where the store is gone."""
     with _held(path) as writing:
         if not _is_still(rows, path):
             return writing.index, None
         if writing.holders == 1:  # what was read before the lock was taken may be less by now
             writing.index = _read_index(path, rows, size)
-        found = _find(writing.index, keys)
+        found = _find(writing.index, digests)
         absent = np.flatnonzero(found < 0)
-        missing = np.sort(absent[np.unique(keys[absent], return_index=True)[1]])
+        missing = np.sort(absent[np.unique(digests[absent, 0], return_index=True)[1]])
         if len(missing):
             make_room(path.parent, len(missing) * size, limit_gib=limit_gib, keep=path)
 
             def make_missing(put: Put) -> None:
                 make(missing, put)
 
-            _add(path, rows, writing, keys[missing], size, make_missing)
-        return writing.index, _find(writing.index, keys)
+            _add(path, rows, writing, digests[missing], size, make_missing)
+        return writing.index, _find(writing.index, digests)
 
 
 def wait_until_kept() -> None:
@@ -194,20 +193,24 @@ def _is_still(rows: int, path: Path) -> bool:
 
 
 def _read_index(path: Path, rows: int, size: int) -> np.ndarray:
+    """The digests of the rows that are kept, uint64 [m, 2]."""
     try:
-        digests = np.fromfile(_index(path), f"S{_DIGEST}")
+        words = np.fromfile(_index(path), np.uint64)
     except FileNotFoundError:
-        digests = np.zeros(0, f"S{_DIGEST}")
-    return digests[: os.fstat(rows).st_size // size]
+        words = np.zeros(0, np.uint64)
+    return words[: len(words) // 2 * 2].reshape(-1, 2)[: os.fstat(rows).st_size // size]
 
 
-def _find(index: np.ndarray, keys: np.ndarray) -> np.ndarray:
-    """The place of each key in the index, -1 where it is not there: int64 [n]."""
+def _find(index: np.ndarray, digests: np.ndarray) -> np.ndarray:
+    """The place of each digest in the index, -1 where it is not there: int64 [n]."""
     if not len(index):
-        return np.full(len(keys), -1)
-    order = np.argsort(index, kind="stable")
-    place = order[np.minimum(np.searchsorted(index, keys, sorter=order), len(order) - 1)]
-    return np.where(index[place] == keys, place, -1)
+        return np.full(len(digests), -1)
+    order = np.argsort(index[:, 0], kind="stable")
+    rising = np.argsort(digests[:, 0], kind="stable")  # looked up in this order, a million take a tenth of the time
+    place = np.zeros(len(digests), np.int64)
+    place[rising] = np.searchsorted(index[order, 0], digests[rising, 0])
+    place = order[np.minimum(place, len(order) - 1)]
+    return np.where((index[place] == digests).all(axis=1), place, -1)
 
 
 def _map(rows: int, count: int, shape: tuple[int, ...], dtype: type) -> np.ndarray:
@@ -229,7 +232,7 @@ def _held(path: Path) -> Iterator[_Writing]:
     if writing is None:
         with contextlib.ExitStack() as stack:
             stack.enter_context(_locked(path))
-            writing = _writing[path] = _Writing(stack.pop_all(), np.zeros(0, f"S{_DIGEST}"))
+            writing = _writing[path] = _Writing(stack.pop_all(), np.zeros((0, 2), np.uint64))
     try:
         yield writing
     finally:

@@ -235,6 +235,7 @@ def without_effect(config: TrainConfig, given: set[str]) -> dict[str, str]:
             data.dataset is None and data.cache not in ("auto", "disk"),
             f"pictures come from files, not from TFDS, and --cache={data.cache} keeps nothing there",
         ),
+        "disk_cache_gib": (data.cache not in ("auto", "disk"), f"--cache={data.cache} keeps nothing on disk"),
         "on_bad_image": (data.dataset is not None, "only image files are examined, not TFDS data sets"),
         **dict.fromkeys(
             ("group_pattern", "split_seed"),

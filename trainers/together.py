@@ -13,7 +13,17 @@ from trainers.config import OTHER_PHASES, TrainConfig, settings
 from trainers.team import Team, joined
 
 # Where things lie may differ from machine to machine; the pictures themselves are compared.
-_LOCAL = ("model_dir", "data_dir", "manual_dir", "image_dir", "labels_csv", "cache", "profile_steps", "tensorboard")
+_LOCAL = (
+    "model_dir",
+    "data_dir",
+    "manual_dir",
+    "image_dir",
+    "labels_csv",
+    "cache",
+    "disk_cache_gib",
+    "profile_steps",
+    "tensorboard",
+)
 
 
 @contextlib.contextmanager

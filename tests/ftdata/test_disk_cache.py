@@ -1,8 +1,6 @@
 """The mapped cache: by picture, whole or absent, right when killed or shared, bounded."""
 
 import dataclasses
-import gc
-import os
 import shutil
 import signal
 import subprocess
@@ -47,9 +45,6 @@ split = load_folder(sys.argv[1], validation_fraction=0.0).train
 config = DataConfig(image_size=64, data_dir=sys.argv[2])
 disk_cache.mapped(split, config, folder=cache.folder(config), fill=fill)
 """
-_HOLD = _FILL.replace('print("ready", flush=True)\nsys.stdin.readline()\ncache', "pictures = cache").replace(
-    'print("done", flush=True)', 'print("held", flush=True)\nsys.stdin.readline()'
-)
 
 
 @pytest.fixture
@@ -236,50 +231,3 @@ def test_several_parts_are_kept_in_the_order_they_were_written(photos, tmp_path)
     for part, pictures in zip(parts, opened, strict=True):
         np.testing.assert_array_equal(_all(pictures, 20), cache.in_memory(part, config))
     assert not row_store._writing
-
-
-_STORE = 60 * 64 * 64 * 3  # bytes of rows
-
-
-def _age(data_dir, days):
-    for index in (data_dir / "decoded").glob("*.index"):
-        os.utime(index, (1e9, 1e9 - days))
-
-
-def test_what_was_not_used_for_the_longest_makes_room(photos, tmp_path, capsys):
-    gib = 2.5 * _STORE / 2**30
-    for resize in ("stretch", "crop", "pad"):
-        _open(photos, tmp_path, resize=resize, disk_cache_gib=gib)  # nobody holds on to the pictures
-        disk_cache.wait_until_kept()
-        gc.collect()
-        if resize == "stretch":
-            _age(tmp_path, 1)
-            (tmp_path / "decoded/0123.uint8").write_bytes(bytes(2**20))  # of an earlier version
-            (tmp_path / "decoded/0123.lock").touch()
-    out = capsys.readouterr().out
-    assert f"freed 1 MiB in {tmp_path / 'decoded'}, of an earlier version" in out
-    assert f"freed 1 MiB in {tmp_path / 'decoded'}, not used since 2001-09-0" in out
-    assert len(_files(tmp_path)) == 4
-    assert disk_cache.key(_split(photos), DataConfig(image_size=64)) + ".rows" not in _files(tmp_path)
-
-
-def test_what_a_living_process_uses_stays(photos, tmp_path):
-    held = _open(photos, tmp_path)
-    _files(tmp_path)
-    with pytest.raises(
-        OSError, match=r"GiB are needed, and disk_cache_gib=0\.001: raise it, or choose another --cache"
-    ):
-        _open(photos, tmp_path, resize="crop", disk_cache_gib=0.001)
-    names = set(_files(tmp_path))
-    assert disk_cache.key(_split(photos), DataConfig(image_size=64)) + ".rows" in names
-    np.testing.assert_array_equal(_all(held), cache.in_memory(_split(photos), DataConfig(image_size=64)))
-    del held
-    gc.collect()
-    _open(photos, tmp_path, resize="crop", disk_cache_gib=0.001)
-    assert len(_files(tmp_path)) == 2
-    process = _filler(photos, tmp_path, script=_HOLD, says="held")  # another process
-    with pytest.raises(OSError, match="GiB are needed"):
-        _open(photos, tmp_path, resize="pad", disk_cache_gib=0.001)
-    process.kill()
-    process.communicate()
-    _open(photos, tmp_path, resize="pad", disk_cache_gib=0.001)

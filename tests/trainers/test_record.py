@@ -10,7 +10,7 @@ from PIL import Image
 
 from ftdata.config import DataConfig
 from ftdata.source import open_source
-from trainers import checkpoint, record
+from trainers import checkpoint, command_line, record
 from trainers.config import ModelConfig, TrainConfig, TrainingConfig
 from trainers.workdir import Workdir
 
@@ -306,3 +306,18 @@ def test_of_a_finished_phase_the_pictures_and_the_network_bind(photos, workdir):
         runtime=dataclasses.replace(config.runtime, mixed_precision="float32", jit_compile="false"),
     )
     begin(workdir, free)
+
+
+def test_less_memory_is_advised_so_that_it_can_be_followed(photos, workdir):
+    config = dataclasses.replace(make_config(photos, batch_size=16), phase="finetune", model_dir=str(workdir.root))
+    said = command_line._out_of_memory(config)
+    assert said == "out of memory at --batch_size=16: try --batch_size=8"  # nothing binds it yet
+    leave_checkpoint(workdir)
+    assert command_line._out_of_memory(config).endswith(
+        "try --batch_size=8, in another --model_dir or with --overwrite, which starts anew"
+    )
+    workdir.phase("transfer").metrics.write_text("{}")
+    assert command_line._out_of_memory(config) == said  # the next phase is free
+    leave_checkpoint(workdir, "finetune")
+    kept = f"; without the folder {workdir.phase('finetune').root} the finished transfer phase is kept"
+    assert command_line._out_of_memory(config).endswith(kept)
