@@ -73,7 +73,8 @@ def open_rows(
     while True:
         rows = _open_for_use(path)
         try:
-            index = _writing[path].index if path in _writing else _read_index(path, rows, size)
+            being_kept = _writing.get(path)
+            index = being_kept.index if being_kept else _read_index(path, rows, size)
             found: np.ndarray | None = _find(index, digests)
             if found is not None and (found < 0).any():
                 index, found = _complete(path, rows, digests, size, make, limit_gib)
@@ -266,7 +267,8 @@ def _add(path: Path, rows: int, writing: _Writing, new: np.ndarray, size: int, m
             _unlink(path)
         raise
     writing.index = np.concatenate([writing.index, new])
-    writing.holders += 1
+    with _guard:
+        writing.holders += 1
     keeper = threading.Thread(target=_keep, args=(path, os.dup(rows), writing, first, new, writing.keeper))
     writing.keeper = keeper
     keeper.start()  # no daemon: Python waits for it at the end
