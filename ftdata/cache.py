@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from ftdata import disk_cache, nvidia, planner, resources
+from ftdata import disk_cache, nvidia, planner, resources, row_store
 from ftdata.config import DataConfig
 from ftdata.decode import Decoding
 from ftdata.encoded import Split
@@ -66,8 +66,10 @@ def open_pictures(split: Split, config: DataConfig, *, tier: str, workers: int =
       OSError, MemoryError: the tier has no room.
     """
     if tier == "disk" and len(split):
-        images = disk_cache.mapped(split, config, folder=folder(config), fill=fill)
-        return held(tf.experimental.dlpack.from_dlpack(np.asarray(images).__dlpack__()), tier=tier)
+        images, rows = disk_cache.mapped(split, config, folder=folder(config), fill=fill)
+        whole = tf.experimental.dlpack.from_dlpack(np.asarray(images).__dlpack__())
+        row_of = tf.constant(rows, tf.int64)
+        return Pictures(tier, at=lambda index: tf.gather(whole, tf.gather(row_of, index)))
     how = Decoding.of(config)
     if tier == "memory" and workers > 1 and split.paths is not None:
         images = _page_aligned((len(split), how.image_size, how.image_size, 3))
@@ -107,7 +109,8 @@ def plan(config: DataConfig, *, train: int, held_out: int, on_gpu: bool) -> plan
     free = {
         "device": nvidia.free_memory() if on_gpu and fits_host else 0,
         "memory": memory,
-        "disk": resources.free_disk(folder(config)),
+        # the stores there are shared, or make room
+        "disk": resources.free_disk(folder(config)) + row_store.size_of(folder(config)),
     }
     return planner.plan(
         config.cache, needed={"device": train * picture, "memory": everything, "disk": everything}, free=free

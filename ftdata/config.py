@@ -24,13 +24,16 @@ def setting(
     minimum: float | None = None,
     maximum: float | None = None,
     affects: str = ANY_PHASE,
+    is_path: bool = False,
 ) -> Any:
     """Declares a field of a config: its default, help text, rule, and which phase's numbers it decides.
 
-    `affects` is ANY_PHASE, NOTHING or the name of one phase. A restart compares only what affects it.
+    `affects` is ANY_PHASE, NOTHING or the name of one phase. A restart compares only what affects it. What `is_path`
+    names a file or a folder, or may name one, and is recorded so that it means the same from everywhere.
     """
     rule = {"choices": choices, "minimum": minimum, "maximum": maximum}
-    return dataclasses.field(default=default, metadata={"description": description, "affects": affects, **rule})
+    use = {"affects": affects, "is_path": is_path}
+    return dataclasses.field(default=default, metadata={"description": description, **use, **rule})
 
 
 def value_type(field_type: Any) -> tuple[type, bool]:
@@ -106,15 +109,19 @@ class DataConfig:
         None,
         "folder of class folders; train/, validation/ (val/, valid/) and test/ above them, in any case, or test/ and "
         "val/ inside each class, are recognised",
+        is_path=True,
     )
     labels_csv: str | None = setting(
         None,
         "CSV of file,label and perhaps split (train, validation, test); files are relative to --image_dir or the CSV",
+        is_path=True,
     )
     data_dir: str | None = setting(
-        None, "where prepared data sets and the disk cache lie (TFDS's own default)", affects=NOTHING
+        None, "where prepared data sets and the disk cache lie (TFDS's own default)", affects=NOTHING, is_path=True
     )
-    manual_dir: str | None = setting(None, "where knifey_spoony's archive or unpacked folder lies", affects=NOTHING)
+    manual_dir: str | None = setting(
+        None, "where knifey_spoony's archive or unpacked folder lies", affects=NOTHING, is_path=True
+    )
     validation_fraction: float = setting(
         0.15, "share of the training images held out to choose the best epoch", minimum=0.0, maximum=0.9
     )
@@ -145,6 +152,13 @@ class DataConfig:
         "auto",
         "where decoded images rest between epochs (auto: the fastest that fits)",
         choices=("auto", "device", "memory", "disk", "none"),
+        affects=NOTHING,
+    )
+    disk_cache_gib: float | None = setting(
+        None,
+        "most GiB that decoded images may take below --data_dir, those of all data sets; what was not used for the "
+        "longest makes room (half of what the disk has room for)",
+        minimum=0.0,
         affects=NOTHING,
     )
     data_service: str | None = setting(

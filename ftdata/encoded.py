@@ -13,8 +13,9 @@ class Split:
 
     `labels` is int32 [n]; `names` are file names relative to the data set (numbers where it has none).
     `positions`, int64 [n], rising, says where they stand in the whole set, of which `open_at(positions)` is a
-    dataset of n scalars, `read` turns one into the bytes of an image file, and `stamp(positions)` identifies them.
-    `digests`, uint64 [n, 2], are of the files' contents or, where pictures are no files, of their names.
+    dataset of n scalars, and `read` turns one into the bytes of an image file.
+    `digests`, uint64 [n, 2], are of the files' contents or, where pictures are no files, of their names; `origin` is
+    where the whole set comes from: in it pictures of one digest are the same.
     `paths`, bytes [n], is None where pictures can only be read in sequence; so is `plain`, bool [n], which files
     are `jpeg.is_plain`.
     """
@@ -24,7 +25,7 @@ class Split:
     positions: np.ndarray
     digests: np.ndarray
     open_at: Callable[[np.ndarray], tf.data.Dataset]
-    stamp: Callable[[np.ndarray], str]
+    origin: str
     read: Callable[[tf.Tensor], tf.Tensor] = tf.identity
     paths: np.ndarray | None = None
     plain: np.ndarray | None = None
@@ -35,10 +36,6 @@ class Split:
     def encoded(self) -> tf.data.Dataset:
         """The image files' bytes: n scalar strings."""
         return self.open_at(self.positions).map(self.read, num_parallel_calls=tf.data.AUTOTUNE)
-
-    def fingerprint(self) -> str:
-        """Changes when a file is added, removed, renamed or rewritten: a digest of names, sizes and times."""
-        return self.stamp(self.positions)
 
     def subset(self, chosen: np.ndarray) -> "Split":
         """The pictures marked in `chosen`, bool [n]."""

@@ -1,7 +1,6 @@
 """Open a data set that is image files: a folder or a CSV. Its bad images are found before anything else."""
 
 import dataclasses
-import hashlib
 import os
 from collections.abc import Collection, Mapping
 
@@ -41,20 +40,14 @@ def open_files(config: DataConfig, *, known: Collection[str] | None = None) -> I
     verdicts = examine.examine(paths, origin=origin, keep_in=config.folder / "examined")
     judged = dict(zip(paths, verdicts, strict=True))
     listing, bad = bad_images.sift(listing, judged, on_bad_image=config.on_bad_image)
-    splits = {name: _split(files, judged) for name, files in listing.splits.items()}
+    place = os.path.realpath(os.path.expanduser(origin))
+    splits = {name: _split(files, judged, place) for name, files in listing.splits.items()}
     notes = (*listing.notes, *bad_images.labelled_twice(listing, judged))
     return ImageFiles(listing.class_names, splits, notes, bad, judged)
 
 
-def _split(files: folder.Files, judged: Mapping[str, Verdict]) -> Split:
+def _split(files: folder.Files, judged: Mapping[str, Verdict], origin: str) -> Split:
     paths = np.array([os.fsencode(path) for path in files.paths], object)
-
-    def stamp(positions: np.ndarray) -> str:
-        digest = hashlib.sha256()
-        for path in paths[positions]:
-            status = os.stat(path)
-            digest.update(b"%s\0%d\0%d\0" % (path, status.st_size, status.st_mtime_ns))
-        return digest.hexdigest()
 
     def open_at(positions: np.ndarray) -> tf.data.Dataset:
         return tf.data.Dataset.from_tensor_slices(tf.constant(paths[positions], tf.string))
@@ -63,5 +56,5 @@ def _split(files: folder.Files, judged: Mapping[str, Verdict]) -> Split:
     contents = b"".join(bytes.fromhex(str(judged[path].digest)) for path in files.paths)
     digests = np.frombuffer(contents, np.uint64).reshape(-1, 2)
     return Split(
-        files.labels, files.names, np.arange(len(paths)), digests, open_at, stamp, tf.io.read_file, paths, plain
+        files.labels, files.names, np.arange(len(paths)), digests, open_at, origin, tf.io.read_file, paths, plain
     )

@@ -144,7 +144,8 @@ def held_out(labels: np.ndarray, places: np.ndarray, *, fraction: float, grouped
 
 def _each_by_itself(labels: np.ndarray, places: np.ndarray, fraction: float) -> np.ndarray:
     chosen = places < fraction
-    for label in np.unique(labels):
+    there, held = (np.bincount(part, minlength=1 + labels.max()) for part in (labels, labels[chosen]))
+    for label in np.flatnonzero((there > 0) & ((held == 0) | (held == there))):
         members = labels == label
         here = np.unique(places[members])
         if here[0] >= fraction and len(here) > 1:

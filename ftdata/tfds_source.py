@@ -73,7 +73,7 @@ def _builder(config: DataConfig, manual: Path | None) -> Any:
     import tensorflow_datasets as tfds
 
     name = str(config.dataset)
-    options: dict[str, Any] = {"data_dir": config.data_dir} if config.data_dir else {}
+    options: dict[str, Any] = {"data_dir": str(config.folder)} if config.data_dir else {}
     try:
         if name not in BUILDERS:
             return tfds.builder(name, try_gcs=False, **options)
@@ -136,12 +136,10 @@ def _from_tfds(builder: Any, split_name: str, image_key: str, label_key: str) ->
         kept = kept.map(lambda _, example: example[image_key])
         return kept.apply(tf.data.experimental.assert_cardinality(len(positions)))
 
-    def stamp(positions: np.ndarray) -> str:
-        files = sorted(builder.data_path.glob(f"*{split_name}*"))
-        status = [(file.name, os.stat(file).st_size, os.stat(file).st_mtime_ns) for file in files]
-        return hashlib.sha256(repr((builder.info.full_name, status)).encode() + positions.tobytes()).hexdigest()
-
+    files = sorted(builder.data_path.glob(f"*{split_name}*"))
+    status = [(file.name, os.stat(file).st_size, os.stat(file).st_mtime_ns) for file in files]
+    origin = f"{builder.info.full_name} {split_name} {status}"
     # of names: a pass over the encoded pictures of a large data set would take longer than an epoch
     whole = (f"{builder.name}/{split_name}/{name}".encode(errors="surrogateescape") for name in names)
     digests = np.frombuffer(b"".join(hashlib.blake2b(name, digest_size=16).digest() for name in whole), np.uint64)
-    return Split(labels, names, np.arange(len(labels)), digests.reshape(-1, 2), open_at, stamp)
+    return Split(labels, names, np.arange(len(labels)), digests.reshape(-1, 2), open_at, origin)

@@ -20,7 +20,7 @@ layout jpeg png webp
 folder
 labels_csv
 decode resized_crop rendering rendered_builder
-class_weights augment encoded resources planner duplicates grouping on_demand
+class_weights augment encoded resources planner duplicates grouping on_demand row_store
 tfds_source filling bad_images examine survey
 file_source disk_cache loose
 source cache
@@ -32,8 +32,8 @@ config verdict interrupt lock writer event_files clock cluster channel
 rendezvous
 team
 agreement
-workdir divergence strategy precision schedule vgg_nano weights_file fingerprint seen hparams
-backbones together
+workdir divergence strategy precision schedule vgg_nano weights_file fingerprint hparams
+backbones together seen
 preprocessing
 model optimizer starting_point
 phases

@@ -10,9 +10,10 @@ from pathlib import Path
 import tensorflow as tf
 
 from ftdata import bad_images
-from trainers import experiment
-from trainers.config import TrainConfig, without_effect
+from trainers import experiment, phases, record
+from trainers.config import TRAINING_PHASES, TrainConfig, without_effect
 from trainers.interrupt import StopRequest
+from trainers.workdir import Workdir
 
 
 def run(
@@ -35,11 +36,7 @@ def run(
         print(f"error: {_in_words(error)}", file=sys.stderr)
         return 1
     except tf.errors.ResourceExhaustedError:
-        half = max(1, config.training.batch_size // 2)
-        print(
-            f"error: out of memory at --batch_size={config.training.batch_size}: try --batch_size={half}",
-            file=sys.stderr,
-        )
+        print(f"error: {_out_of_memory(config)}", file=sys.stderr)
         return 1
     except tf.errors.OpError as error:
         message = bad_images.in_the_input(error)
@@ -48,6 +45,19 @@ def run(
         print(f"error: {message}", file=sys.stderr)
         return 1
     return 0
+
+
+def _out_of_memory(config: TrainConfig) -> str:
+    size = config.training.batch_size
+    told = f"out of memory at --batch_size={size}: try --batch_size={max(1, size // 2)}"
+    if config.phase not in TRAINING_PHASES:
+        return told
+    workdir = Workdir(Path(config.model_dir).expanduser())
+    last = "finetune" if config.phase == "all" else config.phase
+    bound = [phase.name for phase in phases.sequence(last) if workdir.phase(phase.name).is_begun]
+    if bound and not workdir.phase(bound[-1]).metrics.is_file():
+        told += f", {record.way_to_change(bound[-1], workdir)}"
+    return told
 
 
 def _in_words(error: Exception) -> str:

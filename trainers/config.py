@@ -13,6 +13,7 @@ OTHER_PHASES = ("check", *USING_PHASES)
 
 # Upper bounds that only a slip exceeds.
 _EPOCHS, _MANY = 100_000, 1_000_000_000
+_OF_TRAINING = {"dropout", "train_batch_norm"}  # of the network, but nothing that is trained depends on their presence
 _LARGEST_ARGUMENT = 1000  # of a number in backbone_args: widths and depths of networks
 
 
@@ -20,11 +21,11 @@ _LARGEST_ARGUMENT = 1000  # of a number in backbone_args: widths and depths of n
 class ModelConfig:
     """The network: a backbone, where its weights come from, and the head put on it."""
 
-    backbone: str = setting("EfficientNetV2B0", "any Keras Applications name, vgg_nano, or a .keras file")
+    backbone: str = setting("EfficientNetV2B0", "any Keras Applications name, vgg_nano, or a .keras file", is_path=True)
     backbone_args: dict[str, Any] | None = setting(
         None, 'JSON object of further arguments of the backbone, such as {"alpha": 0.35}'
     )
-    weights: str = setting("imagenet", "imagenet, none, objects (vgg_nano's own), or a weights file")
+    weights: str = setting("imagenet", "imagenet, none, objects (vgg_nano's own), or a weights file", is_path=True)
     preprocessing: str = setting(
         "backbone",
         "backbone: what its weights expect; rescale: pixels / 255",
@@ -36,7 +37,7 @@ class ModelConfig:
     train_batch_norm: bool | None = setting(
         None, "whether batch normalization of the base trains (only where it starts from random weights)"
     )
-    init_from: str | None = setting(None, "a trained model of this project (.keras) to go on from")
+    init_from: str | None = setting(None, "a trained model of this project (.keras) to go on from", is_path=True)
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -157,7 +158,9 @@ class TrainConfig:
 
     phase: str = setting("finetune", "what to do", choices=TRAINING_PHASES + OTHER_PHASES, affects=NOTHING)
     preset: str | None = setting(None, "settings to start from", affects=NOTHING)
-    model_dir: str = setting("runs/latest", "where everything is written and found again", affects=NOTHING)
+    model_dir: str = setting(
+        "runs/latest", "where everything is written and found again", affects=NOTHING, is_path=True
+    )
     seed: int = setting(0, "of everything random", minimum=0, maximum=2**31 - 1)
     overwrite: bool = setting(False, "start anew in a model_dir that holds another run", affects=NOTHING)
     data: DataConfig = dataclasses.field(default_factory=DataConfig)
@@ -208,6 +211,25 @@ def as_dict(config: TrainConfig) -> dict[str, Any]:
     return {field.name: list(value) if isinstance(value, tuple) else value for field, value in settings(config)}
 
 
+def as_recorded(config: TrainConfig) -> dict[str, Any]:
+    """As `as_dict`, with whole paths instead of such as hold in one working directory or for one user only."""
+    values = as_dict(config)
+    for field, value in settings(config):
+        if field.metadata["is_path"] and value:
+            path = os.path.abspath(os.path.expanduser(value))
+            is_name = field.name in ("backbone", "weights", "model") and not os.path.isfile(path)
+            values[field.name] = value if is_name else path
+    return values
+
+
+def passed_on(config: TrainConfig) -> set[str]:
+    """The names of the settings that a phase goes on with when another has finished: the images and the network.
+
+    How they are trained is free to change in between.
+    """
+    return {field.name for part in (config.data, config.model) for field in dataclasses.fields(part)} - _OF_TRAINING
+
+
 def deciding(config: TrainConfig, phase: str) -> dict[str, Any]:
     """The settings that decide the numbers of `phase`."""
     values = as_dict(config)
@@ -236,6 +258,7 @@ def without_effect(config: TrainConfig, given: set[str]) -> dict[str, str]:
             data.dataset is None and data.cache not in ("auto", "disk"),
             f"pictures come from files, not from TFDS, and --cache={data.cache} keeps nothing there",
         ),
+        "disk_cache_gib": (data.cache not in ("auto", "disk"), f"--cache={data.cache} keeps nothing on disk"),
         "on_bad_image": (data.dataset is not None, "only image files are examined, not TFDS data sets"),
         **dict.fromkeys(
             ("group_pattern", "split_seed"),

@@ -49,4 +49,4 @@ def advice(phase: str, config: TrainConfig) -> str:
     changes.append(f"a lower --gradient_clip_norm (it was {norm:g})" if norm else "--gradient_clip_norm=1")
     if config.runtime.mixed_precision != "float32":
         changes.append(f"--mixed_precision=float32 (it was {config.runtime.mixed_precision})")
-    return f"try {', '.join(changes[:-1])} or {changes[-1]}, in another --model_dir or with --overwrite"
+    return f"try {', '.join(changes[:-1])} or {changes[-1]}"

@@ -4,7 +4,7 @@ import hashlib
 import importlib.metadata
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from ftdata.encoded import Split
 from ftdata.source import Source
 
 _SPLITS = {"train": "training", "validation": "validation", "test": "test"}
+_PLACES, _FILES = ("image_dir", "labels_csv"), ("backbone", "weights", "init_from")
 _ROOT = Path(__file__).parent.parent
 _PROJECT = "fast-fine-tuning"
 
@@ -31,6 +32,20 @@ def of_data(source: Source) -> dict[str, Any]:
         "class_names": list(source.class_names),
         **{name: _of_split(getattr(source, name)) for name in _SPLITS},
     }
+
+
+def of_settings(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings by name as they are compared: files that training starts from by content, wherever they lie.
+
+    Where the pictures lie is left out, since they are compared themselves (see `of_data`).
+    """
+    compared = {name: value for name, value in values.items() if name not in _PLACES}
+    for name in _FILES:
+        path = Path(compared.get(name) or "").expanduser()
+        if path.is_file():
+            with path.open("rb") as stream:
+                compared[name] = f"a file of SHA-256 {hashlib.file_digest(stream, 'sha256').hexdigest()[:16]}"
+    return compared
 
 
 def of_code() -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ftdata.source import Source
 from trainers import backbones, fingerprint, phases, precision, seen
-from trainers.config import TrainConfig, as_dict, deciding
+from trainers.config import TrainConfig, as_recorded, deciding, passed_on
 from trainers.step import COMPILE_AUGMENTATION, COMPILE_NOTHING, COMPILE_STEP
 from trainers.team import ALONE, Team
 from trainers.workdir import Workdir, read_json, write_json
@@ -61,20 +61,23 @@ def compare(workdir: Workdir, config: TrainConfig, source: Source) -> dict[str, 
     """What decides the numbers of each phase to run, once it is sure that the folder holds nothing else.
 
     The settings of a phase bind once it has left something that was computed: before that, new ones replace
-    them. Other versions than those it was begun with are said in a note.
+    them. Of a finished phase that another goes on from, only the pictures and the network bind. Other versions than
+    those it was begun with are said in a note.
 
     Raises:
       ValueError: something was computed with other settings or data; each difference is named.
     """
     data = fingerprint.of_data(source)
-    now = {phase.name: {**deciding(config, phase.name), "data": data} for phase in phases.sequence(config.phase)}
+    names = [phase.name for phase in phases.sequence(config.phase)]
+    now = {name: {**fingerprint.of_settings(deciding(config, name)), "data": data} for name in names}
     if config.overwrite:
         return now
     recorded = _recorded(workdir)
     computed = [name for name in now if name in recorded["phases"] and workdir.phase(name).is_begun]
     for name in computed:
-        ignored = f"{name}_" if name != config.phase and workdir.phase(name).metrics.is_file() else None
-        _compare(recorded["phases"][name], now[name], workdir=workdir, ignored_prefix=ignored)
+        is_past = name != config.phase and workdir.phase(name).metrics.is_file()
+        binding = [key for key in now[name] if key != "data" and (not is_past or key in passed_on(config))]
+        _compare(recorded["phases"][name], now[name], binding, workdir=workdir, phase=name)
     changed = fingerprint.code_differences(recorded.get("versions", {}), fingerprint.of_code())
     if computed and changed and not all(workdir.phase(name).metrics.is_file() for name in now):
         print("note: this run was begun with other versions, so its result may differ from that of one left alone:")
@@ -103,7 +106,7 @@ def start(
         _clear(workdir)
     begun = {name: values for name, values in _recorded(workdir)["phases"].items() if workdir.phase(name).is_begun}
     values = {
-        "settings": as_dict(config),
+        "settings": as_recorded(config),
         "phases": {**decided_by, **begun},
         "versions": fingerprint.of_code(),
         "command_line": list(command_line),
@@ -117,16 +120,25 @@ def _recorded(workdir: Workdir) -> dict[str, Any]:
     return read_json(workdir.config) or {"phases": {}}
 
 
-def _compare(before: dict[str, Any], now: dict[str, Any], *, workdir: Workdir, ignored_prefix: str | None) -> None:
-    names = [name for name in now if name != "data" and not (ignored_prefix and name.startswith(ignored_prefix))]
+def _compare(
+    before: dict[str, Any], now: dict[str, Any], names: Sequence[str], *, workdir: Workdir, phase: str
+) -> None:
     lines = [f"{name}: was {before.get(name)!r}, is {now[name]!r}" for name in names if before.get(name) != now[name]]
     lines += fingerprint.data_differences(before["data"], now["data"])
     if lines:
         raise ValueError(
             f"model_dir {workdir.root} holds a run with other settings or data:\n"
             + "".join(f"  {line}\n" for line in lines)
-            + "Choose another --model_dir, restore them, or start anew with --overwrite"
+            + f"Restore them, or change them {way_to_change(phase, workdir)}"
         )
+
+
+def way_to_change(phase: str, workdir: Workdir) -> str:
+    """Where settings that a begun phase is bound to can be others."""
+    earlier = phases.PHASES[phase].starts_from
+    keeping = earlier and workdir.phase(earlier).metrics.is_file()
+    kept = f"; without the folder {workdir.phase(phase).root} the finished {earlier} phase is kept" if keeping else ""
+    return f"in another --model_dir or with --overwrite, which starts anew{kept}"
 
 
 def _clear(workdir: Workdir) -> None:

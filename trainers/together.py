@@ -13,7 +13,17 @@ from trainers.config import OTHER_PHASES, TrainConfig, settings
 from trainers.team import Team, joined
 
 # Where things lie may differ from machine to machine; the pictures themselves are compared.
-_LOCAL = ("model_dir", "data_dir", "manual_dir", "image_dir", "labels_csv", "cache", "profile_steps", "tensorboard")
+_LOCAL = (
+    "model_dir",
+    "data_dir",
+    "manual_dir",
+    "image_dir",
+    "labels_csv",
+    "cache",
+    "disk_cache_gib",
+    "profile_steps",
+    "tensorboard",
+)
 
 
 @contextlib.contextmanager
@@ -60,4 +70,4 @@ def _shared(config: TrainConfig) -> dict[str, Any]:
     """What has to be the same in all workers, as JSON values."""
     code = {name: version for name, version in fingerprint.of_code().items() if name != "python"}
     chosen = {field.name: value for field, value in settings(config) if field.name not in _LOCAL}
-    return {**chosen, **code}
+    return {**fingerprint.of_settings(chosen), **code}

@@ -10,7 +10,20 @@ import tensorflow as tf
 from ftdata import data_service, pipeline
 from ftdata.augment import Augmentation
 from trainers import callbacks as own_callbacks
-from trainers import divergence, figures, keeper, loop, misfits, model, optimizer, phases, results, schedule, strategy
+from trainers import (
+    divergence,
+    figures,
+    keeper,
+    loop,
+    misfits,
+    model,
+    optimizer,
+    phases,
+    record,
+    results,
+    schedule,
+    strategy,
+)
 from trainers.evaluate import Evaluation, Summary
 from trainers.evaluation_step import EvaluationStep
 from trainers.job import Job, evaluate_split
@@ -67,9 +80,7 @@ def run_phase(
         _make_loop(phase, plan, job, network, score, augmentation, **parts).run()
     except divergence.Diverged as error:
         step = f"the checkpoint of step {keeps.step} is kept" if keeps.step else "no checkpoint was written yet"
-        advice = divergence.advice(phase.name, job.config)
-        if phase.starts_from:
-            advice += f"; without the folder {files.root} the finished {phase.starts_from} phase is kept"
+        advice = f"{divergence.advice(phase.name, job.config)}, {record.way_to_change(phase.name, job.workdir)}"
         raise divergence.Diverged(f"{phase.name} diverged: {error}. {step}; {advice}") from error
     return results.finish(phase, job, network, score, progress, board)
 

@@ -31,6 +31,7 @@ class UseConfig:
         None,
         "predict: a .keras file, or imagenet for the 1000 classes of --backbone (the model of --model_dir)",
         affects=NOTHING,
+        is_path=True,
     )
     json: bool = setting(False, "predict: print a line of JSON for each picture", affects=NOTHING)
     test_time_augmentation: str = setting(

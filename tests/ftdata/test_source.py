@@ -239,3 +239,20 @@ def test_tfds_set_without_labels_is_refused(tmp_path):
     )
     with pytest.raises(ValueError, match="^dataset unlabelled must have an Image and a ClassLabel.*got text: Text$"):
         open_source(DataConfig(dataset="unlabelled", data_dir=str(tmp_path)))
+
+
+def test_renaming_moving_and_adding_change_no_side(photo_folder, tmp_path):
+    moved = tmp_path / "moved"
+    for path in (photo_folder / "train").rglob("*.jpg"):
+        place = moved / path.parent.name / f"a{path.name[::-1]}.jpg"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(path.read_bytes())
+    for number in range(20):  # half as many more of one class
+        (moved / "red" / f"{number}.png").write_bytes(picture(number))
+    before, after = (
+        open_source(DataConfig(image_dir=str(folder), validation_fraction=0.2))
+        for folder in (photo_folder / "train", moved)
+    )
+    for name in ("train", "validation", "test"):
+        known, all_now = (set(contents(getattr(source, name))) for source in (before, after))
+        assert known <= all_now

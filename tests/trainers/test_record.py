@@ -10,7 +10,7 @@ from PIL import Image
 
 from ftdata.config import DataConfig
 from ftdata.source import open_source
-from trainers import checkpoint, record
+from trainers import checkpoint, command_line, record
 from trainers.config import ModelConfig, TrainConfig, TrainingConfig
 from trainers.workdir import Workdir
 
@@ -121,8 +121,8 @@ def rename_class(photos):
             add_class,
             [
                 "classes: added scarlet",
-                "training images: were 48, are 64",
-                "validation images: were 12, are 16",
+                "training images: were 48, are 65",
+                "validation images: were 12, are 15",
                 "test images: were 15, are 20",
             ],
         ),
@@ -194,3 +194,130 @@ def test_a_record_of_an_older_program_is_no_stack_trace(photos, workdir):
     workdir.config.write_text(json.dumps(values))
     with pytest.raises(ValueError, match="data: recorded by another version of this program"):
         begin(workdir, make_config(photos))
+
+
+def spellings(photos, monkeypatch):
+    """Ways to name the folder `photos`, with where they hold."""
+    (photos.parent / "link").symlink_to(photos)
+    (photos.parent / "elsewhere").mkdir()
+    monkeypatch.setenv("HOME", str(photos.parent))
+    return [
+        (photos.parent, "photos"),
+        (photos.parent, "photos/"),
+        (photos.parent, "./photos//"),
+        (photos.parent, str(photos)),
+        (photos.parent, "link"),
+        (photos.parent, "~/photos"),
+        (photos.parent / "elsewhere", "../photos"),
+    ]
+
+
+def test_the_same_pictures_by_any_name_are_the_same_data(photos, workdir, monkeypatch):
+    (first, typed), *others = spellings(photos, monkeypatch)
+    monkeypatch.chdir(first)
+    begin(workdir, make_config(typed))
+    leave_checkpoint(workdir)
+    for where, typed in others:
+        monkeypatch.chdir(where)
+        begin(workdir, make_config(typed))
+        assert json.loads(workdir.config.read_text())["settings"]["image_dir"] in (str(photos), str(first / "link"))
+    moved = photos.rename(photos.parent / "moved")
+    begin(workdir, make_config(moved))
+    (moved / "train/red/red-00-0000.jpg").unlink()
+    with pytest.raises(ValueError, match="training images: were 48, are 47"):
+        begin(workdir, make_config(moved))
+
+
+@pytest.mark.parametrize("name", ["weights", "backbone", "init_from"])
+def test_a_file_to_start_from_is_known_by_its_content(photos, workdir, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    endings = {"weights": ".weights.h5", "backbone": ".keras", "init_from": ".keras"}
+    file = tmp_path / f"a{endings[name]}"
+    file.write_bytes(b"some weights")
+
+    def with_file(path):
+        config = make_config(photos)
+        return dataclasses.replace(config, model=dataclasses.replace(config.model, **{name: str(path)}))
+
+    begin(workdir, with_file(file.name))
+    leave_checkpoint(workdir)
+    assert json.loads(workdir.config.read_text())["settings"][name] == str(file)
+    moved = file.rename(tmp_path / f"b{endings[name]}")
+    begin(workdir, with_file(moved))
+    moved.write_bytes(b"other weights")
+    with pytest.raises(ValueError, match=f"{name}: was 'a file of SHA-256 .*, is 'a file of SHA-256 "):
+        begin(workdir, with_file(moved))
+
+
+def test_paths_are_recorded_whole_and_names_as_they_are(photos, workdir, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    config = make_config("photos")
+    begin(workdir, dataclasses.replace(config, data=dataclasses.replace(config.data, data_dir="~/kept")))
+    settings = json.loads(workdir.config.read_text())["settings"]
+    assert [settings[name] for name in ("image_dir", "data_dir")] == [str(photos), str(tmp_path / "kept")]
+    assert [settings[name] for name in ("backbone", "weights", "manual_dir")] == ["vgg_nano", "objects", None]
+
+
+FREE = {
+    "batch_size": 8,
+    "gradient_accumulation_steps": 2,
+    "gradient_clip_norm": 1.0,
+    "optimizer": "sgd",
+    "learning_rate_schedule": "cosine",
+    "ema_decay": 0.9,
+    "class_weight": "none",
+}
+
+
+@pytest.mark.parametrize(("name", "value"), FREE.items())
+def test_a_finished_phase_leaves_the_next_one_free(photos, workdir, name, value):
+    config = dataclasses.replace(make_config(photos, batch_size=16), phase="finetune")
+    begin(workdir, config)
+    leave_checkpoint(workdir)
+    other = dataclasses.replace(config, training=dataclasses.replace(config.training, **{name: value}))
+    with pytest.raises(ValueError, match=f"{name}: was "):  # it has begun
+        begin(workdir, other)
+    workdir.phase("transfer").metrics.write_text("{}")
+    begin(workdir, other)
+    recorded = json.loads(workdir.config.read_text())["phases"]
+    assert (recorded["transfer"][name], recorded["finetune"][name]) == (getattr(config.training, name), value)
+    leave_checkpoint(workdir, "finetune")
+    kept = f"without the folder {workdir.phase('finetune').root} the finished transfer phase is kept"
+    with pytest.raises(ValueError, match=f"{name}: was .*(?s:.*){kept}"):
+        begin(workdir, config)
+    shutil.rmtree(workdir.phase("finetune").root)  # as it says
+    begin(workdir, config)
+
+
+def test_of_a_finished_phase_the_pictures_and_the_network_bind(photos, workdir):
+    config = dataclasses.replace(make_config(photos), phase="finetune")
+    begin(workdir, config)
+    leave_checkpoint(workdir)
+    workdir.phase("transfer").metrics.write_text("{}")
+    for part, name, value in (("data", "split_seed", 1), ("data", "image_size", 40), ("model", "dense_units", 8)):
+        other = dataclasses.replace(config, **{part: dataclasses.replace(getattr(config, part), **{name: value})})
+        with pytest.raises(ValueError, match=f"{name}: was "):
+            begin(workdir, other)
+    free = dataclasses.replace(
+        config,
+        seed=3,
+        augment=dataclasses.replace(config.augment, rotation_range=9.0),
+        runtime=dataclasses.replace(config.runtime, mixed_precision="float32", jit_compile="false"),
+    )
+    begin(workdir, free)
+
+
+def test_less_memory_is_advised_so_that_it_can_be_followed(photos, workdir):
+    config = dataclasses.replace(make_config(photos, batch_size=16), phase="finetune", model_dir=str(workdir.root))
+    said = command_line._out_of_memory(config)
+    assert said == "out of memory at --batch_size=16: try --batch_size=8"  # nothing binds it yet
+    leave_checkpoint(workdir)
+    assert command_line._out_of_memory(config).endswith(
+        "try --batch_size=8, in another --model_dir or with --overwrite, which starts anew"
+    )
+    workdir.phase("transfer").metrics.write_text("{}")
+    assert command_line._out_of_memory(config) == said  # the next phase is free
+    leave_checkpoint(workdir, "finetune")
+    kept = f"; without the folder {workdir.phase('finetune').root} the finished transfer phase is kept"
+    assert command_line._out_of_memory(config).endswith(kept)
