@@ -1,5 +1,6 @@
 """--phase=export: the trained model in files for others, each read back and compared."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from trainers.parity import Samples
 from trainers.trained import Trained
 from trainers.workdir import Workdir, write_atomically, write_json
 
+_PATTERN = re.compile(r"\[[^/]*\]|[\\*?]")  # TensorFlow looks for the variables of a SavedModel by a pattern
 _COMPARED, _REPRESENTATIVE = 256, 100  # test pictures; training pictures from which int8 takes its ranges
 
 
@@ -63,6 +65,9 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
         "exports": rows,
     }
     write_json(folder / "parity.json", result)
+    if "saved_model" in config.use.export_formats and (found := _PATTERN.search(str(folder.resolve()))):
+        saved, sign = folder / "saved_model", found[0]
+        print(f"note: TensorFlow takes {sign} in a path for a pattern: copy {saved} to another folder to load it")
     parity.refuse(rows, report=folder / "parity.json")
     print(f"everything is in {folder}", flush=True)
     return result
