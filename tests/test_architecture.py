@@ -14,7 +14,7 @@ config quiet
 exif headers standard_error verdicts listing folder split affine beta rectangles sampled_layer backgrounds outlines
 jpeg random_affine color erasing mixing materials
 decode resized_crop rendering rendered_builder
-class_weights augment encoded resources planner duplicates grouping on_demand
+class_weights augment encoded resources nvidia planner duplicates grouping on_demand
 tfds_source filling bad_images examine survey
 file_source disk_cache loose
 source cache
@@ -22,7 +22,7 @@ pipeline tiers data_service
 """
 _TRAINERS = """
 use_config
-config verdict interrupt lock writer event_files clock cluster channel
+config verdict excerpt interrupt streams lock writer event_files clock cluster channel
 rendezvous
 team
 agreement
@@ -76,7 +76,7 @@ def _name(path: Path) -> str:
 def _imports(path: Path) -> set[str]:
     """Modules imported anywhere in the file; `from a import b` counts as a.b where that is a module."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):

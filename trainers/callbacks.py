@@ -14,8 +14,6 @@ from tqdm import tqdm
 from trainers import evaluate, event_files, figures
 from trainers.evaluate import Evaluation
 
-_MOST_CLASSES = 100  # a drawing of more takes seconds
-
 
 class ProgressLines(keras.callbacks.Callback):
     """A bar while an epoch runs (on a terminal only) and a line when it ends."""
@@ -159,8 +157,8 @@ class TensorBoardWriter(keras.callbacks.Callback):
         self.flushed_sizes()
 
     def confusion_matrix(self, scores: Evaluation, class_names: Sequence[str], *, step: int) -> None:
-        """Draws how the classes of the validation split are confused at this step; nothing of more than 100 classes."""
-        if len(class_names) <= _MOST_CLASSES and not self.failed:
+        """Draws how the classes of the validation split are confused at this step."""
+        if not self.failed:
             counts = evaluate.confusion_matrix(scores)
             drawn = figures.confusion_matrix(counts, class_names, title=f"validation split at step {step}")
             self.image("confusion_matrix", figures.as_image(drawn), step=step)

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from trainers import excerpt
 from trainers.workdir import write_atomically
 
 # Blue for training, orange for validation in every chart: distinct for colour-blind readers too.
@@ -42,17 +43,17 @@ def image_grid(images: np.ndarray, captions: Sequence[str], *, title: str) -> Fi
     """A grid, as square as can be, of uint8 or 0..255 float images [n, height, width, 3]."""
     if not len(images):
         figure = Figure(figsize=(4, 1.5))
-        figure.text(0.5, 0.5, title, ha="center", va="center")
+        figure.text(0.5, 0.5, excerpt.literal(title), ha="center", va="center")
         return figure
     columns = int(np.ceil(np.sqrt(len(images))))
     rows = -(-len(images) // columns)
     figure = Figure(figsize=(2.2 * columns, 2.5 * rows + 0.4), layout="constrained")
-    figure.suptitle(title)
+    figure.suptitle(excerpt.literal(title))
     for axes in np.ravel(figure.subplots(rows, columns, squeeze=False)):
         axes.axis("off")
     for axes, image, caption in zip(figure.axes, images, captions, strict=False):
         axes.imshow(np.clip(image, 0, 255).astype(np.uint8))
-        axes.set_title(caption, fontsize=9)
+        axes.set_title(excerpt.literal(caption), fontsize=9)
     return figure
 
 
@@ -98,22 +99,30 @@ def mistake_captions(
 
 
 def confusion_matrix(counts: np.ndarray, class_names: Sequence[str], *, title: str) -> Figure:
-    """The matrix: in each cell the count and, as its colour too, the share of the true class."""
-    size = min(16.0, 2.5 + 0.9 * len(class_names))
+    """The matrix: in each cell the count and, as its colour too, the share of the true class.
+
+    Of more than 30 classes those that are in most of the mistakes.
+    """
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    if len(class_names) > excerpt.MOST_CLASSES:
+        shown = excerpt.most_confused(counts)
+        title = f"{title}: the {len(shown)} most confused of {len(class_names):,} classes"
+        counts, share = counts[np.ix_(shown, shown)], share[np.ix_(shown, shown)]
+        class_names = [class_names[k] for k in shown]
+    names = [excerpt.label(name) for name in class_names]
+    size = min(16.0, 2.5 + 0.9 * len(names))
     figure = Figure(figsize=(size + 0.8, size), layout="constrained")
     axes = figure.subplots()
-    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     picture = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     figure.colorbar(picture, ax=axes, label="share of the true class", shrink=0.8)
-    axes.set_xticks(range(len(class_names)), class_names, rotation=45 if len(class_names) > 6 else 0, ha="center")
-    axes.set_yticks(range(len(class_names)), class_names)
-    axes.set(xlabel="predicted", ylabel="true", title=title)
-    if len(class_names) <= 30:
-        for row, column in np.ndindex(*counts.shape):
-            color = "white" if share[row, column] > 0.6 else "black"
-            cell = f"{counts[row, column]}\n{share[row, column]:.0%}"
-            size = 10 if len(class_names) <= 12 else 6
-            axes.text(column, row, cell, ha="center", va="center", color=color, fontsize=size)
+    axes.set_xticks(range(len(names)), names, rotation=45 if len(names) > 6 else 0, ha="center")
+    axes.set_yticks(range(len(names)), names)
+    axes.set(xlabel="predicted", ylabel="true", title=excerpt.literal(title))
+    is_small = len(names) <= 12
+    for row, column in np.argwhere((counts > 0) | is_small):  # in a large one a nought is only in the way
+        color = "white" if share[row, column] > 0.6 else "black"
+        cell = f"{counts[row, column]}\n{share[row, column]:.0%}"
+        axes.text(column, row, cell, ha="center", va="center", color=color, fontsize=10 if is_small else 6)
     return figure
 
 

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from ftdata.encoded import Split
 from ftdata.source import Source
+from trainers import excerpt
 
 _SPLITS = {"train": "training", "validation": "validation", "test": "test"}
 _ROOT = Path(__file__).parent.parent
@@ -85,9 +86,9 @@ def _of_split(split: Split) -> dict[str, Any]:
 
 def _class_differences(before: Sequence[str], now: Sequence[str]) -> list[str]:
     added, removed = ([name for name in a if name not in b] for a, b in ((now, before), (before, now)))
-    parts = [f"{what} {', '.join(names)}" for what, names in (("added", added), ("removed", removed)) if names]
+    parts = [f"{what} {excerpt.in_a_line(names)}" for what, names in (("added", added), ("removed", removed)) if names]
     if not parts and list(before) != list(now):
-        parts = [f"were in the order {', '.join(before)}, are in the order {', '.join(now)}"]
+        parts = [f"were in the order {excerpt.in_a_line(before)}, are in the order {excerpt.in_a_line(now)}"]
     return [f"classes: {'; '.join(parts)}"] if parts else []
 
 

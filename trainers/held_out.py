@@ -13,7 +13,7 @@ from ftdata.cache import Pictures
 from ftdata.config import DataConfig
 from ftdata.encoded import Split
 from ftdata.source import Source, open_source
-from trainers import fingerprint
+from trainers import excerpt, fingerprint
 from trainers.calibration import fit_temperature
 from trainers.checkpoint import weights_sha256
 from trainers.config import TrainConfig
@@ -48,8 +48,8 @@ def open_own(config: TrainConfig, trained: Trained) -> Source:
     source = open_source(dataclasses.replace(trained.data, **places), seed=int(trained.settings.get("seed", 0)))
     if source.class_names != trained.class_names:
         raise ValueError(
-            f"{source.name} has the classes {', '.join(source.class_names)} now, and the model was trained on "
-            f"{', '.join(trained.class_names)}"
+            f"{source.name} has the classes {excerpt.in_a_line(source.class_names)} now, and the model was trained on "
+            f"{excerpt.in_a_line(trained.class_names)}"
         )
     recorded = (read_json(trained.path.parent.with_name("config.json")) or {}).get("phases", {})
     before = recorded.get(trained.phase, {}).get("data")
@@ -70,8 +70,8 @@ def open_other(config: TrainConfig, trained: Trained) -> Source:
     unknown = [name for name in source.class_names if name not in trained.class_names]
     if unknown:
         raise ValueError(
-            f"{source.name} has classes that the model does not know: {', '.join(unknown)}; it knows "
-            f"{', '.join(trained.class_names)}"
+            f"{source.name} has classes that the model does not know: {excerpt.in_a_line(unknown)}; it knows "
+            f"{excerpt.in_a_line(trained.class_names)}"
         )
     everything = source.test if len(source.test) else source.train
     place = np.array([trained.class_names.index(name) for name in source.class_names], np.int32)
