@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from ftdata import loose
 from ftdata.config import DataConfig
-from trainers import backbones, figures, original, strategy, trained
+from trainers import backbones, figures, original, strategy, streams, trained
 from trainers.config import TrainConfig
 from trainers.interrupt import StopRequest
 from trainers.workdir import Workdir
@@ -57,7 +57,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
         rows.append(row)
         shown += [image] if len(shown) < _SHOWN else []
         if config.use.json:
-            tqdm.write(json.dumps(row, ensure_ascii=False), file=sys.stdout)
+            tqdm.write(json.dumps(row, ensure_ascii=not streams.is_unicode(sys.stdout)), file=sys.stdout)
     predicted = {row["file"] for row in rows}
     left_out = {path: loose.why_not(path, predictor.data) for path in paths if path not in predicted}
     for path, why in left_out.items():

@@ -35,7 +35,7 @@ def write_history(path: Path, history: list[dict[str, Any]]) -> None:
     """Writes a row for each epoch as CSV, atomically."""
 
     def write(temporary: Path) -> None:
-        with temporary.open("w", newline="") as stream:
+        with temporary.open("w", encoding="utf-8", newline="") as stream:
             table = csv.DictWriter(stream, fieldnames=list(history[0]))
             table.writeheader()
             table.writerows(history)
@@ -45,6 +45,6 @@ def write_history(path: Path, history: list[dict[str, Any]]) -> None:
 
 def read_history(path: Path) -> list[dict[str, Any]]:
     """The rows that `write_history` wrote, as numbers; empty cells are None."""
-    with path.open(newline="") as stream:
+    with path.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     return [{name: float(value) if value else None for name, value in row.items()} for row in rows]
