@@ -22,7 +22,7 @@ pipeline tiers data_service
 """
 _TRAINERS = """
 use_config
-config verdict excerpt interrupt streams lock writer event_files clock cluster channel
+config verdict excerpt interrupt streams lock writer event_files clock cluster channel sentinel_script sentinel
 rendezvous
 team
 agreement

@@ -34,7 +34,8 @@ def start(config: TrainConfig) -> Iterator[tuple[Team, tf.distribute.Strategy]]:
         if not team.is_chief:
             nowhere = stack.enter_context(open(os.devnull, "w", encoding="utf-8", errors="replace"))
             stack.enter_context(contextlib.redirect_stdout(nowhere))
-        devices = strategy.create(name, found)
+        with team.joining():
+            devices = strategy.create(name, found)
         interrupt.listen_again()
         yield team, devices
 
