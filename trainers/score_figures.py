@@ -71,8 +71,9 @@ def precision_recall(
     shown = lowest(average, _MOST_CURVES)
     for k in shown:
         is_k = evaluation.labels == k
+        name = excerpt.label(class_names[k])  # not first in the label: a legend leaves out what begins with _
         precision, recall, _ = metrics.precision_recall_curve(is_k, evaluation.probabilities[:, k])
-        axes.step(recall, precision, where="post", label=f"{excerpt.label(class_names[k])} (AP {average[k]:.3f})")
+        axes.step(recall, precision, where="post", label=f"AP {average[k]:.3f}  {name}")
     if len(shown) < len(known):
         title = f"{title}: the {_MOST_CURVES} lowest of {len(known)} classes"
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.01), ylim=(0, 1.02), title=excerpt.literal(title))
