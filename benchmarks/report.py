@@ -36,9 +36,9 @@ def main(argv: list[str]) -> None:
     output.mkdir(parents=True, exist_ok=True)
     write_atomically(output / f"{stem}.png", lambda path: chart.draw(results, path))
     text = page(results, picture=f"{stem}.png")
-    write_atomically(output / f"{stem}.md", lambda path: path.write_text(text))
+    write_atomically(output / f"{stem}.md", lambda path: path.write_text(text, encoding="utf-8"))
     if flags.json:
-        Path(flags.json).write_text(json.dumps(results, indent=2) + "\n")
+        Path(flags.json).write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     print(f"\nwritten: {output / stem}.md and .png")
 
 
@@ -53,7 +53,7 @@ def _run_all(flags: Any) -> dict[str, Any]:
 
 def _read(folder: Path) -> dict[str, Any]:
     files = [folder / f"{name}.json" for name in BENCHMARKS]
-    results = {file.stem: json.loads(file.read_text()) for file in files if file.is_file()}
+    results = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files if file.is_file()}
     if not results:
         raise ValueError(f"results must be a folder with {', '.join(file.name for file in files)}, got {folder}")
     return results
@@ -67,7 +67,7 @@ def _run(name: str, json_file: Path, flags: Any) -> dict[str, Any]:
         status = subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *arguments]).returncode
     if status:
         sys.exit(status)
-    return json.loads(json_file.read_text())
+    return json.loads(json_file.read_text(encoding="utf-8"))
 
 
 def file_stem(hardware: str) -> str:

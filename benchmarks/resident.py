@@ -10,7 +10,7 @@ def now() -> dict[str, float]:
 
     MiB, by `rss_mib`, `rss_anon_mib`, `peak_rss_mib` and `peak_gpu_mib`.
     """
-    return {**parse(Path("/proc/self/status").read_text()), **_gpu()}
+    return {**parse(Path("/proc/self/status").read_text(encoding="utf-8")), **_gpu()}
 
 
 def parse(status: str) -> dict[str, float]:

@@ -26,7 +26,7 @@ def publish(rows: Sequence[dict[str, Any]], *, question: str, left_out: str, jso
     if json_file:
         result = {"hardware": hardware(), "software": software(), "date": datetime.date.today().isoformat()}
         result |= {"command": command(sys.argv), "question": question, "left_out": left_out}
-        Path(json_file).write_text(json.dumps({**result, "rows": list(rows)}, indent=2) + "\n")
+        Path(json_file).write_text(json.dumps({**result, "rows": list(rows)}, indent=2) + "\n", encoding="utf-8")
 
 
 def command(argv: Sequence[str]) -> str:
@@ -74,7 +74,8 @@ def hardware() -> str:
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
-        names = [line.split(":")[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        lines = cpuinfo.read_text(encoding="utf-8").splitlines()
+        names = [line.split(":")[1].strip() for line in lines if "model name" in line]
         model = names[0] if names else model
     return f"{len(os.sched_getaffinity(0))} cores of {model}; {', '.join(gpus) or 'no GPU'}"
 

@@ -36,7 +36,7 @@ def find(images: str) -> tuple[list[str], tuple[str, ...]]:
     elif path.is_file():
         return [str(path)], ()
     else:
-        found = [name for name in glob.glob(str(path), recursive=True) if os.path.isfile(name)]
+        found = [name for name in glob.glob(_pattern(path), recursive=True) if os.path.isfile(name)]
         kinds = "no such file, and no file matches it as a pattern"
     if not found:
         raise ValueError(f"images must be a folder of pictures, a file or a pattern, got {images!r}: {kinds}")
@@ -53,6 +53,14 @@ def examined(paths: Sequence[str], images: str, config: DataConfig) -> dict[str,
     """
     verdicts = examine.examine(paths, origin=images, keep_in=config.folder / "examined")
     return {path: verdict.reason for path, verdict in zip(paths, verdicts, strict=True) if verdict.reason is not None}
+
+
+def _pattern(path: Path) -> str:
+    """The path as a pattern in which folders that are there, such as `photos [2019]`, mean themselves."""
+    folder, parts = Path(path.anchor), list(path.parts[len(Path(path.anchor).parts) :])
+    while parts and (folder / parts[0]).is_dir():
+        folder /= parts.pop(0)
+    return os.path.join(glob.escape(str(folder)), *parts)
 
 
 def decoded(paths: Sequence[str], config: DataConfig, *, batch_size: int) -> tf.data.Dataset:

@@ -46,6 +46,8 @@ def free_memory(environment: Mapping[str, str] = os.environ) -> int:
 def _visible(entries: Sequence[str], gpus: Sequence[_Gpu], *, is_in_order: bool) -> list[int]:
     """The free memory of each device that the entries name, up to the first that names none."""
     found = []
+    if len({entry.strip() for entry in entries}) < len(entries):  # one named twice: none is visible
+        return []
     for entry in entries:
         free = _named(entry.strip(), gpus, is_in_order=is_in_order)
         if free is None:

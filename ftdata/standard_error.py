@@ -11,7 +11,8 @@ from collections.abc import Iterator
 def held_back() -> Iterator[list[str]]:
     """Holds back what is written to the file descriptor of standard error meanwhile, which is where libjpeg writes."""
     heard = [""]
-    sys.stderr.flush()
+    if sys.stderr:
+        sys.stderr.flush()
     try:
         kept = os.dup(2)
     except OSError:  # a process without standard error

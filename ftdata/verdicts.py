@@ -47,7 +47,7 @@ def path_for(origin: str, *, folder: Path, made_with: object) -> Path:
 def load(path: Path) -> dict[str, tuple[Stamp, Verdict]]:
     """The verdicts by path; none where there is no such file, or one that does not hold verdicts."""
     try:
-        rows = json.loads(path.read_text())
+        rows = json.loads(path.read_text(encoding="utf-8"))
         return {name: (Stamp(*stamp), Verdict(*verdict)) for name, (stamp, verdict) in rows.items()}
     except (OSError, ValueError, AttributeError, TypeError):
         return {}

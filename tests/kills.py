@@ -179,9 +179,10 @@ def differences(alone: Path, killed: Path) -> list[str]:
 
 def _without_timings(path: Path) -> object:
     if path.suffix == ".json":
-        return {name: value for name, value in json.loads(path.read_text()).items() if name not in _TIMINGS}
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return {name: value for name, value in values.items() if name not in _TIMINGS}
     if path.name == "history.csv":
-        with path.open() as stream:
+        with path.open(encoding="utf-8") as stream:
             return [{k: v for k, v in row.items() if k not in _TIMINGS} for row in csv.DictReader(stream)]
     return path.read_bytes()
 

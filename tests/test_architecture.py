@@ -20,7 +20,7 @@ layout jpeg png webp
 folder
 labels_csv
 decode resized_crop rendering rendered_builder
-class_weights augment encoded resources planner duplicates grouping on_demand row_store
+class_weights augment encoded resources nvidia planner duplicates grouping on_demand row_store
 tfds_source filling bad_images examine survey
 file_source disk_cache loose
 source cache
@@ -28,7 +28,7 @@ pipeline tiers data_service
 """
 _TRAINERS = """
 use_config class_names
-config verdict interrupt lock writer event_files clock cluster channel
+config verdict excerpt interrupt streams lock writer event_files clock cluster channel sentinel_script sentinel
 rendezvous
 team
 agreement
@@ -83,7 +83,7 @@ def _name(path: Path) -> str:
 def _imports(path: Path) -> set[str]:
     """Modules imported anywhere in the file; `from a import b` counts as a.b where that is a module."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ftdata import bad_images
+from ftdata.names import listed
 from ftdata.source import Source
 from trainers import figures, strategy
 from trainers.job import Job
@@ -19,7 +20,8 @@ def list_bad_images(source: Source, workdir: Workdir) -> None:
         workdir.bad_images.unlink(missing_ok=True)
         return
     lines = "".join(f"{image.name}\t{image.reason}\n" for image in source.bad_images)
-    write_atomically(workdir.bad_images, lambda temporary: temporary.write_text(lines, encoding="utf-8"))
+    content = lines.encode("utf-8", "surrogateescape")  # file names as they are
+    write_atomically(workdir.bad_images, lambda temporary: temporary.write_bytes(content))
     kinds = bad_images.summary(source.bad_images)
     print(f"{len(source.bad_images):,} images are left out ({kinds}); {workdir.bad_images} lists them")
 
@@ -32,7 +34,7 @@ def describe(job: Job) -> None:
         f"{source.name}: {train} training, {validation} validation and {test} test images in "
         f"{len(source.class_names)} classes"
     )
-    print(f"  classes {', '.join(source.class_names)}")
+    print(f"  classes {listed(source.class_names, limit=20)}")
     for note in source.notes:
         print(f"  {note}")
     if not validation:

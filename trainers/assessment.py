@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from trainers import (
     calibration,
     checkpoint,
+    excerpt,
     figures,
     grad_cam,
     held_out,
@@ -72,7 +73,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     began = time.perf_counter()
     scored = measured.evaluate("test")
     seconds = time.perf_counter() - began
-    right = scored.predicted == scored.labels
+    right, average = scored.predicted == scored.labels, score_figures.average_precision(scored)
     calibrated = calibration.with_temperature(scored, temperature.value) if temperature else None
     metrics: dict[str, Any] = {
         **dict.fromkeys(_OF_THE_PHASE),
@@ -82,7 +83,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
         **seen.counts(workdir, source.test),
         "accuracy_on_images_not_trained_on": float(right[~known].mean()) if 0 < known.sum() < len(known) else None,
         **_probability_scores(scored, calibrated, temperature),
-        "average_precision": _by_class(score_figures.average_precision(scored), model.class_names),
+        "average_precision": _by_class(average, model.class_names),
         "weights_sha256": checkpoint.weights_sha256(network.weights),
         "data_set": source.name,
         "test_time_augmentation": views,
@@ -94,11 +95,13 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     stop.check()
     drawn |= _where_mistaken(network, scored, model.class_names, pictures_at, title=title)
     drawn["reliability"] = score_figures.reliability_diagram(scored, calibrated, title=title)
-    drawn["precision_recall"] = score_figures.precision_recall(scored, model.class_names, title=title)
+    drawn["precision_recall"] = score_figures.precision_recall(scored, model.class_names, average, title=title)
     stop.check()
     report = reported.write(workdir.evaluation, scored, names=source.test.names, metrics=metrics, drawn=drawn)
     if config.runtime.tensorboard:
-        _write_board(workdir.logs("evaluate") / "test", scored, model.class_names, drawn, step=metrics["step"] or 0)
+        curves = score_figures.lowest(average, excerpt.MOST_CLASSES)
+        folder, step = workdir.logs("evaluate") / "test", metrics["step"] or 0
+        _write_board(folder, scored, model.class_names, curves, drawn, step=step)
     print(f"\n{report}\n{_in_words(metrics, temperature)}\neverything is in {workdir.evaluation}", flush=True)
     return {**metrics, "loss": scored.loss, "accuracy": scored.accuracy}
 
@@ -161,15 +164,24 @@ def _in_words(metrics: dict[str, Any], temperature: Temperature | None) -> str:
     )
 
 
-def _write_board(folder: Path, scored: Evaluation, names: tuple[str, ...], drawn: dict[str, Any], *, step: int) -> None:
-    """The figures, and a precision-recall curve of each class for TensorBoard's own page."""
+def _write_board(
+    folder: Path,
+    scored: Evaluation,
+    names: tuple[str, ...],
+    curves: np.ndarray,
+    drawn: dict[str, Any],
+    *,
+    step: int,
+) -> None:
+    """The figures, and a precision-recall curve of the classes `curves` for TensorBoard's own page."""
     from tensorboard.plugins.pr_curve import summary
 
     writer = tf.summary.create_file_writer(str(folder))
     with writer.as_default(step=step):
         for name, figure in drawn.items():
             tf.summary.image(f"test_{name}", figures.as_image(figure)[None])
-        for k, name in enumerate(names):
-            curve = summary.pb(f"precision_recall/{in_a_line(name)}", scored.labels == k, scored.probabilities[:, k])
+        for k in curves:
+            labels, tag = scored.labels == k, f"precision_recall/{in_a_line(names[k])}"
+            curve = summary.pb(tag, labels, scored.probabilities[:, k])
             tf.summary.experimental.write_raw_pb(curve.SerializeToString(), step=step)
     writer.close()

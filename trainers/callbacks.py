@@ -15,9 +15,6 @@ from tqdm import tqdm
 from trainers import evaluate, event_files, figures
 from trainers.evaluate import Evaluation, in_words
 
-_MOST_CLASSES = 100  # a drawing of more takes seconds
-
-
 # Scores in the logs of an epoch, of which Keras cannot know that more is better: the model is compiled without metrics.
 _HIGHER_IS_BETTER = ("accuracy", "balanced_accuracy", "f1_macro")
 _LOGGED = ("loss", *_HIGHER_IS_BETTER)
@@ -221,8 +218,8 @@ class TensorBoardWriter(Watcher):
         self.flushed_sizes()
 
     def confusion_matrix(self, scores: Evaluation, class_names: Sequence[str], *, step: int) -> None:
-        """Draws how the classes of the validation split are confused at this step; nothing of more than 100 classes."""
-        if len(class_names) <= _MOST_CLASSES and not self.failed:
+        """Draws how the classes of the validation split are confused at this step."""
+        if not self.failed:
             counts = evaluate.confusion_matrix(scores)
             drawn = figures.confusion_matrix(counts, class_names, title=f"validation split at step {step}")
             self.image("confusion_matrix", figures.as_image(drawn), step=step)

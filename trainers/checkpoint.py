@@ -73,14 +73,14 @@ def save(
 def _fill(folder: Path, *, arrays: Mapping[str, np.ndarray], state: Mapping[str, Any], best: Path | None) -> None:
     with (folder / _VARIABLES).open("wb") as stream:
         np.savez(stream, allow_pickle=False, **arrays)
-    (folder / _STATE).write_text(json.dumps(state))
+    (folder / _STATE).write_text(json.dumps(state), encoding="utf-8")
     if best:
         try:
             os.link(best, folder / _BEST)
         except OSError:  # a file system without hard links
             shutil.copyfile(best, folder / _BEST)
     digests = {path.name: _sha256(path) for path in sorted(folder.iterdir())}
-    (folder / _MANIFEST).write_text(json.dumps(digests))
+    (folder / _MANIFEST).write_text(json.dumps(digests), encoding="utf-8")
     for path in (*folder.iterdir(), folder):
         force_to_disk(path)
 
@@ -99,7 +99,7 @@ def latest(folder: Path) -> Path | None:
 
 def _damaged_files(path: Path) -> list[str]:
     try:
-        manifest = json.loads((path / _MANIFEST).read_text())
+        manifest = json.loads((path / _MANIFEST).read_text(encoding="utf-8"))
         damaged = [name for name in {_VARIABLES, _STATE, *manifest} if _sha256(path / name) != manifest[name]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         return [f"{type(error).__name__}: {error}"]
@@ -118,7 +118,7 @@ def restore(path: Path, *, groups: Mapping[str, Sequence[Any]]) -> dict[str, Any
             raise ValueError(f"checkpoint {path} holds {len(arrays.files)} variables, the model {len(expected)}")
         for key, variable in expected.items():
             variable.assign(arrays[key])
-    return json.loads((path / _STATE).read_text())
+    return json.loads((path / _STATE).read_text(encoding="utf-8"))
 
 
 def weights_sha256(weights: Sequence[Any]) -> str:

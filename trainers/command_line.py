@@ -1,7 +1,6 @@
 """A run from the command line: what the user can mend said in a paragraph, and an exit status."""
 
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Collection, Sequence
@@ -13,6 +12,7 @@ from ftdata import bad_images
 from trainers import experiment, phases, record
 from trainers.config import TRAINING_PHASES, TrainConfig, without_effect
 from trainers.interrupt import StopRequest
+from trainers.streams import OutputLost
 from trainers.workdir import Workdir
 
 
@@ -24,12 +24,8 @@ def run(
         print(f"note: --{name} has no effect: {reason}", flush=True)
     try:
         experiment.run(config, command_line=command_line, stop=stop)
-    except BrokenPipeError:
-        if config.phase != "predict":
-            raise
-        # whoever read the answers has seen enough, as `head` has; Python's own flush at the end would complain
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
+    except OutputLost:
+        raise
     except (ValueError, OSError) as error:
         if not isinstance(error, OSError) and not _is_ours(error):
             raise

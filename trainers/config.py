@@ -184,6 +184,11 @@ class TrainConfig:
             )
 
     @property
+    def writes_files(self) -> bool:
+        """Whether what it finds lies in files; the others only print it."""
+        return self.phase not in ("check", "predict")
+
+    @property
     def after_a_stop(self) -> str:
         """What becomes of a run that a signal has stopped."""
         if self.phase not in TRAINING_PHASES:

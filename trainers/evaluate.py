@@ -8,9 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from trainers import excerpt
 from trainers.class_names import as_columns, in_a_line
 from trainers.evaluation_step import EvaluationStep
 from trainers.workdir import write_atomically
+
+_MOST_PAIRS = 5
+_LOWEST_SHOWN = 10  # classes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,18 +154,24 @@ def wilson_interval(right: int, count: int) -> tuple[float, float]:
     return max(0.0, float(middle - half)), min(1.0, float(middle + half))
 
 
-def most_confused(evaluation: Evaluation, *, limit: int = 5) -> list[tuple[int, int, int]]:
+def most_confused(evaluation: Evaluation, *, limit: int | None = None) -> list[tuple[int, int, int]]:
     """(true class, predicted class, number of pictures) of the most frequent mistakes, most frequent first."""
     counts = confusion_matrix(evaluation)
     np.fill_diagonal(counts, 0)
-    order = np.argsort(-counts, axis=None, kind="stable")[:limit]
-    pairs = [(int(place) // len(counts), int(place) % len(counts)) for place in order]
-    return [(true, guess, int(counts[true, guess])) for true, guess in pairs if counts[true, guess]]
+    rows, columns = np.nonzero(counts)
+    order = np.argsort(-counts[rows, columns], kind="stable")[:limit]
+    return [(int(rows[k]), int(columns[k]), int(counts[rows[k], columns[k]])) for k in order]
 
 
-def report(evaluation: Evaluation, class_names: Sequence[str]) -> str:
+def report(evaluation: Evaluation, class_names: Sequence[str], *, is_whole: bool = True) -> str:
     """scikit-learn's classification report, the interval of the accuracy, the confusion matrix and the most
-    confused pairs, as text."""
+    confused pairs, as text.
+
+    Args:
+      evaluation: of n pictures.
+      class_names: of the classes. Of more than 30 there is a list of all confused pairs in place of the matrix.
+      is_whole: whether all classes are in the report; else, of more than 30, those with the lowest F1 score.
+    """
     from sklearn import metrics
 
     class_names = [in_a_line(name) for name in class_names]
@@ -173,6 +183,8 @@ def report(evaluation: Evaluation, class_names: Sequence[str]) -> str:
         digits=3,
         zero_division=0.0,
     )
+    if len(class_names) > excerpt.MOST_CLASSES:
+        return _long_report(evaluation, class_names, text, is_whole=is_whole)
     width = max(7, *(len(name) for name in class_names)) + 2
     rows = [
         "confusion matrix (rows: true, columns: predicted)",
@@ -180,12 +192,34 @@ def report(evaluation: Evaluation, class_names: Sequence[str]) -> str:
     ]
     for name, counts in zip(class_names, confusion_matrix(evaluation), strict=True):
         rows.append(f"{name:>{width}}" + "".join(f"{count:>{width}}" for count in counts))
-    pairs = most_confused(evaluation)
-    rows += ["", "most confused"] if pairs else []
-    rows += [f"  {class_names[true]} taken for {class_names[guess]}: {count}" for true, guess, count in pairs]
+    pairs = _pairs(evaluation, class_names, limit=_MOST_PAIRS)
+    rows += ["", "most confused", *pairs] if pairs else []
+    return f"{text}\n{_interval(evaluation)}\n\n" + "\n".join(rows) + "\n"
+
+
+def _long_report(evaluation: Evaluation, class_names: Sequence[str], text: str, *, is_whole: bool) -> str:
+    """The report of many classes, out of scikit-learn's text, which has a line for each after two of head."""
+    lines, count = text.split("\n"), len(class_names)
+    if is_whole:
+        pairs = ["all confused pairs (metrics.json has the matrix)", *_pairs(evaluation, class_names, limit=None)]
+    else:
+        scores = per_class(evaluation, class_names)
+        known = [k for k, name in enumerate(class_names) if scores[name]["support"]]
+        lowest = sorted(known, key=lambda k: scores[class_names[k]]["f1"])[:_LOWEST_SHOWN]
+        note = f"the {len(lowest)} of {count:,} classes with the lowest F1 score; report.txt has all"
+        lines = [*lines[:2], *(lines[2 + k] for k in sorted(lowest)), "", note, *lines[2 + count :]]
+        pairs = ["most confused", *_pairs(evaluation, class_names, limit=_MOST_PAIRS)]
+    return "\n".join([*lines, _interval(evaluation), "", *(pairs if len(pairs) > 1 else []), ""])
+
+
+def _pairs(evaluation: Evaluation, class_names: Sequence[str], *, limit: int | None) -> list[str]:
+    found = most_confused(evaluation, limit=limit)
+    return [f"  {class_names[true]} taken for {class_names[guess]}: {count}" for true, guess, count in found]
+
+
+def _interval(evaluation: Evaluation) -> str:
     low, high = wilson_interval(int(np.sum(evaluation.predicted == evaluation.labels)), len(evaluation.labels))
-    interval = f"accuracy {evaluation.accuracy:.2%}, 95 % interval {low:.2%} to {high:.2%} (Wilson)"
-    return f"{text}\n{interval}\n\n" + "\n".join(rows) + "\n"
+    return f"accuracy {evaluation.accuracy:.2%}, 95 % interval {low:.2%} to {high:.2%} (Wilson)"
 
 
 def write_predictions(path: Path, evaluation: Evaluation, *, names: Sequence[str], class_names: Sequence[str]) -> None:
@@ -196,6 +230,7 @@ def write_predictions(path: Path, evaluation: Evaluation, *, names: Sequence[str
     columns = ("file", "true", "predicted")
 
     def write(temporary: Path) -> None:
+        # a file name that is no UTF-8 is written with the bytes it has
         with temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream:
             table = csv.writer(stream)
             table.writerow([*columns, *as_columns(class_names, taken=columns)])

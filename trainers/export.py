@@ -1,5 +1,6 @@
 """--phase=export: the trained model in files for others, each read back and compared."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from trainers.parity import Samples
 from trainers.trained import Trained
 from trainers.workdir import Workdir, write_atomically, write_json
 
+_PATTERN = re.compile(r"\[[^/]*\]|[\\*?]")  # TensorFlow looks for the variables of a SavedModel by a pattern
 _COMPARED, _REPRESENTATIVE = 256, 100  # test pictures; training pictures from which int8 takes its ranges
 
 
@@ -67,6 +69,9 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
         "exports": rows,
     }
     write_json(folder / "parity.json", result)
+    if "saved_model" in config.use.export_formats and (sign := _PATTERN.search(str(folder.resolve()))):
+        saved = folder / "saved_model"
+        print(f"note: TensorFlow takes {sign[0]} in a path for a pattern: copy {saved} to another folder to load it")
     parity.refuse(rows, report=folder / "parity.json")
     print(f"everything is in {folder}", flush=True)
     return result

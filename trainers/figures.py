@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from trainers import evaluate
+from trainers import evaluate, excerpt
 from trainers.class_names import in_a_figure, in_a_line
 from trainers.workdir import write_atomically
 
@@ -100,23 +100,30 @@ def mistake_captions(
 
 
 def confusion_matrix(counts: np.ndarray, class_names: Sequence[str], *, title: str) -> Figure:
-    """The matrix: in each cell the count and, as its colour too, the share of the true class."""
-    size = min(16.0, 2.5 + 0.9 * len(class_names))
+    """The matrix: in each cell the count and, as its colour too, the share of the true class.
+
+    Of more than 30 classes those that are in most of the mistakes.
+    """
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    if len(class_names) > excerpt.MOST_CLASSES:
+        shown = excerpt.most_confused(counts)
+        title = f"{title}: the {len(shown)} most confused of {len(class_names):,} classes"
+        counts, share = counts[np.ix_(shown, shown)], share[np.ix_(shown, shown)]
+        class_names = [class_names[k] for k in shown]
+    names = [excerpt.label(name) for name in class_names]
+    size = min(16.0, 2.5 + 0.9 * len(names))
     figure = Figure(figsize=(size + 0.8, size), layout="constrained")
     axes = figure.subplots()
-    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     picture = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     figure.colorbar(picture, ax=axes, label="share of the true class", shrink=0.8)
-    class_names = [in_a_figure(in_a_line(name)) for name in class_names]
-    axes.set_xticks(range(len(class_names)), class_names, rotation=45 if len(class_names) > 6 else 0, ha="center")
-    axes.set_yticks(range(len(class_names)), class_names)
+    axes.set_xticks(range(len(names)), names, rotation=45 if len(names) > 6 else 0, ha="center")
+    axes.set_yticks(range(len(names)), names)
     axes.set(xlabel="predicted", ylabel="true", title=in_a_figure(title))
-    if len(class_names) <= 30:
-        for row, column in np.ndindex(*counts.shape):
-            color = "white" if share[row, column] > 0.6 else "black"
-            cell = f"{counts[row, column]}\n{share[row, column]:.0%}"
-            size = 10 if len(class_names) <= 12 else 6
-            axes.text(column, row, cell, ha="center", va="center", color=color, fontsize=size)
+    is_small = len(names) <= 12
+    for row, column in np.argwhere((counts > 0) | is_small):  # in a large one a nought is only in the way
+        color = "white" if share[row, column] > 0.6 else "black"
+        cell = f"{counts[row, column]}\n{share[row, column]:.0%}"
+        axes.text(column, row, cell, ha="center", va="center", color=color, fontsize=10 if is_small else 6)
     return figure
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from ftdata.encoded import Split
+from ftdata.names import listed
 from ftdata.source import Source
 
 _SPLITS = {"train": "training", "validation": "validation", "test": "test"}
@@ -100,9 +101,9 @@ def _of_split(split: Split) -> dict[str, Any]:
 
 def _class_differences(before: Sequence[str], now: Sequence[str]) -> list[str]:
     added, removed = ([name for name in a if name not in b] for a, b in ((now, before), (before, now)))
-    parts = [f"{what} {', '.join(names)}" for what, names in (("added", added), ("removed", removed)) if names]
+    parts = [f"{what} {listed(names, limit=20)}" for what, names in (("added", added), ("removed", removed)) if names]
     if not parts and list(before) != list(now):
-        parts = [f"were in the order {', '.join(before)}, are in the order {', '.join(now)}"]
+        parts = [f"were in the order {listed(before, limit=20)}, are in the order {listed(now, limit=20)}"]
     return [f"classes: {'; '.join(parts)}"] if parts else []
 
 

@@ -52,8 +52,8 @@ def open_own(config: TrainConfig, trained: Trained, *, at: DataConfig | None = N
     source = open_source(dataclasses.replace(trained.data, **places))
     if source.class_names != trained.class_names:
         raise ValueError(
-            f"{source.name} has the classes {', '.join(source.class_names)} now, and the model was trained on "
-            f"{', '.join(trained.class_names)}"
+            f"{source.name} has the classes {listed(source.class_names, limit=20)} now, and the model was trained on "
+            f"{listed(trained.class_names, limit=20)}"
         )
     recorded = (read_json(trained.path.parent.with_name("config.json")) or {}).get("phases", {})
     before = recorded.get(trained.phase, {}).get("data")
@@ -93,8 +93,8 @@ def open_other(config: TrainConfig, trained: Trained) -> Source:
     unknown = [class_name for class_name in class_names if composed(class_name) not in place_of]
     if unknown:
         raise ValueError(
-            f"{name} has classes that the model does not know: {', '.join(unknown)}; it knows "
-            f"{', '.join(trained.class_names)}{nearly_one_of(unknown, trained.class_names)}"
+            f"{name} has classes that the model does not know: {listed(unknown, limit=20)}; it knows "
+            f"{listed(trained.class_names, limit=20)}{nearly_one_of(unknown, trained.class_names)}"
         )
     place = np.array([place_of[composed(class_name)] for class_name in class_names], np.int32)
     chosen = dataclasses.replace(everything, labels=place[everything.labels])

@@ -101,5 +101,6 @@ def _listen(heard: int) -> None:
         if count > 1:
             os._exit(128 + received[0])
         name = signal.Signals(received[0]).name
-        os.write(2, f"\n{name}: stopping at the next safe point (a second one stops at once)\n".encode())
+        with contextlib.suppress(OSError):  # a terminal that is gone
+            os.write(2, f"\n{name}: stopping at the next safe point (a second one stops at once)\n".encode())
     os.close(heard)

@@ -5,11 +5,15 @@ import sys
 
 from flags import train
 from ftdata import quiet
-from trainers import interrupt
+from trainers import interrupt, streams
 
 
 def main(argv: list[str]) -> int:
     """Runs the command line; returns the exit status."""
+    return streams.run(lambda output: _main(argv, output))
+
+
+def _main(argv: list[str], output: streams.Output) -> int:
     try:
         config, given = train.parse(argv)
     except train.HelpRequested as text:
@@ -18,6 +22,7 @@ def main(argv: list[str]) -> int:
     except train.FlagError as error:
         print(error, file=sys.stderr)
         return 2
+    output.goes_on = config.writes_files
     os.environ["KERAS_BACKEND"] = "tensorflow"
     try:
         with interrupt.on_signals() as stop:

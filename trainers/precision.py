@@ -34,7 +34,7 @@ def resolve(name: str, *, on_gpu: bool, depthwise: bool) -> str:
 def cpu_has_bfloat16() -> bool:
     """Whether the processor multiplies bfloat16 natively; emulation is slower than float32."""
     try:
-        flags = Path("/proc/cpuinfo").read_text()
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
         return False
     return "avx512_bf16" in flags or "amx_bf16" in flags

@@ -59,7 +59,7 @@ def write(
     metrics: Mapping[str, Any],
     drawn: Mapping[str, Figure],
 ) -> str:
-    """Writes predictions.csv, report.txt, the figures and at last metrics.json; returns the report.
+    """Writes predictions.csv, report.txt, the figures and at last metrics.json; returns a report for a screen.
 
     Args:
       folder: where.
@@ -74,4 +74,4 @@ def write(
     for name, figure in drawn.items():
         figures.save(figure, folder / f"{name}.png")
     write_json(folder / "metrics.json", {**metrics, "loss": evaluation.loss, "accuracy": evaluation.accuracy})
-    return text
+    return evaluate.report(evaluation, metrics["class_names"], is_whole=False)

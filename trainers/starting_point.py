@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from ftdata.names import listed
 from trainers import backbones
 from trainers.config import ModelConfig, TrainConfig
 from trainers.workdir import read_json
@@ -35,10 +36,11 @@ def check_classes(model: ModelConfig, class_names: Sequence[str]) -> None:
     """
     trained = list(classes_of(Path(model.init_from).expanduser()) or class_names) if model.init_from else class_names
     if list(trained) != list(class_names):
+        before, now = listed(trained, limit=20), listed(class_names, limit=20)
         raise ValueError(
-            f"init_from {model.init_from} was trained on the classes {', '.join(trained)}, and these are "
-            f"{', '.join(class_names)}: its answers would get the wrong names. Rename the classes, or keep its layers "
-            f"under a new head with --backbone={model.init_from}"
+            f"init_from {model.init_from} was trained on the classes {before}, and these are {now}: its answers would "
+            "get the wrong names. Rename the classes, or keep its layers under a new head with "
+            f"--backbone={model.init_from}"
         )
 
 

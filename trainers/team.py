@@ -17,13 +17,14 @@ from typing import Any, TypeVar
 import numpy as np
 import tensorflow as tf
 
-from trainers import rendezvous
+from trainers import rendezvous, sentinel
 from trainers.channel import Channel
 from trainers.cluster import Cluster
 from trainers.interrupt import Interrupted
 
 _Value = TypeVar("_Value")
 _LONGEST_START_S = 600.0  # until all workers are there: schedulers start them one by one
+_ADVICE = "the same command on every worker goes on from the last checkpoint"
 _FAREWELL_S = 3.0  # for goodbyes to workers that may not listen any more
 # what a collective operation raises when another worker is gone, if it does not hang
 _LEFT_ALONE = (
@@ -60,6 +61,10 @@ class Team:
     def ask_to_stop(self) -> None:
         """Lets everybody know that somebody asked this process to stop."""
 
+    def joining(self) -> contextlib.AbstractContextManager[None]:
+        """Stands around the call in which TensorFlow joins the workers."""
+        return contextlib.nullcontext()
+
 
 class Workers(Team):
     """A team of several processes.
@@ -72,7 +77,7 @@ class Workers(Team):
 
     def __init__(self, cluster: Cluster, connections: Mapping[int, socket.socket], *, timeout_s: float):
         self.size, self.index, self.is_chief = len(cluster.workers), cluster.index, cluster.index == 0
-        self._ending = threading.Lock()
+        self._ending, self._connections = threading.Lock(), connections
         self._channels: dict[int, Channel] = {}  # there before the first of them listens, and may end all
         for index, connection in sorted(connections.items()):
             self._channels[index] = Channel(
@@ -120,6 +125,11 @@ class Workers(Team):
         for channel in list(self._channels.values()):
             channel.ask_to_stop()
 
+    def joining(self) -> contextlib.AbstractContextManager[None]:
+        """As Team's: the threads of the channels stand still meanwhile, and a process watches instead of them."""
+        peers = {channel.peer: self._connections[index] for index, channel in self._channels.items()}
+        return sentinel.watching(peers, limit_s=_LONGEST_START_S, advice=_ADVICE)
+
     def close(self, reason: str = "", *, status: int = 0) -> None:
         """Says goodbye to all at once, for a limited time: one that takes nothing any more holds up nobody."""
         end = time.monotonic() + _FAREWELL_S
@@ -143,10 +153,9 @@ class Workers(Team):
             try:
                 reason, status = reason or "another worker has left before the end", status or 1
                 self.close(reason, status=status)
-                advice = "the same command on every worker goes on from the last checkpoint"
                 with contextlib.suppress(OSError, ValueError):  # a terminal that is gone
                     sys.stdout.flush()
-                print(f"stopped: {reason}; {advice}", file=sys.stderr, flush=True)
+                print(f"stopped: {reason}; {_ADVICE}", file=sys.stderr, flush=True)
             finally:
                 os._exit(status or 1)
 

@@ -42,8 +42,10 @@ def start(config: TrainConfig) -> Iterator[tuple[Team, tf.distribute.Strategy]]:
         if found:
             print(f"worker {found.index} of {len(found.workers)} at {found.workers[found.index]}", flush=True)
         if not team.is_chief:
-            stack.enter_context(contextlib.redirect_stdout(stack.enter_context(open(os.devnull, "w"))))
-        devices = strategy.create(name, found)
+            nowhere = stack.enter_context(open(os.devnull, "w", encoding="utf-8", errors="replace"))
+            stack.enter_context(contextlib.redirect_stdout(nowhere))
+        with team.joining():
+            devices = strategy.create(name, found)
         interrupt.listen_again()
         yield team, devices
 

@@ -161,7 +161,19 @@ def force_to_disk(path: Path) -> None:
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
     """Writes `values` as indented JSON, atomically."""
-    write_atomically(path, lambda temporary: temporary.write_text(json.dumps(values, indent=2) + "\n"))
+    text = _indented(values, "\n") + "\n"
+    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def _indented(value: Any, line: str) -> str:
+    """As `json.dumps(value, indent=2)`, with lists of numbers, such as the rows of a matrix, in one line each."""
+    deeper = f"{line}  "
+    if isinstance(value, Mapping) and value:
+        parts = [f"{json.dumps(str(key))}: {_indented(part, deeper)}" for key, part in value.items()]
+        return f"{{{deeper}{f',{deeper}'.join(parts)}{line}}}"
+    if isinstance(value, list | tuple) and any(isinstance(part, str | list | tuple | Mapping) for part in value):
+        return f"[{deeper}{f',{deeper}'.join(_indented(part, deeper) for part in value)}{line}]"
+    return json.dumps(value)
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
@@ -171,6 +183,6 @@ def read_json(path: Path) -> dict[str, Any] | None:
       ValueError: it is no JSON.
     """
     try:
-        return json.loads(path.read_text()) if path.is_file() else None
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
     except ValueError as error:  # no JSON, or no text at all
         raise ValueError(f"{path} is damaged ({error}): remove it, or start anew with --overwrite") from None

@@ -55,7 +55,7 @@ def test_gathering_works_after_everything_else_is_gone(photo_folder):
 
 def megabytes_of_memory(kind):
     """What this process holds now (`VmRSS`, without files `RssAnon`), or the most it ever held (`VmHWM`)."""
-    fields = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
+    fields = dict(line.split(":") for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines())
     return int(fields[kind].split()[0]) / 1000
 
 
@@ -68,7 +68,7 @@ def test_pictures_are_held_once(tmp_path):
     split = opened(tmp_path)
     cache.in_memory(split.subset(np.arange(960) < 200), DataConfig(image_size=144))  # load what decoding needs
     before = megabytes_of_memory("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # the most so far is what is held now
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # the most so far is what is held now
     images = cache.in_memory(split, DataConfig(image_size=144))
     grown = megabytes_of_memory("VmHWM") - before
     megabytes = images.shape.num_elements() / 1e6

@@ -237,7 +237,7 @@ def build(root, files):
         stem, _, count = name.partition("*")
         for path in [f"{stem}/{k}.jpg" for k in range(int(count))] if count else [stem]:
             os.makedirs(os.path.dirname(f"{root}/{path}"), exist_ok=True)
-            open(f"{root}/{path}", "w").close()
+            open(f"{root}/{path}", "w", encoding="utf-8").close()
     return str(root)
 
 

@@ -60,6 +60,7 @@ def test_an_answer_without_gpus_is_no_memory(answer, machine, tmp_path):
         ("0,-1,1", 81000),  # what stands behind an entry that is none is not visible
         ("0,7,1", 81000),
         ("7,0", 0),
+        ("0,0", 0),
         ("GPU-aa2", 7000),
         ("GPU-aa0,GPU-aa2", 7000),
         ("GPU-aa", 0),  # it could be two of them

@@ -66,12 +66,12 @@ def open_folder(entries: list, counts: dict[str, int]) -> None:
 
 def _memory(kind: str) -> int:
     """`VmRSS`, the bytes this process holds now, or `VmHWM`, the most it held since the mark was reset."""
-    status = Path("/proc/self/status").read_text()
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
     return 1024 * int(status.split(f"{kind}:")[1].split()[0])
 
 
 def _limit_memory() -> None:
-    size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    size = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (size + 4 * BOUND,) * 2)  # address space: threads reserve much, use little
 
 
@@ -79,7 +79,7 @@ def main(kind: str, *, seed: int, inputs: int, seconds: float, into: Path) -> No
     drawn, check = {"images": (strategies.images(), judge), "folders": (strategies.folders, open_folder)}[kind]
     counts = dict.fromkeys(("accepted", "refused", "refused by the header", "refused by the decoder"), 0)
     judge(strategies.SEEDS["jpeg"], dict(counts))  # what the first image alone takes
-    Path("/proc/self/clear_refs").write_text("5")  # resets the high-water mark (proc(5))
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # resets the high-water mark (proc(5))
     before, start, done, current = _memory("VmRSS"), time.monotonic(), 0, into / "current"
     while done < inputs and time.monotonic() - start < seconds:
 

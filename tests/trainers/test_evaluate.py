@@ -1,12 +1,14 @@
 """Metrics from literal probabilities."""
 
 import csv
+import json
 
 import numpy as np
 import pytest
 
-from trainers import evaluate
+from trainers import evaluate, figures, score_figures
 from trainers.evaluate import Evaluation
+from trainers.workdir import write_json
 
 _NAMES = ("fork", "knife", "spoon")
 # true 0 0 1 2, predicted 0 1 1 0
@@ -71,3 +73,61 @@ def test_probabilities_are_put_back_in_order():
 def test_a_picture_left_out_or_counted_twice_is_an_error(batches):
     with pytest.raises(RuntimeError, match="not evaluated exactly once"):
         evaluate.evaluate(_step, batches, np.array([0, 1, 2]))
+
+
+@pytest.fixture(scope="module")
+def thousand():
+    """A thousand classes, three pictures of each, two of three right; names with dollars, and long ones."""
+    labels = np.repeat(np.arange(1000), 3).astype(np.int32)
+    probabilities = np.full((3000, 1000), 1e-4)
+    guesses = np.where(np.arange(3000) % 3, labels, (labels + 1) % 1000)
+    probabilities[np.arange(3000), guesses] = 0.9
+    names = [f"class {k:04}" for k in range(1000)]
+    names[:3] = "US$5 and $_{", "x" * 255, "café"
+    return Evaluation(probabilities / probabilities.sum(axis=1, keepdims=True), labels), names
+
+
+def test_of_a_thousand_classes_a_screenful_is_printed_and_all_are_in_the_file(thousand):
+    scored, names = thousand
+    printed, whole = evaluate.report(scored, names, is_whole=False), evaluate.report(scored, names)
+    assert len(printed.splitlines()) < 40
+    assert "the 10 of 1,000 classes with the lowest F1 score; report.txt has all" in printed
+    assert len(whole) < 2_000_000  # the matrix would be 250 MB with this long name
+    assert all(name in whole for name in names)
+    assert whole.count(" taken for ") == 1000
+    for text in (printed, whole):
+        assert "accuracy 66.67%, 95 % interval" in text
+
+
+def test_of_a_thousand_classes_the_most_confused_are_drawn(thousand):
+    scored, names = thousand
+    counts = evaluate.confusion_matrix(scored)
+    counts[500, 700] += 50
+    figure = figures.confusion_matrix(counts, names, title="a $ b")
+    axes = figure.axes[0]
+    assert axes.get_title() == r"a \$ b: the 30 most confused of 1,000 classes"
+    assert {"class 0500", "class 0700", r"US\$5 and \$_{", "x" * 37 + "..."} <= {
+        label.get_text() for label in axes.get_yticklabels()
+    }
+    assert figures.as_image(figure).shape[2] == 3
+
+
+def test_average_precision_is_that_of_scikit_learn_ties_included():
+    from sklearn import metrics
+
+    draw = np.random.default_rng(0)
+    scored = Evaluation(np.round(draw.random((200, 5)), 1), draw.integers(0, 4, 200))  # nothing of the fifth class
+    found = score_figures.average_precision(scored)
+    expected = [metrics.average_precision_score(scored.labels == k, scored.probabilities[:, k]) for k in range(4)]
+    np.testing.assert_allclose(found[:4], expected, atol=1e-12)
+    assert np.isnan(found[4])
+    assert score_figures.lowest(np.array([0.5, np.nan, 0.1, 0.9]), 2).tolist() == [0, 2]
+
+
+def test_rows_of_a_matrix_are_lines_of_its_json(tmp_path):
+    values = {"a": [[1, 2], [3, 4]], "b": {"c": None, "d": [], "e": {}}, "f": ["x", 1.5], "g": [0.5, None], "é": "é"}
+    write_json(tmp_path / "a.json", values)
+    text = (tmp_path / "a.json").read_text(encoding="utf-8")
+    assert json.loads(text) == values
+    assert "    [1, 2],\n    [3, 4]\n" in text
+    assert '"g": [0.5, null]' in text

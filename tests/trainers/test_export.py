@@ -23,7 +23,9 @@ from trainers.workdir import Workdir
 
 @pytest.fixture(scope="module")
 def exported(trained_run, tmp_path_factory):
-    model_dir = shutil.copytree(trained_run, tmp_path_factory.mktemp("exported") / "run")
+    # signs that are patterns to glob, to the shell, to printf and to matplotlib
+    name = "run [1] *? %d $x$ é\\ -"
+    model_dir = shutil.copytree(trained_run, tmp_path_factory.mktemp("exported") / name)
     use = UseConfig(export_formats=("saved_model",))  # a process for each format: the rest is shown by the slow test
     result = experiment.run(TrainConfig(phase="export", model_dir=str(model_dir), use=use))["export"]
     return model_dir / "export", result
@@ -45,7 +47,7 @@ def test_the_files_are_there_and_agree(exported):
 
 
 def test_pixels_of_any_size_and_files_get_the_same_answer(exported, tmp_path):
-    loaded = tf.saved_model.load(str(exported[0] / "saved_model"))
+    loaded = tf.saved_model.load(shutil.copytree(exported[0] / "saved_model", tmp_path / "served"))
     pixels = np.random.default_rng(0).integers(0, 256, (50, 70, 3), np.uint8)
     Image.fromarray(pixels).save(tmp_path / "a.png")
     from_file = loaded.signatures["serving_default"](image_bytes=tf.constant([(tmp_path / "a.png").read_bytes()]))

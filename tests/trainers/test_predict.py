@@ -148,6 +148,15 @@ def test_a_pattern_and_a_file_name_what_they_say(photos):
     assert [Path(path).name for path in loose.find(str(photos))[0]] == ["b.jpg", "broken.jpg", "a.PNG"]
 
 
+def test_brackets_in_a_folder_that_is_there_mean_themselves(tmp_path):
+    folder = tmp_path / "photos [2019]*"
+    for name in ("photos [2019]*", "photos 2*"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.jpg").touch()
+    assert loose.find(str(folder / "*.jpg")) == [str(folder / "a.jpg")]
+    assert loose.find(str(tmp_path / "photos [0-9]*" / "*.jpg")) == [str(tmp_path / "photos 2*" / "a.jpg")]
+
+
 def test_imagenet_names_are_in_the_order_of_the_weights():
     names = original.class_names()
     assert (names[618], names[813], names[910]) == ("ladle", "spatula", "wooden spoon")
