@@ -10,9 +10,10 @@ _ROOT = Path(__file__).parent.parent
 
 # Each line may import those above it (names separated by spaces stand side by side).
 _FTDATA = """
-config quiet
-exif headers standard_error verdicts listing folder split affine beta rectangles sampled_layer backgrounds outlines
-jpeg random_affine color erasing mixing materials
+config quiet seeds
+exif headers standard_error verdicts listing folder split beta sampled_layer backgrounds outlines
+jpeg affine rectangles color materials
+random_affine erasing mixing
 decode resized_crop rendering rendered_builder
 class_weights augment encoded resources planner duplicates grouping on_demand
 tfds_source filling bad_images examine survey

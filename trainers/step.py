@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from ftdata import seeds
 from ftdata.augment import Augmentation, Augmented
 from ftdata.mixing import partner_of
 from trainers.model import logits_of
@@ -129,7 +130,7 @@ class TrainStep:
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         states = tf.random.stateless_uniform(
             [len(self._seed_states), 2],
-            seed=tf.stack([self.augmentation.seed ^ 0xD409, step]),
+            seed=tf.stack([seeds.number(self.augmentation.seed, "dropout"), step]),
             maxval=2**30,
             minval=0,
             dtype=tf.int32,
