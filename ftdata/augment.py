@@ -116,6 +116,18 @@ class Augmentation:
         return Augmented(tf.cast(images, tf.float32), share)
 
 
+def notes(config: AugmentConfig, *, image_size: int) -> list[str]:
+    """Lines on what the settings do that their names do not tell."""
+    area = config.random_resized_crop
+    if not config.augment or area is None or area == 1:
+        return []
+    side = round(image_size * area**0.5)
+    return [
+        f"random_resized_crop cuts from the {image_size}x{image_size} pixels that are cached, not from the files: the "
+        f"smallest crops, of {side}x{side}, are enlarged {1 / area**0.5:.1f} times; a larger --image_size keeps more"
+    ]
+
+
 def _layers(config: AugmentConfig) -> list[SampledLayer]:
     if not config.augment:
         return []

@@ -193,7 +193,11 @@ class AugmentConfig:
     )
     channel_shift_range: float = setting(0.0, "grey levels added to all channels", minimum=0.0, maximum=255.0)
     random_resized_crop: float | None = setting(
-        None, "least share of the area that a random crop shows at full size; 0.08 is usual", minimum=0.01, maximum=1.0
+        None,
+        "least share of the area that a random crop shows at full size; 0.08 is usual. It is cut from the image as "
+        "cached, at --image_size, not from the file: small shares are enlarged and lack detail",
+        minimum=0.01,
+        maximum=1.0,
     )
     color_jitter: float = setting(
         0.0, "s: brightness, contrast and saturation by factors of [1-s, 1+s]; 0.4 is usual", minimum=0.0, maximum=1.0

@@ -9,7 +9,7 @@ from keras.src.legacy.preprocessing.image import ImageDataGenerator
 from scipy import stats
 
 from ftdata.affine import FILL_MODES, PARAMETERS
-from ftdata.augment import Augmentation, RandomAffine, RandomBrightnessFactor, RandomChannelShift
+from ftdata.augment import Augmentation, RandomAffine, RandomBrightnessFactor, RandomChannelShift, notes
 from ftdata.config import AugmentConfig
 from ftdata.sampled_layer import uniform
 
