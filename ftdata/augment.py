@@ -10,13 +10,14 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
+from ftdata import seeds
 from ftdata.color import RandomColorJitter
 from ftdata.config import AugmentConfig
 from ftdata.erasing import RandomErasing
 from ftdata.mixing import PairMixing
 from ftdata.random_affine import RandomAffine
 from ftdata.resized_crop import RandomResizedCrop
-from ftdata.sampled_layer import Parameters, SampledLayer, at_least_zero, uniform
+from ftdata.sampled_layer import Parameters, SampledLayer, Side, at_least_zero, is_number, plain, uniform
 
 __all__ = ["Augmentation", "Augmented", "RandomAffine", "RandomBrightnessFactor", "RandomChannelShift"]
 
@@ -30,7 +31,7 @@ class RandomChannelShift(SampledLayer):
         super().__init__(**kwargs)
         self.channel_shift_range = at_least_zero("channel_shift_range", channel_shift_range)
 
-    def sample(self, batch_size: Any, height: int, width: int, seed: Any) -> dict[str, tf.Tensor]:
+    def sample(self, batch_size: Any, height: Side, width: Side, seed: Any) -> dict[str, tf.Tensor]:
         """`channel_shift_intensity`, grey levels in [-r, r], float32 [batch]."""
         u = uniform([batch_size], seed)
         return {"channel_shift_intensity": (2 * u - 1) * self.channel_shift_range}
@@ -55,12 +56,12 @@ class RandomBrightnessFactor(SampledLayer):
 
     def __init__(self, brightness_range: Sequence[float] = (1.0, 1.0), **kwargs: Any):
         super().__init__(**kwargs)
-        low, high = brightness_range
-        if not 0 <= low <= high:
+        low, high = map(plain, brightness_range)
+        if not (is_number(high) and 0 <= low <= high):
             raise ValueError(f"brightness_range must be low, high with 0 <= low <= high, got {brightness_range!r}")
         self.brightness_range = (float(low), float(high))
 
-    def sample(self, batch_size: Any, height: int, width: int, seed: Any) -> dict[str, tf.Tensor]:
+    def sample(self, batch_size: Any, height: Side, width: Side, seed: Any) -> dict[str, tf.Tensor]:
         """`brightness`, a factor, float32 [batch]."""
         low, high = self.brightness_range
         return {"brightness": low + uniform([batch_size], seed) * (high - low)}
@@ -106,12 +107,25 @@ class Augmentation:
         height, width = images.shape[1:3]
         share = None
         for number, layer in enumerate(self.layers):
-            seed = tf.stack([tf.constant(self.seed, tf.int32), tf.cast(step, tf.int32) * 8 + number])
+            stream = seeds.number(self.seed, "augment", number)
+            seed = tf.stack([tf.constant(stream, tf.int32), tf.cast(step, tf.int32)])
             drawn = layer.sample(global_batch, height, width, seed)
             parameters = {name: tf.gather(value, slots) for name, value in drawn.items()}
             images = layer.apply(images, parameters)
             share = parameters.get("share")  # of the last layer, if it mixes
         return Augmented(tf.cast(images, tf.float32), share)
+
+
+def notes(config: AugmentConfig, *, image_size: int) -> list[str]:
+    """Lines on what the settings do that their names do not tell."""
+    area = config.random_resized_crop
+    if not config.augment or area is None or area == 1:
+        return []
+    side = round(image_size * area**0.5)
+    return [
+        f"random_resized_crop cuts from the {image_size}x{image_size} pixels that are cached, not from the files: the "
+        f"smallest crops, of {side}x{side}, are enlarged {1 / area**0.5:.1f} times; a larger --image_size keeps more"
+    ]
 
 
 def _layers(config: AugmentConfig) -> list[SampledLayer]:

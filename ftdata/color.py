@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from ftdata.sampled_layer import Parameters, SampledLayer, at_most_one, uniform
+from ftdata.sampled_layer import Parameters, SampledLayer, Side, at_most_one, uniform
 
 _LUMA = (0.299, 0.587, 0.114)  # grey of RGB by ITU-R BT.601, as in PIL
 
@@ -30,7 +30,7 @@ class RandomColorJitter(SampledLayer):
         super().__init__(**kwargs)
         self.strength = at_most_one("strength", strength)
 
-    def sample(self, batch_size: Any, height: int, width: int, seed: Any) -> dict[str, tf.Tensor]:
+    def sample(self, batch_size: Any, height: Side, width: Side, seed: Any) -> dict[str, tf.Tensor]:
         """`brightness`, `contrast` and `saturation`, factors, float32 [batch]."""
         factors = 1 + (2 * uniform([3, batch_size], seed) - 1) * self.strength
         return {"brightness": factors[0], "contrast": factors[1], "saturation": factors[2]}

@@ -199,11 +199,11 @@ class AugmentConfig:
 
     augment: bool = setting(True, "false switches every augmentation off")
     rotation_range: float = setting(0.0, "degrees", minimum=0.0, maximum=360.0)
-    width_shift_range: float = setting(0.0, "fraction of the side; 1 or more: pixels", minimum=0.0)
-    height_shift_range: float = setting(0.0, "fraction of the side; 1 or more: pixels", minimum=0.0)
+    width_shift_range: float = setting(0.0, "fraction of the side; 1 or more: pixels", minimum=0.0, maximum=1e6)
+    height_shift_range: float = setting(0.0, "fraction of the side; 1 or more: pixels", minimum=0.0, maximum=1e6)
     shear_range: float = setting(0.0, "degrees", minimum=0.0, maximum=89.0)
     zoom_range: tuple[float, ...] = setting(
-        (0.0,), "z for [1-z, 1+z], or low,high; above 1 shows more of the scene", minimum=0.0
+        (0.0,), "z for [1-z, 1+z], or low,high; above 1 shows more of the scene", minimum=0.0, maximum=1e6
     )
     horizontal_flip: bool = setting(False, "mirror left and right, half of the time")
     vertical_flip: bool = setting(False, "mirror up and down, half of the time")
@@ -212,11 +212,17 @@ class AugmentConfig:
         "what lies outside the picture",
         choices=("nearest", "constant", "reflect", "wrap"),
     )
-    cval: float = setting(0.0, "grey level outside the picture with --fill_mode=constant")
-    brightness_range: tuple[float, ...] | None = setting(None, "low,high: factor on the pixels", minimum=0.0)
+    cval: float = setting(0.0, "grey level outside the picture with --fill_mode=constant", minimum=-1e6, maximum=1e6)
+    brightness_range: tuple[float, ...] | None = setting(
+        None, "low,high: factor on the pixels", minimum=0.0, maximum=1e6
+    )
     channel_shift_range: float = setting(0.0, "grey levels added to all channels", minimum=0.0, maximum=255.0)
     random_resized_crop: float | None = setting(
-        None, "least share of the area that a random crop shows at full size; 0.08 is usual", minimum=0.01, maximum=1.0
+        None,
+        "least share of the area that a random crop shows at full size; 0.08 is usual. It is cut from the image as "
+        "cached, at --image_size, not from the file: small shares are enlarged and lack detail",
+        minimum=0.01,
+        maximum=1.0,
     )
     color_jitter: float = setting(
         0.0, "s: brightness, contrast and saturation by factors of [1-s, 1+s]; 0.4 is usual", minimum=0.0, maximum=1.0
@@ -225,10 +231,16 @@ class AugmentConfig:
         0.0, "share of the pictures that have a rectangle blotted out", minimum=0.0, maximum=1.0
     )
     mixup_alpha: float = setting(
-        0.0, "MixUp: mix pairs of pictures and their labels by Beta(alpha, alpha); 0.2 is usual", minimum=0.0
+        0.0,
+        "MixUp: mix pairs of pictures and their labels by Beta(alpha, alpha); 0.2 is usual",
+        minimum=0.0,
+        maximum=1e6,
     )
     cutmix_alpha: float = setting(
-        0.0, "CutMix: pairs exchange a rectangle, 1 is usual; with MixUp too, half of the pairs get either", minimum=0.0
+        0.0,
+        "CutMix: pairs exchange a rectangle, 1 is usual; with MixUp too, half of the pairs get either",
+        minimum=0.0,
+        maximum=1e6,
     )
 
     def __post_init__(self) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ftdata import seeds
+
 # Bits in which two pictures that look alike may differ: of the 64 of the coarse hash, and of the 256 of the fine one.
 # On the knifey-spoony photos 31 % of a random validation split have such a training picture, none of one by video,
 # none of the test set. Of rendered pictures, each of them of its own, 0.5 % (cutlery) and 1.2 % (objects) have one.
@@ -40,7 +42,7 @@ def pairs(hashes: np.ndarray, *, seed: int) -> np.ndarray:
 
     All of them in a set of 20,000 pictures or fewer that holds at most 200,000 pairs; else some, as `seed` chooses.
     """
-    order = np.random.default_rng([seed, 0xA11CE]).permutation(len(hashes))[:_MOST_PICTURES]
+    order = seeds.generator(seed, "look_alikes").permutation(len(hashes))[:_MOST_PICTURES]
     found, count = [np.zeros((0, 2), np.int64)], 0
     for first, second, _ in _look_alikes(hashes[order], hashes[order]):
         later = second > first

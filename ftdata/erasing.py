@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from ftdata import rectangles
-from ftdata.sampled_layer import Parameters, SampledLayer, at_most_one, uniform
+from ftdata.sampled_layer import Parameters, SampledLayer, Side, at_most_one, sides, uniform
 
 _AREA = (0.02, 0.33)  # of the picture; this and the aspects are the paper's
 _ASPECT = (0.3, 1 / 0.3)
@@ -30,7 +30,7 @@ class RandomErasing(SampledLayer):
         super().__init__(**kwargs)
         self.probability = at_most_one("probability", probability)
 
-    def sample(self, batch_size: Any, height: int, width: int, seed: Any) -> dict[str, tf.Tensor]:
+    def sample(self, batch_size: Any, height: Side, width: Side, seed: Any) -> dict[str, tf.Tensor]:
         """`top`, `left`, `bottom`, `right`: the rectangle's edges, int32 [batch] (all 0 where nothing is erased)."""
         u = uniform([5, batch_size], seed)
         top, left, tall, wide = rectangles.draw(u[:4], height=height, width=width, area=_AREA, aspect=_ASPECT)
@@ -42,7 +42,8 @@ class RandomErasing(SampledLayer):
         """float32 [batch, height, width, channels]."""
         images = tf.cast(images, tf.float32)
         edges = [tf.cast(parameters[name], tf.int32) for name in ("top", "left", "bottom", "right")]
-        erased = rectangles.mask(*edges, height=images.shape[1], width=images.shape[2])
+        height, width = sides(images)
+        erased = rectangles.mask(*edges, height=height, width=width)
         return tf.where(erased, tf.reduce_mean(images, axis=(1, 2), keepdims=True), images)
 
     def get_config(self) -> dict[str, Any]:

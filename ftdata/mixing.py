@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from ftdata import beta, rectangles
-from ftdata.sampled_layer import Parameters, SampledLayer, at_least_zero, uniform
+from ftdata.sampled_layer import Parameters, SampledLayer, Side, at_least_zero, real, sides, uniform
 
 _EDGES = ("top", "left", "bottom", "right")
 
@@ -40,7 +40,7 @@ class PairMixing(SampledLayer):
             raise ValueError("mixup_alpha or cutmix_alpha must be above 0, got 0 and 0: leave the layer out instead")
         self._quantiles = {a: beta.quantiles(a) for a in (self.mixup_alpha, self.cutmix_alpha) if a}
 
-    def sample(self, batch_size: Any, height: int, width: int, seed: Any) -> dict[str, tf.Tensor]:
+    def sample(self, batch_size: Any, height: Side, width: Side, seed: Any) -> dict[str, tf.Tensor]:
         """Draws for each pair of a batch.
 
         Returns:
@@ -57,13 +57,13 @@ class PairMixing(SampledLayer):
             drawn = {name: tf.where(u[3] < 0.5, mixup[name], cutmix[name]) for name in mixup}
         return {name: tf.gather(value, tf.range(batch_size) // 2) for name, value in drawn.items()}
 
-    def _mixup(self, u: tf.Tensor, height: int, width: int) -> dict[str, tf.Tensor]:
+    def _mixup(self, u: tf.Tensor, height: Side, width: Side) -> dict[str, tf.Tensor]:
         share = beta.draw(u[0], self._quantiles[self.mixup_alpha])
         edge = tf.zeros_like(share, tf.int32)
         edges = (edge, edge, edge + height, edge + width)
         return {**dict(zip(_EDGES, edges, strict=True)), "keep": share, "share": share}
 
-    def _cutmix(self, u: tf.Tensor, height: int, width: int) -> dict[str, tf.Tensor]:
+    def _cutmix(self, u: tf.Tensor, height: Side, width: Side) -> dict[str, tf.Tensor]:
         """In whole pixels, as the authors' code does it."""
         side = tf.sqrt(1 - beta.draw(u[0], self._quantiles[self.cutmix_alpha]))
         top, bottom = _interval(u[1], side, height)
@@ -72,14 +72,15 @@ class PairMixing(SampledLayer):
         edges = (top, left, bottom, right)
         return {
             **dict(zip(_EDGES, edges, strict=True)),
-            **{"keep": tf.zeros_like(area), "share": 1 - area / (height * width)},
+            **{"keep": tf.zeros_like(area), "share": 1 - area / (real(height) * real(width))},
         }
 
     def apply(self, images: tf.Tensor, parameters: Parameters) -> tf.Tensor:
-        """Mixes pictures of one even, static batch as `sample` says; float32 [batch, height, width, channels]."""
+        """Mixes pictures of an even batch as `sample` says; float32 [batch, height, width, channels]."""
         images = tf.cast(images, tf.float32)
         edges = [tf.cast(parameters[name], tf.int32) for name in _EDGES]
-        inside = rectangles.mask(*edges, height=images.shape[1], width=images.shape[2])
+        height, width = sides(images)
+        inside = rectangles.mask(*edges, height=height, width=width)
         own = tf.where(inside, tf.cast(parameters["keep"], tf.float32)[:, None, None, None], 1.0)
         return own * images + (1 - own) * partner_of(images)
 
@@ -89,10 +90,10 @@ class PairMixing(SampledLayer):
             raise ValueError("PairMixing mixes labels too: call it with {'images': ..., 'labels': ...}")
         if not training:
             return inputs
-        images, labels = inputs["images"], tf.cast(inputs["labels"], tf.float32)
+        images, labels = tf.convert_to_tensor(inputs["images"]), tf.cast(inputs["labels"], tf.float32)
         seed = tf.cast(self.generator.next(), tf.int32)
-        batch_size, height, width = images.shape[:3]
-        drawn = self.sample(batch_size, height, width, seed)
+        batch_size = tf.shape(images)[0] if images.shape[0] is None else images.shape[0]
+        drawn = self.sample(batch_size, *sides(images), seed)
         share = drawn["share"][:, None]
         return {
             "images": tf.cast(self.apply(images, drawn), self.compute_dtype),
@@ -105,10 +106,16 @@ class PairMixing(SampledLayer):
 
 
 def partner_of(values: tf.Tensor) -> tf.Tensor:
-    """For each place of an even, static batch what its partner holds; the shape of `values`, [batch, ...]."""
-    check_pairs(values.shape[0])
-    pairs = tf.reshape(values, [-1, 2, *values.shape[1:]])
-    return tf.reshape(tf.reverse(pairs, [1]), values.shape)
+    """For each place of an even batch what its partner holds; the shape of `values`, [batch, ...]."""
+    if values.shape[0] is not None:
+        check_pairs(values.shape[0])
+    shape = tf.shape(values) if None in values.shape else tf.constant(list(values.shape), tf.int32)
+    if values.shape[0] is None:
+        message = "PairMixing mixes pairs: the batch must be even, for example by batch(..., drop_remainder=True)"
+        with tf.control_dependencies([tf.debugging.assert_equal(shape[0] % 2, 0, message=message)]):
+            values = tf.identity(values)
+    pairs = tf.reshape(values, tf.concat([[-1, 2], shape[1:]], axis=0))
+    return tf.ensure_shape(tf.reshape(tf.reverse(pairs, [1]), shape), values.shape)
 
 
 def check_pairs(batch_size: int) -> None:
@@ -120,8 +127,8 @@ def check_pairs(batch_size: int) -> None:
         )
 
 
-def _interval(u: tf.Tensor, share: tf.Tensor, side: int) -> tuple[tf.Tensor, tf.Tensor]:
+def _interval(u: tf.Tensor, share: tf.Tensor, side: Side) -> tuple[tf.Tensor, tf.Tensor]:
     """From and to (exclusive) of `share` of a side, around a uniform centre, cut at the ends; int32."""
-    half = tf.cast(share * side, tf.int32) // 2
-    center = tf.cast(u * side, tf.int32)
+    half = tf.cast(share * real(side), tf.int32) // 2
+    center = tf.cast(u * real(side), tf.int32)
     return tf.maximum(center - half, 0), tf.minimum(center + half, side)

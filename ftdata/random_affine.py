@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from ftdata import affine
-from ftdata.sampled_layer import Parameters, SampledLayer, at_least_zero, uniform
+from ftdata.sampled_layer import Parameters, SampledLayer, Side, at_least_zero, is_number, plain, real, sides, uniform
 
 
 @keras.saving.register_keras_serializable(package="ftdata")
@@ -70,9 +70,11 @@ class RandomAffine(SampledLayer):
         if fill_mode not in affine.FILL_MODES:
             raise ValueError(f"fill_mode must be one of {', '.join(affine.FILL_MODES)}, got {fill_mode!r}")
         self.fill_mode = fill_mode
-        self.cval = float(cval)
+        if not is_number(plain(cval)):
+            raise ValueError(f"cval must be one number, got {cval!r}")
+        self.cval = float(plain(cval))
         self.output_size = _size(output_size)
-        self.rescale = rescale
+        self.rescale = None if rescale is None else float(plain(rescale))
 
     @classmethod
     def from_image_data_generator(cls, generator: Any, **kwargs: Any) -> "RandomAffine":
@@ -93,7 +95,7 @@ class RandomAffine(SampledLayer):
         settings = {name: getattr(generator, name) for name in copied}
         return cls(**settings, rescale=generator.rescale or None, **kwargs)
 
-    def sample(self, batch_size: Any, height: int, width: int, seed: Any) -> dict[str, tf.Tensor]:
+    def sample(self, batch_size: Any, height: Side, width: Side, seed: Any) -> dict[str, tf.Tensor]:
         """Draws ImageDataGenerator's parameters for a batch.
 
         Args:
@@ -106,7 +108,11 @@ class RandomAffine(SampledLayer):
           `theta` and `shear` in degrees, `tx` and `ty` in pixels, `zx`, `zy`, all float32 [batch], and
           `flip_horizontal`, `flip_vertical`, bool [batch].
         """
-        u = tf.unstack(uniform([8, batch_size], seed))
+        return self._drawn(uniform([8, batch_size], seed), height, width)
+
+    def _drawn(self, numbers: tf.Tensor, height: Side, width: Side) -> dict[str, tf.Tensor]:
+        """`sample`'s parameters from uniform `numbers`, float32 [8, batch]."""
+        u = tf.unstack(numbers)
         low, high = self.zoom_range
         return {
             "theta": (2 * u[0] - 1) * self.rotation_range,
@@ -130,7 +136,7 @@ class RandomAffine(SampledLayer):
             name: tf.cast(parameters[name], tf.bool if name.startswith("flip") else tf.float32)
             for name in (*affine.PARAMETERS, *(name for name in affine.CROP if name in parameters))
         }
-        size = self.output_size or tuple(images.shape[1:3])
+        size = self.output_size or sides(images)
         pixels = affine.warp(images, parameters, output_size=size, fill_mode=self.fill_mode, cval=self.cval)
         return pixels if self.rescale is None else pixels * self.rescale
 
@@ -154,22 +160,24 @@ class RandomAffine(SampledLayer):
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
-def _zoom(value: float | Sequence[float]) -> tuple[float, float]:
-    low, high = (1 - value, 1 + value) if isinstance(value, int | float) else value
-    if not 0 < low <= high:
+def _zoom(value: Any) -> tuple[float, float]:
+    value = plain(value)
+    low, high = (1 - value, 1 + value) if is_number(value) else map(plain, value)
+    if not (is_number(high) and 0 < low <= high):
         raise ValueError(f"zoom_range must be z below 1 or (low, high) with 0 < low <= high, got {value!r}")
     return float(low), float(high)
 
 
-def _size(value: int | Sequence[int] | None) -> tuple[int, int] | None:
+def _size(value: Any) -> tuple[int, int] | None:
     if value is None:
         return None
-    height, width = (value, value) if isinstance(value, int) else value
+    value = plain(value)
+    height, width = (value, value) if isinstance(value, int) else map(plain, value)
     return int(height), int(width)
 
 
-def _pixels(shift: float, side: int) -> float:
-    return shift * side if shift < 1 else shift
+def _pixels(shift: float, side: Side) -> Any:
+    return shift * real(side) if shift < 1 else shift
 
 
 def _reject_unsupported(generator: Any) -> None:

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from ftdata import affine, rectangles
 from ftdata.random_affine import RandomAffine
-from ftdata.sampled_layer import uniform
+from ftdata.sampled_layer import Side, is_number, plain, uniform
 
 _ASPECT = (3 / 4, 4 / 3)
 
@@ -26,16 +26,16 @@ class RandomResizedCrop(RandomAffine):
 
     def __init__(self, minimal_area: float = 0.08, **kwargs: Any):
         super().__init__(**kwargs)
-        if isinstance(minimal_area, bool) or not isinstance(minimal_area, int | float) or not 0 < minimal_area <= 1:
+        minimal_area = plain(minimal_area)
+        if not is_number(minimal_area) or not 0 < minimal_area <= 1:
             raise ValueError(f"minimal_area must be one number above 0 and up to 1, got {minimal_area!r}")
         self.minimal_area = float(minimal_area)
 
-    def sample(self, batch_size: Any, height: int, width: int, seed: Any) -> dict[str, tf.Tensor]:
+    def sample(self, batch_size: Any, height: Side, width: Side, seed: Any) -> dict[str, tf.Tensor]:
         """RandomAffine's, and in pixels `crop_top`, `crop_left`, `crop_height`, `crop_width`, float32 [batch]."""
-        seed = tf.cast(seed, tf.int32)
-        u = uniform([4, batch_size], tf.bitwise.bitwise_xor(seed, [0x5C09, 0]))  # other numbers than RandomAffine's
-        crop = rectangles.draw(u, height=height, width=width, area=(self.minimal_area, 1.0), aspect=_ASPECT)
-        return {**super().sample(batch_size, height, width, seed), **dict(zip(affine.CROP, crop, strict=True))}
+        u = uniform([12, batch_size], seed)  # the first eight are those of RandomAffine
+        crop = rectangles.draw(u[8:], height=height, width=width, area=(self.minimal_area, 1.0), aspect=_ASPECT)
+        return {**self._drawn(u[:8], height, width), **dict(zip(affine.CROP, crop, strict=True))}
 
     def get_config(self) -> dict[str, Any]:
         """Every argument of the constructor."""

@@ -4,12 +4,18 @@
 parameter set can be drawn for a global batch and sliced by replica, or repeated after a restart.
 """
 
+import numbers
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
+from ftdata import seeds
+
+Side = Any  # of images, in pixels: an int where it is known while the graph is made, else a tensor int32 []
+_LARGEST = 1e6  # of an argument; coordinates and pixels computed from larger ones would leave float32
 Parameters = Mapping[str, tf.Tensor]
 
 
@@ -26,16 +32,32 @@ def uniform(shape: Sequence[Any], seed: Any) -> tf.Tensor:
     return tf.cast(upper, tf.float32) * 2.0**-24
 
 
+def sides(images: tf.Tensor) -> tuple[Side, Side]:
+    """Height and width of images [batch, height, width, channels]."""
+    known, shape = images.shape[1:3], tf.shape(images)
+    height, width = (shape[1 + axis] if side is None else side for axis, side in enumerate(known))
+    return height, width
+
+
+def real(side: Side) -> Any:
+    """A side for arithmetic with fractions: float, or float32 []."""
+    return float(side) if isinstance(side, int) else tf.cast(side, tf.float32)
+
+
 class SampledLayer(keras.layers.Layer):
-    """A layer with `sample(batch_size, height, width, seed)` and `apply(images, parameters)`."""
+    """A layer with `sample(batch_size, height, width, seed)` and `apply(images, parameters)`.
+
+    Numbers may be numpy's. Layers of different classes draw different numbers from one `seed`.
+    """
 
     def __init__(self, *, seed: int | None = None, **kwargs: Any):
         super().__init__(autocast=False, **kwargs)  # coordinates and pixels stay float32 until the end
-        self.seed = seed
-        self.generator = keras.random.SeedGenerator(seed)
+        self.seed = _seed(seed)
+        own = None if self.seed is None else seeds.number(self.seed, "layer", type(self).__name__)
+        self.generator = keras.random.SeedGenerator(own)
         self.supports_jit = True
 
-    def sample(self, batch_size: Any, height: int, width: int, seed: Any) -> dict[str, tf.Tensor]:
+    def sample(self, batch_size: Any, height: Side, width: Side, seed: Any) -> dict[str, tf.Tensor]:
         """Draws parameters for a batch of pictures of `height` x `width` pixels from `seed`, a pair of int32."""
         raise NotImplementedError
 
@@ -43,14 +65,25 @@ class SampledLayer(keras.layers.Layer):
         """Changes images [batch, height, width, channels] as `parameters` say; float32."""
         raise NotImplementedError
 
+    def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        """Keras's own, whose message on a tensor of unknown rank (`tf.io.decode_image` gives one) is not understood."""
+        for part in tf.nest.flatten(inputs):
+            if tf.is_tensor(part) and part.shape.rank is None:
+                raise ValueError(
+                    f"{type(self).__name__} takes images [height, width, channels] or a batch of them, got a tensor of "
+                    "unknown rank: say what it is with tf.ensure_shape(image, [None, None, 3])"
+                )
+        return super().__call__(inputs, *args, **kwargs)
+
     def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Draws from the layer's own generator; a single image [height, width, channels] works too."""
+        """Draws from the layer's own generator; a single image [height, width, channels] works too, and so do sides
+        that are not known before the image is there, as in `tf.data`."""
         images = tf.convert_to_tensor(images)
         if images.shape.rank == 3:
             return self.call(images[None], training=training)[0]
         if not training:
             return tf.cast(self.apply_nothing(images), self.compute_dtype)
-        height, width = images.shape[1:3]
+        height, width = sides(images)
         seed = tf.cast(self.generator.next(), tf.int32)
         parameters = self.sample(tf.shape(images)[0], height, width, seed)
         return tf.cast(self.apply(images, parameters), self.compute_dtype)
@@ -64,15 +97,36 @@ class SampledLayer(keras.layers.Layer):
         return {**super().get_config(), "seed": self.seed}
 
 
+def plain(value: Any) -> Any:
+    """Python's own value of a numpy scalar or an array without dimensions; others as they are."""
+    return value.item() if isinstance(value, np.generic | np.ndarray) and value.ndim == 0 else value
+
+
+def is_number(value: Any) -> bool:
+    """Whether a `plain` value is one number that float32 can compute with; truth values are none."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool) and abs(float(value)) <= _LARGEST
+
+
 def at_least_zero(name: str, value: Any) -> float:
-    """`value` as a float; ValueError names the argument if it is not a number >= 0."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
-        raise ValueError(f"{name} must be one number >= 0, got {value!r}")
+    """`value` as a float; ValueError names the argument if it is not a number >= 0, or too large."""
+    value = plain(value)
+    if not is_number(value) or value < 0:
+        raise ValueError(f"{name} must be one number >= 0 and up to {_LARGEST:g}, got {value!r}")
     return float(value)
 
 
 def at_most_one(name: str, value: Any) -> float:
     """`value` as a float; ValueError names the argument if it is not a number from 0 to 1."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+    value = plain(value)
+    if not is_number(value) or not 0 <= value <= 1:
         raise ValueError(f"{name} must be one number from 0 to 1, got {value!r}")
     return float(value)
+
+
+def _seed(value: Any) -> int | None:
+    value = plain(value)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError(f"seed must be a whole number >= 0, or None for one drawn at random, got {value!r}")
+    return value

@@ -10,11 +10,11 @@ _ROOT = Path(__file__).parent.parent
 
 # Each line may import those above it (names separated by spaces stand side by side).
 _FTDATA = """
-config quiet
+config quiet seeds
 names file_kind roles
-foreign standard_error verdicts listing split affine beta rectangles sampled_layer backgrounds outlines
-tree headers random_affine color erasing mixing materials
-level bytestring
+foreign standard_error verdicts listing split beta sampled_layer backgrounds outlines
+tree headers affine rectangles color materials
+level bytestring random_affine erasing mixing
 class_folders passed_over exif bmp gif
 layout jpeg png webp
 folder

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ftdata import bad_images
+from ftdata import augment, bad_images, seeds
 from ftdata.names import listed
 from ftdata.source import Source
 from trainers import figures, strategy
@@ -35,7 +35,7 @@ def describe(job: Job) -> None:
         f"{len(source.class_names)} classes"
     )
     print(f"  classes {listed(source.class_names, limit=20)}")
-    for note in source.notes:
+    for note in (*source.notes, *augment.notes(job.config.augment, image_size=int(job.config.data.image_size or 0))):
         print(f"  {note}")
     if not validation:
         print("  no validation split: the last epoch is kept; --monitor and --early_stopping_patience have no effect")
@@ -51,7 +51,7 @@ def describe(job: Job) -> None:
 
 def draw_samples(job: Job) -> None:
     """A 3x3 grid of training images with their labels."""
-    order = np.random.default_rng(job.config.seed).permutation(len(job.source.train))[:9]
+    order = seeds.generator(job.config.seed, "samples").permutation(len(job.source.train))[:9]
     captions = [job.source.class_names[label] for label in job.source.train.labels[order]]
     grid = figures.image_grid(job.pictures["train"].take(order), captions, title=job.source.name)
     figures.save(grid, job.workdir.root / "samples.png")

@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from ftdata import cache, tiers
+from ftdata import augment, cache, tiers
 from ftdata.class_weights import class_weights
 from ftdata.source import Source
 from ftdata.survey import survey
@@ -98,6 +98,7 @@ def _training(job: Job) -> tuple[Finding, ValueError | None]:
     side = config.data.image_size
     weights = Path(config.model.weights).name  # a whole path would fill the line
     lines = [f"{config.model.backbone}, weights {weights}, {side}x{side} pixels in"]
+    lines += augment.notes(config.augment, image_size=int(side or 0))
     facts = dict[str, Any]()
     for phase in phases.sequence(config.phase):
         plan, (epochs, rate) = training.make_plan(phase, job), phases.epochs_and_rate(phase, config)

@@ -54,7 +54,11 @@ class TrainingConfig:
 
     batch_size: int = setting(32, "pictures per step over all devices", minimum=1, maximum=65_536)
     gradient_accumulation_steps: int = setting(
-        1, "pieces in which a device works off its part of a batch: less memory, the same update", minimum=1, maximum=64
+        1,
+        "pieces into which a device splits its part of a batch: less memory, and the same update except where dropout "
+        "or stochastic depth draws (other masks, as good) or batch normalization trains (statistics of each piece)",
+        minimum=1,
+        maximum=64,
     )
     steps_per_epoch: int | None = setting(None, "steps per epoch (one pass over the data)", minimum=1, maximum=_MANY)
     transfer_epochs: int = setting(5, "epochs of training the head", minimum=1, maximum=_EPOCHS, affects="transfer")

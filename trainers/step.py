@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from ftdata import seeds
 from ftdata.augment import Augmentation, Augmented
 from ftdata.mixing import partner_of
 from trainers.model import logits_of
@@ -27,7 +28,9 @@ class TrainStep:
     `pictures`, uint8 [n, side, side, 3], are copied into the memory of every device (the cache tier `device`):
     gathering, augmenting and training are then one program there. What `asked` says is summed over all workers.
     With `micro_batches` above 1 each replica works its part off in as many pieces, one after the other, and adds up
-    their gradients: less memory, one update, the same numbers (statistics of batch normalization that trains aside).
+    their gradients: less memory, one update. The numbers are those of the whole batch, save where layers draw (dropout,
+    stochastic depth: Keras draws a mask of the piece's shape, so each piece gets one of its own) and where batch
+    normalization trains (statistics of the piece).
     """
 
     def __init__(
@@ -129,7 +132,7 @@ class TrainStep:
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         states = tf.random.stateless_uniform(
             [len(self._seed_states), 2],
-            seed=tf.stack([self.augmentation.seed ^ 0xD409, step]),
+            seed=tf.stack([seeds.number(self.augmentation.seed, "dropout"), step]),
             maxval=2**30,
             minval=0,
             dtype=tf.int32,

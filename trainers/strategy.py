@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
+from ftdata import seeds
 from trainers.cluster import Cluster
 
 
@@ -88,8 +89,8 @@ def runs_on_gpu(strategy: tf.distribute.Strategy) -> bool:
 
 def seed_everything(seed: int, *, deterministic: bool) -> None:
     """Seeds what Keras draws initial weights from; with `deterministic`, makes GPU kernels repeatable."""
-    keras.utils.set_random_seed(seed)
-    # not 0: beside a global seed of 0, Dataset.shuffle takes no tensor as a seed (it asks whether both are 0)
-    tf.random.set_seed(seed + 1)
+    keras.utils.set_random_seed(seeds.number(seed, "weights"))
+    # never 0: beside a global seed of 0, Dataset.shuffle takes no tensor as a seed (it asks whether both are 0)
+    tf.random.set_seed(seeds.number(seed, "tensorflow"))
     if deterministic:
         tf.config.experimental.enable_op_determinism()

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from ftdata import data_service, pipeline
+from ftdata import data_service, pipeline, seeds
 from ftdata.augment import Augmentation
 from trainers import callbacks as own_callbacks
 from trainers import (
@@ -70,7 +70,8 @@ def run_phase(
     keeps = keeper.Keeper(files, model=network) if job.team.is_chief else keeper.Follower()
     progress = keeper.restore(keeps, model=network, team=job.team)
     board = _open_board(phase, job, progress)
-    augmentation = Augmentation(job.config.augment, seed=job.config.seed)
+    # a seed of the phase: fine-tuning is not to see transfer's images again, in the same order and warped alike
+    augmentation = Augmentation(job.config.augment, seed=seeds.number(job.config.seed, "phase", phase.name))
     if board and board.is_new:
         _show_training_images(board, job, augmentation)
     score = EvaluationStep(network, strategy=job.strategy, compiled=job.compiled)
@@ -128,7 +129,7 @@ def _make_loop(
             job.source.train.labels,
             class_weights=job.class_weights,
             global_batch=training.batch_size,
-            seed=config.seed,
+            seed=augmentation.seed,
             steps=(first, end),
             shard=job.shard,
             numbered=service is not None,
@@ -239,7 +240,7 @@ def _open_board(phase: phases.Phase, job: Job, progress: Progress) -> own_callba
 def _show_training_images(board: own_callbacks.TensorBoardWriter, job: Job, augmentation: Augmentation) -> None:
     """What the model will see: the first pictures of the first step, augmented."""
     count = min(16, job.config.training.batch_size)
-    index = pipeline.picture_at(tf.range(count, dtype=tf.int64), count=len(job.source.train), seed=job.config.seed)
+    index = pipeline.picture_at(tf.range(count, dtype=tf.int64), count=len(job.source.train), seed=augmentation.seed)
     augmented = augmentation(
         tf.constant(job.pictures["train"].take(index.numpy())),
         tf.range(count),

@@ -9,7 +9,7 @@ from keras.src.legacy.preprocessing.image import ImageDataGenerator
 from scipy import stats
 
 from ftdata.affine import FILL_MODES, PARAMETERS
-from ftdata.augment import Augmentation, RandomAffine, RandomBrightnessFactor, RandomChannelShift
+from ftdata.augment import Augmentation, RandomAffine, RandomBrightnessFactor, RandomChannelShift, notes
 from ftdata.config import AugmentConfig
 from ftdata.sampled_layer import uniform
 
@@ -280,3 +280,38 @@ def test_the_whole_chain_is_the_same_however_pairs_are_split_and_compiled():
     difference = np.abs(compiled.images.numpy() - whole.images.numpy())
     assert np.quantile(difference, 0.99) <= _BOUND
     assert difference.max() <= 3
+
+
+@pytest.mark.parametrize(
+    ("settings", "lines"), [({"random_resized_crop": 0.25}, 1), ({"random_resized_crop": 1.0}, 0), ({}, 0)]
+)
+def test_a_run_says_that_crops_are_cut_from_the_cached_image(settings, lines):
+    said = notes(AugmentConfig(**settings), image_size=224)
+    assert len(said) == lines
+    assert all("224x224 pixels that are cached" in line and "112x112, are enlarged 2.0 times" in line for line in said)
+    assert notes(AugmentConfig(augment=False, **settings), image_size=224) == []
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"width_shift_range": 1e6, "height_shift_range": 1e-320},
+        {"zoom_range": (1e-320, 1e6)},
+        {"cval": -1e6, "fill_mode": "constant", "rotation_range": 360.0},
+        {"brightness_range": (0.0, 1e6)},
+        {"channel_shift_range": 255.0, "color_jitter": 1.0, "random_erasing": 1.0, "random_resized_crop": 0.01},
+    ],
+)
+@pytest.mark.parametrize("fill_mode", ["reflect", "wrap"])
+def test_settings_at_their_bounds_give_finite_pixels(settings, fill_mode):
+    augmentation = Augmentation(AugmentConfig(**{"fill_mode": fill_mode, **settings}), seed=0)
+    for step in range(3):
+        augmented = augmentation(tf.constant(_noise(4, 16, 16)), tf.range(4), step=tf.constant(step), global_batch=4)
+        assert np.isfinite(augmented.images).all()
+
+
+@pytest.mark.parametrize("name", ["width_shift_range", "zoom_range", "brightness_range", "cval", "mixup_alpha"])
+def test_settings_beyond_what_float32_can_compute_with_are_refused(name):
+    value = (1.0, 1e39) if name in ("zoom_range", "brightness_range") else 1e39
+    with pytest.raises(ValueError, match=f"{name} must be from"):
+        AugmentConfig(**{name: value})

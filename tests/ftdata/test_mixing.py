@@ -163,3 +163,24 @@ def test_the_layer_is_itself_after_loading():
     layer = PairMixing(0.3, 0.7, seed=2)
     loaded = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
     assert loaded.get_config() == layer.get_config()
+
+
+@pytest.mark.parametrize("alpha", [5e-324, 1e-300, 1e-9, 1e-3, 1e5, 1e6])
+@pytest.mark.parametrize("kind", ["mixup_alpha", "cutmix_alpha"])
+def test_extreme_alphas_mix_nothing_or_halves(kind, alpha):
+    layer = PairMixing(**{"mixup_alpha": 0.0, "cutmix_alpha": 0.0, kind: alpha})
+    drawn = layer.sample(2_000, 20, 30, (1, 2))
+    share = drawn["share"].numpy()
+    assert np.all((share >= 0) & (share <= 1))  # and not NaN
+    if alpha < 1:
+        assert kind == "cutmix_alpha" or np.mean((share < 0.01) | (share > 0.99)) > 0.98
+    elif kind == "mixup_alpha":
+        assert np.abs(share - 0.5).max() < 0.01
+    mixed = layer.apply(_NOISE, {name: value[:8] for name, value in drawn.items()}).numpy()
+    assert np.all((mixed >= 0) & (mixed <= 255))
+
+
+@pytest.mark.parametrize("alpha", [float("inf"), float("nan"), -1.0])
+def test_an_alpha_that_is_no_number_is_refused(alpha):
+    with pytest.raises(ValueError, match="mixup_alpha must be one number >= 0"):
+        PairMixing(alpha)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from ftdata import seeds
 from ftdata.cache import held
 from ftdata.pipeline import Shard, for_evaluation, for_training, picture_at
 
@@ -41,10 +42,10 @@ def joined(batches, key="index"):
 
 def literal_picture_at(position, *, n, seed):
     """What the module promises, one position at a time."""
-    shuffled = tf.random.experimental.index_shuffle(
-        tf.constant(position % n, tf.int64), seed=[seed, position // n], max_index=n - 1
-    )
-    return int(shuffled)
+    of_pass = tf.constant([seeds.number(seed, "order"), position // n], tf.int32)
+    key = tf.random.stateless_uniform([3], of_pass, minval=None, maxval=None, dtype=tf.int32, alg="philox")
+    place, last = (tf.constant(number, tf.int64) for number in (position % n, n - 1))
+    return int(tf.raw_ops.RandomIndexShuffle(index=place, seed=key, max_index=last, rounds=16))
 
 
 @pytest.mark.parametrize(

@@ -268,6 +268,51 @@ def test_dropout_masks_differ_between_replicas_and_steps():
     np.testing.assert_array_equal(second, again[1])
 
 
+def _logits(features):
+    return keras.layers.Dense(2, name="logits")(keras.layers.Dropout(0.5)(features))
+
+
+def _still(network, **settings):
+    """A step that changes neither images nor weights."""
+    adjust = keras.optimizers.SGD(0.0)
+    adjust.build(network.trainable_variables)
+    nothing = Augmentation(AugmentConfig(augment=False), seed=2)
+    parts = {"strategy": _one(), "augmentation": nothing, "label_smoothing": 0.0, "compiled": COMPILE_NOTHING}
+    return TrainStep(network, adjust, global_batch=2, **parts, **settings)
+
+
+def test_micro_batches_draw_dropout_masks_of_their_own():
+    """Not those of the whole batch, which have another shape; but each other ones, and the same again."""
+    inputs = keras.Input((4, 4, 3))
+    flat = keras.layers.Flatten()(inputs)
+    step = _still(keras.Model(inputs, keras.layers.Softmax()(_logits(flat))), micro_batches=2)
+
+    def loss(weight):
+        batch = {
+            "image": tf.ones((2, 4, 4, 3), tf.uint8),
+            "slot": tf.range(2),
+            "label": tf.zeros([2], tf.int32),
+            "weight": tf.constant(weight),
+        }
+        return float(step(batch, step=3, learning_rate=0.0)[0])
+
+    first, second = loss([1.0, 0.0]), loss([0.0, 1.0])
+    assert first != second
+    assert loss([1.0, 1.0]) == pytest.approx(first + second)
+
+
+def test_every_dropout_layer_has_a_state_of_its_own_at_every_step():
+    inputs = keras.Input((4,))
+    network = keras.Model(inputs, keras.layers.Softmax(name="p")(_logits(keras.layers.Dropout(0.1)(inputs))))
+    step = _still(network)
+    states = []
+    for number in range(100):
+        step._assign_seeds(tf.constant(number))
+        states += [tuple(state.numpy()) for state in step._seed_states]
+    # a replica adds 65,537 to the second word and every draw 1: the first words keep them all apart
+    assert len({first for first, _ in states}) == len(states) == 200
+
+
 def test_what_is_compiled_does_not_change_the_numbers():
     # without dropout, whose masks Keras draws from other bits when XLA compiles them
     plain, _ = _train(_one(), steps=3, optimizer="sgd", compiled=COMPILE_NOTHING, augment=_EVERYTHING)
