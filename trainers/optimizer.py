@@ -1,7 +1,7 @@
 """The optimizer: loss scaling, reduction then clipping, and averaged weights."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -50,6 +50,14 @@ def create(config: TrainingConfig, *, policy: str) -> keras.optimizers.Optimizer
     if config.gradient_clip_norm:
         _clip_after_reduction(optimizer, config.gradient_clip_norm)
     return ReplicaLossScaleOptimizer(optimizer) if policy == "mixed_float16" else optimizer
+
+
+def build(optimizer: keras.optimizers.Optimizer, variables: Sequence[keras.Variable]) -> None:
+    """Makes the optimizer's own variables. Weight decay is for kernels: biases, the scales and offsets of normalization
+    and everything else of one dimension or none stay out of it, as they do not overfit and have no scale to lose."""
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    inner.exclude_from_weight_decay(var_list=[variable for variable in variables if len(variable.shape) < 2])
+    optimizer.build(variables)
 
 
 def loss_scale(optimizer: keras.optimizers.Optimizer) -> float | None:

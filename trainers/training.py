@@ -92,7 +92,7 @@ def _build(phase: phases.Phase, job: Job) -> keras.Model:
         if phase.starts_from and job.team.is_chief:  # the others get them with the start of the phase
             model.load_weights(network, job.workdir.phase(phase.starts_from).best)
         adjust = optimizer.create(config.training, policy=config.runtime.mixed_precision)
-        adjust.build(network.trainable_variables)
+        optimizer.build(adjust, network.trainable_variables)
         network.compile(optimizer=adjust, jit_compile=False)  # for callbacks, which look for the optimizer
     return network
 
