@@ -26,7 +26,8 @@ config verdict interrupt lock writer event_files clock cluster channel
 rendezvous
 team
 agreement
-workdir divergence strategy precision schedule vgg_nano weights_file fingerprint hparams
+workdir divergence strategy precision schedule vgg_nano weights_file fingerprint hparams layer_names
+inside
 backbones together
 preprocessing
 model optimizer starting_point
