@@ -31,7 +31,7 @@ inside
 backbones together
 preprocessing
 model optimizer starting_point
-phases
+phases training_graph
 step progress
 evaluation_step
 checkpoint
