@@ -10,18 +10,18 @@ import math
 
 import keras
 
-from trainers import phases
+from trainers.layer_names import layers_of
 
 
 def forward(model: keras.Model) -> int:
     """Operations of one picture's forward pass."""
-    return sum(of_layer(layer) for layer in phases.layers_of(model))
+    return sum(of_layer(layer) for layer in layers_of(model))
 
 
 def training(model: keras.Model) -> int:
     """Operations of one picture's forward and backward pass, by what is trainable now."""
     total, is_behind_trained = 0, False
-    for layer in phases.layers_of(model):
+    for layer in layers_of(model):
         trains = bool(layer.trainable_variables)
         total += of_layer(layer) * (1 + trains + is_behind_trained)
         is_behind_trained = is_behind_trained or trains

@@ -31,7 +31,7 @@ def train_step(
         classifier = model.build(config.model, num_classes=num_classes, image_size=network.image_size, policy=policy)
         phases.set_trainable(classifier, phases.PHASES[phase], config)
         adjust = optimizer.create(config.training, policy=policy)
-        adjust.build(classifier.trainable_variables)
+        optimizer.build(adjust, classifier.trainable_variables)
     return TrainStep(
         classifier,
         adjust,

@@ -32,11 +32,12 @@ config verdict excerpt interrupt streams lock writer event_files clock cluster c
 rendezvous
 team
 agreement
-workdir divergence strategy precision schedule vgg_nano weights_file fingerprint hparams
+workdir divergence strategy precision schedule vgg_nano weights_file fingerprint hparams layer_names
+inside
 backbones together seen
 preprocessing
 model optimizer starting_point
-phases
+phases training_graph
 step progress
 evaluation_step
 checkpoint

@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from trainers import precision, weights_file
+from trainers import inside, layer_names, precision, weights_file
 from trainers.vgg_nano import vgg_nano
 
 # Modules whose networks convolve depthwise (a test reads their source).
@@ -23,8 +23,16 @@ _SIZES = {
     **{"EfficientNetV2S": 384, "EfficientNetV2M": 480, "EfficientNetV2L": 480},
 }
 
-# Arguments of the constructors that other settings decide.
-_DECIDED = ("include_top", "weights", "input_shape", "input_tensor")
+# Arguments of the constructors that something else decides.
+_DECIDED = {
+    **{"weights": "--weights does", "pooling": "--pooling does", "include_preprocessing": "--preprocessing does"},
+    **dict.fromkeys(("input_shape", "input_tensor"), "--image_size does"),
+    **dict.fromkeys(("include_top", "classes", "classifier_activation"), "it is of the original classifier"),
+    **dict.fromkeys(("dropout", "dropout_rate"), "it is of the original classifier, and --dropout of the new one"),
+    "name": "Keras finds weights and preprocessing by it",
+}
+_FLATTENED = ("vgg16", "vgg19")  # modules whose original classifier fits one input size alone
+_TAKEN = ("pixels", "pooling", "dense", "dropout", "logits", "probabilities", "rescale")  # names in the classifier
 
 _OBJECTS_WEIGHTS = Path(__file__).parent / "weights" / "vgg_nano_objects.weights.h5"
 
@@ -83,18 +91,27 @@ def check(backbone: str, *, weights: str, arguments: Mapping[str, Any] | None = 
         if not Path(backbone).expanduser().is_file():
             raise ValueError(f"cannot load {backbone}: no such file")
         return
-    takes = set(inspect.signature(_constructor(backbone)).parameters) - set(_DECIDED)
-    unknown = sorted(set(arguments or {}) - takes)
-    if unknown:
-        raise ValueError(
-            f"backbone_args must be arguments of {backbone} ({', '.join(sorted(takes))}), got {unknown[0]!r}"
-        )
+    _check_arguments(backbone, arguments or {})
     if weights == "objects" and backbone != "vgg_nano":
         raise ValueError("weights=objects is for the backbone vgg_nano only; use imagenet, none or a file")
     if weights == "imagenet" and backbone == "vgg_nano":
         raise ValueError("vgg_nano has no ImageNet weights: use --weights=objects, none or a file")
     if weights not in ("imagenet", "none", "objects") and not Path(weights).expanduser().is_file():
         raise ValueError(f"weights must be imagenet, none, objects or a file, got {weights}: no such file")
+
+
+def _check_arguments(backbone: str, arguments: Mapping[str, Any]) -> None:
+    parameters = inspect.signature(_constructor(backbone)).parameters
+    takes = sorted(set(parameters) - set(_DECIDED))
+    for name, value in arguments.items():
+        if name in parameters and name in _DECIDED:
+            raise ValueError(f"backbone_args must leave {name} alone ({_DECIDED[name]}), got {value!r}")
+        if name not in takes:
+            known = ", ".join(takes) or "it takes none"
+            raise ValueError(f"backbone_args must be arguments of {backbone} ({known}), got {name!r}")
+        if isinstance(parameters[name].default, bool) != isinstance(value, bool):
+            rule = "must be" if isinstance(parameters[name].default, bool) else "cannot be"
+            raise ValueError(f"backbone_args: {name} of {backbone} {rule} true or false, got {value!r}")
 
 
 def create(
@@ -105,8 +122,9 @@ def create(
     policy: str,
     include_top: bool = False,
     arguments: Mapping[str, Any] | None = None,
+    own_preprocessing: bool = True,
 ) -> keras.Model:
-    """Builds a backbone.
+    """Builds a backbone, the same one with the same names of layers whatever the process has built before.
 
     Args:
       backbone: a name of Keras Applications, `vgg_nano`, or a `.keras` file.
@@ -115,10 +133,11 @@ def create(
       policy: dtype policy of its layers; preprocessing layers inside it stay float32.
       include_top: keep the original classifier (1000 classes).
       arguments: further arguments of the constructor, such as `alpha`.
+      own_preprocessing: keep the preprocessing that a network has inside.
 
     Returns:
-      A model from preprocessed images [batch, image_size, image_size, 3] to feature maps, or to the class
-      probabilities of its own top.
+      A model from images that `preprocessing.apply` has prepared, [batch, image_size, image_size, 3], to feature maps,
+      or to the class probabilities of its own top.
 
     Raises:
       ValueError: an unknown name, arguments it does not take, weights that do not fit or cannot be had.
@@ -130,13 +149,19 @@ def create(
             raise ValueError(
                 f"image_size={image_size} does not fit {backbone}, whose input shape is {saved.input_shape}"
             )
+        if not own_preprocessing and inside.of_saved(saved):
+            raise ValueError(
+                f"preprocessing=rescale would come before what {backbone} does to its pixels itself "
+                f"({', '.join(inside.of_saved(saved))}): use --preprocessing=backbone"
+            )
         return _without_classifier(saved)
-    constructor = _constructor(backbone)
-    shape = None if include_top and weights == "imagenet" else (image_size, image_size, 3)
-    from_network = "imagenet" if weights == "imagenet" else None
-    with precision.scope(policy), weights_file.without_warnings():
+    if include_top and module(backbone) in _FLATTENED and image_size != default_size(backbone):
+        raise ValueError(
+            f"image_size must be {default_size(backbone)} for the original classifier of {backbone}, got {image_size}"
+        )
+    with precision.scope(policy), weights_file.without_warnings(), layer_names.numbered_afresh():
         try:
-            model = constructor(include_top=include_top, weights=from_network, input_shape=shape, **(arguments or {}))
+            model = _construct(backbone, image_size, weights, include_top=include_top, arguments=arguments or {})
         except (TypeError, ValueError) as error:
             raise ValueError(f"backbone {backbone} with {dict(arguments or {})}: {error}") from error
         except Exception as error:  # keras.utils.get_file raises a bare Exception without a network
@@ -146,10 +171,26 @@ def create(
                 f"weights=imagenet: cannot fetch the weights of {backbone} ({error}). Without a network use "
                 "--weights=FILE with a file fetched elsewhere, or --weights=none"
             ) from error
-        model = _float32_preprocessing(model, policy)
+        model = inside.completed(model, family=module(backbone), policy=policy)
     if weights not in ("imagenet", "none"):
         path = _OBJECTS_WEIGHTS if weights == "objects" else Path(weights).expanduser()
         weights_file.load(model, path, refusal=f"weights {path} do not fit the backbone {backbone}")
+    return model if own_preprocessing else inside.without(model)
+
+
+def _construct(
+    backbone: str, image_size: int, weights: str, *, include_top: bool, arguments: Mapping[str, Any]
+) -> keras.Model:
+    constructor = _constructor(backbone)
+    options = {**arguments, "include_top": include_top}
+    fetched = "imagenet" if weights == "imagenet" else None
+    if not (fetched and include_top and image_size != default_size(backbone)):
+        return constructor(weights=fetched, input_shape=(image_size, image_size, 3), **options)
+    # Keras fetches an original classifier for one input size alone, though the others take the same weights
+    original = constructor(weights=fetched, **options)
+    with layer_names.numbered_afresh():
+        model = constructor(weights=None, input_shape=(image_size, image_size, 3), **options)
+    model.set_weights(original.get_weights())
     return model
 
 
@@ -157,21 +198,6 @@ def _constructor(backbone: str) -> Any:
     if backbone not in names():
         raise ValueError(f"backbone must be one of {', '.join(names())}, or a .keras file, got {backbone!r}")
     return vgg_nano if backbone == "vgg_nano" else getattr(keras.applications, backbone)
-
-
-def _float32_preprocessing(model: keras.Model, policy: str) -> keras.Model:
-    """Rebuilds a network whose own Rescaling or Normalization layers would compute in half precision."""
-    kinds = (keras.layers.Rescaling, keras.layers.Normalization)
-    if policy == "float32" or not any(isinstance(layer, kinds) for layer in model.layers):
-        return model
-
-    def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
-        config = layer.get_config()
-        return type(layer).from_config({**config, "dtype": "float32"} if isinstance(layer, kinds) else config)
-
-    rebuilt = keras.models.clone_model(model, clone_function=clone)
-    rebuilt.set_weights(model.get_weights())
-    return rebuilt
 
 
 def load_model(path: str) -> keras.Model:
@@ -191,8 +217,29 @@ def load_model(path: str) -> keras.Model:
 
 
 def _without_classifier(model: keras.Model) -> keras.Model:
-    """The model up to the features: a softmax (and the dense layer before it) at the end is cut off."""
+    """The model up to the features. What follows them is a last dense layer that gives scores or probabilities, with
+    its softmax; where there is none the model ends with its features, and is kept to its last layer."""
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise ValueError(f"backbone {model.name} must have one input and one output")
+    name = f"{model.name}_features" if model.name in _TAKEN else model.name
     layers = list(model.layers)
-    while isinstance(layers[-1], keras.layers.Dense | keras.layers.Activation | keras.layers.Softmax):
-        layers.pop()
-    return keras.Model(model.inputs, layers[-1].output, name=model.name)
+    end, last = model.outputs[0], layers.pop()
+    left_out = []
+    if len(end.shape) != 2:
+        last = None  # feature maps
+    if isinstance(last, keras.layers.Softmax) or _activation(last) in ("softmax", "sigmoid"):
+        left_out, end = [last], last.input
+        last = layers.pop() if not isinstance(last, keras.layers.Dense) else None
+    if isinstance(last, keras.layers.Dense) and _activation(last) == "linear":
+        left_out, end = [last, *left_out], last.input
+    if left_out:
+        names = ", ".join(layer.name for layer in left_out)
+        print(f"note: the classifier of the backbone is left out ({names})", flush=True)
+    return keras.Model(model.inputs[0], end, name=name)
+
+
+def _activation(layer: keras.layers.Layer | None) -> str:
+    """`softmax`, `relu`, ...; empty for a layer that is neither dense nor an activation."""
+    if not isinstance(layer, keras.layers.Dense | keras.layers.Activation):
+        return ""
+    return getattr(layer.activation, "__name__", "")

@@ -19,6 +19,7 @@ from trainers import findings, misfits, model, phases, record, strategy, trainin
 from trainers.config import TrainConfig
 from trainers.findings import Finding
 from trainers.job import Job
+from trainers.layer_names import layers_of
 from trainers.workdir import Workdir
 
 
@@ -110,6 +111,7 @@ def _training(job: Job) -> tuple[Finding, ValueError | None]:
                 **facts[phase.name]
             )
         lines += [f"{phase.name}: {numbers}", *(f"note: {note}" for note in misfits.misfits(phase, plan, job))]
+        lines += phases.unfreezing(network, phase, config) if network is not None else []
     return Finding(tuple(lines), (), facts), refusal or trouble
 
 
@@ -139,7 +141,7 @@ def _network(job: Job) -> tuple[keras.Model | None, ValueError | None]:
 
 def _counts(network: keras.Model) -> dict[str, int]:
     base = model.base_of(network)
-    layers = [part for layer in network.layers for part in (phases.layers_of(base) if layer is base else [layer])]
+    layers = [part for layer in network.layers for part in (layers_of(base) if layer is base else [layer])]
     return {
         "trainable": sum(math.prod(variable.shape) for variable in network.trainable_variables),
         "parameters": network.count_params(),

@@ -68,7 +68,9 @@ class TrainingConfig:
     )
     finetune_learning_rate: float = setting(1e-4, "its highest", minimum=0.0, affects="finetune")
     unfreeze: tuple[str, ...] = setting(
-        ("all",), "layers to fine-tune: comma-separated prefixes of layer names, or all", affects="finetune"
+        ("all",),
+        "layers to fine-tune: comma-separated names or beginnings of them (block_1 is not block_10), or all",
+        affects="finetune",
     )
     pretrain_epochs: int = setting(30, "epochs from random weights", minimum=1, maximum=_EPOCHS, affects="pretrain")
     pretrain_learning_rate: float = setting(1e-3, "its highest", minimum=0.0, affects="pretrain")
@@ -82,7 +84,7 @@ class TrainingConfig:
         minimum=0,
         maximum=_MANY,
     )
-    weight_decay: float = setting(0.0, "decoupled decay per step, times the learning rate", minimum=0.0)
+    weight_decay: float = setting(0.0, "decoupled decay of kernels per step, times the learning rate", minimum=0.0)
     label_smoothing: float = setting(0.0, "share spread over all classes", minimum=0.0, maximum=0.9)
     gradient_clip_norm: float | None = setting(None, "largest global norm of the gradient", minimum=0.0)
     ema_decay: float | None = setting(

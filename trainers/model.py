@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from trainers import backbones, preprocessing, weights_file
+from trainers import backbones, layer_names, preprocessing, weights_file
 from trainers.config import ModelConfig
 
 
@@ -41,15 +41,23 @@ def build(config: ModelConfig, *, num_classes: int, image_size: int, policy: str
         weights=config.weights,
         policy=policy,
         arguments=config.backbone_args,
+        own_preprocessing=config.preprocessing == "backbone",
     )
+    with layer_names.numbered_afresh():
+        model = _classifier(base, config, num_classes, image_size=image_size, policy=policy)
+    if config.init_from:
+        load_weights(model, Path(config.init_from).expanduser())
+    return model
+
+
+def _classifier(
+    base: keras.Model, config: ModelConfig, num_classes: int, *, image_size: int, policy: str
+) -> keras.Model:
     pixels = keras.Input((image_size, image_size, 3), name="pixels", dtype="float32")
     x = preprocessing.apply(pixels, backbone=config.backbone, mode=config.preprocessing)
     x = base(x)
     dtype = keras.DTypePolicy(policy).variable_dtype
-    model = keras.Model(pixels, _head(x, config, num_classes, dtype=dtype), name="classifier")
-    if config.init_from:
-        load_weights(model, Path(config.init_from).expanduser())
-    return model
+    return keras.Model(pixels, _head(x, config, num_classes, dtype=dtype), name="classifier")
 
 
 def _head(features: Any, config: ModelConfig, num_classes: int, *, dtype: str) -> Any:
@@ -77,7 +85,7 @@ def base_of(model: keras.Model) -> keras.Model:
 
 def logits_of(model: keras.Model) -> keras.Model:
     """The same network (the same variables) up to the scores before the softmax."""
-    return keras.Model(model.inputs, model.get_layer("logits").output, name="logits_of_classifier")
+    return keras.Model(model.input, model.get_layer("logits").output, name="logits_of_classifier")
 
 
 def with_mirror_images(model: keras.Model) -> keras.Model:
@@ -94,6 +102,7 @@ def load_weights(model: keras.Model, path: Path) -> None:
     """Loads the weights of a trained model of the same architecture.
 
     Raises:
-      ValueError: no such file, or weights of another architecture.
+      ValueError: no such file, or weights of another architecture, or of one that treats pixels or features otherwise.
     """
+    weights_file.check_treatment(model, path)
     weights_file.load(model, path, refusal=f"{path} does not fit this model (same backbone, head and classes?)")

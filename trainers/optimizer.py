@@ -125,13 +125,17 @@ def build(
 ) -> None:
     """Creates the optimizer's variables, within the strategy's scope; averages start at the present values.
 
+    Weight decay is for kernels: biases, the scales and offsets of normalization and everything else of one dimension or
+    none stay out of it, as they do not overfit and have no scale to lose.
+
     Args:
       optimizer: from `create`.
       variables: that it trains.
       statistics: variables that the forward pass moves in training, to be averaged with them.
     """
-    optimizer.build(variables)
     inner = _inner(optimizer)
+    inner.exclude_from_weight_decay(var_list=[variable for variable in variables if len(variable.shape) < 2])
+    optimizer.build(variables)
     if inner.use_ema:  # a private method of the instance, pinned by a test
         inner._update_model_variables_moving_average = Averaging(inner, statistics)
 

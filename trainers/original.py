@@ -28,6 +28,7 @@ def create(config: ModelConfig, *, image_size: int) -> keras.Model:
         policy="float32",
         include_top=True,
         arguments=config.backbone_args,
+        own_preprocessing=config.preprocessing == "backbone",
     )
     pixels = keras.Input((image_size, image_size, 3), name="pixels", dtype="float32")
     scores = network(preprocessing.apply(pixels, backbone=config.backbone, mode=config.preprocessing))

@@ -2,12 +2,11 @@
 
 import dataclasses
 import math
-import re
-from collections.abc import Iterator
 
 import keras
 
 from trainers.config import TrainConfig
+from trainers.layer_names import chosen, layers_of
 from trainers.model import base_of, trains_batch_norm
 
 
@@ -48,15 +47,15 @@ def set_trainable(model: keras.Model, phase: Phase, config: TrainConfig, *, repl
     Raises:
       ValueError: `unfreeze` names no layer.
     """
-    base = base_of(model)
-    if config.phase == "finetune" and config.training.unfreeze != ("all",):
-        _check_prefixes(base, config.training.unfreeze)  # before the transfer phase, not after it
+    base, wanted = base_of(model), config.training.unfreeze
+    by_name = wanted != ("all",) and (config.phase == "finetune" or phase.trains_base == "unfrozen")
+    found = chosen(base, wanted) if by_name else {}  # in the transfer phase already, not after it
     base.trainable = phase.trains_base != "nothing"
     if phase.trains_base == "nothing":
         return
-    prefixes = config.training.unfreeze if phase.trains_base == "unfrozen" else ("all",)
+    taken = {id(layer) for layers in found.values() for layer in layers}
     for layer in layers_of(base):
-        layer.trainable = prefixes == ("all",) or layer.name.startswith(prefixes)
+        layer.trainable = phase.trains_base == "everything" or not by_name or id(layer) in taken
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.trainable = layer.trainable and trains_batch_norm(config.model)
             layer.synchronized = layer.trainable and replicas > 1
@@ -73,24 +72,17 @@ def moving_statistics(model: keras.Model) -> list[keras.Variable]:
     return [variable for layer in layers if layer.trainable for variable in layer.non_trainable_variables]
 
 
-def layers_of(model: keras.Model) -> Iterator[keras.layers.Layer]:
-    """The layers of a model, those of models inside it one by one: a saved classifier holds its backbone whole."""
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from layers_of(layer)
-        else:
-            yield layer
-
-
-def _check_prefixes(base: keras.Model, prefixes: tuple[str, ...]) -> None:
-    names = [layer.name for layer in layers_of(base)]
-    for prefix in prefixes:
-        if not any(name.startswith(prefix) for name in names):
-            known = dict.fromkeys(match.group() for name in names if (match := re.match(r"[a-zA-Z]+_?\d*[a-z]?", name)))
-            raise ValueError(
-                f"unfreeze must name layers of {base.name} by their prefixes, or all; no layer starts with "
-                f"{prefix!r}. It has {', '.join(list(known)[:24])}"
-            )
+def unfreezing(model: keras.Model, phase: Phase, config: TrainConfig) -> list[str]:
+    """A line for each entry of `unfreeze` in a phase that goes by it: which layers of the base it took."""
+    wanted = config.training.unfreeze
+    if phase.trains_base != "unfrozen" or wanted == ("all",):
+        return []
+    lines = []
+    for entry, layers in chosen(base_of(model), wanted).items():
+        ends = [layers[0].name, *([layers[-1].name] if len(layers) > 1 else [])]
+        training = sum(bool(layer.trainable_variables) for layer in layers)
+        lines.append(f"unfreeze {entry}: {len(layers)} layers, {training} of them with weights ({' to '.join(ends)})")
+    return lines
 
 
 def table(model: keras.Model) -> str:

@@ -7,7 +7,8 @@ import keras
 from trainers import backbones
 
 # What the weights of each module of Keras Applications expect, as its own preprocess_input computes it.
-# `inside`: the network starts with its own Rescaling or Normalization and takes pixels 0..255, as a saved model does.
+# `inside`: the network starts with its own Rescaling or Normalization and takes pixels 0..255, as a saved model does;
+# `backbones.create` makes it whole, or leaves it out where pixels are rescaled in front.
 _PREPROCESSING = {
     **dict.fromkeys(("vgg16", "vgg19", "resnet"), "caffe"),
     **dict.fromkeys(("resnet_v2", "inception_v3", "inception_resnet_v2", "xception", "nasnet"), "tf"),

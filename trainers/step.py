@@ -14,7 +14,7 @@ import tensorflow as tf
 from ftdata import seeds
 from ftdata.augment import Augmentation, Augmented
 from ftdata.mixing import partner_of
-from trainers.model import logits_of
+from trainers import training_graph
 
 Batch = dict[str, tf.Tensor]
 
@@ -49,7 +49,7 @@ class TrainStep:
     ):
         self._asked = asked
         self._resident = () if pictures is None else _on_every_device(pictures, strategy)
-        self.model, self.logits = model, logits_of(model)
+        self.model, self.logits = model, training_graph.create(model)
         self.optimizer, self.strategy = optimizer, strategy
         self.augmentation, self.global_batch = augmentation, global_batch
         self.label_smoothing, self.micro_batches = label_smoothing, micro_batches
@@ -151,7 +151,7 @@ class TrainStep:
         variables = [variable.value for variable in self.model.trainable_variables]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
-            logits = self.logits(images, training=True)
+            logits = self.logits(images)
             losses = self._losses(logits, batch, share)
             # a share of the global mean: the optimizer sums the replicas' gradients
             loss = self.optimizer.scale_loss(tf.reduce_sum(losses) / self.global_batch)

@@ -64,9 +64,9 @@ def run_phase(
     network = _build(phase, job) if network is None else network
     plan = make_plan(phase, job)
     epochs = f"{plan.epochs} epoch{'' if plan.epochs == 1 else 's'}"
-    print(f"\n{phase.name}: {epochs}\n{phases.table(network)}", flush=True)
-    for note in misfits.misfits(phase, plan, job):
-        print(f"note: {note}", flush=True)
+    lines = [f"\n{phase.name}: {epochs}", phases.table(network), *phases.unfreezing(network, phase, job.config)]
+    lines += [f"note: {note}" for note in misfits.misfits(phase, plan, job)]
+    print("\n".join(lines), flush=True)
     keeps = keeper.Keeper(files, model=network) if job.team.is_chief else keeper.Follower()
     progress = keeper.restore(keeps, model=network, team=job.team)
     board = _open_board(phase, job, progress)

@@ -1,10 +1,14 @@
 """Load a file of weights, or say in one line why it does not fit."""
 
 import contextlib
+import itertools
+import json
 import re
 import warnings
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -22,6 +26,51 @@ def load(model: keras.Model, path: Path, *, refusal: str) -> None:
             model.load_weights(path)
     except Exception as error:  # h5py, zipfile and Keras raise many kinds for a file that does not fit
         raise ValueError(f"{refusal}: {_reason(str(error))}") from error
+
+
+def check_treatment(model: keras.Model, path: Path) -> None:
+    """Checks that the model in a `.keras` file rescales its pixels and pools its features as `model` does.
+
+    That has no weights, so that those of the one would load into the other without a word.
+
+    Raises:
+      ValueError: it does otherwise.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            there = list(_treatment(json.loads(archive.read("config.json"))))
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):  # weights alone, or no such file: `load` says which
+        return
+    here = list(_treatment(json.loads(model.to_json())))
+    pairs = itertools.zip_longest(there, here, fillvalue="nothing")
+    differing = [f"{one} there, {other} here" for one, other in pairs if one != other]
+    if differing:
+        raise ValueError(
+            f"{path} does not fit this model: it treats pixels or features otherwise ({differing[0]}). Give the "
+            "--preprocessing and --pooling it was trained with; one that an older version trained from EfficientNetB0 "
+            "to B7 with --weights=FILE saw pixels rescaled wrongly, and has to be trained again"
+        )
+
+
+def _treatment(config: Any) -> Iterator[str]:
+    """What of a model's configuration has no weights and changes its numbers: rescaling, and pooling of features."""
+    if isinstance(config, list):
+        for part in config:
+            yield from _treatment(part)
+    if not isinstance(config, dict):
+        return
+    kind, values = config.get("class_name"), config.get("config") or {}
+    if kind == "Rescaling" and values["name"] != "temperature":  # which an export adds
+        yield f"Rescaling by {_numbers(values['scale'])} and {_numbers(values['offset'])}"
+    elif kind in ("Normalization", "Flip", "Flatten", "GlobalAveragePooling2D", "GlobalMaxPooling2D"):
+        yield str(kind)
+    else:
+        for part in config.values():
+            yield from _treatment(part)
+
+
+def _numbers(value: Any) -> list[float]:
+    return [round(float(number), 5) for number in keras.tree.flatten(value) if isinstance(number, int | float)]
 
 
 @contextlib.contextmanager

@@ -131,3 +131,26 @@ def test_every_optimizer_takes_a_step(name):
     config = TrainingConfig(optimizer=name, weight_decay=0.01)
     variable, _ = _apply(tf.distribute.OneDeviceStrategy("/cpu:0"), config, [[1.0, 1.0]], rate=0.1)
     assert (variable.numpy() < [3.0, 4.0]).all()
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop"])
+def test_weight_decay_is_of_kernels_alone(name, policy):
+    for strategy in (tf.distribute.OneDeviceStrategy("/cpu:0"), create("mirrored")):
+        with strategy.scope():
+            network = keras.Sequential(
+                [keras.Input((2,)), keras.layers.Dense(3, bias_initializer="ones"), keras.layers.LayerNormalization()]
+            )
+            adjust = optimizer.create(TrainingConfig(optimizer=name, weight_decay=0.5), policy=policy)
+            optimizer.build(adjust, network.trainable_variables)
+        adjust.learning_rate.assign(0.1)
+        kernel = network.weights[0].numpy()
+
+        def replica(variables=network.trainable_variables, adjust=adjust):
+            adjust.apply([tf.zeros(variable.shape) for variable in variables], variables)
+
+        tf.function(lambda strategy=strategy, replica=replica: strategy.run(replica))()
+        after = {variable.name: variable.numpy() for variable in network.trainable_variables}
+        np.testing.assert_allclose(after["kernel"], kernel * (1 - 0.1 * 0.5), rtol=1e-6)
+        for vector, value in (("bias", 1.0), ("gamma", 1.0), ("beta", 0.0)):
+            np.testing.assert_array_equal(after[vector], np.full(3, value, np.float32))
