@@ -12,7 +12,7 @@ import numpy as np
 # The splits have a seed of their own, and rendered data sets are the same under every seed.
 STREAMS = {
     "phase": 1,  # by the phase's name: the seed of all that is drawn while it trains
-    "order": 2,  # by pass: which image comes when
+    "order": 2,  # by word of a key, then by pass: which image comes when
     "stream_order": 3,  # by pass: the same for images that can only be read in sequence
     "augment": 4,  # by the layer's place in the chain, and step
     "dropout": 5,  # by step, then by layer and replica

@@ -32,6 +32,7 @@ def _numbers(seed):
 
 def _of_phase(seed):
     yield from (seeds.number(seed, stream) for stream in ("order", "stream_order", "dropout"))
+    yield from (seeds.number(seed, "order", word) for word in range(3))
     yield from (seeds.number(seed, "augment", layer) for layer in _PLACES["augment"])
 
 
