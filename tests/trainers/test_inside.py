@@ -24,6 +24,12 @@ def _features(network, pixels):
     return np.asarray(network(pixels, training=False))
 
 
+def _prepared(network):
+    """What comes to its first layer that has trained weights. (In features of random weights little is left of it.)"""
+    weighted = (bool(x.weights) and not isinstance(x, keras.layers.Normalization) for x in network.layers)
+    return keras.Model(network.inputs[0], network.layers[list(weighted).index(True) - 1].output + 0)
+
+
 @pytest.mark.filterwarnings("ignore:.*input_shape. is undefined")  # Keras's, for weights of any size but 224
 @pytest.mark.parametrize(("name", "side"), [*_FAST, *(pytest.param(*entry, marks=pytest.mark.slow) for entry in _SLOW)])
 def test_from_a_file_and_fetched_and_keras_own_are_one(name, side, tmp_path):
@@ -44,6 +50,9 @@ def test_from_a_file_and_fetched_and_keras_own_are_one(name, side, tmp_path):
         base = model.base_of(ours)
         up_to_features = keras.Model(ours.input, ours.get_layer("pooling").input)
         np.testing.assert_allclose(_features(up_to_features, pixels), expected, atol=1e-4 * scale)
+        before_base = keras.Model(ours.input, ours.layers[ours.layers.index(base) - 1].output + 0)
+        prepared = _prepared(theirs)(preprocess(pixels.copy()))
+        np.testing.assert_allclose(_prepared(base)(before_base(pixels)), prepared, rtol=1e-4, atol=2e-4)
         assert [layer.name for layer in base.layers[1:]] == [layer.name for layer in model.base_of(fetched).layers[1:]]
 
 
