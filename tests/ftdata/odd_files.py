@@ -87,10 +87,6 @@ def _thumbnail() -> bytes:
     return with_segments(segment(0xE1, b"Exif\0\0" + tiff(SIX) + small))
 
 
-def _xmp_zlib() -> bytes:
-    return b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(XMP)
-
-
 ORIENTED: dict[str, bytes] = {
     **{
         f"exif_{tag}_{order}": with_segments(exif((0x0112, 3, 1, tag), order=order))
@@ -134,15 +130,7 @@ ORIENTED: dict[str, bytes] = {
     "png_exif_big_endian": png_with(png_chunk(b"eXIf", tiff((0x0112, 3, 1, 5), order=">"))),
     "png_exif_at_the_end": png_with(png_chunk(b"eXIf", tiff(SIX)), at_end=True),
     "png_exif_behind_many_chunks": png_with(*[png_chunk(b"teXt", b"")] * 300, png_chunk(b"eXIf", tiff(SIX))),
-    "png_raw_profile": png_with(
-        png_chunk(
-            b"zTXt",
-            b"Raw profile type exif\0\0"
-            + zlib.compress(b"\nexif\n      38\n" + (b"Exif\0\0" + tiff(SIX)).hex().encode() + b"\n"),
-        )
-    ),
     "png_xmp": png_with(png_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP)),
-    "png_xmp_compressed": png_with(png_chunk(b"iTXt", _xmp_zlib())),
     "webp_exif": webp_with_exif(tiff(SIX)),
     "webp_exif_prefixed": webp_with_exif(b"Exif\0\0" + tiff((0x0112, 3, 1, 7), order=">")),
     "webp_lossy_exif_long": encode(PHOTO, "WEBP", exif=tiff((0x0112, 4, 1, 8), order=">")),
