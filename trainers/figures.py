@@ -116,7 +116,8 @@ def confusion_matrix(counts: np.ndarray, class_names: Sequence[str], *, title: s
     axes = figure.subplots()
     picture = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     figure.colorbar(picture, ax=axes, label="share of the true class", shrink=0.8)
-    axes.set_xticks(range(len(names)), names, rotation=45 if len(names) > 6 else 0, ha="center")
+    slanted: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}  # each ends at its column
+    axes.set_xticks(range(len(names)), names, **(slanted if len(names) > 6 else {}))
     axes.set_yticks(range(len(names)), names)
     axes.set(xlabel="predicted", ylabel="true", title=in_a_figure(title))
     is_small = len(names) <= 12

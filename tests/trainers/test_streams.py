@@ -88,17 +88,18 @@ def test_what_the_encoding_lacks_is_escaped(encoding, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "status"),
+    ("arguments", "statuses"),
     [
-        ("--help | head -1", 141),
-        ("--help > /dev/full", 1),
-        ("--help >&-", 0),
-        ("--bogus 2>&-", 2),
-        ("--bogus 2> /dev/full", 2),
+        ("--help | head -1", (0, 141)),  # all of it fits into a pipe, where head is late
+        ("--help | true", (0, 141)),
+        ("--help > /dev/full", (1,)),
+        ("--help >&-", (0,)),
+        ("--bogus 2>&-", (2,)),
+        ("--bogus 2> /dev/full", (2,)),
     ],
 )
-def test_help_and_refusals_end_without_a_trace(arguments, status):
-    assert shell(f"{sys.executable} -m trainers.main {arguments}")[0] == status
+def test_help_and_refusals_end_without_a_trace(arguments, statuses):
+    assert shell(f"{sys.executable} -m trainers.main {arguments}")[0] in statuses
 
 
 @pytest.fixture(scope="module")
@@ -151,4 +152,4 @@ def test_every_phase_takes_class_names_beyond_the_encoding(environment, cafe, tm
     assert any(json.loads(line)["file"].endswith("日本.jpg") for line in output.splitlines())
     assert shell(f"{main} --phase=predict --json --images='{cafe}/test' | head -1", **environment)[0] in (0, 141)
     assert shell(f"{main} --phase=predict --json --images='{cafe}/test' > /dev/full", **environment)[0] == 1
-    assert shell(f"{main} --phase=check {flags} | head -2", **environment)[0] == 128 + signal.SIGPIPE
+    assert shell(f"{main} --phase=check {flags} | head -1", **environment)[0] == 128 + signal.SIGPIPE
