@@ -69,6 +69,8 @@ def _check(field: dataclasses.Field, value: Any) -> None:
         raise ValueError(f"{field.name} must be of type {kind.__name__}, got {value!r}")
     if kind is tuple and not _is_tuple_of(value, item_type(field.type)):
         raise ValueError(f"{field.name} must be a tuple of {item_type(field.type).__name__}, got {value!r}")
+    if field.metadata["is_path"] and re.match(r"[A-Za-z][\w+.-]*://", value):
+        raise ValueError(f"{field.name} must be a path on this machine, got {value}: copy or mount it first")
     choices = field.metadata["choices"]
     for chosen in value if kind is tuple else (value,):
         if choices is not None and chosen not in choices:
@@ -176,7 +178,10 @@ class DataConfig:
     @property
     def folder(self) -> Path:
         """Where prepared data sets, decoded images and what is known of image files are kept."""
-        return Path(self.data_dir or "~/tensorflow_datasets").expanduser()
+        try:
+            return Path(self.data_dir or "~/tensorflow_datasets").expanduser()
+        except RuntimeError:  # a user without a name or a home, as in a container
+            raise ValueError("data_dir must be given, as this user has no home folder (HOME is not set)") from None
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -212,7 +217,9 @@ class AugmentConfig:
         "what lies outside the picture",
         choices=("nearest", "constant", "reflect", "wrap"),
     )
-    cval: float = setting(0.0, "grey level outside the picture with --fill_mode=constant", minimum=-1e6, maximum=1e6)
+    cval: float = setting(
+        0.0, "grey level from 0 to 255 outside the image with --fill_mode=constant", minimum=0.0, maximum=255.0
+    )
     brightness_range: tuple[float, ...] | None = setting(
         None, "low,high: factor on the pixels", minimum=0.0, maximum=1e6
     )

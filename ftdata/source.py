@@ -10,6 +10,8 @@ from ftdata.encoded import Split
 from ftdata.file_source import ImageFiles, open_files
 from ftdata.tfds_source import open_tfds
 
+_ENOUGH_GROUPS = 5  # held out: of fewer, one unusual group decides the accuracy
+
 
 @dataclasses.dataclass(frozen=True)
 class Source:
@@ -54,13 +56,14 @@ def open_source(config: DataConfig) -> Source:
     if "validation" in splits:
         notes.append("the validation images are those that come with the data set: none are held out for it")
     if "test" not in splits:
-        train, splits["test"] = _part(train, config, "test")
+        train, splits["test"] = _part(train, config, "test", class_names)
         if len(splits["test"]):
             notes.append(f"no test set found: {len(splits['test'])} of the training images are held out as one")
         notes += _lacking("test", splits, class_names, config)
     if "validation" not in splits:
-        train, splits["validation"] = _part(train, config, "validation")
+        train, splits["validation"] = _part(train, config, "validation", class_names)
         notes += _lacking("validation", splits, class_names, config)
+    notes += [line for name in held_out for line in _of_few_groups(name, splits[name], config)]
     if files:
         notes += shared_between({**splits, "train": train}, files.judged)
     bad = files.bad_images if files else ()
@@ -90,8 +93,25 @@ def _lacking(name: str, splits: dict[str, Split], class_names: tuple[str, ...], 
     return [f"too few images of {', '.join(lacking[:5])}{more} to hold any out for the {name} split"]
 
 
-def _part(whole: Split, config: DataConfig, name: str) -> tuple[Split, Split]:
+def _of_few_groups(name: str, held_out: Split, config: DataConfig) -> list[str]:
+    """A line if the images that were held out are of so few groups that their accuracy says little of another group."""
+    if not config.group_pattern or not len(held_out):
+        return []
+    count = len(set(split.group_ids(held_out.names, config.group_pattern).tolist()))
+    if count >= _ENOUGH_GROUPS:
+        return []
+    of = "one group" if count == 1 else f"{count} groups"
+    return [f"the {name} images are of {of}: on another group the accuracy may be far from theirs, better or worse"]
+
+
+def _part(whole: Split, config: DataConfig, name: str, class_names: tuple[str, ...]) -> tuple[Split, Split]:
     pattern = config.group_pattern
     places = split.places(whole.names, whole.digests, seed=config.split_seed, part=name, pattern=pattern)
-    held_out = split.held_out(whole.labels, places, fraction=config.validation_fraction, grouped=bool(pattern))
+    held_out = split.held_out(
+        whole.labels,
+        places,
+        fraction=config.validation_fraction,
+        grouped=bool(pattern),
+        class_names=class_names,
+    )
     return whole.subset(~held_out), whole.subset(held_out)

@@ -1,4 +1,4 @@
-"""Choose which images are held out: by a hash of each one's content or group, so that the choice stays. numpy only."""
+"""Choose which images are held out: by a hash of each one's content or group, so that it stays. No TensorFlow."""
 
 import hashlib
 import re
@@ -104,7 +104,14 @@ def _together(own: np.ndarray, digests: np.ndarray) -> np.ndarray:
             return lowest
 
 
-def held_out(labels: np.ndarray, places: np.ndarray, *, fraction: float, grouped: bool = False) -> np.ndarray:
+def held_out(
+    labels: np.ndarray,
+    places: np.ndarray,
+    *,
+    fraction: float,
+    grouped: bool = False,
+    class_names: Sequence[str] = (),
+) -> np.ndarray:
     """Marks the images to hold out; images of one place stay together.
 
     Those with places below `fraction` are held out, so that none changes sides when others are added: a class of n
@@ -119,6 +126,7 @@ def held_out(labels: np.ndarray, places: np.ndarray, *, fraction: float, grouped
       places: float [n] from 0 to 1, of `places`.
       fraction: share to hold out, 0 <= fraction < 1.
       grouped: whether the places are those of groups.
+      class_names: for the message of an error; without them it has the label.
 
     Returns:
       bool [n], True where held out.
@@ -134,9 +142,9 @@ def held_out(labels: np.ndarray, places: np.ndarray, *, fraction: float, grouped
     for label in np.unique(labels):
         share = chosen[labels == label].mean()
         if share in (0.0, 1.0):
-            side = "training" if share else "held-out"
+            side, name = "training" if share else "held-out", class_names[label] if class_names else label
             raise ValueError(
-                f"group_pattern leaves class {label} without a {side} image: it has "
+                f"group_pattern leaves class {name} without a {side} image: it has "
                 f"{len(np.unique(places[labels == label]))} group(s); use a finer pattern or another fraction"
             )
     return chosen
@@ -156,6 +164,21 @@ def _each_by_itself(labels: np.ndarray, places: np.ndarray, fraction: float) -> 
 
 
 def _choose_groups(labels: np.ndarray, places: np.ndarray, fraction: float) -> np.ndarray:
+    """The groups of classes that share none with others are chosen apart: a thousand classes of two groups each are a
+    thousand small choices, and images added to one class do not touch another."""
+    from scipy.sparse import coo_array, csgraph
+
+    _, labels = np.unique(labels, return_inverse=True)
+    own, groups = np.unique(places, return_inverse=True)
+    links = coo_array((np.ones(len(labels)), (groups, labels + len(own))), shape=(len(own) + labels.max() + 1,) * 2)
+    _, part = csgraph.connected_components(links, directed=False)
+    chosen, order = np.zeros(len(labels), bool), np.argsort(part[groups], kind="stable")
+    for members in np.split(order, np.flatnonzero(np.diff(part[groups][order])) + 1):
+        chosen[members] = _choose_together(labels[members], places[members], fraction)
+    return chosen
+
+
+def _choose_together(labels: np.ndarray, places: np.ndarray, fraction: float) -> np.ndarray:
     """Local search over which groups to take, on the per-class shares, from the hash's own choice."""
     _, labels = np.unique(labels, return_inverse=True)
     own, groups = np.unique(places, return_inverse=True)
@@ -163,7 +186,8 @@ def _choose_groups(labels: np.ndarray, places: np.ndarray, fraction: float) -> n
     np.add.at(counts, (groups, labels), 1)
     shares = counts / counts.sum(axis=0)  # share of each class that a group holds
     candidates: list[tuple[float, np.ndarray]] = []
-    for number in range(min(_TRIES, max(1, _TRIED_GROUPS // len(shares)))):
+    tries = min(_TRIES, 4 * len(shares), max(1, _TRIED_GROUPS // len(shares)))  # few groups have few different starts
+    for number in range(tries):
         taken = _descend(shares, (own + number * _GOLDEN) % 1, fraction)
         candidates.append((_error(shares[taken].sum(axis=0), fraction), taken))
         if candidates[-1][0] <= _CLOSE:

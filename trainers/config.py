@@ -106,6 +106,8 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         check_settings(self)
+        if self.gradient_clip_norm == 0:
+            raise ValueError("gradient_clip_norm must be above 0, got 0: leave it out for no clipping")
         if not self.unfreeze or not all(self.unfreeze):
             raise ValueError(f"unfreeze must be layer-name prefixes or all, got {self.unfreeze!r}")
 

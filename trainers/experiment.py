@@ -49,7 +49,8 @@ def run(
 
     Args:
       config: of the run.
-      callbacks: further Keras callbacks; their own state is not restored after a crash.
+      callbacks: further Keras callbacks; their own state is not restored after a crash. The logs of a batch are
+        empty but for every `log_every_steps`th, so that an accelerator need not wait for them.
       command_line: recorded in config.json.
       stop: tells when somebody asks to stop; the command line's listens to signals, by default nobody asks.
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import importlib.metadata
-import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -23,7 +22,7 @@ _PROJECT = "fast-fine-tuning"
 
 
 def of_data(source: Source) -> dict[str, Any]:
-    """What identifies the pictures: classes, and for each split its number, and digests of names, labels and sizes.
+    """What identifies the pictures: classes, and for each split its number, and digests of names, labels and contents.
 
     The name of the data set counts where pictures are no files, for it holds its version. JSON values.
     """
@@ -78,7 +77,7 @@ def data_differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
             lines.append(f"{word} images: as many as before ({new['images']}), but other files")
         elif old["labels"] != new["labels"] and same_classes:
             lines.append(f"{word} images: the same files, but other labels")
-        elif old["sizes"] != new["sizes"]:
+        elif old.get("contents", new["contents"]) != new["contents"]:  # older records have sizes instead
             lines.append(f"{word} images: the same file names, but other contents")
     return lines
 
@@ -95,7 +94,7 @@ def _of_split(split: Split) -> dict[str, Any]:
         "images": len(split),
         "names": _digest(f"{name}\0".encode(errors="surrogateescape") for name in split.names),
         "labels": _digest([split.labels.tobytes()]),
-        "sizes": None if split.paths is None else _digest(b"%d\0" % _size(path) for path in split.paths),
+        "contents": _digest([split.digests.tobytes()]),
     }
 
 
@@ -105,13 +104,6 @@ def _class_differences(before: Sequence[str], now: Sequence[str]) -> list[str]:
     if not parts and list(before) != list(now):
         parts = [f"were in the order {listed(before, limit=20)}, are in the order {listed(now, limit=20)}"]
     return [f"classes: {'; '.join(parts)}"] if parts else []
-
-
-def _size(path: bytes) -> int:
-    try:
-        return os.stat(path).st_size
-    except OSError:  # said where it is read
-        return -1
 
 
 def _own_version() -> str:

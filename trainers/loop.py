@@ -145,7 +145,7 @@ class Loop:
         end = (epoch + 1) * plan.steps_per_epoch
         self.callbacks.on_epoch_begin(epoch)
         self._clock = clock = Clock(progress.clock)
-        while progress.step < end:
+        while progress.step < end and not self.model.stop_training:
             self.agreement.check()
             count = plan.steps_at_once(progress.step)
             rates = [plan.rate(progress.step + number) for number in range(count)]
@@ -208,12 +208,22 @@ class Loop:
         progress.totals = [0.0, 0.0, 0.0]
         self._judge(row)
         self.callbacks.on_epoch_end(epoch, {**_logs(row), "is_best": progress.best is row})
+        self._check_rate(row["learning_rate"])
         if progress.stopped:
             epochs = progress.epochs_without_improvement
             print(f"no improvement in {epochs} epoch{'' if epochs == 1 else 's'}: stopping", flush=True)
         progress.stopped = progress.stopped or bool(self.model.stop_training)
         self._clock = Clock()
         self._save()
+
+    def _check_rate(self, expected: float) -> None:
+        found = float(self.model.optimizer.learning_rate)
+        if not math.isclose(found, expected, rel_tol=1e-6):
+            print(
+                f"note: a callback has set the learning rate to {found:g}, which has no effect: the schedule sets it "
+                "at every step (see --learning_rate_schedule and --warmup_steps)",
+                flush=True,
+            )
 
     def _judge(self, row: dict[str, Any]) -> None:
         """Keeps the epoch if it is the best so far; counts towards early stopping if not."""

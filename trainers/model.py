@@ -98,6 +98,12 @@ def with_mirror_images(model: keras.Model) -> keras.Model:
     return keras.Model(pixels, keras.layers.Softmax(dtype="float32", name="probabilities")(scores))
 
 
+def save(model: keras.Model, path: Path) -> None:
+    """Saves the network alone, without what it was compiled with: the optimizer may be a class of this project, which
+    keras.saving.load_model would not find elsewhere, and its variables take twice the room of the weights."""
+    keras.Model(model.inputs, model.outputs, name=model.name).save(path)
+
+
 def load_weights(model: keras.Model, path: Path) -> None:
     """Loads the weights of a trained model of the same architecture.
 

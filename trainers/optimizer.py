@@ -34,7 +34,7 @@ def create(config: TrainingConfig, *, policy: str) -> keras.optimizers.Optimizer
         "learning_rate": 0.0,
         "weight_decay": config.weight_decay or None,
         "use_ema": config.ema_decay is not None,
-        "ema_momentum": config.ema_decay or 0.99,
+        "ema_momentum": 0.99 if config.ema_decay is None else config.ema_decay,
     }
     if config.optimizer == "sgd":
         optimizer = keras.optimizers.SGD(momentum=0.9, nesterov=True, **options)

@@ -142,7 +142,7 @@ def _make_loop(
 
     def save_best(path: Path) -> None:
         with optimizer.averaged_weights(network.optimizer):
-            network.save(path)
+            model.save(network, path)
 
     def validate() -> Evaluation | Summary:
         with optimizer.averaged_weights(network.optimizer):
