@@ -181,7 +181,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         check_settings(self)
         images = self.data.image_dir
-        if images and _real(images) == _real(self.model_dir):
+        if images and not self.data.labels_csv and _real(images) == _real(self.model_dir):
             raise ValueError(f"model_dir must not be image_dir itself, got {images}: its figures would become a class")
         if self.phase == "predict" and not self.use.images:
             raise ValueError("images must be a folder, a file or a pattern for the phase predict, got none")
