@@ -77,7 +77,7 @@ def base_of(model: keras.Model) -> keras.Model:
 
 def logits_of(model: keras.Model) -> keras.Model:
     """The same network (the same variables) up to the scores before the softmax."""
-    return keras.Model(model.inputs, model.get_layer("logits").output, name="logits_of_classifier")
+    return keras.Model(model.inputs[0], model.get_layer("logits").output, name="logits_of_classifier")
 
 
 def with_mirror_images(model: keras.Model) -> keras.Model:
