@@ -85,7 +85,7 @@ def base_of(model: keras.Model) -> keras.Model:
 
 def logits_of(model: keras.Model) -> keras.Model:
     """The same network (the same variables) up to the scores before the softmax."""
-    return keras.Model(model.input, model.get_layer("logits").output, name="logits_of_classifier")
+    return keras.Model(model.inputs[0], model.get_layer("logits").output, name="logits_of_classifier")
 
 
 def with_mirror_images(model: keras.Model) -> keras.Model:
@@ -101,7 +101,7 @@ def with_mirror_images(model: keras.Model) -> keras.Model:
 def save(model: keras.Model, path: Path) -> None:
     """Saves the network alone, without what it was compiled with: the optimizer may be a class of this project, which
     keras.saving.load_model would not find elsewhere, and its variables take twice the room of the weights."""
-    keras.Model(model.inputs, model.outputs, name=model.name).save(path)
+    keras.Model(model.inputs[0], model.outputs[0], name=model.name).save(path)
 
 
 def load_weights(model: keras.Model, path: Path) -> None:

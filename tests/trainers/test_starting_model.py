@@ -94,6 +94,7 @@ class _Crash(keras.callbacks.Callback):
             raise RuntimeError("crash")
 
 
+@pytest.mark.slow
 def test_a_run_that_stops_around_it_ends_the_same(kept, photo_folder, tmp_path):
     config = _config(photo_folder, tmp_path / "run")
     for moment in ("before", 0, 1):  # before it is scored, when it is kept, and after an epoch
@@ -117,6 +118,7 @@ def test_fine_tuning_that_makes_it_worse_leaves_the_better_model(photo_folder, t
     assert results["finetune"]["test_accuracy"] == results["transfer"]["test_accuracy"]
 
 
+@pytest.mark.slow
 def test_a_model_given_to_go_on_from_is_a_candidate_too(kept, photo_folder, tmp_path):
     config = _config(photo_folder, tmp_path, transfer_learning_rate=0.0)
     model = dataclasses.replace(config.model, weights="none", init_from=str(kept[0] / "transfer/best.keras"))
