@@ -91,7 +91,7 @@ def _completed(given: dict[str, Any]) -> TrainConfig:
 
 
 def _hint(name: str, known: Iterable[str], *, dashes: str = "") -> str:
-    close = difflib.get_close_matches(name, list(known), n=3)
+    close = difflib.get_close_matches(name, list(known), n=3) or [other for other in known if name in other][:3]
     return f"did you mean {', '.join(dashes + name for name in close)}?" if close else "see --help"
 
 
@@ -123,7 +123,8 @@ def _read(arguments: list[str]) -> dict[str, Any]:
     except (flags.Error, ValueError) as error:  # absl raises a plain ValueError for --noaugment=3
         raise FlagError(_one_line(str(error))) from None
     if rest:
-        raise FlagError(f"{rest[0]!r} is not a flag; flags are written --name=value")
+        quotes = "; a pattern needs quotes: --images='*.jpg'" if values["images"].present else ""
+        raise FlagError(f"{rest[0]!r} is not a flag; flags are written --name=value{quotes}")
     return {name: values[name].value for name in values if values[name].present}
 
 

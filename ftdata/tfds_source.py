@@ -96,17 +96,22 @@ def _is_worth_saying(entry: logging.LogRecord) -> bool:
 
 
 def _feature_keys(builder: Any) -> tuple[str, str]:
-    """The keys of the first image and the first class label among the data set's features."""
+    """The keys of the image and the class label: the data set's own choice, else the first among its features."""
     import tensorflow_datasets as tfds
 
     features = dict(builder.info.features.items())
-    image = next((key for key, value in features.items() if isinstance(value, tfds.features.Image)), None)
-    label = next((key for key, value in features.items() if isinstance(value, tfds.features.ClassLabel)), None)
+    chosen = [key for key in builder.info.supervised_keys or () if key in features]
+    keys = dict.fromkeys((*chosen, *features))
+    image = next((key for key in keys if isinstance(features[key], tfds.features.Image)), None)
+    labels = [key for key in keys if isinstance(features[key], tfds.features.ClassLabel)]
+    label = labels[0] if labels else None
     if image is None or label is None:
         raise ValueError(
             f"dataset {builder.name} must have an Image and a ClassLabel feature to train a classifier, "
             f"got {', '.join(f'{key}: {type(value).__name__}' for key, value in features.items())}"
         )
+    if len(labels) > 1:
+        print(f"note: {builder.name} has the labels {', '.join(labels)}: {label} is trained", flush=True)
     return image, label
 
 

@@ -167,6 +167,11 @@ def create(
         except Exception as error:  # keras.utils.get_file raises a bare Exception without a network
             if weights != "imagenet":
                 raise
+            if not str(error).startswith("URL fetch failure"):  # Keras's words; else a file that was fetched before
+                raise ValueError(
+                    f"weights=imagenet: the file of {backbone} in Keras's folder models cannot be read ({error}): "
+                    "delete it, so that it is fetched again"
+                ) from error
             raise ValueError(
                 f"weights=imagenet: cannot fetch the weights of {backbone} ({error}). Without a network use "
                 "--weights=FILE with a file fetched elsewhere, or --weights=none"

@@ -175,11 +175,12 @@ def report(evaluation: Evaluation, class_names: Sequence[str], *, is_whole: bool
     from sklearn import metrics
 
     class_names = [in_a_line(name) for name in class_names]
+    judged = np.unique(evaluation.labels)  # a class without images would count as 0 in the means
     text = metrics.classification_report(
         evaluation.labels,
         evaluation.predicted,
-        labels=np.arange(len(class_names)),
-        target_names=class_names,
+        labels=judged,
+        target_names=[class_names[label] for label in judged],
         digits=3,
         zero_division=0.0,
     )
@@ -200,14 +201,14 @@ def report(evaluation: Evaluation, class_names: Sequence[str], *, is_whole: bool
 def _long_report(evaluation: Evaluation, class_names: Sequence[str], text: str, *, is_whole: bool) -> str:
     """The report of many classes, out of scikit-learn's text, which has a line for each after two of head."""
     lines, count = text.split("\n"), len(class_names)
+    row_of = {int(k): 2 + row for row, k in enumerate(np.unique(evaluation.labels))}
     if is_whole:
         pairs = ["all confused pairs (metrics.json has the matrix)", *_pairs(evaluation, class_names, limit=None)]
     else:
         scores = per_class(evaluation, class_names)
-        known = [k for k, name in enumerate(class_names) if scores[name]["support"]]
-        lowest = sorted(known, key=lambda k: scores[class_names[k]]["f1"])[:_LOWEST_SHOWN]
+        lowest = sorted(row_of, key=lambda k: scores[class_names[k]]["f1"])[:_LOWEST_SHOWN]
         note = f"the {len(lowest)} of {count:,} classes with the lowest F1 score; report.txt has all"
-        lines = [*lines[:2], *(lines[2 + k] for k in sorted(lowest)), "", note, *lines[2 + count :]]
+        lines = [*lines[:2], *(lines[row_of[k]] for k in sorted(lowest)), "", note, *lines[2 + len(row_of) :]]
         pairs = ["most confused", *_pairs(evaluation, class_names, limit=_MOST_PAIRS)]
     return "\n".join([*lines, _interval(evaluation), "", *(pairs if len(pairs) > 1 else []), ""])
 

@@ -146,6 +146,11 @@ def _run(
 def _check_backend() -> None:
     if keras.backend.backend() != "tensorflow":
         raise ValueError(f"KERAS_BACKEND must be tensorflow, got {keras.backend.backend()}")
+    if keras.config.image_data_format() != "channels_last":
+        raise ValueError(
+            "image_data_format must be channels_last, in ~/.keras/keras.json or by keras.config.set_image_data_format, "
+            f"got {keras.config.image_data_format()}"
+        )
 
 
 def _check_batch(config: TrainConfig, devices: tf.distribute.Strategy) -> None:

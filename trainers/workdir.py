@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import errno
 import json
 import os
 import shutil
@@ -151,10 +152,16 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
 
 
 def force_to_disk(path: Path) -> None:
-    """Returns when the content of a file, or the names in a folder, would survive a power cut."""
+    """Returns when the content of a file, or the names in a folder, would survive a power cut.
+
+    Of a folder as far as its file system can tell: some, such as old CIFS, do not force folders.
+    """
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP) or not path.is_dir():
+            raise
     finally:
         os.close(descriptor)
 
