@@ -21,19 +21,22 @@ class Layout:
     notes: list[str] = dataclasses.field(default_factory=list)
     passed_over: list[tuple[Place, Folder]] = dataclasses.field(default_factory=list)
     loose: list[Place] = dataclasses.field(default_factory=list)  # images beside the class folders
-    taken: dict[int, Place] = dataclasses.field(default_factory=dict)  # by id of a Folder, so that each counts once
+    # The place and the class of a folder that was taken, by its id and split: in a split each counts once.
+    taken: dict[tuple[int, str], tuple[Place, str]] = dataclasses.field(default_factory=dict)
 
     def take(self, level: "Level", split: str, class_name: str, *, without: Collection[str] = ()) -> None:
         """Gives the images in a folder and below it to a class of a split."""
         images = self.found.setdefault(split, {}).setdefault(class_name, [])
         for place, folder in level.folder.below(without=without):
             whole = level.place + place
-            if folder.images and self.taken.setdefault(id(folder), whole) != whole:
+            before, its_class = self.taken.setdefault((id(folder), split), (whole, class_name))
+            if before == whole and its_class == class_name:
+                images += [(*whole, name) for name in folder.images]
+            elif its_class != class_name and folder.images:
                 raise ValueError(
-                    f"{path_of(whole)} and {path_of(self.taken[id(folder)])} are one folder, by a link: its images "
-                    "would count twice. Remove one of them"
+                    f"{path_of(whole)} and {path_of(before)} are one folder, by a link: its images would count for two "
+                    "classes. Remove one of them"
                 )
-            images += [(*whole, name) for name in folder.images]
 
     def pass_over(self, level: "Level", which: Collection[str]) -> None:
         """Leaves subfolders of a level alone."""

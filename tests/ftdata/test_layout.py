@@ -282,7 +282,7 @@ def test_linked_subfolders_are_followed_and_loops_are_said(tmp_path):
 def test_a_folder_that_is_two_classes_by_a_link_is_refused(tmp_path):
     build(tmp_path, ["cat*2", "dog*1"])
     (tmp_path / "kitten").symlink_to("cat")
-    with pytest.raises(ValueError, match=r"kitten/ and cat/ are one folder, by a link: its images would count twice"):
+    with pytest.raises(ValueError, match=r"kitten/ and cat/ are one folder, by a link: its images would count for two"):
         folder.scan(str(tmp_path))
 
 
