@@ -4,10 +4,18 @@ Graph operations, because the same decoder serves tf.data and the serving signat
 raises for a place outside the file: what is not there reads as 0.
 """
 
+from typing import Any
+
 import tensorflow as tf
 
 from ftdata import headers
 
+# For a function that is built once and not copied into every graph; what is never called is never instantiated.
+APART: dict[str, Any] = {
+    "input_signature": [tf.TensorSpec((), tf.string)],
+    "autograph": False,
+    "experimental_attributes": {"_noinline": True},
+}
 STEPS = 50_000  # segments or chunks that a walk through a file passes before it gives up
 
 

@@ -89,17 +89,24 @@ def decode_full(encoded: tf.Tensor, *, stored: Callable[[tf.Tensor], tf.Tensor] 
     return tf.ensure_shape(image, [None, None, 3])
 
 
-@tf.function(input_signature=[tf.TensorSpec((), tf.string)], autograph=False)  # built once, not in every graph
 def _decode_other(encoded: tf.Tensor) -> tf.Tensor:
-    readers = {b"\x89PNG": png.decode, b"GIF8": gif.decode, b"RIFF": webp.decode, b"BM": bmp.decode, b"": _refuse}
-    kinds = [tf.strings.substr(encoded, 0, len(start)) == start for start in readers]
-    branches = [lambda reader=reader: reader(encoded) for reader in readers.values()]
+    kinds = [tf.strings.substr(encoded, 0, len(start)) == start for start in _READERS]
+    branches = [lambda reader=reader: reader(encoded) for reader in _READERS.values()]
     return tf.switch_case(tf.argmax(tf.stack(kinds), output_type=tf.int32), branches)
 
 
 def _refuse(encoded: tf.Tensor) -> tf.Tensor:
     with tf.control_dependencies([bytestring.refuse_unless(tf.constant(False), "no JPEG, PNG, BMP, GIF or WebP")]):
         return tf.io.decode_png(encoded, channels=3)
+
+
+_READERS = {
+    b"\x89PNG": tf.function(png.decode, **bytestring.APART),
+    b"GIF8": tf.function(gif.decode, **bytestring.APART),
+    b"RIFF": tf.function(webp.decode, **bytestring.APART),
+    b"BM": tf.function(bmp.decode, **bytestring.APART),
+    b"": _refuse,
+}
 
 
 def _central_square(image: tf.Tensor) -> tf.Tensor:

@@ -61,7 +61,7 @@ def understood(encoded: tf.Tensor) -> Understood:
     return Understood(*_understood(encoded))
 
 
-@tf.function(input_signature=[tf.TensorSpec((), tf.string)], autograph=False)  # built once, not in every graph
+@tf.function(**bytestring.APART)
 def _understood(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     width, height, components, has_adobe, block, xmp = _segments(encoded)
     with tf.control_dependencies([bytestring.refuse_size(width, height)]):
