@@ -49,7 +49,7 @@ def sift(listing: Listing, judged: Mapping[str, Verdict], *, on_bad_image: str) 
     if on_bad_image == "error":
         raise ValueError(_list_of(bad, count=len(names)))
     splits = {split: _good(files, judged) for split, files in listing.splits.items()}
-    if not any(files.paths for files in splits.values()):
+    if "train" not in splits and not any(files.paths for files in splits.values()):
         raise ValueError(f"none of the images can be used: {_list_of(bad, count=len(names))}")
     # a model can be measured without a class, but not trained
     left = np.bincount(splits["train"].labels, minlength=len(listing.class_names)) if "train" in splits else np.ones(1)
