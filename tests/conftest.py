@@ -16,6 +16,9 @@ _ROOT = Path(__file__).parent.parent
 def _two_logical_devices() -> None:
     import tensorflow as tf
 
+    if "PYTEST_XDIST_WORKER" in os.environ:  # as many workers as cores
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
     two = [tf.config.LogicalDeviceConfiguration()] * 2
     tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], two)
 
