@@ -18,7 +18,7 @@ run: setup
 	$(BIN)/python -m trainers.main --phase=finetune --model_dir=runs/demo
 
 test: setup
-	$(BIN)/python -m pytest -m 'not slow'
+	$(BIN)/python -m pytest -m 'not slow' -n 2 --dist loadscope --durations=15
 
 test-slow: setup
 	$(BIN)/python -m pytest -m slow

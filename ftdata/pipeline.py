@@ -111,9 +111,10 @@ def _stream(
     first, end = steps[0] * global_batch, steps[1] * global_batch
 
     def one_pass(number: tf.Tensor) -> tf.data.Dataset:
+        # of this graph alone, so that the order does not hang on the global seed (which, at 0, ends in an error here)
+        tf.compat.v1.set_random_seed(seeds.number(seed, "stream_order"))
         # a seed of its own for each pass; iterating again must give the same order
-        of_pass = seeds.number(seed, "stream_order") * 2**32 + number
-        return encoded.shuffle(_SHUFFLED, seed=of_pass, reshuffle_each_iteration=False)
+        return encoded.shuffle(_SHUFFLED, seed=number, reshuffle_each_iteration=False)
 
     passes = tf.data.Dataset.range(first // count, -(-end // count) + 1).flat_map(one_pass)
     line = passes.skip(first % count)

@@ -86,7 +86,7 @@ def open_other(config: TrainConfig, trained: Trained) -> Source:
         everything = source.test if len(source.test) else source.train
         whole = [source.train, source.validation, source.test]
     record = seen.of_model(trained.path)
-    if record and record.is_of(whole):
+    if record and (record.is_of(whole) or record.is_test_set(everything)):
         print(f"note: {name} holds the images of the model's own run: its test set is evaluated", flush=True)
         return open_own(config, trained, at=config.data)
     place_of = {composed(known): place for place, known in enumerate(trained.class_names)}

@@ -217,7 +217,7 @@ class Loop:
         self._save()
 
     def _check_rate(self, expected: float) -> None:
-        found = float(self.model.optimizer.learning_rate)
+        found = float(self.model.optimizer.learning_rate.numpy())
         if not math.isclose(found, expected, rel_tol=1e-6):
             print(
                 f"note: a callback has set the learning rate to {found:g}, which has no effect: the schedule sets it "

@@ -35,6 +35,10 @@ class Seen:
         """Which images of a split chose the model's best epoch: bool [n]."""
         return np.isin(split.digests[:, 0], self.validated)
 
+    def is_test_set(self, split: Split) -> bool:
+        """Whether these are the images that the run tested on."""
+        return np.array_equal(self.tested, np.unique(split.digests[:, 0]))
+
     def is_of(self, splits: Iterable[Split]) -> bool:
         """Whether these are the images of the run, however they are parted and wherever they lie."""
         own = np.unique(np.concatenate([self.trained, self.validated, self.tested]))

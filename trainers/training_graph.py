@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 from trainers.layer_names import layers_of
-from trainers.model import base_of, logits_of
+from trainers.model import logits_of
 
 
 def create(model: keras.Model) -> keras.Model:
@@ -20,7 +20,7 @@ def create(model: keras.Model) -> keras.Model:
     Args:
       model: a classifier of this project; `trainable` of its layers decides, as `phases.set_trainable` has left it.
     """
-    base = base_of(model)
+    base = next((layer for layer in model.layers if isinstance(layer, keras.Model)), None)  # none: it is all head
 
     def call(layer: Any, *arguments: Any, **options: Any) -> Any:
         if layer is base:

@@ -5,9 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 _ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 def test_a_trial_writes_the_json_that_scripts_rely_on(tmp_path):
     result = tmp_path / "scaling.json"
     command = [sys.executable, "-m", "benchmarks.scaling", "--quick", "--tiers=memory", f"--json={result}"]

@@ -297,7 +297,7 @@ def test_a_run_says_that_crops_are_cut_from_the_cached_image(settings, lines):
     [
         {"width_shift_range": 1e6, "height_shift_range": 1e-320},
         {"zoom_range": (1e-320, 1e6)},
-        {"cval": -1e6, "fill_mode": "constant", "rotation_range": 360.0},
+        {"cval": 255.0, "fill_mode": "constant", "rotation_range": 360.0},
         {"brightness_range": (0.0, 1e6)},
         {"channel_shift_range": 255.0, "color_jitter": 1.0, "random_erasing": 1.0, "random_resized_crop": 0.01},
     ],

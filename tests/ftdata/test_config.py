@@ -33,7 +33,7 @@ REFUSED = [
     # NaN compares false with every bound, and passes where there is none
     (DataConfig, {"validation_fraction": NAN}, "from 0.0 to 0.9"),
     (AugmentConfig, {"zoom_range": (0.9, NAN)}, "from 0.0 to 1000000.0"),
-    (AugmentConfig, {"cval": NAN}, "from -1000000.0 to 1000000.0"),
+    (AugmentConfig, {"cval": NAN}, "from 0.0 to 255.0"),
     (AugmentConfig, {"width_shift_range": INFINITY}, "from 0.0 to 1000000.0"),
     (TrainingConfig, {"transfer_learning_rate": INFINITY}, "finite"),
     # types: Python counts True as 1, a setting does not
@@ -109,7 +109,7 @@ def test_pretraining_with_trained_weights_is_refused():
         (AugmentConfig, {"zoom_range": (0.0,)}),
         (AugmentConfig, {"zoom_range": (1, 1)}),
         (AugmentConfig, {"brightness_range": (0.0, 0.0)}),
-        (AugmentConfig, {"rotation_range": 360.0, "cval": -1.0}),
+        (AugmentConfig, {"rotation_range": 360.0, "cval": 255.0}),
         (TrainConfig, {"seed": 2**31 - 1}),
         (RuntimeConfig, {"profile_steps": (0, 1)}),
         (ModelConfig, {"backbone_args": {"alpha": 0.35}}),

@@ -63,6 +63,13 @@ def _open(photos, data_dir, **settings):
     )
 
 
+def _in_memory(split, config):
+    """The pictures by themselves: `_decoded` does not count them."""
+    images = np.zeros((len(split), config.image_size, config.image_size, 3), np.uint8)
+    filling.fill(images.__setitem__, split, config)
+    return images
+
+
 def _all(pictures, count=60):
     return pictures.take(np.arange(count))
 
@@ -101,7 +108,7 @@ def test_the_second_run_reads_what_the_first_has_written(photos, tmp_path, monke
     assert _files(tmp_path) == files
     assert len(names) == 60
     np.testing.assert_array_equal(_all(first), _all(again))
-    np.testing.assert_array_equal(_all(first), cache.in_memory(_split(photos), DataConfig(image_size=64)))
+    np.testing.assert_array_equal(_all(first), _in_memory(_split(photos), DataConfig(image_size=64)))
 
 
 def test_splits_seeds_and_spellings_share_the_pictures(photos, tmp_path, monkeypatch):
@@ -119,7 +126,7 @@ def test_splits_seeds_and_spellings_share_the_pictures(photos, tmp_path, monkeyp
         source = open_source(config)
         for part in (source.train, source.validation, source.test):
             pictures = cache.open_pictures(part, config, tier="disk")
-            np.testing.assert_array_equal(_all(pictures, len(part)), cache.in_memory(part, config))
+            np.testing.assert_array_equal(_all(pictures, len(part)), _in_memory(part, config))
     assert len(names) == len(set(names)) == 75
     assert _rows(tmp_path) == 75
 
@@ -133,7 +140,7 @@ def test_added_renamed_and_doubled_pictures_cost_what_is_new(photos, tmp_path, m
     shutil.copy(photos / "test/red/red-00-0000.jpg", photos / "train/red/new2.jpg")
     split = _split(photos)
     pictures = _all(_open(photos, tmp_path), len(split))
-    np.testing.assert_array_equal(pictures, cache.in_memory(split, DataConfig(image_size=64)))
+    np.testing.assert_array_equal(pictures, _in_memory(split, DataConfig(image_size=64)))
     assert names == ["train/red/new.jpg"]
     assert _rows(tmp_path) == 61
 
@@ -176,7 +183,7 @@ def test_killed_while_filling_the_next_run_is_right(photos, tmp_path):
     process.communicate()
     assert next((tmp_path / "decoded").glob("*.rows")).stat().st_size
     assert not next((tmp_path / "decoded").glob("*.index")).stat().st_size
-    expected = cache.in_memory(_split(photos), DataConfig(image_size=64))
+    expected = _in_memory(_split(photos), DataConfig(image_size=64))
     np.testing.assert_array_equal(_all(_open(photos, tmp_path)), expected)
     assert _rows(tmp_path) == 60
 
@@ -189,7 +196,7 @@ def test_two_runs_that_start_together_are_both_right(photos, tmp_path):
     outputs = [process.communicate()[0] for process in both]
     assert all(output.endswith("done\n") for output in outputs)
     assert _rows(tmp_path) == 60
-    expected = cache.in_memory(_split(photos), DataConfig(image_size=64))
+    expected = _in_memory(_split(photos), DataConfig(image_size=64))
     np.testing.assert_array_equal(_all(_open(photos, tmp_path)), expected)
 
 
@@ -229,5 +236,5 @@ def test_several_parts_are_kept_in_the_order_they_were_written(photos, tmp_path)
     opened = [cache.open_pictures(part, config, tier="disk") for part in parts]  # at once, while others are kept
     assert _rows(tmp_path) == 60
     for part, pictures in zip(parts, opened, strict=True):
-        np.testing.assert_array_equal(_all(pictures, 20), cache.in_memory(part, config))
+        np.testing.assert_array_equal(_all(pictures, 20), _in_memory(part, config))
     assert not row_store._writing

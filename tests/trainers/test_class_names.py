@@ -23,7 +23,9 @@ def written(tmp_path_factory):
     images = np.zeros((60, 8, 8, 3), np.uint8)
     metrics = {"class_names": list(_NAMES), **reported.scores(scored, _NAMES)}
     drawn = reported.drawings(scored, _NAMES, lambda places: images[places], title="the $test$ of a_b$")
-    drawn["precision_recall"] = score_figures.precision_recall(scored, _NAMES, title="$")
+    drawn["precision_recall"] = score_figures.precision_recall(
+        scored, _NAMES, score_figures.average_precision(scored), title="$"
+    )
     reported.write(folder, scored, names=[f"{k}.jpg" for k in range(60)], metrics=metrics, drawn=drawn)
     return folder, scored, drawn
 

@@ -153,7 +153,9 @@ def test_mirrored_on_two_devices_gives_the_run_of_one_device(photo_folder, tmp_p
     np.testing.assert_allclose(losses["mirrored"], losses["one_device"], rtol=1e-5)
 
 
-@pytest.mark.parametrize("tier", ["device", "disk", "none"])
+@pytest.mark.parametrize(
+    "tier", ["disk", pytest.param("device", marks=pytest.mark.slow), pytest.param("none", marks=pytest.mark.slow)]
+)
 def test_every_cache_tier_trains_the_same_model(finished, photo_folder, tmp_path, tier):
     _, results, _ = finished
     config = make_config(photo_folder, tmp_path)

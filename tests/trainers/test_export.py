@@ -31,6 +31,13 @@ def exported(trained_run, tmp_path_factory):
     return model_dir / "export", result
 
 
+@pytest.fixture(scope="module")
+def served(exported, tmp_path_factory):
+    """The SavedModel, loaded out of a folder whose name is no pattern."""
+    copy = tmp_path_factory.mktemp("served") / "saved_model"
+    return tf.saved_model.load(shutil.copytree(exported[0] / "saved_model", copy))
+
+
 def test_the_files_are_there_and_agree(exported):
     folder, result = exported
     assert {path.name for path in folder.iterdir()} == {
@@ -46,12 +53,11 @@ def test_the_files_are_there_and_agree(exported):
     assert 0 < result["as_trained_max_probability_difference"] < 0.05  # float32 against bfloat16
 
 
-def test_pixels_of_any_size_and_files_get_the_same_answer(exported, tmp_path):
-    loaded = tf.saved_model.load(shutil.copytree(exported[0] / "saved_model", tmp_path / "served"))
+def test_pixels_of_any_size_and_files_get_the_same_answer(served, tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (50, 70, 3), np.uint8)
     Image.fromarray(pixels).save(tmp_path / "a.png")
-    from_file = loaded.signatures["serving_default"](image_bytes=tf.constant([(tmp_path / "a.png").read_bytes()]))
-    from_pixels = loaded.signatures["pixels"](images=tf.constant(pixels[None]))
+    from_file = served.signatures["serving_default"](image_bytes=tf.constant([(tmp_path / "a.png").read_bytes()]))
+    from_pixels = served.signatures["pixels"](images=tf.constant(pixels[None]))
     np.testing.assert_allclose(from_file["probabilities"], from_pixels["probabilities"], atol=1e-6)
     best = int(np.argmax(from_file["probabilities"]))
     assert from_file["label"].numpy() == [("blue", "green", "red")[best].encode()]
@@ -65,18 +71,16 @@ def test_pixels_of_any_size_and_files_get_the_same_answer(exported, tmp_path):
         (b"\0\0\0\x18ftypheic" + bytes(64), "no JPEG, PNG, BMP, GIF or WebP"),
     ],
 )
-def test_what_an_examination_refuses_is_refused_by_the_server(exported, content, message):
-    loaded = tf.saved_model.load(str(exported[0] / "saved_model"))
+def test_what_an_examination_refuses_is_refused_by_the_server(served, content, message):
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
-        loaded.signatures["serving_default"](image_bytes=tf.constant([content]))
+        served.signatures["serving_default"](image_bytes=tf.constant([content]))
 
 
-def test_the_server_turns_photos_upright(exported):
-    loaded = tf.saved_model.load(str(exported[0] / "saved_model"))
+def test_the_server_turns_photos_upright(served):
     sideways = odd_files.ORIENTED["exif_behind_icc_130k"]
     pixels = odd_files.by_pillow(sideways)
-    from_file = loaded.signatures["serving_default"](image_bytes=tf.constant([sideways]))
-    from_pixels = loaded.signatures["pixels"](images=tf.constant(pixels[None]))
+    from_file = served.signatures["serving_default"](image_bytes=tf.constant([sideways]))
+    from_pixels = served.signatures["pixels"](images=tf.constant(pixels[None]))
     np.testing.assert_allclose(from_file["probabilities"], from_pixels["probabilities"], atol=1e-6)
 
 

@@ -99,7 +99,7 @@ def test_rescale_divides_by_255_and_nothing_else(name, policy, tmp_path):
 
 def test_a_network_without_its_preprocessing_is_the_rest_of_it():
     inputs = keras.Input((1, 1, 3))
-    x = keras.layers.Normalization(mean=[1.0, 2.0, 3.0], variance=4.0)(keras.layers.Rescaling(0.5)(inputs))
+    x = keras.layers.Normalization(mean=[1.0, 2.0, 3.0], variance=[4.0, 4.0, 4.0])(keras.layers.Rescaling(0.5)(inputs))
     rest = keras.layers.Conv2D(2, 1)
     network = keras.Model(inputs, keras.layers.Rescaling(3.0, name="later")(rest(x)))
     bare = inside.without(network)

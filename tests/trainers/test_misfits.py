@@ -21,7 +21,7 @@ def _told(photo_folder, *, runtime=None, data=None, phase="transfer", **settings
         runtime=dataclasses.replace(config.runtime, **(runtime or {})),
         data=dataclasses.replace(config.data, **(data or {})),
     )
-    source = open_source(config.data, seed=0)  # 48 training images in batches of 16
+    source = open_source(config.data)  # 48 training images in batches of 16
     devices = tf.distribute.OneDeviceStrategy("/cpu:0")
     job = Job(config, source, np.ones(3, np.float32), devices, Workdir(photo_folder / "unused"))
     plan = training.make_plan(phases.PHASES[phase], job)

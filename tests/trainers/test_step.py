@@ -93,7 +93,12 @@ _SCALED = {"augment": _EVERYTHING, "policy": "mixed_float16", "micro_batches": 2
 
 
 @pytest.mark.parametrize(
-    "settings", [{}, {"gradient_clip_norm": 0.1}, {"augment": _EVERYTHING}], ids=["plain", "clipped", "mixed"]
+    "settings",
+    [
+        pytest.param({}, id="plain"),
+        pytest.param({"gradient_clip_norm": 0.1}, id="clipped"),
+        pytest.param({"augment": _EVERYTHING}, id="mixed", marks=pytest.mark.slow),
+    ],
 )
 def test_two_replicas_give_the_losses_and_weights_of_one(settings):
     one, network = _train(_one(), steps=10, optimizer="sgd", **settings)
@@ -109,7 +114,7 @@ def test_two_replicas_give_the_losses_and_weights_of_one(settings):
         pytest.param("one_device", _CLIPPED, id="clipped-one_device"),
         pytest.param("mirrored", _CLIPPED, id="clipped-mirrored"),
         pytest.param("one_device", _MIXED, id="mixed-one_device", marks=pytest.mark.slow),
-        pytest.param("mirrored", _MIXED, id="mixed-mirrored"),
+        pytest.param("mirrored", _MIXED, id="mixed-mirrored", marks=pytest.mark.slow),
     ],
 )
 def test_micro_batches_give_the_numbers_of_the_whole_batch(strategy, settings):
@@ -127,7 +132,7 @@ def test_micro_batches_give_the_numbers_of_the_whole_batch(strategy, settings):
         pytest.param("one_device", _DROPOUT, id="dropout-one_device"),
         pytest.param("mirrored", _DROPOUT, id="dropout-mirrored", marks=pytest.mark.slow),
         pytest.param("one_device", _SCALED, id="scaled-one_device", marks=pytest.mark.slow),
-        pytest.param("mirrored", _SCALED, id="scaled-mirrored"),
+        pytest.param("mirrored", _SCALED, id="scaled-mirrored", marks=pytest.mark.slow),
     ],
 )
 def test_several_steps_in_one_call_give_the_bits_of_one_by_one(strategy, settings):
@@ -138,6 +143,7 @@ def test_several_steps_in_one_call_give_the_bits_of_one_by_one(strategy, setting
         np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
 
 
+@pytest.mark.slow
 def test_dropout_differs_between_micro_batches_and_steps_can_be_repeated():
     options = {"dropout": 0.5, "micro_batches": 2, "optimizer": "sgd", "augment": AugmentConfig()}
     first, _ = _train(create("mirrored"), steps=2, **options)
@@ -193,17 +199,23 @@ def test_the_totals_are_weighted_losses_right_answers_and_pictures():
 
 
 def test_mixed_pictures_count_for_both_labels_by_share_and_class_weight():
-    totals, _ = _train(_one(), steps=1, optimizer="sgd", augment=_EVERYTHING)
+    step = 5  # here either label leads somewhere
+    totals, _ = _train(_one(), steps=1, first=step, optimizer="sgd", augment=_EVERYTHING)
     _, network = _train(_one(), steps=0, augment=_EVERYTHING)  # as it was before that step
     batch = next(
         iter(
             pipeline.for_training(
-                held(tf.constant(_IMAGES)), _LABELS, class_weights=_WEIGHTS, global_batch=_BATCH, seed=9, steps=(0, 1)
+                held(tf.constant(_IMAGES)),
+                _LABELS,
+                class_weights=_WEIGHTS,
+                global_batch=_BATCH,
+                seed=9,
+                steps=(step, step + 1),
             )
         )
     )
     images, share = Augmentation(_EVERYTHING, seed=9)(
-        batch["image"], batch["slot"], step=tf.constant(0), global_batch=_BATCH
+        batch["image"], batch["slot"], step=tf.constant(step), global_batch=_BATCH
     )
     logs = np.log(network(images, training=False).numpy().astype(np.float64))
     expected, right = 0.0, 0
@@ -313,6 +325,7 @@ def test_every_dropout_layer_has_a_state_of_its_own_at_every_step():
     assert len({first for first, _ in states}) == len(states) == 200
 
 
+@pytest.mark.slow
 def test_what_is_compiled_does_not_change_the_numbers():
     # without dropout, whose masks Keras draws from other bits when XLA compiles them
     plain, _ = _train(_one(), steps=3, optimizer="sgd", compiled=COMPILE_NOTHING, augment=_EVERYTHING)

@@ -41,6 +41,7 @@ except RuntimeError as error:
 """
 
 
+@pytest.mark.slow
 def test_deterministic_makes_tensorflow_refuse_what_cannot_be_repeated():
     # in processes of their own: TensorFlow cannot turn it off again
     said = {
