@@ -80,6 +80,9 @@ WRONG = [
     (["photos"], "'photos' is not a flag; flags are written --name=value"),
     (["--image_dir", "photos", "more"], "'more' is not a flag"),
     (["batch_size=3"], "'batch_size=3' is not a flag"),
+    (["--images", "a.jpg", "b.jpg"], "'b.jpg' is not a flag; flags are written --name=value; a pattern needs quotes: "),
+    (["--epochs=3"], "--epochs: no such flag; did you mean --transfer_epochs, "),
+    (["--model_dir=gs://bucket/run"], "--model_dir must be a path on this machine, got gs://bucket/run: copy or mount"),
     # files
     (["--flagfile=nowhere.flags"], "--flagfile must name a text file of flags: [Errno 2] No such file"),
     (["--flagfile"], "--flagfile must name a text file of flags: "),

@@ -1,6 +1,7 @@
 """What the settings accept, what they say when they do not, and what reading them costs."""
 
 import dataclasses
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -166,3 +167,27 @@ def test_importing_settings_loads_no_heavy_library(module):
     root = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user without a home")
+def test_a_user_without_a_home_is_told_to_name_a_folder():
+    code = "from ftdata.config import DataConfig; print(DataConfig(data_dir='x').folder); DataConfig().folder"
+    environment = {name: value for name, value in os.environ.items() if name != "HOME"}
+    source = "import sys; sys.path.insert(0, '.'); " + code
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", f"import os; os.setuid(54321); {source}"],
+        cwd=Path(__file__).parents[2],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "x\n"
+    assert "ValueError: data_dir must be given, as this user has no home folder" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("name", ["image_dir", "labels_csv", "data_dir", "manual_dir"])
+def test_an_address_is_no_path(name):
+    message = rf"^{name} must be a path on this machine, got s3://bucket/a: copy or mount it"
+    with pytest.raises(ValueError, match=message):
+        DataConfig(**{name: "s3://bucket/a"})

@@ -11,8 +11,9 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 import ftdata
+from ftdata import tfds_source
 from ftdata.config import DataConfig
-from ftdata.source import open_source
+from ftdata.source import load_folder, open_source
 
 
 def contents(split):
@@ -256,3 +257,16 @@ def test_renaming_moving_and_adding_change_no_side(photo_folder, tmp_path):
     for name in ("train", "validation", "test"):
         known, all_now = (set(contents(getattr(source, name))) for source in (before, after))
         assert known <= all_now
+
+
+def test_accuracy_on_few_groups_is_said_to_be_little(photo_folder, tmp_path):
+    settings = {"group_pattern": r"-(\d+)-", "validation_fraction": 0.25, "data_dir": str(tmp_path)}
+    (line,) = (note for note in load_folder(str(photo_folder), **settings).notes if "group" in note)
+    assert line.startswith("the validation images are of one group: on another group the accuracy may be far from ")
+    assert not [note for note in load_folder(str(photo_folder), data_dir=str(tmp_path)).notes if "group" in note]
+
+
+def test_the_label_that_a_tfds_data_set_supervises_is_trained(tmp_path, capsys):
+    builder = tfds.builder("omniglot", data_dir=tmp_path, try_gcs=False)  # alphabets come before characters
+    assert tfds_source._feature_keys(builder) == ("image", "label")
+    assert "note: omniglot has the labels label, alphabet: label is trained" in capsys.readouterr().out

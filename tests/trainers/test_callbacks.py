@@ -75,3 +75,18 @@ def test_what_cannot_work_is_refused_in_a_line(callback, has_validation, message
 
 def test_a_checkpoint_of_every_epoch_needs_no_validation_split():
     callbacks.check([keras.callbacks.ModelCheckpoint("x.keras")], has_validation=False)
+
+
+class _Stopper(keras.callbacks.Callback):
+    """Stops in the second step of the first epoch, of three steps, and sets the learning rate."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.model.stop_training = batch == 1
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.optimizer.learning_rate = 0.5
+
+
+def test_stopping_in_the_middle_of_an_epoch_stops_there_and_a_rate_that_is_set_is_told(photo_folder, tmp_path, capsys):
+    assert _run(photo_folder, tmp_path, [_Stopper()], transfer_epochs=9)["step"] == 2
+    assert "note: a callback has set the learning rate to 0.5, which has no effect: " in capsys.readouterr().out

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
@@ -131,3 +132,10 @@ def test_rows_of_a_matrix_are_lines_of_its_json(tmp_path):
     assert json.loads(text) == values
     assert "    [1, 2],\n    [3, 4]\n" in text
     assert '"g": [0.5, null]' in text
+
+
+def test_a_class_without_images_does_not_count_in_the_means():
+    labels = np.arange(20) % 2  # of three classes
+    scored = Evaluation.of_logits(9.0 * np.eye(3)[labels], labels)
+    text = evaluate.report(scored, ("a", "b", "c"))
+    assert re.search(r"macro avg +1\.000 +1\.000 +1\.000 +20", text)

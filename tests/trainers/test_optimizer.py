@@ -154,3 +154,12 @@ def test_weight_decay_is_of_kernels_alone(name, policy):
         np.testing.assert_allclose(after["kernel"], kernel * (1 - 0.1 * 0.5), rtol=1e-6)
         for vector, value in (("bias", 1.0), ("gamma", 1.0), ("beta", 0.0)):
             np.testing.assert_array_equal(after[vector], np.full(3, value, np.float32))
+
+
+def test_an_average_that_forgets_at_once_is_the_weights():
+    assert optimizer.create(TrainingConfig(ema_decay=0.0), policy="float32").ema_momentum == 0.0
+
+
+def test_no_clipping_is_asked_for_by_leaving_it_out():
+    with pytest.raises(ValueError, match="^gradient_clip_norm must be above 0, got 0: leave it out for no clipping"):
+        TrainingConfig(gradient_clip_norm=0.0)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from ftdata.config import DataConfig
 from ftdata.source import open_source
-from trainers import checkpoint, command_line, record
+from trainers import checkpoint, command_line, fingerprint, record
 from trainers.config import ModelConfig, TrainConfig, TrainingConfig
 from trainers.workdir import Workdir
 
@@ -321,3 +321,20 @@ def test_less_memory_is_advised_so_that_it_can_be_followed(photos, workdir):
     leave_checkpoint(workdir, "finetune")
     kept = f"; without the folder {workdir.phase('finetune').root} the finished transfer phase is kept"
     assert command_line._out_of_memory(config).endswith(kept)
+
+
+def test_swapped_contents_of_one_size_are_other_pictures(tmp_path):
+    folders = [tmp_path / "photos" / name for name in ("a", "b")]
+    for shade, folder in enumerate(folders):
+        folder.mkdir(parents=True)
+        for number in range(4):
+            Image.new("RGB", (8, 8), (100 * shade, 10 * number, 0)).save(folder / f"{number}.bmp")
+
+    def recorded():
+        return fingerprint.of_data(open_source(DataConfig(image_dir=str(tmp_path / "photos"), data_dir=str(tmp_path))))
+
+    before = recorded()
+    folders[0].rename(tmp_path / "c")
+    folders[1].rename(folders[0])
+    (tmp_path / "c").rename(folders[1])
+    assert fingerprint.data_differences(before, recorded())
