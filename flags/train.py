@@ -3,7 +3,6 @@
 import dataclasses
 import difflib
 import json
-import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -168,10 +167,8 @@ def _config(values: dict[str, Any]) -> TrainConfig:
 
 
 def _value(field: dataclasses.Field, value: Any) -> Any:
-    """The setting's value: lists and JSON objects are written as text on a command line, paths may be objects."""
+    """The setting's value: lists and JSON objects are written as text on a command line."""
     kind, _ = value_type(field.type)
-    if kind is str and isinstance(value, os.PathLike):
-        return os.fspath(value)
     if kind is tuple and isinstance(value, list):
         return tuple(value)
     if not isinstance(value, str) or kind not in (dict, tuple):

@@ -6,6 +6,7 @@ record in config.json are read off one place.
 
 import dataclasses
 import math
+import os
 import re
 import types
 import typing
@@ -51,14 +52,18 @@ def item_type(field_type: Any) -> type:
 
 
 def check_settings(config: Any) -> None:
-    """Checks every field of `config` against its declared rule.
+    """Checks every field of `config` against its declared rule; a path may be given as an object and becomes text.
 
     Raises:
       ValueError: `<field> must be <rule>, got <value>`, for the first field that breaks its rule.
     """
     for field in dataclasses.fields(config):
-        if "description" in field.metadata:
-            _check(field, getattr(config, field.name))
+        if "description" not in field.metadata:
+            continue
+        value = getattr(config, field.name)
+        if field.metadata["is_path"] and isinstance(value, os.PathLike):
+            object.__setattr__(config, field.name, os.fspath(value))  # frozen
+        _check(field, getattr(config, field.name))
 
 
 def _check(field: dataclasses.Field, value: Any) -> None:

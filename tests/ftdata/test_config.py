@@ -171,19 +171,19 @@ def test_importing_settings_loads_no_heavy_library(module):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user without a home")
 def test_a_user_without_a_home_is_told_to_name_a_folder():
-    code = "from ftdata.config import DataConfig; print(DataConfig(data_dir='x').folder); DataConfig().folder"
-    environment = {name: value for name, value in os.environ.items() if name != "HOME"}
-    source = "import sys; sys.path.insert(0, '.'); " + code
-    done = subprocess.run(
-        [sys.executable, "-S", "-c", f"import os; os.setuid(54321); {source}"],
-        cwd=Path(__file__).parents[2],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
+    code = (
+        "import os, pwd; from ftdata.config import DataConfig; os.setuid(54321); "
+        "print(DataConfig(data_dir='x').folder); DataConfig().folder"
     )
+    environment = {name: value for name, value in os.environ.items() if name != "HOME"}
+    command, root = [sys.executable, "-c", code], Path(__file__).parents[2]
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
     assert done.stdout == "x\n"
     assert "ValueError: data_dir must be given, as this user has no home folder" in done.stderr.splitlines()[-1]
+
+
+def test_a_path_may_be_an_object():
+    assert DataConfig(image_dir=Path("photos")) == DataConfig(image_dir="photos")
 
 
 @pytest.mark.parametrize("name", ["image_dir", "labels_csv", "data_dir", "manual_dir"])

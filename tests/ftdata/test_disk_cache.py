@@ -188,6 +188,7 @@ def test_killed_while_filling_the_next_run_is_right(photos, tmp_path):
     assert _rows(tmp_path) == 60
 
 
+@pytest.mark.slow
 def test_two_runs_that_start_together_are_both_right(photos, tmp_path):
     both = [_filler(photos, tmp_path) for _ in range(2)]
     for process in both:

@@ -57,9 +57,7 @@ def test_steps_skipped_by_loss_scaling_are_counted_and_do_not_end_the_run(photo_
     assert (float(row["loss_scale"]), int(row["skipped_steps"])) == (2.0 ** (15 - skipped), skipped)
     code = f"import keras; print(keras.saving.load_model({str(tmp_path / 'finetune/best.keras')!r}).name)"
     away = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": ""}, "capture_output": True, "text": True}
-    loaded = subprocess.run(
-        [sys.executable, "-c", code], check=False, **away
-    )  # it names no class of ours
+    loaded = subprocess.run([sys.executable, "-c", code], check=False, **away)  # it names no class of ours
     assert loaded.stdout == "classifier\n", loaded.stderr[-500:]
     newest = checkpoint.latest(tmp_path / "finetune/checkpoints")
     assert f'"skipped_steps": {skipped}' in (newest / "state.json").read_text()

@@ -126,6 +126,7 @@ def test_another_data_set_in_the_same_folder_is_refused(finished, photo_folder):
         experiment.run(dataclasses.replace(config, data=data))
 
 
+@pytest.mark.slow
 def test_overwrite_starts_anew_and_leaves_foreign_files(photo_folder, tmp_path):
     config = make_config(photo_folder, tmp_path, transfer_epochs=1)
     config = dataclasses.replace(config, phase="transfer")
@@ -136,6 +137,7 @@ def test_overwrite_starts_anew_and_leaves_foreign_files(photo_folder, tmp_path):
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_mirrored_on_two_devices_gives_the_run_of_one_device(photo_folder, tmp_path):
     losses = {}
     for name in ("one_device", "mirrored"):

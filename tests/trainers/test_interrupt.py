@@ -105,7 +105,7 @@ def _flip_a_byte_of_the_newest(checkpoints):
     ("stopped_after", "goes_on_from"),
     [
         (6, 6),  # the last step of the last epoch, so in validation
-        (5, 4),  # where the checkpoint of step 5 is damaged
+        pytest.param(5, 4, marks=pytest.mark.slow),  # where the checkpoint of step 5 is damaged
     ],
 )
 def test_an_interrupted_run_goes_on_to_the_same_model(

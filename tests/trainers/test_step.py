@@ -96,7 +96,7 @@ _SCALED = {"augment": _EVERYTHING, "policy": "mixed_float16", "micro_batches": 2
     "settings",
     [
         pytest.param({}, id="plain"),
-        pytest.param({"gradient_clip_norm": 0.1}, id="clipped"),
+        pytest.param({"gradient_clip_norm": 0.1}, id="clipped", marks=pytest.mark.slow),
         pytest.param({"augment": _EVERYTHING}, id="mixed", marks=pytest.mark.slow),
     ],
 )
@@ -112,7 +112,7 @@ def test_two_replicas_give_the_losses_and_weights_of_one(settings):
     ("strategy", "settings"),
     [
         pytest.param("one_device", _CLIPPED, id="clipped-one_device"),
-        pytest.param("mirrored", _CLIPPED, id="clipped-mirrored"),
+        pytest.param("mirrored", _CLIPPED, id="clipped-mirrored", marks=pytest.mark.slow),
         pytest.param("one_device", _MIXED, id="mixed-one_device", marks=pytest.mark.slow),
         pytest.param("mirrored", _MIXED, id="mixed-mirrored", marks=pytest.mark.slow),
     ],
