@@ -88,7 +88,8 @@ def open_other(config: TrainConfig, trained: Trained) -> Source:
     record = seen.of_model(trained.path)
     if record and (record.is_of(whole) or record.is_test_set(everything)):
         print(f"note: {name} holds the images of the model's own run: its test set is evaluated", flush=True)
-        return open_own(config, trained, at=config.data)
+        if record.is_of(whole):
+            return open_own(config, trained, at=config.data)
     place_of = {composed(known): place for place, known in enumerate(trained.class_names)}
     unknown = [class_name for class_name in class_names if composed(class_name) not in place_of]
     if unknown:

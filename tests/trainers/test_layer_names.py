@@ -133,7 +133,8 @@ def test_a_killed_run_of_inception_trains_the_layers_it_began_with(photo_folder,
         )
 
     with start("killed") as first:
-        while first.poll() is None and not list((tmp_path / "killed/finetune/checkpoints").glob("step-*[1-9]*")):  # not that of the starting model
+        later = "step-*[1-9]*"  # than the checkpoint of the model it starts from
+        while first.poll() is None and not list((tmp_path / "killed/finetune/checkpoints").glob(later)):
             time.sleep(0.05)
         first.send_signal(signal.SIGKILL)
         first.communicate()
