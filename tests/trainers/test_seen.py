@@ -61,6 +61,11 @@ def test_the_run_s_own_images_elsewhere_are_parted_as_they_were(run, photo_folde
     assert "holds the images of the model's own run: its test set is evaluated" in capsys.readouterr().out
 
 
+def test_the_run_s_own_test_images_alone_are_measured_where_they_lie(run, photo_folder):
+    metrics = evaluate(run, photo_folder / "test")  # not parted once more
+    assert (np.sum(metrics["confusion_matrix"]), metrics["test_images_trained_on"]) == (15, 0)
+
+
 def test_the_phase_itself_says_that_it_saw_no_test_image(trained_run):
     record = seen.of_run(Workdir(trained_run))
     assert [len(record.trained), len(record.validated), len(record.tested), len(record.earlier)] == [48, 12, 15, 0]
