@@ -109,13 +109,7 @@ def labelled_twice(listing: Listing, judged: Mapping[str, Verdict]) -> tuple[str
             before, its_name = first.setdefault(judged[path].digest or path, (label, name))
             if before != label:
                 twice.append(f"{name} = {its_name}")
-    if not twice:
-        return ()
-    more = f", and {len(twice) - _EXAMPLES:,} more" if len(twice) > _EXAMPLES else ""
-    return (
-        f"warning: {len(twice):,} image(s) stand in two classes, byte for byte, so one label is wrong: "
-        f"{'; '.join(twice[:_EXAMPLES])}{more}",
-    )
+    return _warning(twice, "two classes", "one label is wrong")
 
 
 def shared_between(splits: Mapping[str, Split], judged: Mapping[str, Verdict]) -> tuple[str, ...]:
@@ -136,10 +130,12 @@ def shared_between(splits: Mapping[str, Split], judged: Mapping[str, Verdict]) -
                 twice.append(f"{name} {shown} = {' '.join(first[digest])}")
             here.setdefault(digest, (name, shown))
         first = here | first
+    return _warning(twice, "two splits", "accuracy reads too high")
+
+
+def _warning(twice: Sequence[str], where: str, effect: str) -> tuple[str, ...]:
     if not twice:
         return ()
     more = f", and {len(twice) - _EXAMPLES:,} more" if len(twice) > _EXAMPLES else ""
-    return (
-        f"warning: {len(twice):,} image(s) stand in two splits, byte for byte, so accuracy reads too high: "
-        f"{'; '.join(twice[:_EXAMPLES])}{more}",
-    )
+    examples = "; ".join(twice[:_EXAMPLES])
+    return (f"warning: {len(twice):,} image(s) stand in {where}, byte for byte, so {effect}: {examples}{more}",)

@@ -8,6 +8,7 @@ from ftdata.bad_images import BadImage, shared_between
 from ftdata.config import DataConfig
 from ftdata.encoded import Split
 from ftdata.file_source import ImageFiles, open_files
+from ftdata.names import listed
 from ftdata.tfds_source import open_tfds
 
 _ENOUGH_GROUPS = 5  # held out: of fewer, one unusual group decides the accuracy
@@ -89,8 +90,7 @@ def _lacking(name: str, splits: dict[str, Split], class_names: tuple[str, ...], 
     lacking = [class_name for label, class_name in enumerate(class_names) if label not in there]
     if not lacking or not config.validation_fraction:
         return []
-    more = f" and {len(lacking) - 5} more" if len(lacking) > 5 else ""
-    return [f"too few images of {', '.join(lacking[:5])}{more} to hold any out for the {name} split"]
+    return [f"too few images of {listed(lacking)} to hold any out for the {name} split"]
 
 
 def _of_few_groups(name: str, held_out: Split, config: DataConfig) -> list[str]:
