@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from benchmarks import pictures, results_file, timing
-from benchmarks.baselines import dali, image_data_generator, opencv, stock_layers
+from benchmarks.harness import pictures, results_file, timing
+from benchmarks.sides import dali, image_data_generator, opencv, stock_layers
 from flags import benchmark
-from ftdata.augment import RandomAffine
-from trainers import strategy
+from ftdata.augment.augment import RandomAffine
+from trainers.runtime import strategy
 
 _SIDE = 224
 BASELINE = "ImageDataGenerator, warp alone"

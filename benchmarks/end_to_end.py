@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import pictures, results_file, time_to_accuracy, timing
-from benchmarks.baselines.notebook import Notebook
-from benchmarks.networks import Network, chosen
-from benchmarks.ours import Ours
-from benchmarks.task import Task
-from benchmarks.worker import Worker, Workers
+from benchmarks import time_to_accuracy
+from benchmarks.harness import pictures, results_file, timing
+from benchmarks.harness.networks import Network, chosen
+from benchmarks.harness.task import Task
+from benchmarks.harness.worker import Worker, Workers
+from benchmarks.sides.notebook import Notebook
+from benchmarks.sides.ours import Ours
 from flags import benchmark
 
 PHASES = ("transfer", "finetune")

@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from benchmarks import pictures, results_file, tiers, timing
-from benchmarks.baselines import decode_jpeg, image_data_generator, stock_layers
+from benchmarks.harness import pictures, results_file, tiers, timing
+from benchmarks.sides import decode_jpeg, image_data_generator, stock_layers
 from flags import benchmark
-from ftdata import disk_cache
-from ftdata.augment import Augmentation
+from ftdata.augment.augment import Augmentation
+from ftdata.cache import disk_cache
 from ftdata.config import DataConfig
-from ftdata.source import Split, load_folder
-from trainers import strategy
+from ftdata.sources.source import Split, load_folder
+from trainers.runtime import strategy
 
 _SIDE, _BATCH = 224, 64
 BASELINE = "ImageDataGenerator.flow_from_directory"

@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks import chart, results_file, worker
+from benchmarks.harness import chart, results_file, worker
 from flags import benchmark
-from trainers.workdir import write_atomically
+from trainers.rundir.workdir import write_atomically
 
 BENCHMARKS = ("augmentation", "input_pipeline", "train_step", "end_to_end", "scaling")
 _HOW = (

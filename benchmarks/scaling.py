@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from benchmarks import pictures, resident, results_file, tiers, timing
-from benchmarks.worker import Workers
+from benchmarks.harness import pictures, resident, results_file, tiers, timing
+from benchmarks.harness.worker import Workers
 from flags import benchmark
 from ftdata.config import DataConfig
-from ftdata.source import open_source
+from ftdata.sources.source import open_source
 
 _SIDE, _BATCH = 96, 64
 _COUNTS, _QUICK_COUNTS = (1_000, 10_000, 100_000), (100, 1_000)

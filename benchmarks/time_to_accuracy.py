@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import networks, timing
-from benchmarks.baselines.notebook import Notebook
-from benchmarks.ours import Ours
-from benchmarks.task import Task
-from benchmarks.worker import Workers
-from ftdata import folder, split
+from benchmarks.harness import networks, timing
+from benchmarks.harness.task import Task
+from benchmarks.harness.worker import Workers
+from benchmarks.sides.notebook import Notebook
+from benchmarks.sides.ours import Ours
+from ftdata.folders import folder
+from ftdata.sources import split
 
 _LEARNING_RATES = {"transfer": 1e-3, "finetune": 1e-4}
 _HELD_OUT = 0.2

@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from benchmarks import flops, ours, peak, pictures, results_file, timing
-from benchmarks.networks import Network, chosen
+from benchmarks.harness import flops, peak, pictures, results_file, timing
+from benchmarks.harness.networks import Network, chosen
+from benchmarks.sides import ours
 from flags import benchmark
-from ftdata.source import Source, load_folder
-from trainers import precision, strategy
-from trainers.step import TrainStep
+from ftdata.sources.source import Source, load_folder
+from trainers.models import precision
+from trainers.runtime import strategy
+from trainers.training.step import TrainStep
 
 LEFT_OUT = (
     "Augmentation, weighting and the update are included; validation, checkpoints and the first epoch (decoding) are "

@@ -11,15 +11,15 @@ import wrapt
 from ftdata import quiet
 
 _LAYERS = {
-    "PairMixing": "ftdata.mixing",
-    "RandomAffine": "ftdata.random_affine",
-    "RandomBrightnessFactor": "ftdata.augment",
-    "RandomChannelShift": "ftdata.augment",
-    "RandomColorJitter": "ftdata.color",
-    "RandomErasing": "ftdata.erasing",
-    "RandomResizedCrop": "ftdata.resized_crop",
+    "PairMixing": "ftdata.augment.mixing",
+    "RandomAffine": "ftdata.augment.random_affine",
+    "RandomBrightnessFactor": "ftdata.augment.augment",
+    "RandomChannelShift": "ftdata.augment.augment",
+    "RandomColorJitter": "ftdata.augment.color",
+    "RandomErasing": "ftdata.augment.erasing",
+    "RandomResizedCrop": "ftdata.augment.resized_crop",
 }
-_PUBLIC = {**_LAYERS, "load_folder": "ftdata.source"}
+_PUBLIC = {**_LAYERS, "load_folder": "ftdata.sources.source"}
 __all__ = list(_PUBLIC)
 
 

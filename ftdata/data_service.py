@@ -13,7 +13,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from ftdata.source import Source
+from ftdata.sources.source import Source
 
 _HELD_BACK = 256  # batches that may overtake a missing one; workers run ahead of each other by less
 _AHEAD = 2  # batches that wait here for the training step

@@ -32,14 +32,14 @@ def train(image_dir: str, out: Path, *, devices: int, worker: int, workers: int,
         strategy = tf.distribute.MirroredStrategy([f"CPU:{k}" for k in range(devices)])
 
     from ftdata import pipeline
-    from ftdata.augment import Augmentation
-    from ftdata.cache import open_pictures
+    from ftdata.augment.augment import Augmentation
+    from ftdata.cache.cache import open_pictures
     from ftdata.config import AugmentConfig, DataConfig
-    from ftdata.source import open_source
-    from trainers import model
-    from trainers import optimizer as optimizers
+    from ftdata.sources.source import open_source
     from trainers.config import ModelConfig, TrainingConfig
-    from trainers.step import COMPILE_AUGMENTATION, TrainStep
+    from trainers.models import model
+    from trainers.training import optimizer as optimizers
+    from trainers.training.step import COMPILE_AUGMENTATION, TrainStep
 
     keras.config.set_floatx("float64")
     keras.utils.set_random_seed(0)

@@ -10,9 +10,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainers import cluster, optimizer, strategy
 from trainers.config import TrainingConfig
-from trainers.team import joined
+from trainers.runtime import cluster, strategy
+from trainers.runtime.team import joined
+from trainers.training import optimizer
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from tests.kills import tensorboard_points
 from tests.workers import Workers
-from trainers import checkpoint
+from trainers.rundir import checkpoint
 
 _ROOT = Path(__file__).parent.parent
 _STEPS = 50  # of an epoch; fine-tuning has two

@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 import pytest
 
-from trainers import backbones
+from trainers.models import backbones
 
 _ROOT = Path(__file__).parent.parent
 _CODE_LOADERS = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "yaml"}

@@ -17,8 +17,8 @@ import pytest
 from flags import train
 from tests import in_float64, kills, replicas
 from tests.workers import Workers, free_ports
-from trainers import rendezvous, together
-from trainers.cluster import Cluster
+from trainers.runtime import rendezvous, together
+from trainers.runtime.cluster import Cluster
 
 pytestmark = pytest.mark.slow
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from trainers import main, training
+from trainers import main
+from trainers.training import training
 
 
 def _show_when_validating(marker: Path) -> None:

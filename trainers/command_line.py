@@ -8,12 +8,14 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from ftdata import bad_images
-from trainers import experiment, phases, record
+from ftdata.sources import bad_images
+from trainers import experiment
 from trainers.config import TRAINING_PHASES, TrainConfig, without_effect
-from trainers.interrupt import StopRequest
-from trainers.streams import OutputLost
-from trainers.workdir import Workdir
+from trainers.models import phases
+from trainers.rundir import record
+from trainers.rundir.workdir import Workdir
+from trainers.runtime.interrupt import StopRequest
+from trainers.runtime.streams import OutputLost
 
 
 def run(

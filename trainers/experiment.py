@@ -8,32 +8,23 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from ftdata import data_service, tiers
-from ftdata.class_weights import class_weights
-from ftdata.mixing import check_pairs
-from ftdata.source import Source, open_source
-from trainers import (
-    announced,
-    assessment,
-    check,
-    cluster,
-    export,
-    lock,
-    phases,
-    predict,
-    record,
-    seen,
-    starting_point,
-    strategy,
-    together,
-    training,
-)
-from trainers import callbacks as own_callbacks
+from ftdata import data_service
+from ftdata.augment.mixing import check_pairs
+from ftdata.cache import tiers
+from ftdata.sources.class_weights import class_weights
+from ftdata.sources.source import Source, open_source
+from trainers.commands import announced, assessment, export, predict
 from trainers.config import TrainConfig
-from trainers.interrupt import StopRequest
-from trainers.job import Job
-from trainers.team import Team
-from trainers.workdir import Workdir, remove_leftovers
+from trainers.doctor import check
+from trainers.models import phases, starting_point
+from trainers.rundir import lock, record, seen
+from trainers.rundir.workdir import Workdir, remove_leftovers
+from trainers.runtime import cluster, strategy, together
+from trainers.runtime.interrupt import StopRequest
+from trainers.runtime.team import Team
+from trainers.training import callbacks as own_callbacks
+from trainers.training import training
+from trainers.training.job import Job
 
 _USES = {"evaluate": assessment.run, "predict": predict.run, "export": export.run}
 

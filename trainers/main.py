@@ -5,7 +5,7 @@ import sys
 
 from flags import train
 from ftdata import quiet
-from trainers import interrupt, streams
+from trainers.runtime import interrupt, streams
 
 
 def main(argv: list[str]) -> int:

@@ -3,7 +3,7 @@
 import keras
 import pytest
 
-from benchmarks import flops
+from benchmarks.harness import flops
 
 _layers = keras.layers
 _CONV, _DEPTHWISE, _DENSE = 2 * 3 * 3 * 3 * 4 * 64, 2 * 3 * 3 * 4 * 16, 2 * 4 * 5

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from benchmarks.baselines import dali, opencv, stock_layers
-from benchmarks.baselines.image_data_generator import NOTEBOOK
-from ftdata.augment import RandomAffine
+from benchmarks.sides import dali, opencv, stock_layers
+from benchmarks.sides.image_data_generator import NOTEBOOK
+from ftdata.augment.augment import RandomAffine
 
 
 def _smooth_pictures(side):

@@ -5,7 +5,8 @@ import json
 import pytest
 from PIL import Image
 
-from benchmarks import chart, report, results_file
+from benchmarks import report
+from benchmarks.harness import chart, results_file
 
 
 def _row(name, median, ratio, **further):

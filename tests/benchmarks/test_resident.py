@@ -1,6 +1,6 @@
 """What the kernel says of a process's memory."""
 
-from benchmarks import resident
+from benchmarks.harness import resident
 
 _STATUS = """Name:\tpython
 State:\tR (running)

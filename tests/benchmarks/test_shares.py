@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from benchmarks import end_to_end, networks, tiers, train_step
+from benchmarks import end_to_end, train_step
+from benchmarks.harness import networks, tiers
 
 
 def test_share_of_peak_is_taken_round_by_round():

@@ -3,8 +3,8 @@
 import pathlib
 
 from benchmarks import time_to_accuracy
-from benchmarks.networks import Network
-from benchmarks.task import Task
+from benchmarks.harness.networks import Network
+from benchmarks.harness.task import Task
 from trainers.config import ModelConfig
 
 

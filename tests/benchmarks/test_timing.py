@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks import timing
+from benchmarks.harness import timing
 
 
 class _Clock:

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from benchmarks import worker
+from benchmarks.harness import worker
 
 
 class _Counter:

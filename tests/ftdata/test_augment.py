@@ -8,10 +8,16 @@ import tensorflow as tf
 from keras.src.legacy.preprocessing.image import ImageDataGenerator
 from scipy import stats
 
-from ftdata.affine import FILL_MODES, PARAMETERS
-from ftdata.augment import Augmentation, RandomAffine, RandomBrightnessFactor, RandomChannelShift, notes
+from ftdata.augment.affine import FILL_MODES, PARAMETERS
+from ftdata.augment.augment import (
+    Augmentation,
+    RandomAffine,
+    RandomBrightnessFactor,
+    RandomChannelShift,
+    notes,
+)
+from ftdata.augment.sampled_layer import uniform
 from ftdata.config import AugmentConfig
-from ftdata.sampled_layer import uniform
 
 _NOTEBOOK = {
     **{"rotation_range": 180, "width_shift_range": 0.1, "height_shift_range": 0.1, "shear_range": 0.1},

@@ -11,9 +11,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ftdata import bad_images, class_weights, decode, examine, folder, headers, load_folder
+from ftdata import load_folder
 from ftdata.config import DataConfig
-from ftdata.file_source import open_files
+from ftdata.decoding import decode, headers
+from ftdata.folders import folder
+from ftdata.inspection import examine
+from ftdata.sources import bad_images, class_weights
+from ftdata.sources.file_source import open_files
 from tests.ftdata import bad_files
 
 ROOT = Path(__file__).parents[2]

@@ -10,9 +10,11 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from ftdata import cache, decode, pipeline
+from ftdata import pipeline
+from ftdata.cache import cache
 from ftdata.config import DataConfig
-from ftdata.source import load_folder
+from ftdata.decoding import decode
+from ftdata.sources.source import load_folder
 
 
 def opened(root, **settings):

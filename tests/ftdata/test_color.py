@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageEnhance
 
-from ftdata.color import RandomColorJitter
+from ftdata.augment.color import RandomColorJitter
 
 _NOISE = np.random.default_rng(3).integers(0, 256, (6, 12, 10, 3), np.uint8)
 

@@ -8,8 +8,8 @@ import pytest
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from ftdata import backgrounds, listing
-from ftdata.cutlery import cutlery_dataset_builder, photos
+from ftdata.datasets.cutlery import cutlery_dataset_builder, photos
+from ftdata.datasets.rendering import backgrounds, listing
 
 FEW = {
     "train": {"forky": 6, "knifey": 7, "spoony": 12},

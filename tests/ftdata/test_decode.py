@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageOps
 
-from ftdata import decode
+from ftdata.decoding import decode
 
 RANDOM = np.random.default_rng(0)
 RGB = Image.fromarray(RANDOM.integers(0, 256, (23, 37, 3), np.uint8))

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ftdata import cache, disk_cache, filling, row_store
+from ftdata.cache import cache, disk_cache, filling, row_store
 from ftdata.config import DataConfig
-from ftdata.source import load_folder, open_source
+from ftdata.sources.source import load_folder, open_source
 
 _ROOT = Path(__file__).parent.parent.parent
 _FILL = """

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ftdata.duplicates import FINE_LIKE, LIKE, NOTHING_ALIKE, WORDS, nearest, pairs
+from trainers.doctor.duplicates import FINE_LIKE, LIKE, NOTHING_ALIKE, WORDS, nearest, pairs
 
 
 def hashes(*bits):

@@ -6,9 +6,9 @@ import pytest
 import tensorflow as tf
 from scipy import stats
 
-from ftdata import rectangles
-from ftdata.erasing import RandomErasing
-from ftdata.sampled_layer import uniform
+from ftdata.augment import rectangles
+from ftdata.augment.erasing import RandomErasing
+from ftdata.augment.sampled_layer import uniform
 
 _NOISE = np.random.default_rng(3).integers(0, 256, (16, 20, 30, 3), np.uint8)
 

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageOps
 
-from ftdata import decode, exif
+from ftdata.decoding import decode, exif
 
 
 def _upright():

@@ -5,8 +5,9 @@ import os
 import pytest
 from PIL import Image
 
-from ftdata import file_kind, loose
-from ftdata.source import load_folder
+from ftdata.inspection import file_kind
+from ftdata.sources import loose
+from ftdata.sources.source import load_folder
 from tests.ftdata import bad_files
 from tests.ftdata.bad_files import JPEG, PHOTO, encode
 

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from ftdata import folder
+from ftdata.folders import folder
 
 
 def touch(root, *names):

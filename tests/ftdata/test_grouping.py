@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from ftdata.grouping import suggest
-from ftdata.split import group_ids
+from ftdata.sources.split import group_ids
+from trainers.doctor.grouping import suggest
 
 CLASSES = ("cat", "dog")
 

@@ -7,11 +7,11 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from ftdata import jpeg
+from ftdata.cache.filling import fill
 from ftdata.config import DataConfig
-from ftdata.decode import Decoding
-from ftdata.filling import fill
-from ftdata.source import load_folder
+from ftdata.decoding import jpeg
+from ftdata.decoding.decode import Decoding
+from ftdata.sources.source import load_folder
 
 RANDOM = np.random.default_rng(0)
 ON_ITS_SIDE = Image.Exif()

@@ -15,9 +15,9 @@ import pytest
 import tensorflow_datasets as tfds
 
 from ftdata.config import DataConfig
-from ftdata.knifey_spoony import archive, photos
-from ftdata.knifey_spoony import knifey_spoony_dataset_builder as builder_module
-from ftdata.source import open_source
+from ftdata.datasets.knifey_spoony import archive, photos
+from ftdata.datasets.knifey_spoony import knifey_spoony_dataset_builder as builder_module
+from ftdata.sources.source import open_source
 
 DUMMY = Path(builder_module.__file__).parent / "dummy_data"
 DUMMY_COUNTS = {split: dict.fromkeys(photos.CLASS_NAMES, n) for split, n in (("train", 2), ("test", 1))}
@@ -25,7 +25,7 @@ JUNK = ("._forky-01-0001.jpg", ".DS_Store", "notes.txt")  # what macOS and peopl
 HAS_DILL = importlib.util.find_spec("dill") is not None
 
 if HAS_DILL:  # TFDS's own checks, collected here because pytest only looks below tests/
-    from ftdata.knifey_spoony.knifey_spoony_dataset_builder_test import KnifeySpoonyTest  # noqa: F401
+    from ftdata.datasets.knifey_spoony.knifey_spoony_dataset_builder_test import KnifeySpoonyTest  # noqa: F401
 
 
 @pytest.mark.skipif(not HAS_DILL, reason="tfds.testing imports dill, which is not installed")

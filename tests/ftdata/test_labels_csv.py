@@ -7,9 +7,9 @@ import unicodedata
 import numpy as np
 import pytest
 
-from ftdata import labels_csv
 from ftdata.config import DataConfig
-from ftdata.source import open_source
+from ftdata.folders import labels_csv
+from ftdata.sources.source import open_source
 from tests.ftdata import bad_files
 from tests.ftdata.test_folder import rows, touch
 

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 import ftdata
-from ftdata.sampled_layer import SampledLayer
+from ftdata.augment.sampled_layer import SampledLayer
 
 _SETTINGS = {
     "RandomAffine": {"rotation_range": 30.0, "width_shift_range": 0.1, "zoom_range": 0.2, "horizontal_flip": True},
@@ -162,7 +162,7 @@ def test_a_saved_model_loads_in_a_fresh_process_after_import_ftdata(tmp_path):
     assert loaded == expected
     # what Keras says by itself names the class and the module to import
     assert "Could not locate class 'RandomAffine'" in "".join(complaint)
-    assert "'module': 'ftdata.random_affine'" in "".join(complaint)
+    assert "'module': 'ftdata.augment.random_affine'" in "".join(complaint)
 
 
 def test_pair_mixing_is_loaded_too():

@@ -10,7 +10,7 @@ import unicodedata
 
 import pytest
 
-from ftdata import folder
+from ftdata.folders import folder
 
 CAFE_NFC, CAFE_NFD = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
 CLASSES = ("cat", "dog")

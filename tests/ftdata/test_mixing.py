@@ -6,11 +6,11 @@ import pytest
 import tensorflow as tf
 from scipy import stats
 
-from ftdata import beta
-from ftdata.augment import Augmentation
+from ftdata.augment import beta
+from ftdata.augment.augment import Augmentation
+from ftdata.augment.mixing import PairMixing, check_pairs, partner_of
+from ftdata.augment.sampled_layer import uniform
 from ftdata.config import AugmentConfig
-from ftdata.mixing import PairMixing, check_pairs, partner_of
-from ftdata.sampled_layer import uniform
 
 _NOISE = np.random.default_rng(3).integers(0, 256, (8, 20, 30, 3), np.uint8)
 

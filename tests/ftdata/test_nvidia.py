@@ -2,7 +2,7 @@
 
 import pytest
 
-from ftdata import nvidia
+from ftdata.cache import nvidia
 
 _MIB = 2**20
 _GPU = """<gpu id="0000000{k}:00.0"><product_name>{product}</product_name><uuid>{uuid}</uuid>

@@ -7,9 +7,9 @@ import pytest
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from ftdata import backgrounds
-from ftdata.cutlery import photos as cutlery
-from ftdata.objects import objects_dataset_builder, photos
+from ftdata.datasets.cutlery import photos as cutlery
+from ftdata.datasets.objects import objects_dataset_builder, photos
+from ftdata.datasets.rendering import backgrounds
 
 NAMES = ["arrow", "bottle", "cross", "cup", "gear", "hammer"]
 NAMES += ["key", "leaf", "ring", "scissors", "star", "wrench"]

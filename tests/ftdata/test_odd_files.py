@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ftdata import decode, examine, foreign, headers, jpeg
+from ftdata.cache.filling import fill
 from ftdata.config import DataConfig
-from ftdata.filling import fill
-from ftdata.source import load_folder
+from ftdata.decoding import decode, foreign, headers, jpeg
+from ftdata.inspection import examine
+from ftdata.sources.source import load_folder
 from tests.ftdata import bad_files, odd_files
 
 CASES = Path(__file__).parents[3] / "shared/cases"

@@ -3,10 +3,11 @@
 import numpy as np
 import tensorflow as tf
 
-from ftdata import cache, pipeline
+from ftdata import pipeline
+from ftdata.cache import cache
+from ftdata.cache.on_demand import remembering
 from ftdata.config import DataConfig
-from ftdata.on_demand import remembering
-from ftdata.source import open_source
+from ftdata.sources.source import open_source
 
 
 def test_a_worker_decodes_what_it_is_asked_for_and_once(tmp_path):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ftdata import planner
+from ftdata.cache import planner
 
 _GIB = 2**30
 # needed on: device 1 GiB (training pictures), memory and disk 2 GiB (all of them)

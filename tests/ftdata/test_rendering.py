@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ftdata import backgrounds, materials, outlines, rendering
-from ftdata.cutlery import photos as cutlery
-from ftdata.objects import photos as objects
+from ftdata.datasets.cutlery import photos as cutlery
+from ftdata.datasets.objects import photos as objects
+from ftdata.datasets.rendering import backgrounds, materials, outlines, rendering
 
 SIZE = 128
 ROOT = Path(__file__).parents[2]
@@ -43,7 +43,8 @@ def test_same_seed_gives_same_bytes_and_another_seed_others():
 
 def test_fresh_process_gives_same_bytes_without_tensorflow():
     code = (
-        "import hashlib, sys; from ftdata.cutlery import photos as c; from ftdata.objects import photos as o;"
+        "import hashlib, sys; from ftdata.datasets.cutlery import photos as c\n"
+        "from ftdata.datasets.objects import photos as o\n"
         "data = c.jpeg('forky', split='train', number=3) + o.jpeg('key', split='test', number=4);"
         "print(hashlib.sha256(data).hexdigest(), 'tensorflow' in sys.modules)"
     )

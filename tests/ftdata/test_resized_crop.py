@@ -7,9 +7,9 @@ import tensorflow as tf
 from PIL import Image
 from scipy import stats
 
-from ftdata import affine
-from ftdata.random_affine import RandomAffine
-from ftdata.resized_crop import RandomResizedCrop
+from ftdata.augment import affine
+from ftdata.augment.random_affine import RandomAffine
+from ftdata.augment.resized_crop import RandomResizedCrop
 
 _NOISE = np.random.default_rng(3).integers(0, 256, (12, 24, 32, 3), np.uint8)
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from ftdata import resources
+from ftdata.cache import resources
 
 _MIB = 2**20
 
@@ -19,7 +19,7 @@ def test_memory_is_between_nothing_and_all_there_is():
 
 def test_an_address_space_limit_counts():
     limit = 3000 * _MIB
-    code = "from ftdata import resources; print(resources.available_memory())"
+    code = "from ftdata.cache import resources; print(resources.available_memory())"
     answer = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
@@ -110,7 +110,7 @@ def test_a_group_with_a_blank_in_its_name_counts_on_this_machine():
         limit = next(group / name for name in ("memory.limit_in_bytes", "memory.max") if (group / name).exists())
         limit.write_text(str(500 * _MIB))
         code = f"open({str(group / 'cgroup.procs')!r}, 'w').write(str(__import__('os').getpid())); "
-        code += "from ftdata import resources; print(resources.available_memory())"
+        code += "from ftdata.cache import resources; print(resources.available_memory())"
         answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert 400 * _MIB < int(answer.stdout) <= 500 * _MIB
     except (StopIteration, subprocess.CalledProcessError) as error:

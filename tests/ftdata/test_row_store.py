@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ftdata import row_store
+from ftdata.cache import row_store
 
 _ROOT = Path(__file__).parent.parent.parent
 _ROW = 5 * 7 * 4  # bytes

@@ -8,10 +8,10 @@ import pytest
 import tensorflow as tf
 
 from ftdata import seeds
-from ftdata.augment import Augmentation, RandomBrightnessFactor, RandomChannelShift
+from ftdata.augment.augment import Augmentation, RandomBrightnessFactor, RandomChannelShift
+from ftdata.augment.sampled_layer import SampledLayer, uniform
 from ftdata.config import AugmentConfig
 from ftdata.pipeline import picture_at
-from ftdata.sampled_layer import SampledLayer, uniform
 
 _PLACES = {
     "phase": ("pretrain", "transfer", "finetune"),

@@ -11,9 +11,9 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 import ftdata
-from ftdata import tfds_source
 from ftdata.config import DataConfig
-from ftdata.source import load_folder, open_source
+from ftdata.sources import tfds_source
+from ftdata.sources.source import load_folder, open_source
 
 
 def contents(split):

@@ -6,7 +6,8 @@ import itertools
 import numpy as np
 import pytest
 
-from ftdata import folder, split
+from ftdata.folders import folder
+from ftdata.sources import split
 
 # Frames of the six videos of each class in knifey-spoony's training set.
 VIDEOS = {

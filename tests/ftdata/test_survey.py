@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ftdata.duplicates import NOTHING_ALIKE, nearest
-from ftdata.source import load_folder
-from ftdata.survey import survey
+from ftdata.sources.source import load_folder
+from trainers.doctor.duplicates import NOTHING_ALIKE, nearest
+from trainers.doctor.survey import survey
 
 
 def scene(seed, height=240, width=320):

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ftdata import cache, pipeline, tiers
-from ftdata.augment import Augmentation
+from ftdata import pipeline
+from ftdata.augment.augment import Augmentation
+from ftdata.cache import cache, tiers
 from ftdata.config import AugmentConfig, DataConfig
-from ftdata.source import open_source
+from ftdata.sources.source import open_source
 from tests.ftdata.tfds_files import write_tfds
 
 _SIDE, _BATCH = 24, 8

@@ -19,9 +19,11 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 import hypothesis
 import tensorflow as tf
 
-from ftdata import decode, examine, folder, headers
 from ftdata.config import DataConfig
-from ftdata.file_source import open_files
+from ftdata.decoding import decode, headers
+from ftdata.folders import folder
+from ftdata.inspection import examine
+from ftdata.sources.file_source import open_files
 from tests.fuzz import strategies
 
 BOUND = 2**30  # bytes that any input may make the process grow by

@@ -10,11 +10,12 @@ from PIL import Image
 from tensorboard.backend.event_processing import event_accumulator
 
 from ftdata.config import DataConfig
-from trainers import command_line, experiment, trained
+from trainers import command_line, experiment
+from trainers.commands import trained
+from trainers.commands.held_out import stored_temperature
 from trainers.config import RuntimeConfig, TrainConfig
-from trainers.held_out import stored_temperature
+from trainers.rundir.workdir import Workdir
 from trainers.use_config import UseConfig
-from trainers.workdir import Workdir
 
 _FILES = {
     *("metrics.json", "report.txt", "predictions.csv", "confusion_matrix.png", "mistakes.png"),

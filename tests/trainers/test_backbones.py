@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from trainers import backbones, preprocessing, weights_file
+from trainers.models import backbones, preprocessing, weights_file
 
 # One constructor of each module of Keras Applications that is cheap to name (none is built here).
 _FAMILIES = (

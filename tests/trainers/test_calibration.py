@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from trainers import calibration
-from trainers.evaluate import Evaluation
+from trainers.evaluation import calibration
+from trainers.evaluation.evaluate import Evaluation
 
 # Four answers at 0.9, three of them right, and two at 0.6, one right.
 _SCORED = Evaluation(

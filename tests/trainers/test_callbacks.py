@@ -7,7 +7,8 @@ import keras
 import pytest
 
 from tests.trainers.test_experiment import make_config
-from trainers import callbacks, experiment
+from trainers import experiment
+from trainers.training import callbacks
 
 
 def _run(photo_folder, model_dir, chosen, **training):

@@ -13,7 +13,7 @@ import time
 import numpy as np
 import pytest
 
-from trainers.channel import Channel, Lost
+from trainers.runtime.channel import Channel, Lost
 
 _TIMEOUT_S = 1.0
 _HEAD = struct.Struct("!cQ")

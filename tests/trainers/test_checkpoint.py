@@ -5,7 +5,7 @@ import os
 import pytest
 import tensorflow as tf
 
-from trainers import checkpoint
+from trainers.rundir import checkpoint
 
 
 def _groups(value):

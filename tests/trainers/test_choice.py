@@ -6,10 +6,11 @@ import math
 import numpy as np
 import pytest
 
-from trainers import loop, record
 from trainers.config import TrainConfig, TrainingConfig
-from trainers.evaluate import Evaluation
-from trainers.workdir import Workdir, write_json
+from trainers.evaluation.evaluate import Evaluation
+from trainers.rundir import record
+from trainers.rundir.workdir import Workdir, write_json
+from trainers.training import loop
 
 
 def _evaluation(labels, predicted, classes=3):

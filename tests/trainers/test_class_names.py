@@ -6,8 +6,9 @@ import json
 import numpy as np
 import pytest
 
-from trainers import class_names, figures, reported, score_figures
-from trainers.evaluate import Evaluation
+from trainers.evaluation import figures, reported, score_figures
+from trainers.evaluation.evaluate import Evaluation
+from trainers.models import class_names
 
 _NAMES = (
     *("true", "file", "predicted", "class true", "accuracy", "macro avg", "_hidden", "$5", "a$b$\\frac", "a,b"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from trainers.writer import BackgroundWriter
+from trainers.rundir.writer import BackgroundWriter
 
 _ROOT = Path(__file__).parent.parent.parent
 _ARGUMENTS = (

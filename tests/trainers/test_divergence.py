@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from tests.trainers.test_experiment import make_config
-from trainers import checkpoint, divergence, experiment
+from trainers import experiment
+from trainers.rundir import checkpoint, divergence
 
 
 def test_a_huge_learning_rate_stops_with_the_step_and_what_to_change(photo_folder, tmp_path):

@@ -7,9 +7,9 @@ import re
 import numpy as np
 import pytest
 
-from trainers import evaluate, figures, score_figures
-from trainers.evaluate import Evaluation
-from trainers.workdir import write_json
+from trainers.evaluation import evaluate, figures, score_figures
+from trainers.evaluation.evaluate import Evaluation
+from trainers.rundir.workdir import write_json
 
 _NAMES = ("fork", "knife", "spoon")
 # true 0 0 1 2, predicted 0 1 1 0

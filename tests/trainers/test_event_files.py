@@ -3,8 +3,8 @@
 import os
 
 from tests.kills import tensorboard_points
-from trainers import event_files
-from trainers.callbacks import TensorBoardWriter
+from trainers.training import event_files
+from trainers.training.callbacks import TensorBoardWriter
 
 
 def _log(board, step):

@@ -13,12 +13,14 @@ import tensorflow as tf
 from PIL import Image
 
 from tests.ftdata import bad_files, odd_files
-from trainers import command_line, deployable, experiment, onnx_file, parity, trained
+from trainers import command_line, experiment
+from trainers.commands import trained
 from trainers.config import TrainConfig
-from trainers.interrupt import StopRequest
-from trainers.parity import Samples
+from trainers.export import deployable, onnx_file, parity
+from trainers.export.parity import Samples
+from trainers.rundir.workdir import Workdir
+from trainers.runtime.interrupt import StopRequest
 from trainers.use_config import EXPORT_FORMATS, UseConfig
-from trainers.workdir import Workdir
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from trainers import figures
+from trainers.evaluation import figures
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 7, 40])

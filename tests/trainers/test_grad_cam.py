@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from trainers import grad_cam
+from trainers.evaluation import grad_cam
 
 
 def classifier(*, nested):

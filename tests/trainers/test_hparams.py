@@ -10,7 +10,7 @@ from tensorboard.plugins import base_plugin
 from tensorboard.plugins.hparams import api_pb2, backend_context, list_session_groups
 
 from tests.trainers.test_experiment import make_config
-from trainers import hparams
+from trainers.training import hparams
 
 _METRICS = {
     **{"phase": "finetune", "step": 6, "seconds": 12.5, "images_per_second": 300.0},

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from tests.trainers.applications import publish, published
-from trainers import backbones, inside, model
 from trainers.config import ModelConfig
+from trainers.models import backbones, inside, model
 
 # One network of each module, with the smallest input it takes; those that build in about a second are fast tests.
 _FAST = (("EfficientNetB0", 32), ("VGG16", 32))

@@ -14,7 +14,9 @@ import keras
 import pytest
 
 from tests.trainers.test_experiment import make_config
-from trainers import checkpoint, experiment, interrupt
+from trainers import experiment
+from trainers.rundir import checkpoint
+from trainers.runtime import interrupt
 
 _ROOT = Path(__file__).parent.parent.parent
 _BUSY = """

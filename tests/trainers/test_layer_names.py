@@ -11,8 +11,8 @@ from pathlib import Path
 import keras
 import pytest
 
-from trainers import backbones, layer_names, model, phases
 from trainers.config import ModelConfig, TrainConfig, TrainingConfig
+from trainers.models import backbones, layer_names, model, phases
 
 _NAMES = ["stem_conv", "block_1_expand", "block_1_project", "block_10_expand", "conv2d", "conv2d_9", "conv2d_90", "top"]
 _AUTO = ("InceptionV3", "InceptionResNetV2", "Xception")  # of Keras Applications, those that leave names to Keras

@@ -11,11 +11,11 @@ import sys
 import pytest
 
 from tests.trainers.test_experiment import make_config
-from trainers import experiment, lock
+from trainers import experiment
+from trainers.rundir import lock
 
-_HOLD = (
-    "import sys, time; from pathlib import Path; from trainers import lock\nwith lock.only_writer(Path(sys.argv[1])):\n"
-)
+_HOLD = "import sys, time; from pathlib import Path; from trainers.rundir import lock\nwith "
+_HOLD += "lock.only_writer(Path(sys.argv[1])):\n"
 
 
 def _holder(root):

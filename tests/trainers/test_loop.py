@@ -2,7 +2,7 @@
 
 import pytest
 
-from trainers.loop import Plan
+from trainers.training.loop import Plan
 
 
 def _calls(*, first=0, **settings):

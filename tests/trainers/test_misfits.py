@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ftdata.source import open_source
+from ftdata.sources.source import open_source
 from tests.trainers.test_experiment import make_config
-from trainers import phases, training
-from trainers.job import Job
-from trainers.misfits import misfits
-from trainers.workdir import Workdir
+from trainers.models import phases
+from trainers.rundir.workdir import Workdir
+from trainers.training import training
+from trainers.training.job import Job
+from trainers.training.misfits import misfits
 
 
 def _told(photo_folder, *, runtime=None, data=None, phase="transfer", **settings):

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainers import optimizer
 from trainers.config import TrainingConfig
-from trainers.strategy import create
+from trainers.runtime.strategy import create
+from trainers.training import optimizer
 
 
 def _apply(strategy, config, per_replica, policy="float32", rate=1.0, steps=1):

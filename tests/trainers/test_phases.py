@@ -5,8 +5,8 @@ import dataclasses
 import keras
 import pytest
 
-from trainers import model, phases
 from trainers.config import ModelConfig, TrainConfig, TrainingConfig
+from trainers.models import model, phases
 
 _NOTEBOOK_HEAD = {"pooling": "flatten", "dense_units": 1024, "dropout": 0.5}
 _VGG16_LAYERS = [

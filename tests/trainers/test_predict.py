@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ftdata import loose
 from ftdata.config import DataConfig
+from ftdata.sources import loose
 from tests.ftdata import bad_files
-from trainers import command_line, experiment, original
+from trainers import command_line, experiment
 from trainers.config import ModelConfig, TrainConfig, TrainingConfig
+from trainers.models import original
 from trainers.use_config import UseConfig
 
 

@@ -9,10 +9,11 @@ import pytest
 from PIL import Image
 
 from ftdata.config import DataConfig
-from ftdata.source import open_source
-from trainers import checkpoint, command_line, fingerprint, record
+from ftdata.sources.source import open_source
+from trainers import command_line
 from trainers.config import ModelConfig, TrainConfig, TrainingConfig
-from trainers.workdir import Workdir
+from trainers.rundir import checkpoint, fingerprint, record
+from trainers.rundir.workdir import Workdir
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import time
 import pytest
 
 from tests.workers import free_ports
-from trainers import rendezvous
-from trainers.cluster import Cluster
+from trainers.runtime import rendezvous
+from trainers.runtime.cluster import Cluster
 
 _SETTINGS = {"seed": 0, "backbone": "vgg_nano"}
 

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from ftdata.config import DataConfig
-from ftdata.source import open_source
-from trainers import experiment, seen
+from ftdata.sources.source import open_source
+from trainers import experiment
 from trainers.config import ModelConfig, RuntimeConfig, TrainConfig
-from trainers.workdir import Workdir
+from trainers.rundir import seen
+from trainers.rundir.workdir import Workdir
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ import pytest
 
 from tests.kills import differences, tensorboard_points
 from tests.trainers.test_experiment import make_config
-from trainers import experiment, trained
-from trainers.workdir import Workdir
+from trainers import experiment
+from trainers.commands import trained
+from trainers.rundir.workdir import Workdir
 
 
 def _config(photo_folder, model_dir, **training):

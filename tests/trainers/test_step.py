@@ -6,14 +6,21 @@ import pytest
 import tensorflow as tf
 
 from ftdata import pipeline
-from ftdata.augment import Augmentation
-from ftdata.cache import held
+from ftdata.augment.augment import Augmentation
+from ftdata.cache.cache import held
 from ftdata.config import AugmentConfig
-from trainers import model, optimizer, phases
 from trainers.config import ModelConfig, TrainConfig, TrainingConfig
-from trainers.evaluation_step import EvaluationStep
-from trainers.step import COMPILE_AUGMENTATION, COMPILE_NOTHING, COMPILE_STEP, TrainStep, cross_entropy
-from trainers.strategy import create
+from trainers.evaluation.evaluation_step import EvaluationStep
+from trainers.models import model, phases
+from trainers.runtime.strategy import create
+from trainers.training import optimizer
+from trainers.training.step import (
+    COMPILE_AUGMENTATION,
+    COMPILE_NOTHING,
+    COMPILE_STEP,
+    TrainStep,
+    cross_entropy,
+)
 
 _SIDE, _COUNT, _BATCH = 32, 30, 8
 _IMAGES = np.random.default_rng(0).integers(0, 256, (_COUNT, _SIDE, _SIDE, 3), np.uint8)

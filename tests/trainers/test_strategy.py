@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 
 from ftdata import pipeline
-from ftdata.cache import Pictures
-from trainers import strategy
+from ftdata.cache.cache import Pictures
+from trainers.runtime import strategy
 
 
 @pytest.mark.parametrize("seed", [0, 1])

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy import special
 
-from trainers import calibration
-from trainers.evaluate import Evaluation
+from trainers.evaluation import calibration
+from trainers.evaluation.evaluate import Evaluation
 
 _TOLERATED = 0.005  # nats: what a calibrated model loses by the draws in which chance looks like evidence
 

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from trainers import model, phases, training_graph
 from trainers.config import ModelConfig, TrainConfig, TrainingConfig
+from trainers.models import model, phases, training_graph
 
 _PIXELS = np.random.default_rng(0).uniform(0, 255, (4, 32, 32, 3)).astype(np.float32)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from trainers.verdict import verdict
+from trainers.commands.verdict import verdict
 
 
 @pytest.mark.parametrize(

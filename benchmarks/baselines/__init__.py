@@ -1,1 +1,0 @@
-"""What people use today: the other side of every comparison."""

@@ -1,0 +1,1 @@
+"""What every benchmark uses: timing in rounds, processes, images, networks, results, charts."""

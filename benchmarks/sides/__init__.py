@@ -1,0 +1,1 @@
+"""What is compared: this project and its rivals, one module a side."""

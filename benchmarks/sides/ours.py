@@ -1,0 +1,130 @@
+"""Training as this project does it: its pipeline, its step. The side that is compared with `baselines.notebook`."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from benchmarks.harness import resident, tiers
+from benchmarks.harness.networks import Network
+from benchmarks.harness.task import Task
+from benchmarks.sides.image_data_generator import AUGMENT
+from ftdata import pipeline
+from ftdata.augment.augment import Augmentation
+from ftdata.cache.cache import held, in_memory
+from ftdata.config import DataConfig
+from ftdata.sources.class_weights import class_weights
+from ftdata.sources.source import Source, load_folder
+from trainers.config import TrainConfig, TrainingConfig
+from trainers.evaluation import evaluate
+from trainers.evaluation.evaluation_step import EvaluationStep
+from trainers.models import model, phases
+from trainers.rundir import record
+from trainers.runtime import strategy
+from trainers.training import optimizer
+from trainers.training.step import TrainStep
+
+FETCH_EVERY = 20  # steps, as often as the training loop looks at its results
+
+
+def train_step(
+    network: Network, phase: str, *, policy: str, jit_compile: str, devices: tf.distribute.Strategy, num_classes: int
+) -> TrainStep:
+    """The step of a phase, from the network's starting weights."""
+    config = TrainConfig(model=network.model, training=TrainingConfig(unfreeze=network.unfreeze))
+    with devices.scope():
+        classifier = model.build(config.model, num_classes=num_classes, image_size=network.image_size, policy=policy)
+        phases.set_trainable(classifier, phases.PHASES[phase], config)
+        adjust = optimizer.create(config.training, policy=policy)
+        optimizer.build(adjust, classifier.trainable_variables)
+    return TrainStep(
+        classifier,
+        adjust,
+        strategy=devices,
+        augmentation=Augmentation(AUGMENT, seed=0),
+        global_batch=network.batch_size,
+        label_smoothing=0.0,
+        compiled=record.what_to_compile(jit_compile, on_gpu=strategy.runs_on_gpu(devices)),
+    )
+
+
+def read(source: Source, network: Network, *, tier: str) -> tiers.Batches:
+    """Training batches out of a cache tier, which it fills."""
+    num_classes = len(source.class_names)
+    return tiers.open_tier(
+        tier,
+        source.train,
+        DataConfig(image_size=network.image_size),
+        class_weights=class_weights(source.train.labels, num_classes=num_classes, mode="balanced"),
+        batch_size=network.batch_size,
+    )
+
+
+class Ours:
+    """One side of a comparison, in a process of its own."""
+
+    def __init__(self, task: Task, policy: str, tier: str):
+        self.task, self.policy = task, policy
+        keras.utils.set_random_seed(0)
+        self.devices = strategy.create("one_device")
+        self.source = load_folder(str(task.folder), validation_fraction=0.0)
+        self.batches = read(self.source, task.network, tier=tier)
+        self.step: TrainStep | None = None
+        self.weights: list[np.ndarray] | None = None
+        self.score: EvaluationStep | None = None
+        self.done = 0
+
+    def prepare(self, phase: str) -> None:
+        """Builds the phase's model and warms up."""
+        trained = self.step.model.get_weights() if self.step else None
+        self.step = self.score = None
+        num_classes = len(self.source.class_names)
+        self.step = train_step(
+            self.task.network,
+            phase,
+            policy=self.policy,
+            jit_compile="auto",
+            devices=self.devices,
+            num_classes=num_classes,
+        )
+        self.rate = self.task.learning_rates[phase]
+        if trained:
+            self.step.model.set_weights(trained)
+        self._run(2, rate=0.0)
+
+    def train(self, steps: int) -> None:
+        """Trains so many steps."""
+        self._run(steps, rate=self.rate)
+
+    def epoch(self) -> float:
+        """Trains a pass over the pictures and returns the accuracy on the validation pictures."""
+        self._run(len(self.source.train) // self.task.network.batch_size, rate=self.rate)
+        return self._validate()
+
+    def memory(self) -> dict[str, float]:
+        """Resident memory, MiB."""
+        return resident.now()
+
+    def _run(self, steps: int, *, rate: float) -> None:
+        assert self.step is not None
+        pending = []
+        for batch in self.batches(self.done, self.done + steps):
+            pending.append(self.step(batch, step=self.done, learning_rate=rate))
+            self.done += 1
+            if len(pending) == FETCH_EVERY:
+                _fetch(pending)
+        _fetch(pending)
+
+    def _validate(self) -> float:
+        assert self.step is not None
+        validation, data = self.source.validation, DataConfig(image_size=self.task.network.image_size)
+        if self.score is None:
+            self.score = EvaluationStep(self.step.model, strategy=self.devices, compiled="nothing")
+            self.images = held(in_memory(validation, data))
+        batches = pipeline.for_evaluation(self.images, validation.labels, global_batch=self.task.network.batch_size)
+        return evaluate.evaluate(self.score, batches, validation.labels).accuracy
+
+
+def _fetch(pending: list[tf.Tensor]) -> None:
+    for result in pending:
+        result.numpy()
+    pending.clear()

@@ -1,0 +1,1 @@
+"""ImageDataGenerator's augmentation, and what came after it, as Keras layers that compile with XLA."""

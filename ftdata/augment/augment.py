@@ -1,0 +1,169 @@
+"""Augmentation as Keras preprocessing layers: ImageDataGenerator's pictures and more, on the accelerator.
+
+The order: RandomAffine or RandomResizedCrop (flips included) -> channel shift -> brightness -> colour jitter -> erasing
+-> mixing of pairs. What follows ImageDataGenerator's own is off unless asked for.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from ftdata import seeds
+from ftdata.augment.color import RandomColorJitter
+from ftdata.augment.erasing import RandomErasing
+from ftdata.augment.mixing import PairMixing
+from ftdata.augment.random_affine import RandomAffine
+from ftdata.augment.resized_crop import RandomResizedCrop
+from ftdata.augment.sampled_layer import (
+    Parameters,
+    SampledLayer,
+    Side,
+    at_least_zero,
+    is_number,
+    plain,
+    uniform,
+)
+from ftdata.config import AugmentConfig
+
+__all__ = ["Augmentation", "Augmented", "RandomAffine", "RandomBrightnessFactor", "RandomChannelShift"]
+
+
+@keras.saving.register_keras_serializable(package="ftdata")
+class RandomChannelShift(SampledLayer):
+    """Adds one drawn grey level to all channels, clipped to the picture's own range, as
+    `ImageDataGenerator(channel_shift_range=...)` does (its `apply_channel_shift`)."""
+
+    def __init__(self, channel_shift_range: float = 0.0, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.channel_shift_range = at_least_zero("channel_shift_range", channel_shift_range)
+
+    def sample(self, batch_size: Any, height: Side, width: Side, seed: Any) -> dict[str, tf.Tensor]:
+        """`channel_shift_intensity`, grey levels in [-r, r], float32 [batch]."""
+        u = uniform([batch_size], seed)
+        return {"channel_shift_intensity": (2 * u - 1) * self.channel_shift_range}
+
+    def apply(self, images: tf.Tensor, parameters: Parameters) -> tf.Tensor:
+        """float32 [batch, height, width, channels]."""
+        images = tf.cast(images, tf.float32)
+        low = tf.reduce_min(images, axis=(1, 2, 3), keepdims=True)
+        high = tf.reduce_max(images, axis=(1, 2, 3), keepdims=True)
+        shifted = images + parameters["channel_shift_intensity"][:, None, None, None]
+        return tf.clip_by_value(shifted, low, high)
+
+    def get_config(self) -> dict[str, Any]:
+        """Every argument of the constructor."""
+        return {**super().get_config(), "channel_shift_range": self.channel_shift_range}
+
+
+@keras.saving.register_keras_serializable(package="ftdata")
+class RandomBrightnessFactor(SampledLayer):
+    """Multiplies pixels by a drawn factor with `ImageDataGenerator(brightness_range=...)`'s rounding: down
+    to whole grey levels before and after, clipped to 0..255 (PIL's ImageEnhance.Brightness)."""
+
+    def __init__(self, brightness_range: Sequence[float] = (1.0, 1.0), **kwargs: Any):
+        super().__init__(**kwargs)
+        low, high = map(plain, brightness_range)
+        if not (is_number(high) and 0 <= low <= high):
+            raise ValueError(f"brightness_range must be low, high with 0 <= low <= high, got {brightness_range!r}")
+        self.brightness_range = (float(low), float(high))
+
+    def sample(self, batch_size: Any, height: Side, width: Side, seed: Any) -> dict[str, tf.Tensor]:
+        """`brightness`, a factor, float32 [batch]."""
+        low, high = self.brightness_range
+        return {"brightness": low + uniform([batch_size], seed) * (high - low)}
+
+    def apply(self, images: tf.Tensor, parameters: Parameters) -> tf.Tensor:
+        """float32 [batch, height, width, channels] of whole numbers from 0 to 255."""
+        whole = tf.floor(tf.cast(images, tf.float32))
+        return tf.floor(tf.clip_by_value(whole * parameters["brightness"][:, None, None, None], 0.0, 255.0))
+
+    def get_config(self) -> dict[str, Any]:
+        """Every argument of the constructor."""
+        return {**super().get_config(), "brightness_range": self.brightness_range}
+
+
+class Augmented(NamedTuple):
+    """Pictures float32 [batch, height, width, channels] and, where pairs are mixed, the weight of each picture's own
+    label, float32 [batch]; its partner's (`ftdata.augment.mixing.partner_of`) has the rest."""
+
+    images: tf.Tensor
+    share: tf.Tensor | None
+
+
+class Augmentation:
+    """The configured layers in the order above, as a pure function of (seed, step, slot).
+
+    Parameters are drawn for the whole global batch and gathered by slot, so that a picture is warped alike
+    however many replicas share the batch.
+    """
+
+    def __init__(self, config: AugmentConfig, *, seed: int):
+        self.seed = seed
+        self.layers = _layers(config)
+
+    def __call__(self, images: tf.Tensor, slots: tf.Tensor, *, step: tf.Tensor, global_batch: int) -> Augmented:
+        """Augments uint8 [batch, height, width, channels] to float32 of the same shape.
+
+        Args:
+          images: the replica's pictures.
+          slots: int32 [batch], their places in the global batch; where pairs are mixed, consecutive from an even one.
+          step: int32 scalar, the training step.
+          global_batch: number of pictures over all replicas.
+        """
+        height, width = images.shape[1:3]
+        share = None
+        for number, layer in enumerate(self.layers):
+            stream = seeds.number(self.seed, "augment", number)
+            seed = tf.stack([tf.constant(stream, tf.int32), tf.cast(step, tf.int32)])
+            drawn = layer.sample(global_batch, height, width, seed)
+            parameters = {name: tf.gather(value, slots) for name, value in drawn.items()}
+            images = layer.apply(images, parameters)
+            share = parameters.get("share")  # of the last layer, if it mixes
+        return Augmented(tf.cast(images, tf.float32), share)
+
+
+def notes(config: AugmentConfig, *, image_size: int) -> list[str]:
+    """Lines on what the settings do that their names do not tell."""
+    area = config.random_resized_crop
+    if not config.augment or area is None or area == 1:
+        return []
+    side = round(image_size * area**0.5)
+    return [
+        f"random_resized_crop cuts from the {image_size}x{image_size} pixels that are cached, not from the files: the "
+        f"smallest crops, of {side}x{side}, are enlarged {1 / area**0.5:.1f} times; a larger --image_size keeps more"
+    ]
+
+
+def _layers(config: AugmentConfig) -> list[SampledLayer]:
+    if not config.augment:
+        return []
+    zoom = config.zoom_range[0] if len(config.zoom_range) == 1 else config.zoom_range
+    geometry: dict[str, Any] = {
+        "rotation_range": config.rotation_range,
+        "width_shift_range": config.width_shift_range,
+        "height_shift_range": config.height_shift_range,
+        "shear_range": config.shear_range,
+        "zoom_range": zoom,
+        "horizontal_flip": config.horizontal_flip,
+        "vertical_flip": config.vertical_flip,
+        "fill_mode": config.fill_mode,
+        "cval": config.cval,
+    }
+    layers: list[SampledLayer]
+    if config.random_resized_crop is None:
+        layers = [RandomAffine(**geometry)]
+    else:
+        layers = [RandomResizedCrop(config.random_resized_crop, **geometry)]
+    if config.channel_shift_range:
+        layers.append(RandomChannelShift(config.channel_shift_range))
+    if config.brightness_range:
+        layers.append(RandomBrightnessFactor(config.brightness_range))
+    if config.color_jitter:
+        layers.append(RandomColorJitter(config.color_jitter))
+    if config.random_erasing:
+        layers.append(RandomErasing(config.random_erasing))
+    if config.mixes_pairs:
+        layers.append(PairMixing(config.mixup_alpha, config.cutmix_alpha))
+    return layers

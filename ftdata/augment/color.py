@@ -1,0 +1,59 @@
+"""RandomColorJitter: brightness, contrast and saturation."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from ftdata.augment.sampled_layer import Parameters, SampledLayer, Side, at_most_one, uniform
+
+_LUMA = (0.299, 0.587, 0.114)  # grey of RGB by ITU-R BT.601, as in PIL
+
+
+# In place of keras.layers.RandomColorJitter, which draws from variables while it is applied, and changes the
+# saturation in HSV, there and back.
+@keras.saving.register_keras_serializable(package="ftdata")
+class RandomColorJitter(SampledLayer):
+    """Brightness, contrast and saturation by drawn factors, in this order; the hue stays.
+
+    Each is a blend with a picture that lacks it, as in PIL's ImageEnhance (Brightness, Contrast, Color) without its
+    rounding: black, a plain of the mean grey, the grey picture. A factor 1 changes nothing, 0 leaves the plain picture;
+    after each the pixels are cut to 0..255.
+
+    Args:
+      strength: s from 0 to 1; each factor is drawn from [1 - s, 1 + s]. 0.4 is usual; near 1 some
+        pictures lose all they show.
+      **kwargs: `seed`, `name`, `dtype`.
+    """
+
+    def __init__(self, strength: float = 0.4, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.strength = at_most_one("strength", strength)
+
+    def sample(self, batch_size: Any, height: Side, width: Side, seed: Any) -> dict[str, tf.Tensor]:
+        """`brightness`, `contrast` and `saturation`, factors, float32 [batch]."""
+        factors = 1 + (2 * uniform([3, batch_size], seed) - 1) * self.strength
+        return {"brightness": factors[0], "contrast": factors[1], "saturation": factors[2]}
+
+    def apply(self, images: tf.Tensor, parameters: Parameters) -> tf.Tensor:
+        """Changes pixels 0..255, RGB or of one channel; float32 [batch, height, width, channels]."""
+        images = tf.cast(images, tf.float32)
+        images = _blend(0.0, images, parameters["brightness"])
+        plain = tf.reduce_mean(_grey(images), axis=(1, 2, 3), keepdims=True)
+        images = _blend(plain, images, parameters["contrast"])
+        return _blend(_grey(images), images, parameters["saturation"])
+
+    def get_config(self) -> dict[str, Any]:
+        """Every argument of the constructor."""
+        return {**super().get_config(), "strength": self.strength}
+
+
+def _blend(without: tf.Tensor | float, images: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
+    factor = tf.cast(factor, tf.float32)[:, None, None, None]
+    return tf.clip_by_value(factor * images + (1 - factor) * without, 0.0, 255.0)  # exact for a factor of 1
+
+
+def _grey(images: tf.Tensor) -> tf.Tensor:
+    if images.shape[-1] == 1:
+        return images
+    return tf.reduce_sum(images * tf.constant(_LUMA), axis=-1, keepdims=True)

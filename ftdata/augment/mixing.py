@@ -1,0 +1,134 @@
+"""PairMixing: MixUp and CutMix, which mix two pictures of a batch and their labels."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from ftdata.augment import beta, rectangles
+from ftdata.augment.sampled_layer import Parameters, SampledLayer, Side, at_least_zero, real, sides, uniform
+
+_EDGES = ("top", "left", "bottom", "right")
+
+
+# In place of keras.layers.MixUp and CutMix, which draw from variables, with an operation that XLA lacks, and take
+# partners from all over the batch, so that the pictures would depend on the number of replicas.
+@keras.saving.register_keras_serializable(package="ftdata")
+class PairMixing(SampledLayer):
+    """MixUp (Zhang et al., 2017, arXiv:1710.09412) and CutMix (Yun et al., 2019, arXiv:1905.04899).
+
+    Places 2k and 2k + 1 of the batch are partners: a pair stays on one replica if the replica's batch is even. With a
+    share drawn from Beta(alpha, alpha), MixUp makes each the weighted mean of itself (`share`) and its partner; CutMix
+    gives each a rectangle of its partner with the picture's aspect, 1 - share of its area before it is cut at the edge,
+    and a uniform centre. Both partners have one share and one rectangle: what one gives up the other gets, so that
+    every label keeps its whole weight in the batch. With both alphas above 0, half of the pairs get either.
+
+    `call` takes and gives {"images": [batch, height, width, channels], "labels": [batch, classes]}, as
+    keras.layers.MixUp does: pictures must not be mixed without their labels.
+
+    Args:
+      mixup_alpha: 0 for no MixUp; 0.2 is usual, 1 mixes more.
+      cutmix_alpha: 0 for no CutMix; 1 is usual.
+      **kwargs: `seed`, `name`, `dtype`.
+    """
+
+    def __init__(self, mixup_alpha: float = 0.2, cutmix_alpha: float = 0.0, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.mixup_alpha = at_least_zero("mixup_alpha", mixup_alpha)
+        self.cutmix_alpha = at_least_zero("cutmix_alpha", cutmix_alpha)
+        if not self.mixup_alpha and not self.cutmix_alpha:
+            raise ValueError("mixup_alpha or cutmix_alpha must be above 0, got 0 and 0: leave the layer out instead")
+        self._quantiles = {a: beta.quantiles(a) for a in (self.mixup_alpha, self.cutmix_alpha) if a}
+
+    def sample(self, batch_size: Any, height: Side, width: Side, seed: Any) -> dict[str, tf.Tensor]:
+        """Draws for each pair of a batch.
+
+        Returns:
+          `top`, `left`, `bottom`, `right`: the mixed rectangle's edges, int32 [batch]; `keep`: the weight of the own
+          picture inside it; `share`: the weight of the own label; float32 [batch]. Partners have the same.
+        """
+        u = uniform([4, (batch_size + 1) // 2], seed)
+        if not self.cutmix_alpha:
+            drawn = self._mixup(u, height, width)
+        elif not self.mixup_alpha:
+            drawn = self._cutmix(u, height, width)
+        else:
+            mixup, cutmix = self._mixup(u, height, width), self._cutmix(u, height, width)
+            drawn = {name: tf.where(u[3] < 0.5, mixup[name], cutmix[name]) for name in mixup}
+        return {name: tf.gather(value, tf.range(batch_size) // 2) for name, value in drawn.items()}
+
+    def _mixup(self, u: tf.Tensor, height: Side, width: Side) -> dict[str, tf.Tensor]:
+        share = beta.draw(u[0], self._quantiles[self.mixup_alpha])
+        edge = tf.zeros_like(share, tf.int32)
+        edges = (edge, edge, edge + height, edge + width)
+        return {**dict(zip(_EDGES, edges, strict=True)), "keep": share, "share": share}
+
+    def _cutmix(self, u: tf.Tensor, height: Side, width: Side) -> dict[str, tf.Tensor]:
+        """In whole pixels, as the authors' code does it."""
+        side = tf.sqrt(1 - beta.draw(u[0], self._quantiles[self.cutmix_alpha]))
+        top, bottom = _interval(u[1], side, height)
+        left, right = _interval(u[2], side, width)
+        area = tf.cast((bottom - top) * (right - left), tf.float32)
+        edges = (top, left, bottom, right)
+        return {
+            **dict(zip(_EDGES, edges, strict=True)),
+            **{"keep": tf.zeros_like(area), "share": 1 - area / (real(height) * real(width))},
+        }
+
+    def apply(self, images: tf.Tensor, parameters: Parameters) -> tf.Tensor:
+        """Mixes pictures of an even batch as `sample` says; float32 [batch, height, width, channels]."""
+        images = tf.cast(images, tf.float32)
+        edges = [tf.cast(parameters[name], tf.int32) for name in _EDGES]
+        height, width = sides(images)
+        inside = rectangles.mask(*edges, height=height, width=width)
+        own = tf.where(inside, tf.cast(parameters["keep"], tf.float32)[:, None, None, None], 1.0)
+        return own * images + (1 - own) * partner_of(images)
+
+    def call(self, inputs: dict[str, tf.Tensor], training: bool = False) -> dict[str, tf.Tensor]:
+        """Draws from the layer's own generator."""
+        if not isinstance(inputs, dict) or set(inputs) != {"images", "labels"}:
+            raise ValueError("PairMixing mixes labels too: call it with {'images': ..., 'labels': ...}")
+        if not training:
+            return inputs
+        images, labels = tf.convert_to_tensor(inputs["images"]), tf.cast(inputs["labels"], tf.float32)
+        seed = tf.cast(self.generator.next(), tf.int32)
+        batch_size = tf.shape(images)[0] if images.shape[0] is None else images.shape[0]
+        drawn = self.sample(batch_size, *sides(images), seed)
+        share = drawn["share"][:, None]
+        return {
+            "images": tf.cast(self.apply(images, drawn), self.compute_dtype),
+            "labels": share * labels + (1 - share) * partner_of(labels),
+        }
+
+    def get_config(self) -> dict[str, Any]:
+        """Every argument of the constructor."""
+        return {**super().get_config(), "mixup_alpha": self.mixup_alpha, "cutmix_alpha": self.cutmix_alpha}
+
+
+def partner_of(values: tf.Tensor) -> tf.Tensor:
+    """For each place of an even batch what its partner holds; the shape of `values`, [batch, ...]."""
+    if values.shape[0] is not None:
+        check_pairs(values.shape[0])
+    shape = tf.shape(values) if None in values.shape else tf.constant(list(values.shape), tf.int32)
+    if values.shape[0] is None:
+        message = "PairMixing mixes pairs: the batch must be even, for example by batch(..., drop_remainder=True)"
+        with tf.control_dependencies([tf.debugging.assert_equal(shape[0] % 2, 0, message=message)]):
+            values = tf.identity(values)
+    pairs = tf.reshape(values, tf.concat([[-1, 2], shape[1:]], axis=0))
+    return tf.ensure_shape(tf.reshape(tf.reverse(pairs, [1]), shape), values.shape)
+
+
+def check_pairs(batch_size: int) -> None:
+    """Raises ValueError if the batch of a replica does not consist of pairs."""
+    if batch_size % 2:
+        raise ValueError(
+            "batch_size must be even on each device with mixup_alpha or cutmix_alpha, which mix pairs of pictures, "
+            f"got {batch_size} a device: change batch_size, or set both to 0"
+        )
+
+
+def _interval(u: tf.Tensor, share: tf.Tensor, side: Side) -> tuple[tf.Tensor, tf.Tensor]:
+    """From and to (exclusive) of `share` of a side, around a uniform centre, cut at the ends; int32."""
+    half = tf.cast(share * real(side), tf.int32) // 2
+    center = tf.cast(u * real(side), tf.int32)
+    return tf.maximum(center - half, 0), tf.minimum(center + half, side)

@@ -1,0 +1,1 @@
+"""How the embedded data sets draw their images."""

@@ -1,0 +1,41 @@
+"""What the builders of rendered data sets share: the layout of TensorFlow Datasets, nothing fetched."""
+
+import io
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+import tensorflow_datasets as tfds
+
+from ftdata.datasets.rendering import listing
+
+
+class RenderedBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
+    """A data set that is rendered while it is prepared.
+
+    `PHOTOS` is the module that says which pictures there are: SIZE, CLASS_NAMES, COUNTS and `jpeg`.
+    """
+
+    PHOTOS: ModuleType
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        size = self.PHOTOS.SIZE
+        features = {
+            "image": tfds.features.Image(shape=(size, size, 3), encoding_format="jpeg"),
+            "label": tfds.features.ClassLabel(names=list(self.PHOTOS.CLASS_NAMES)),
+            "file_name": tfds.features.Text(),
+        }
+        return self.dataset_info_from_configs(
+            features=tfds.features.FeaturesDict(features), supervised_keys=("image", "label")
+        )
+
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
+        del dl_manager  # nothing to download
+        return {split: self._generate_examples(split) for split in self.PHOTOS.COUNTS}
+
+    def _generate_examples(self, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        for class_name, number in listing.interleaved(self.PHOTOS.COUNTS[split]):
+            name = listing.file_name(class_name, split=split, number=number)
+            encoded = self.PHOTOS.jpeg(class_name, split=split, number=number)
+            # A stream is stored byte for byte; an array would be encoded again.
+            yield name, {"image": io.BytesIO(encoded), "label": class_name, "file_name": name}

@@ -1,0 +1,54 @@
+"""What is said of the files and folders that are passed over: how many of each kind, every folder by its name."""
+
+import posixpath
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+from ftdata.folders.level import Place
+from ftdata.folders.tree import Folder
+from ftdata.inspection import file_kind
+from ftdata.names import listed, shown
+
+_FOLDERS = 8  # named before the rest is counted
+
+
+def in_tree(top: Folder) -> Iterator[str]:
+    """Lines on files that are no images, or none that can be read, and on folders and links not followed."""
+    others, examples = Counter[str](), dict[str, str]()
+    left = Counter[str]()
+    back: list[str] = []
+    for place, folder in top.below():
+        others.update(folder.others)
+        examples = {kind: posixpath.join(*place, name) for kind, name in folder.examples.items()} | examples
+        left.update(f"{shown(name)}/ ({reason})" for name, reason in folder.left.items())
+        back += [shown(posixpath.join(*place, name)) for name, why in folder.lost.items() if "back" in why]
+    unread = {kind: count for kind, count in others.items() if kind in file_kind.UNREAD_FORMATS}
+    if unread:
+        example = shown(examples[max(unread, key=unread.__getitem__)])
+        yield (
+            f"warning: {sum(unread.values()):,} image(s) are passed over, as their format is not read: "
+            f"{_counted(unread)} (such as {example}); save them as JPEG or PNG"
+        )
+    rest = {kind: count for kind, count in others.items() if kind not in unread}
+    if rest:
+        yield f"files passed over: {_counted(rest)}"
+    if left:
+        times = [f"{key}{f' {count:,} times' if count > 1 else ''}" for key, count in left.items()]
+        yield f"folders passed over: {listed(times, limit=_FOLDERS)}"
+    if back:
+        yield f"links passed over, as they lead back to a folder they lie in: {listed(back)}"
+
+
+def beside_classes(folders: Sequence[tuple[Place, Folder]], images: Sequence[Place]) -> Iterator[str]:
+    """Lines on folders with images that are neither splits nor classes, and on images that lie in no class folder."""
+    if folders:
+        named = [f"{shown(posixpath.join(*place))}/ ({folder.count:,} images)" for place, folder in folders]
+        yield f"warning: folders passed over: {listed(named, limit=_FOLDERS)}"
+    if images:
+        example = shown(posixpath.join(*images[0]))
+        yield f"warning: {len(images):,} image(s) beside the class folders are passed over, such as {example}"
+
+
+def _counted(kinds: Mapping[str, int]) -> str:
+    order = sorted(kinds.items(), key=lambda item: (item[0] in (file_kind.HIDDEN, file_kind.SYSTEM), -item[1]))
+    return listed([f"{count:,} {kind}" for kind, count in order], limit=_FOLDERS)

@@ -1,0 +1,224 @@
+"""Examine every picture of a folder before anything is trained on it: can it be read, is it whole, is it sane?
+
+Each file is judged in two steps: its header, so that a bomb is never decoded, then the decoder that training
+uses. JPEGs are decoded at an eighth of their size there: every byte is read all the same, at a fraction of the
+time and memory. libjpeg goes on after damage in the middle of a file and only mentions it on standard error,
+where it is read.
+"""
+
+import concurrent.futures
+import contextlib
+import dataclasses
+import errno
+import hashlib
+import os
+import re
+import stat
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import tensorflow as tf
+
+from ftdata import standard_error
+from ftdata.decoding import decode, headers, jpeg
+from ftdata.folders import folder
+from ftdata.inspection import verdicts
+from ftdata.inspection.verdicts import Stamp, Verdict
+
+_CHUNK = 256  # files read ahead
+_CHUNK_BYTES = 2**26
+_AT_ONCE = 6 * headers.MAX_PIXELS  # bytes that the pictures decoded at one time take
+_WORTH_KEEPING_S = 1.0  # an examination shorter than this leaves no file behind
+
+_UNREADABLE = {
+    errno.EACCES: "no permission to read it",
+    errno.EPERM: "no permission to read it",
+    errno.ENOENT: "a broken link, or gone",
+    errno.ELOOP: "a link that leads to itself",
+    errno.ENAMETOOLONG: "a path too long to open",
+}
+# libjpeg's warnings. One about bytes between the last pixel and the end of the file is none: the picture is whole.
+_HARMLESS = r"Corrupt JPEG data: \d+ extraneous bytes before marker 0xd9"
+_OURS = re.compile(r"assertion failed: \[(.+?)\](?: \[Op|\n|$)")  # what the decoder itself refuses
+_COMPLAINT = re.compile(rf"^(?!{_HARMLESS})(?:Corrupt JPEG|Inconsistent progression|Premature end).*$", re.MULTILINE)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Opened:
+    """A file's bytes and header, ready to be decoded; `memory` is what that takes, in bytes."""
+
+    path: str
+    encoded: bytes
+    header: headers.Header
+    digest: str
+    plain: bool
+
+    @classmethod
+    def of(cls, path: str, encoded: bytes) -> "_Opened":
+        """Raises ValueError as `headers.read`."""
+        digest = hashlib.blake2b(encoded, digest_size=16).hexdigest()
+        return cls(path, encoded, headers.read(encoded), digest, jpeg.is_plain(encoded))
+
+    def verdict(self, reason: str | None = None) -> Verdict:
+        return Verdict(self.digest, reason, plain=self.plain)
+
+    @property
+    def memory(self) -> int:
+        # measured: 0.2 bytes a pixel for a baseline JPEG at an eighth, 12 for a BMP of 32 bits, up to 6 for the others
+        if self.header.format == "JPEG":
+            return self.header.pixels // 4
+        return (12 if self.header.format == "BMP" else 6) * self.header.pixels
+
+
+def examine(paths: Sequence[str], *, origin: str, keep_in: Path) -> list[Verdict]:
+    """Judges image files, on all cores; those that have not changed since the last time are not opened.
+
+    Args:
+      paths: of n files.
+      origin: the folder or the CSV that names them.
+      keep_in: where verdicts are kept; where it cannot be written, the next run examines again.
+
+    Returns:
+      n verdicts.
+    """
+    record = verdicts.path_for(origin, folder=keep_in, made_with=(headers.MAX_PIXELS, tf.__version__))
+    known, found, start = verdicts.load(record), dict[str, tuple[Stamp, Verdict]](), time.monotonic()
+    result, new = dict[str, Verdict](), list[tuple[str, Stamp]]()
+    for path in paths:
+        stamp = _stamp(path)
+        if isinstance(stamp, Verdict):
+            result[path] = stamp
+        elif known.get(path, (None,))[0] == stamp:
+            found[path] = known[path]
+        else:
+            new.append((path, stamp))
+    stamps = dict(new)
+    for path, verdict in _judge_all(new):
+        if verdict.digest is None:
+            result[path] = verdict
+        else:
+            found[path] = (stamps[path], verdict)
+    if found != known and (known or time.monotonic() - start >= _WORTH_KEEPING_S):
+        with contextlib.suppress(OSError):
+            verdicts.save(record, found)
+    result |= {path: verdict for path, (_, verdict) in found.items()}
+    return [result[path] for path in paths]
+
+
+def _stamp(path: str) -> Stamp | Verdict:
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        return _unread(error)
+    if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
+        return Verdict(None, "not a file")
+    return Stamp(status.st_size, status.st_mtime_ns)
+
+
+def _unread(error: OSError) -> Verdict:
+    return Verdict(None, _UNREADABLE.get(error.errno or 0, f"cannot be read: {error.strerror}"))
+
+
+def _judge_all(files: Sequence[tuple[str, Stamp]]) -> Iterator[tuple[str, Verdict]]:
+    """The verdict on each file, in any order; the next files are read while the decoder works."""
+    chunks = list(_chunks(files))
+    with concurrent.futures.ThreadPoolExecutor() as readers:
+        ahead = [readers.submit(_open, path, stamp) for path, stamp in chunks[0]] if chunks else []
+        for following in [*chunks[1:], []]:
+            reading, ahead = ahead, [readers.submit(_open, path, stamp) for path, stamp in following]
+            opened = [future.result() for future in reading]
+            yield from (entry for entry in opened if isinstance(entry, tuple))
+            for group in _groups([entry for entry in opened if isinstance(entry, _Opened)]):
+                yield from _decode_group(group)
+
+
+def _chunks(files: Sequence[tuple[str, Stamp]]) -> Iterator[list[tuple[str, Stamp]]]:
+    chunk, size = list[tuple[str, Stamp]](), 0
+    for path, stamp in files:
+        if chunk and (len(chunk) == _CHUNK or size + stamp.size > _CHUNK_BYTES):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append((path, stamp))
+        size += stamp.size
+    if chunk:
+        yield chunk
+
+
+def _open(path: str, stamp: Stamp) -> _Opened | tuple[str, Verdict]:
+    if stamp.size > headers.MAX_FILE_BYTES:
+        return path, Verdict(None, f"too large: {stamp.size:,} bytes, the limit is {headers.MAX_FILE_BYTES:,}")
+    try:
+        with open(path, "rb") as stream:
+            encoded = stream.read(headers.MAX_FILE_BYTES)
+    except OSError as error:
+        return path, _unread(error)
+    try:
+        return _Opened.of(path, encoded)
+    except ValueError as reason:
+        return path, Verdict(hashlib.blake2b(encoded, digest_size=16).hexdigest(), str(reason))
+
+
+def _groups(opened: Sequence[_Opened]) -> Iterator[list[_Opened]]:
+    """As many at one time as fit the bound on memory."""
+    group, memory = list[_Opened](), 0
+    for entry in opened:
+        if group and memory + entry.memory > _AT_ONCE:
+            yield group
+            group, memory = [], 0
+        group.append(entry)
+        memory += entry.memory
+    if group:
+        yield group
+
+
+def _decode_group(group: Sequence[_Opened]) -> Iterator[tuple[str, Verdict]]:
+    """Decodes all at once and, only where something is wrong with one of them, each by itself."""
+    if _complaint(group) is None:
+        yield from ((entry.path, entry.verdict()) for entry in group)
+    else:
+        for entry in group:
+            complaint = _complaint([entry])
+            yield entry.path, entry.verdict(None if complaint is None else _reason(entry, complaint))
+
+
+def _reason(entry: _Opened, complaint: str) -> str:
+    if not headers.is_whole(entry.encoded, entry.header):
+        return f"truncated {entry.header.format}"
+    detail = f" ({complaint})" if complaint else ""
+    return f"damaged {entry.header.format}{detail}"
+
+
+def _complaint(group: Sequence[_Opened]) -> str | None:
+    """None where all can be decoded; else what the decoder or libjpeg says of it, or nothing."""
+    failed: str | None = None
+    with standard_error.held_back() as heard:
+        try:
+            _decode(tf.constant([entry.encoded for entry in group]), tf.constant([entry.plain for entry in group]))
+        except tf.errors.InvalidArgumentError as error:
+            ours = _OURS.search(error.message)
+            failed = ours[1] if ours else ""
+    words = _COMPLAINT.search(heard[0])
+    if words or failed is not None:
+        said = words[0] if words else failed or heard[0].partition("\n")[0]
+        return folder.shown(said.removeprefix("Corrupt JPEG data: ").lower())
+    sys.stderr.write("".join(line for line in heard[0].splitlines(True) if not line.startswith("Corrupt JPEG data")))
+    return None
+
+
+@tf.function(input_signature=[tf.TensorSpec([None], tf.string), tf.TensorSpec([None], tf.bool)])
+def _decode(encoded: tf.Tensor, plain: tf.Tensor) -> tf.Tensor:
+    """Decodes on all cores; returns the number of values of each image, so that nothing is optimized away."""
+
+    def eighth(one: tf.Tensor) -> tf.Tensor:
+        return tf.io.decode_jpeg(one, channels=3, ratio=8)
+
+    def other(one: tf.Tensor) -> tf.Tensor:
+        return tf.cond(jpeg.is_jpeg(one), lambda: eighth(jpeg.understood(one).encoded), lambda: decode.decode_full(one))
+
+    def size(item: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        one, is_plain = item
+        return tf.size(tf.cond(is_plain, lambda: eighth(one), lambda: other(one)))
+
+    return tf.map_fn(size, (encoded, plain), fn_output_signature=tf.int32, parallel_iterations=64)

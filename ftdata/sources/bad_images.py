@@ -1,0 +1,141 @@
+"""What becomes of images that cannot be used: an error that lists them, or a data set without them."""
+
+import collections
+import dataclasses
+import os
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from ftdata.folders.folder import Files, Listing
+from ftdata.inspection.verdicts import Verdict
+from ftdata.sources.encoded import Split
+
+_SHOWN = 20
+_EXAMPLES = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class BadImage:
+    """The name of an image relative to the data set, and why it cannot be used."""
+
+    name: str
+    reason: str
+
+
+def sift(listing: Listing, judged: Mapping[str, Verdict], *, on_bad_image: str) -> tuple[Listing, tuple[BadImage, ...]]:
+    """Parts the images that can be used from the others.
+
+    Args:
+      listing: what a folder or a CSV holds.
+      judged: the verdict on each of its paths.
+      on_bad_image: `error`, or `skip` to leave the bad ones out.
+
+    Returns:
+      The listing without bad images, and those.
+
+    Raises:
+      ValueError: with `error`, that there are bad images; the first ones with their reasons, and how many. With
+        `skip`, that no image of a class is left to train on.
+    """
+    names = {
+        path: name for files in listing.splits.values() for path, name in zip(files.paths, files.names, strict=True)
+    }
+    bad = tuple(BadImage(name, reason) for path, name in names.items() if (reason := judged[path].reason) is not None)
+    if not bad:
+        return listing, ()
+    if on_bad_image == "error":
+        raise ValueError(_list_of(bad, count=len(names)))
+    splits = {split: _good(files, judged) for split, files in listing.splits.items()}
+    if "train" not in splits and not any(files.paths for files in splits.values()):
+        raise ValueError(f"none of the images can be used: {_list_of(bad, count=len(names))}")
+    # a model can be measured without a class, but not trained
+    left = np.bincount(splits["train"].labels, minlength=len(listing.class_names)) if "train" in splits else np.ones(1)
+    if not left.all():
+        lost = [name for name, count in zip(listing.class_names, left, strict=True) if not count]
+        raise ValueError(f"no training image of {', '.join(lost)} can be used: {_list_of(bad, count=len(names))}")
+    return dataclasses.replace(listing, splits={split: files for split, files in splits.items() if files.paths}), bad
+
+
+def _good(files: Files, judged: Mapping[str, Verdict]) -> Files:
+    keep = [position for position, path in enumerate(files.paths) if judged[path].reason is None]
+    return Files(
+        tuple(files.paths[position] for position in keep),
+        tuple(files.names[position] for position in keep),
+        files.labels[keep],
+    )
+
+
+def _list_of(bad: Sequence[BadImage], *, count: int) -> str:
+    lines = [f"  {image.name}: {image.reason}" for image in bad[:_SHOWN]]
+    if len(bad) > _SHOWN:
+        lines.append(f"  and {len(bad) - _SHOWN:,} more ({summary(bad[_SHOWN:])})")
+    return (
+        f"{len(bad):,} of {count:,} images cannot be used:\n" + "\n".join(lines) + "\n"
+        "Remove or replace them, or train without them: --on_bad_image=skip"
+    )
+
+
+def summary(bad: Sequence[BadImage]) -> str:
+    """`3 truncated JPEG, 1 empty file`: the kinds of reasons, the most frequent first."""
+    kinds = collections.Counter(image.reason.split(" (")[0].split(": ")[0] for image in bad)
+    return ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
+
+
+def in_the_input(error: tf.errors.OpError) -> str | None:
+    """What to say of an error that an image caused while batches were made; None for an error of another kind.
+
+    That happens with pictures that are decoded on the fly: those of a TFDS data set, which are not examined, and
+    files that changed since they were.
+    """
+    place = re.search(r"IteratorGetNext|ReadFile|Decode\w+|Uncompress", str(error))
+    if place is None or isinstance(error, tf.errors.ResourceExhaustedError):
+        return None
+    reason = error.message.partition("\n")[0].rpartition("}} ")[2].partition(" [Op:")[0].rstrip(". ")
+    return (
+        f"an image cannot be read or decoded: {reason}. With --cache=memory all are decoded first, and the error names "
+        "the image; mended, the same command goes on from the last checkpoint"
+    )
+
+
+def labelled_twice(listing: Listing, judged: Mapping[str, Verdict]) -> tuple[str, ...]:
+    """One line on images that stand in two classes, byte for byte; none where there are none."""
+    first: dict[str, tuple[int, str]] = {}
+    twice: list[str] = []
+    for files in listing.splits.values():
+        for path, name, label in zip(files.paths, files.names, files.labels.tolist(), strict=True):
+            before, its_name = first.setdefault(judged[path].digest or path, (label, name))
+            if before != label:
+                twice.append(f"{name} = {its_name}")
+    return _warning(twice, "two classes", "one label is wrong")
+
+
+def shared_between(splits: Mapping[str, Split], judged: Mapping[str, Verdict]) -> tuple[str, ...]:
+    """One line on images that stand in two splits, byte for byte; none where there are none.
+
+    Args:
+      splits: of image files, by name, in the order of their weight for training.
+      judged: the verdict on each of their paths.
+    """
+    first: dict[str | None, tuple[str, str]] = {}
+    twice: list[str] = []
+    for name, split in splits.items():
+        assert split.paths is not None, "image files have paths"
+        here: dict[str | None, tuple[str, str]] = {}
+        for path, shown in zip(split.paths, split.names, strict=True):
+            digest = judged[os.fsdecode(path)].digest
+            if digest in first:
+                twice.append(f"{name} {shown} = {' '.join(first[digest])}")
+            here.setdefault(digest, (name, shown))
+        first = here | first
+    return _warning(twice, "two splits", "accuracy reads too high")
+
+
+def _warning(twice: Sequence[str], where: str, effect: str) -> tuple[str, ...]:
+    if not twice:
+        return ()
+    more = f", and {len(twice) - _EXAMPLES:,} more" if len(twice) > _EXAMPLES else ""
+    examples = "; ".join(twice[:_EXAMPLES])
+    return (f"warning: {len(twice):,} image(s) stand in {where}, byte for byte, so {effect}: {examples}{more}",)

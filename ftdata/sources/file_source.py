@@ -1,0 +1,62 @@
+"""Open a data set that is image files: a folder or a CSV. Its bad images are found before anything else."""
+
+import dataclasses
+import os
+from collections.abc import Collection, Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from ftdata.config import DataConfig
+from ftdata.folders import folder, labels_csv
+from ftdata.inspection import examine
+from ftdata.inspection.verdicts import Verdict
+from ftdata.sources import bad_images
+from ftdata.sources.bad_images import BadImage
+from ftdata.sources.encoded import Split
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageFiles:
+    """The good images of a folder or a CSV, the bad ones, and the verdict on each path of either."""
+
+    class_names: tuple[str, ...]
+    splits: dict[str, Split]
+    notes: tuple[str, ...]
+    bad_images: tuple[BadImage, ...]
+    judged: Mapping[str, Verdict]
+
+
+def open_files(config: DataConfig, *, known: Collection[str] | None = None) -> ImageFiles:
+    """Opens `config.image_dir` or `config.labels_csv`; with the classes `known` to a model, for measuring it.
+
+    Raises:
+      ValueError: as `folder.scan`, `labels_csv.read` and `bad_images.sift`.
+    """
+    if config.labels_csv:
+        listing, origin = labels_csv.read(config.labels_csv, config.image_dir, known=known), config.labels_csv
+    else:
+        origin = str(config.image_dir)
+        listing = folder.scan(origin, known=known)
+    paths = list(dict.fromkeys(path for files in listing.splits.values() for path in files.paths))
+    verdicts = examine.examine(paths, origin=origin, keep_in=config.folder / "examined")
+    judged = dict(zip(paths, verdicts, strict=True))
+    listing, bad = bad_images.sift(listing, judged, on_bad_image=config.on_bad_image)
+    place = os.path.realpath(os.path.expanduser(origin))
+    splits = {name: _split(files, judged, place) for name, files in listing.splits.items()}
+    notes = (*listing.notes, *bad_images.labelled_twice(listing, judged))
+    return ImageFiles(listing.class_names, splits, notes, bad, judged)
+
+
+def _split(files: folder.Files, judged: Mapping[str, Verdict], origin: str) -> Split:
+    paths = np.array([os.fsencode(path) for path in files.paths], object)
+
+    def open_at(positions: np.ndarray) -> tf.data.Dataset:
+        return tf.data.Dataset.from_tensor_slices(tf.constant(paths[positions], tf.string))
+
+    plain = np.array([judged[path].plain for path in files.paths], bool)
+    contents = b"".join(bytes.fromhex(str(judged[path].digest)) for path in files.paths)
+    digests = np.frombuffer(contents, np.uint64).reshape(-1, 2)
+    return Split(
+        files.labels, files.names, np.arange(len(paths)), digests, open_at, origin, tf.io.read_file, paths, plain
+    )

@@ -1,0 +1,94 @@
+"""Pictures without labels that a user names on the command line: found, examined, decoded."""
+
+import glob
+import os
+import posixpath
+from collections.abc import Sequence
+from pathlib import Path
+
+import tensorflow as tf
+
+from ftdata.cache.filling import reason
+from ftdata.config import DataConfig
+from ftdata.decoding.decode import Decoding
+from ftdata.folders import passed_over, tree
+from ftdata.inspection import examine
+from ftdata.inspection.file_kind import EXTENSIONS
+
+
+def find(images: str) -> tuple[list[str], tuple[str, ...]]:
+    """The files that `images` names, sorted, and lines on what was passed over.
+
+    A folder stands for the pictures in it and below it, hidden ones left out; `**` in a pattern does too.
+    What a pattern or a path names is taken as a picture whatever its ending.
+
+    Raises:
+      ValueError: nothing is there.
+    """
+    path, notes = Path(images).expanduser(), tuple[str, ...]()
+    if path.is_dir():
+        top = tree.walk(path)
+        named = [posixpath.join(path, *place, name) for place, folder in top.below() for name in folder.images]
+        found = [name for name in named if os.path.isfile(name)]
+        notes = tuple(passed_over.in_tree(top))
+        if len(found) < len(named):
+            notes += (f"{len(named) - len(found):,} links that lead nowhere, pipes or devices are passed over",)
+        kinds = "; ".join((f"no file ending in {', '.join(EXTENSIONS)} in this folder", *notes))
+    elif path.is_file():
+        return [str(path)], ()
+    else:
+        found = [name for name in glob.glob(_pattern(path), recursive=True) if os.path.isfile(name)]
+        kinds = "no such file, and no file matches it as a pattern"
+    if not found:
+        raise ValueError(f"images must be a folder of pictures, a file or a pattern, got {images!r}: {kinds}")
+    return sorted(found), notes
+
+
+def examined(paths: Sequence[str], images: str, config: DataConfig) -> dict[str, str]:
+    """What is wrong with the files, by path, as the examination before training finds it.
+
+    Args:
+      paths: of `find`.
+      images: what `find` was asked for; verdicts are kept under this name.
+      config: says where verdicts are kept.
+    """
+    verdicts = examine.examine(paths, origin=images, keep_in=config.folder / "examined")
+    return {path: verdict.reason for path, verdict in zip(paths, verdicts, strict=True) if verdict.reason is not None}
+
+
+def _pattern(path: Path) -> str:
+    """The path as a pattern in which folders that are there, such as `photos [2019]`, mean themselves."""
+    folder, parts = Path(path.anchor), list(path.parts[len(Path(path.anchor).parts) :])
+    while parts and (folder / parts[0]).is_dir():
+        folder /= parts.pop(0)
+    return os.path.join(glob.escape(str(folder)), *parts)
+
+
+def decoded(paths: Sequence[str], config: DataConfig, *, batch_size: int) -> tf.data.Dataset:
+    """Decodes the files on all cores; what cannot be read or decoded, although it was examined, is skipped.
+
+    Args:
+      paths: n files.
+      config: `image_size` (set) and the other decode settings.
+      batch_size: of every batch but the last.
+
+    Returns:
+      A dataset of (int64 [b], which files; uint8 [b, image_size, image_size, 3]), in order.
+    """
+    read = Decoding.of(config).any_format
+    files = tf.data.Dataset.from_tensor_slices(tf.constant([os.fsencode(path) for path in paths], tf.string))
+    pictures = files.enumerate().map(
+        lambda number, path: (number, read(tf.io.read_file(path))), num_parallel_calls=tf.data.AUTOTUNE
+    )
+    return pictures.ignore_errors(log_warning=False).batch(batch_size).prefetch(2)
+
+
+def why_not(path: str, config: DataConfig) -> str:
+    """Why a file was left out, in a few words."""
+    try:
+        Decoding.of(config).any_format(tf.io.read_file(os.fsencode(path)))
+    except tf.errors.InvalidArgumentError as error:
+        return f"cannot be decoded: {reason(error)}"
+    except tf.errors.OpError:
+        return "cannot be read: it is gone, or its permissions forbid it"
+    return "could not be read a moment ago, but can be now: is it being written?"

@@ -1,0 +1,117 @@
+"""Open a data set, by name, folder or CSV, as encoded pictures with their labels and splits."""
+
+import dataclasses
+from typing import Any
+
+from ftdata.config import DataConfig
+from ftdata.names import listed
+from ftdata.sources import split
+from ftdata.sources.bad_images import BadImage, shared_between
+from ftdata.sources.encoded import Split
+from ftdata.sources.file_source import ImageFiles, open_files
+from ftdata.sources.tfds_source import open_tfds
+
+_ENOUGH_GROUPS = 5  # held out: of fewer, one unusual group decides the accuracy
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """A data set ready to be decoded.
+
+    `notes` says what was decided on the user's behalf; `bad_images` are the files that were left out; `held_out`
+    names the splits that were parted off the training pictures because the data set has none.
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    train: Split
+    validation: Split
+    test: Split
+    notes: tuple[str, ...] = ()
+    bad_images: tuple[BadImage, ...] = ()
+    held_out: tuple[str, ...] = ()
+
+
+def open_source(config: DataConfig) -> Source:
+    """Opens the data set that `config` names and parts off what is held out.
+
+    Where the data set has no validation split, `config.validation_fraction` of the training pictures
+    becomes one, stratified by class and, with `config.group_pattern`, group by group. Where it has no test
+    split, the same share is held out as one before that. Which, is decided by the pictures' contents and
+    `config.split_seed` (see `split.places`).
+
+    Raises:
+      ValueError: what is wrong with the data set or the settings, and the way out.
+    """
+    files: ImageFiles | None = None
+    if config.image_dir or config.labels_csv:
+        files = open_files(config)
+        name, class_names, splits = config.labels_csv or str(config.image_dir), files.class_names, files.splits
+    else:
+        name, class_names, splits = open_tfds(config)
+    notes: list[str] = list(files.notes) if files else []
+    train = splits["train"]
+    held_out = tuple(name for name in ("validation", "test") if name not in splits)
+    if config.group_pattern:
+        split.check_pattern(train.names, config.group_pattern)
+    if "validation" in splits:
+        notes.append("the validation images are those that come with the data set: none are held out for it")
+    if "test" not in splits:
+        train, splits["test"] = _part(train, config, "test", class_names)
+        if len(splits["test"]):
+            notes.append(f"no test set found: {len(splits['test'])} of the training images are held out as one")
+        notes += _lacking("test", splits, class_names, config)
+    if "validation" not in splits:
+        train, splits["validation"] = _part(train, config, "validation", class_names)
+        notes += _lacking("validation", splits, class_names, config)
+    notes += [line for name in held_out for line in _of_few_groups(name, splits[name], config)]
+    if files:
+        notes += shared_between({**splits, "train": train}, files.judged)
+    bad = files.bad_images if files else ()
+    return Source(name, class_names, train, splits["validation"], splits["test"], tuple(notes), bad, held_out)
+
+
+def load_folder(image_dir: str, **settings: Any) -> Source:
+    """Opens a folder of class folders, for use from a notebook.
+
+    Args:
+      image_dir: the folder, in any layout that `ftdata.folders.folder.scan` knows.
+      **settings: further fields of `ftdata.config.DataConfig`, such as `validation_fraction`.
+
+    Raises:
+      ValueError: as `open_source`.
+    """
+    return open_source(DataConfig(image_dir=image_dir, **settings))
+
+
+def _lacking(name: str, splits: dict[str, Split], class_names: tuple[str, ...], config: DataConfig) -> list[str]:
+    """A line if the split that was held out lacks classes, for want of pictures."""
+    there = set(splits[name].labels.tolist())
+    lacking = [class_name for label, class_name in enumerate(class_names) if label not in there]
+    if not lacking or not config.validation_fraction:
+        return []
+    return [f"too few images of {listed(lacking)} to hold any out for the {name} split"]
+
+
+def _of_few_groups(name: str, held_out: Split, config: DataConfig) -> list[str]:
+    """A line if the images that were held out are of so few groups that their accuracy says little of another group."""
+    if not config.group_pattern or not len(held_out):
+        return []
+    count = len(set(split.group_ids(held_out.names, config.group_pattern).tolist()))
+    if count >= _ENOUGH_GROUPS:
+        return []
+    of = "one group" if count == 1 else f"{count} groups"
+    return [f"the {name} images are of {of}: on another group the accuracy may be far from theirs, better or worse"]
+
+
+def _part(whole: Split, config: DataConfig, name: str, class_names: tuple[str, ...]) -> tuple[Split, Split]:
+    pattern = config.group_pattern
+    places = split.places(whole.names, whole.digests, seed=config.split_seed, part=name, pattern=pattern)
+    held_out = split.held_out(
+        whole.labels,
+        places,
+        fraction=config.validation_fraction,
+        grouped=bool(pattern),
+        class_names=class_names,
+    )
+    return whole.subset(~held_out), whole.subset(held_out)

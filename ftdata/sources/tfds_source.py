@@ -1,0 +1,150 @@
+"""Open a data set of TensorFlow Datasets: ours by module, any other by its name."""
+
+import hashlib
+import importlib
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from ftdata.config import DataConfig
+from ftdata.sources.encoded import Split
+
+# Builders of this project: TFDS data sets that need no registration and no network (knifey_spoony excepted).
+BUILDERS = {
+    "cutlery": "ftdata.datasets.cutlery.cutlery_dataset_builder",
+    "objects": "ftdata.datasets.objects.objects_dataset_builder",
+    "knifey_spoony": "ftdata.datasets.knifey_spoony.knifey_spoony_dataset_builder",
+}
+
+
+def open_tfds(config: DataConfig) -> tuple[str, tuple[str, ...], dict[str, Split]]:
+    """Opens `config.dataset`, preparing it where that has not been done yet.
+
+    Returns:
+      Its full name, its class names, and the splits it has of `train`, `validation` and `test`. A validation
+      split serves as the test set where there is no other with labels.
+
+    Raises:
+      ValueError: an unknown name, no split `train`, no image or no label among its features.
+    """
+    builder = _prepared_builder(config)
+    image_key, label_key = _feature_keys(builder)
+    available = set(builder.info.splits)
+    if "train" not in available:
+        raise ValueError(f"dataset {config.dataset} has no split 'train', only {', '.join(sorted(available))}")
+    splits = {name: _from_tfds(builder, name, image_key, label_key) for name in available & {"train", "test"}}
+    if "validation" in available:
+        splits["validation"] = _from_tfds(builder, "validation", image_key, label_key)
+    if "test" in splits and (splits["test"].labels < 0).any():  # a competition's test set without labels
+        del splits["test"]
+    if "test" not in splits and "validation" in splits:
+        splits["test"] = splits.pop("validation")
+    return builder.info.full_name, tuple(builder.info.features[label_key].names), splits
+
+
+def _prepared_builder(config: DataConfig) -> Any:
+    """The TFDS builder, its files written."""
+    import tensorflow_datasets as tfds
+
+    tfds.disable_progress_bar()
+    logging.getLogger("absl").addFilter(_is_worth_saying)
+    manual = Path(config.manual_dir).expanduser() if config.manual_dir else None
+    if manual and not manual.exists():
+        raise ValueError(f"manual_dir must be a folder or an archive, got {config.manual_dir!r}: no such file")
+    builder = _builder(config, manual)
+    if not builder.data_path.exists():
+        print(f"preparing data set {config.dataset} in {builder.data_path} (once)", flush=True)
+        builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=manual))
+    elif manual and config.dataset not in BUILDERS:
+        print(
+            f"note: {config.dataset} was prepared before, and --manual_dir is read only then; to prepare it again, "
+            f"remove {builder.data_path} or give another --data_dir",
+            flush=True,
+        )
+    return builder
+
+
+def _builder(config: DataConfig, manual: Path | None) -> Any:
+    """Ours by module, any other by TFDS's registry or from data_dir."""
+    import tensorflow_datasets as tfds
+
+    name = str(config.dataset)
+    options: dict[str, Any] = {"data_dir": str(config.folder)} if config.data_dir else {}
+    try:
+        if name not in BUILDERS:
+            return tfds.builder(name, try_gcs=False, **options)
+        module = importlib.import_module(BUILDERS[name])
+        builder = module.Builder(**options)
+        if hasattr(module, "source_config"):  # what is prepared depends on what was given
+            given = manual or Path(builder.data_dir_root, "downloads", "manual")  # TFDS's own default
+            builder = module.Builder(config=module.source_config(given), **options)
+        return builder
+    except (ValueError, AssertionError) as error:  # not found; malformed; no such configuration or version
+        reason = str(error).strip().splitlines()[0]
+        choices = f"{', '.join(BUILDERS)}, or a name TensorFlow Datasets knows"
+        raise ValueError(f"dataset must be one of {choices}, got {name!r}: {reason}") from None
+
+
+def _is_worth_saying(entry: logging.LogRecord) -> bool:
+    """False for what TFDS 4.9.10 says of its own code, and of configurations chosen here."""
+    idle = ("`FeatureConnector.dtype` is deprecated", "Using custom data configuration")
+    return not any(text in entry.getMessage() for text in idle)
+
+
+def _feature_keys(builder: Any) -> tuple[str, str]:
+    """The keys of the image and the class label: the data set's own choice, else the first among its features."""
+    import tensorflow_datasets as tfds
+
+    features = dict(builder.info.features.items())
+    chosen = [key for key in builder.info.supervised_keys or () if key in features]
+    keys = dict.fromkeys((*chosen, *features))
+    image = next((key for key in keys if isinstance(features[key], tfds.features.Image)), None)
+    labels = [key for key in keys if isinstance(features[key], tfds.features.ClassLabel)]
+    label = labels[0] if labels else None
+    if image is None or label is None:
+        raise ValueError(
+            f"dataset {builder.name} must have an Image and a ClassLabel feature to train a classifier, "
+            f"got {', '.join(f'{key}: {type(value).__name__}' for key, value in features.items())}"
+        )
+    if len(labels) > 1:
+        print(f"note: {builder.name} has the labels {', '.join(labels)}: {label} is trained", flush=True)
+    return image, label
+
+
+def _from_tfds(builder: Any, split_name: str, image_key: str, label_key: str) -> Split:
+    import tensorflow_datasets as tfds
+
+    name_key = next((key for key in ("file_name", "filename", "image/filename") if key in builder.info.features), None)
+    wanted = {label_key: True} | ({name_key: True} if name_key else {})
+    in_order = tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False)
+
+    def read(decoders: Any) -> tf.data.Dataset:
+        return builder.as_dataset(split=split_name, decoders=decoders, read_config=in_order, shuffle_files=False)
+
+    rows = list(read(tfds.decode.PartialDecoding(wanted)).as_numpy_iterator())
+    labels = np.array([row[label_key] for row in rows], np.int32)
+    names = tuple(
+        row[name_key].decode(errors="replace") if name_key else f"{split_name}/{position:07d}"
+        for position, row in enumerate(rows)
+    )
+
+    def open_at(positions: np.ndarray) -> tf.data.Dataset:
+        mask = np.zeros(len(labels), bool)
+        mask[positions] = True
+        chosen = tf.constant(mask)
+        examples = read({image_key: tfds.decode.SkipDecoding()})
+        kept = examples.enumerate().filter(lambda position, _: chosen[position])
+        kept = kept.map(lambda _, example: example[image_key])
+        return kept.apply(tf.data.experimental.assert_cardinality(len(positions)))
+
+    files = sorted(builder.data_path.glob(f"*{split_name}*"))
+    status = [(file.name, os.stat(file).st_size, os.stat(file).st_mtime_ns) for file in files]
+    origin = f"{builder.info.full_name} {split_name} {status}"
+    # of names: a pass over the encoded pictures of a large data set would take longer than an epoch
+    whole = (f"{builder.name}/{split_name}/{name}".encode(errors="surrogateescape") for name in names)
+    digests = np.frombuffer(b"".join(hashlib.blake2b(name, digest_size=16).digest() for name in whole), np.uint64)
+    return Split(labels, names, np.arange(len(labels)), digests.reshape(-1, 2), open_at, origin)

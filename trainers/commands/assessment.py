@@ -1,0 +1,178 @@
+"""--phase=evaluate: how good the trained model is on its test set or on another folder."""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from matplotlib.figure import Figure
+
+from trainers.commands import held_out, trained
+from trainers.commands.held_out import Measured
+from trainers.config import TrainConfig
+from trainers.evaluation import calibration, excerpt, figures, grad_cam, reported, score_figures
+from trainers.evaluation.calibration import Temperature
+from trainers.evaluation.evaluate import Evaluation
+from trainers.models.class_names import in_a_line
+from trainers.models.model import with_mirror_images
+from trainers.rundir import checkpoint, seen
+from trainers.rundir.workdir import Workdir
+from trainers.runtime import strategy
+from trainers.runtime.interrupt import StopRequest
+
+# Of the phase that made the model: metrics.json has the same keys whether a phase or an evaluation wrote it.
+_OF_THE_PHASE = (
+    *("phase", "step", "epoch", "monitor", "validation_loss", "validation_accuracy"),
+    *("validation_balanced_accuracy", "validation_f1_macro"),
+    *("images_per_second", "input_wait_fraction", "seconds"),
+)
+
+
+def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
+    """Evaluates the best model of `config.model_dir` and writes evaluation/; returns its metrics.json.
+
+    Raises:
+      Interrupted: somebody asked to stop.
+      ValueError: no trained model, or pictures that cannot be used; the message says what to do.
+    """
+    workdir = Workdir(Path(config.model_dir).expanduser())
+    model = trained.of_run(workdir)
+    devices = strategy.create(config.runtime.distribution_strategy)
+    with devices.scope():
+        network = model.load()
+    is_other = held_out.names_other_pictures(config, model)
+    source = held_out.open_other(config, model) if is_other else held_out.open_own(config, model)
+    config = model.adapt(config)
+    what = source.name if is_other else "test set"
+    print(f"{model.path} on {len(source.test)} images ({source.name})", flush=True)
+    for note in source.notes if is_other else ():
+        print(f"  {note}", flush=True)
+    record = seen.of_model(model.path)
+    known = record.trains_on(source.test) if record else np.zeros(len(source.test), bool)
+    if known.any():
+        print(_warning(known), flush=True)
+    views = config.use.test_time_augmentation
+    with devices.scope():
+        scoring = with_mirror_images(network) if views == "flip" else network
+    measured = Measured(scoring, source, config=config, devices=devices, splits=("validation", "test"), stop=stop)
+    temperature = held_out.stored_temperature(workdir, network) if views == "none" else None
+    if temperature is None or not is_other:
+        temperature = held_out.fit_on_validation(measured)
+    began = time.perf_counter()
+    scored = measured.evaluate("test")
+    seconds = time.perf_counter() - began
+    right, average = scored.predicted == scored.labels, score_figures.average_precision(scored)
+    calibrated = calibration.with_temperature(scored, temperature.value) if temperature else None
+    metrics: dict[str, Any] = {
+        **dict.fromkeys(_OF_THE_PHASE),
+        **model.metrics,
+        "phase": model.phase,
+        **reported.scores(scored, model.class_names),
+        **seen.counts(workdir, source.test),
+        "accuracy_on_images_not_trained_on": float(right[~known].mean()) if 0 < known.sum() < len(known) else None,
+        **_probability_scores(scored, calibrated, temperature),
+        "average_precision": _by_class(average, model.class_names),
+        "weights_sha256": checkpoint.weights_sha256(network.weights),
+        "data_set": source.name,
+        "test_time_augmentation": views,
+        "evaluation_seconds": seconds,
+    }
+    title = f"{what} after {model.phase}"
+    pictures_at = measured.job.pictures["test"].take
+    drawn = reported.drawings(scored, model.class_names, pictures_at, title=title)
+    stop.check()
+    drawn |= _where_mistaken(network, scored, model.class_names, pictures_at, title=title)
+    drawn["reliability"] = score_figures.reliability_diagram(scored, calibrated, title=title)
+    drawn["precision_recall"] = score_figures.precision_recall(scored, model.class_names, average, title=title)
+    stop.check()
+    report = reported.write(workdir.evaluation, scored, names=source.test.names, metrics=metrics, drawn=drawn)
+    if config.runtime.tensorboard:
+        curves = score_figures.lowest(average, excerpt.MOST_CLASSES)
+        folder, step = workdir.logs("evaluate") / "test", metrics["step"] or 0
+        _write_board(folder, scored, model.class_names, curves, drawn, step=step)
+    print(f"\n{report}\n{_in_words(metrics, temperature)}\neverything is in {workdir.evaluation}", flush=True)
+    return {**metrics, "loss": scored.loss, "accuracy": scored.accuracy}
+
+
+def _probability_scores(
+    scored: Evaluation, calibrated: Evaluation | None, temperature: Temperature | None
+) -> dict[str, float | None]:
+    error = calibration.expected_calibration_error
+    return {
+        "expected_calibration_error": error(scored),
+        "temperature": temperature.value if temperature else None,
+        "temperature_images": temperature.images if temperature else None,
+        "calibrated_loss": calibrated.loss if calibrated else None,
+        "calibrated_expected_calibration_error": error(calibrated) if calibrated else None,
+    }
+
+
+def _where_mistaken(
+    network: keras.Model,
+    scored: Evaluation,
+    names: Sequence[str],
+    pictures_at: Callable[[np.ndarray], np.ndarray],
+    *,
+    title: str,
+) -> dict[str, Figure]:
+    """The worst mistakes, with what in them spoke for the wrong class; empty for a network without feature maps."""
+    worst = figures.worst_mistakes(scored.labels, scored.probabilities)
+    pictures = pictures_at(worst)
+    maps = grad_cam.heat(network, pictures, scored.predicted[worst])
+    if maps is None:
+        return {}
+    captions = figures.mistake_captions(worst, scored.labels, scored.probabilities, names)
+    return {"grad_cam": grad_cam.gallery(pictures, maps, captions, title=f"{title}: what spoke for the wrong class")}
+
+
+def _by_class(values: np.ndarray, class_names: tuple[str, ...]) -> dict[str, float | None]:
+    return {name: None if np.isnan(value) else float(value) for name, value in zip(class_names, values, strict=True)}
+
+
+def _warning(known: np.ndarray) -> str:
+    return (
+        f"warning: the model was trained on {known.sum():,} of these {len(known):,} images, so the accuracy reads "
+        "too high: leave them out, or evaluate its own test set, without --dataset, --image_dir and --labels_csv"
+    )
+
+
+def _in_words(metrics: dict[str, Any], temperature: Temperature | None) -> str:
+    if metrics["accuracy_on_images_not_trained_on"] is not None:
+        unseen = f"accuracy {metrics['accuracy_on_images_not_trained_on']:.2%} on the images it was not trained on\n"
+    else:
+        unseen = ""
+    line = f"{unseen}expected calibration error {metrics['expected_calibration_error']:.2%}"
+    if temperature is None:
+        return f"{line}; no validation split to fit a temperature on"
+    if temperature.value == 1.0:
+        return f"{line}; {temperature.in_words}"
+    return (
+        f"{line}; {metrics['calibrated_expected_calibration_error']:.2%} with the {temperature.in_words}, "
+        "which exports apply"
+    )
+
+
+def _write_board(
+    folder: Path,
+    scored: Evaluation,
+    names: tuple[str, ...],
+    curves: np.ndarray,
+    drawn: dict[str, Any],
+    *,
+    step: int,
+) -> None:
+    """The figures, and a precision-recall curve of the classes `curves` for TensorBoard's own page."""
+    from tensorboard.plugins.pr_curve import summary
+
+    writer = tf.summary.create_file_writer(str(folder))
+    with writer.as_default(step=step):
+        for name, figure in drawn.items():
+            tf.summary.image(f"test_{name}", figures.as_image(figure)[None])
+        for k in curves:
+            labels, tag = scored.labels == k, f"precision_recall/{in_a_line(names[k])}"
+            curve = summary.pb(tag, labels, scored.probabilities[:, k])
+            tf.summary.experimental.write_raw_pb(curve.SerializeToString(), step=step)
+    writer.close()

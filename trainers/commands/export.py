@@ -1,0 +1,138 @@
+"""--phase=export: the trained model in files for others, each read back and compared."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ftdata.cache import cache
+from ftdata.sources.source import Source
+from trainers.commands import held_out, trained
+from trainers.commands.held_out import Measured
+from trainers.commands.trained import Trained
+from trainers.config import TrainConfig
+from trainers.evaluation import calibration
+from trainers.export import deployable, onnx_file, parity
+from trainers.export.parity import Samples
+from trainers.models.class_names import as_lines
+from trainers.rundir.workdir import Workdir, write_atomically, write_json
+from trainers.runtime import strategy
+from trainers.runtime.interrupt import StopRequest
+
+_PATTERN = re.compile(r"\[[^/]*\]|[\\*?]")  # TensorFlow looks for the variables of a SavedModel by a pattern
+_COMPARED, _REPRESENTATIVE = 256, 100  # test pictures; training pictures from which int8 takes its ranges
+
+
+def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
+    """Writes `config.use.export_formats`, labels.txt and parity.json into export/; returns parity.json.
+
+    Raises:
+      ValueError: no trained model, its pictures are gone, or a file that does not give the model's answers.
+      Interrupted: somebody asked to stop.
+    """
+    check_formats(config)
+    workdir = Workdir(Path(config.model_dir).expanduser())
+    model = trained.of_run(workdir)
+    network = model.load()
+    source = held_out.open_own(config, model)
+    config = model.adapt(config)
+    devices = strategy.create("one_device")
+    measured = Measured(network, source, config=config, devices=devices, splits=("validation", "test"), stop=stop)
+    found = held_out.stored_temperature(workdir, network) or held_out.fit_on_validation(measured)
+    temperature = found.value if found else 1.0
+    final = deployable.finished(network, temperature=temperature)
+    folder = workdir.root / "export"
+    labels = as_lines(model.class_names)
+    write_atomically(folder / "labels.txt", lambda temporary: temporary.write_text(labels, encoding="utf-8"))
+    samples = _samples(measured)
+    reference = _answers(final, samples.images)
+    told = found.in_words if found else "temperature 1: no validation split to fit one on"
+    print(f"{model.path}\n{told}\ncompared on {len(reference)} test images", flush=True)
+    rows: list[dict[str, Any]] = []
+    for kind in stop.between(config.use.export_formats):
+        path = folder / deployable.FILES[kind]
+        _write(kind, path, final, model, source)
+        rows += parity.check(kind, path, samples, reference, stop=stop)
+        print("\n".join(_in_words(row) for row in rows if row["format"] == kind), flush=True)
+    as_trained = calibration.with_temperature(measured.evaluate("test"), temperature).probabilities
+    result = {
+        "model": str(model.path),
+        "temperature": temperature,
+        "temperature_images": found.images if found else 0,
+        "class_names": list(model.class_names),
+        **{name: getattr(model.data, name) for name in ("image_size", "resize", "interpolation", "jpeg_decode")},
+        "images": len(reference),
+        "as_trained_max_probability_difference": float(
+            np.max(np.abs(as_trained[_chosen(len(as_trained))] - reference))
+        ),
+        "exports": rows,
+    }
+    write_json(folder / "parity.json", result)
+    if "saved_model" in config.use.export_formats and (sign := _PATTERN.search(str(folder.resolve()))):
+        saved = folder / "saved_model"
+        print(f"note: TensorFlow takes {sign[0]} in a path for a pattern: copy {saved} to another folder to load it")
+    parity.refuse(rows, report=folder / "parity.json")
+    print(f"everything is in {folder}", flush=True)
+    return result
+
+
+def check_formats(config: TrainConfig) -> None:
+    """Does nothing if all that the formats of `config.use.export_formats` need is installed.
+
+    Raises:
+      ValueError: what is missing and how to install it.
+    """
+    if "onnx" in config.use.export_formats:
+        onnx_file.check_installed()
+
+
+def _write(kind: str, path: Path, final: keras.Model, model: Trained, source: Source) -> None:
+    if kind == "saved_model":
+        deployable.write_saved_model(path, deployable.Served(final, model.class_names, model.data))
+    elif kind == "keras":
+        write_atomically(path, final.save)
+    elif kind == "onnx":
+        onnx_file.write(path, final, model.class_names)
+    else:
+        few = source.train.subset(_mask(len(source.train), _REPRESENTATIVE))
+        pictures = cache.open_pictures(few, model.data, tier="memory") if kind == "litert_int8" else None
+        images: Sequence[np.ndarray] = [] if pictures is None else list(pictures.take(np.arange(len(few))))
+        deployable.write_litert(path, final, model.class_names, kind=kind, representative=images)
+
+
+def _chosen(count: int, most: int = _COMPARED) -> np.ndarray:
+    """Up to `most` positions spread evenly."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).astype(int))
+
+
+def _mask(count: int, most: int) -> np.ndarray:
+    mask = np.zeros(count, bool)
+    mask[_chosen(count, most)] = True
+    return mask
+
+
+def _samples(measured: Measured) -> Samples:
+    test = measured.job.source.test
+    chosen = _chosen(len(test))
+    files = list(test.subset(_mask(len(test), _COMPARED)).encoded().as_numpy_iterator())
+    return Samples(measured.job.pictures["test"].take(chosen), files, test.labels[chosen])
+
+
+def _answers(network: keras.Model, images: np.ndarray) -> np.ndarray:
+    """Probabilities computed on the CPU, where the exports are run too."""
+    with tf.device("CPU:0"):
+        parts = [network(images[k : k + 32].astype(np.float32), training=False) for k in range(0, len(images), 32)]
+    return np.concatenate([np.asarray(part) for part in parts])
+
+
+def _in_words(row: dict[str, Any]) -> str:
+    one, many = (row["latency_ms"][size]["p50"] for size in ("1", "32"))
+    return (
+        f"  {row['file'] + ' (' + row['call'] + ')':<34} {row['bytes'] / 2**20:7.2f} MiB  differs by at most "
+        f"{row['max_probability_difference']:.1e}, labels agree {row['label_agreement']:.2%}, "
+        f"{one:.1f} ms for 1, {many:.1f} ms for 32{'' if row['is_within'] else '  TOO FAR OFF'}"
+    )

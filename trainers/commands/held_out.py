@@ -1,0 +1,161 @@
+"""A trained model with the pictures it is measured on: its run's held-out splits, or another folder."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ftdata.cache import cache
+from ftdata.cache.cache import Pictures
+from ftdata.config import DataConfig
+from ftdata.folders.folder import nearly_one_of
+from ftdata.names import composed, listed
+from ftdata.sources import bad_images
+from ftdata.sources.encoded import Split
+from ftdata.sources.file_source import open_files
+from ftdata.sources.source import Source, open_source
+from trainers.commands.trained import Trained
+from trainers.config import TrainConfig
+from trainers.evaluation.calibration import Temperature, fit_temperature
+from trainers.evaluation.evaluate import Evaluation
+from trainers.evaluation.evaluation_step import EvaluationStep
+from trainers.rundir import fingerprint, seen
+from trainers.rundir.checkpoint import weights_sha256
+from trainers.rundir.workdir import Workdir, read_json
+from trainers.runtime.interrupt import StopRequest
+from trainers.training.job import Job, evaluate_split
+
+_WHICH = ("dataset", "image_dir", "labels_csv")
+
+
+def names_other_pictures(config: TrainConfig, trained: Trained) -> bool:
+    """Whether the user has named pictures other than those the model was trained on."""
+
+    def resolved(data: DataConfig) -> list[str | None]:
+        files = (data.image_dir, data.labels_csv)
+        return [data.dataset, *(value and str(Path(value).expanduser().resolve()) for value in files)]
+
+    is_named = any(getattr(config.data, name) for name in _WHICH)
+    return is_named and resolved(config.data) != resolved(trained.data)
+
+
+def open_own(config: TrainConfig, trained: Trained, *, at: DataConfig | None = None) -> Source:
+    """The data set the model was trained on, parted as it was then; `at` says where it lies by now.
+
+    Raises:
+      ValueError: it cannot be opened, or has other classes now.
+    """
+    places = {name: value for name in ("data_dir", "manual_dir") if (value := getattr(config.data, name))}
+    places |= {name: getattr(at, name) for name in _WHICH} if at else {}
+    source = open_source(dataclasses.replace(trained.data, **places))
+    if source.class_names != trained.class_names:
+        raise ValueError(
+            f"{source.name} has the classes {listed(source.class_names, limit=20)} now, and the model was trained on "
+            f"{listed(trained.class_names, limit=20)}"
+        )
+    recorded = (read_json(trained.path.parent.with_name("config.json")) or {}).get("phases", {})
+    before = recorded.get(trained.phase, {}).get("data")
+    changes = fingerprint.data_differences(before, fingerprint.of_data(source)) if before else []
+    if changes:
+        print("note: the pictures are no longer those the model was trained on, so the parting may differ:")
+        print("\n".join(f"  {line}" for line in changes), flush=True)
+    return source
+
+
+def open_other(config: TrainConfig, trained: Trained) -> Source:
+    """The pictures the user names: their test set where there is one, else all of them, as the split `test`.
+
+    Where they are the very images of the model's run, moved or under other names, they are parted as they were then.
+
+    Raises:
+      ValueError: they cannot be opened, or have classes that the model does not know.
+    """
+    data, notes = dataclasses.replace(config.data, validation_fraction=0.0), list[str]()
+    if data.image_dir or data.labels_csv:
+        files = open_files(data, known=[composed(name) for name in trained.class_names])
+        name, class_names, everything = str(data.labels_csv or data.image_dir), files.class_names, files.splits["test"]
+        whole = [everything]
+        notes += files.notes
+        if files.bad_images:
+            notes.append(f"{len(files.bad_images):,} images are left out ({bad_images.summary(files.bad_images)})")
+    else:
+        source = open_source(data)
+        name, class_names = source.name, source.class_names
+        everything = source.test if len(source.test) else source.train
+        whole = [source.train, source.validation, source.test]
+    record = seen.of_model(trained.path)
+    if record and (record.is_of(whole) or record.is_test_set(everything)):
+        print(f"note: {name} holds the images of the model's own run: its test set is evaluated", flush=True)
+        if record.is_of(whole):
+            return open_own(config, trained, at=config.data)
+    place_of = {composed(known): place for place, known in enumerate(trained.class_names)}
+    unknown = [class_name for class_name in class_names if composed(class_name) not in place_of]
+    if unknown:
+        raise ValueError(
+            f"{name} has classes that the model does not know: {listed(unknown, limit=20)}; it knows "
+            f"{listed(trained.class_names, limit=20)}{nearly_one_of(unknown, trained.class_names)}"
+        )
+    place = np.array([place_of[composed(class_name)] for class_name in class_names], np.int32)
+    chosen = dataclasses.replace(everything, labels=place[everything.labels])
+    lacking = [known for k, known in enumerate(trained.class_names) if k not in chosen.labels]
+    if lacking:
+        notes.append(f"no images of the class(es) {listed(lacking)}, which the model knows")
+    nothing = chosen.subset(np.zeros(len(chosen), bool))
+    return Source(name, trained.class_names, nothing, nothing, chosen, tuple(notes))
+
+
+class Measured:
+    """A trained model on devices, ready to score the splits of a source.
+
+    Raises:
+      ValueError: a file that cannot be read or decoded; the message names it.
+      Interrupted: somebody asked to stop.
+    """
+
+    def __init__(
+        self,
+        network: keras.Model,
+        source: Source,
+        *,
+        config: TrainConfig,
+        devices: tf.distribute.Strategy,
+        splits: Sequence[str],
+        stop: StopRequest,
+    ):
+        workdir, replicas = Workdir(Path(config.model_dir).expanduser()), devices.num_replicas_in_sync
+        batch_size = -(-config.training.batch_size // replicas) * replicas
+        config = dataclasses.replace(config, training=dataclasses.replace(config.training, batch_size=batch_size))
+        filled = stop.between(name for name in splits if len(getattr(source, name)))
+        kept = {name: _open(getattr(source, name), config.data) for name in filled}
+        self.job = Job(config, source, np.ones(len(source.class_names), np.float32), devices, workdir, kept, stop)
+        self.network = network
+        self._score = EvaluationStep(network, strategy=devices, compiled=self.job.compiled)
+
+    def evaluate(self, name: str) -> Evaluation:
+        """The scores of a split."""
+        scores = evaluate_split(name, self.job, self._score)
+        assert isinstance(scores, Evaluation), "no other worker has a part of them"
+        return scores
+
+
+def fit_on_validation(measured: Measured) -> Temperature | None:
+    """The temperature that suits the validation split, or None where there is none."""
+    return fit_temperature(measured.evaluate("validation")) if len(measured.job.source.validation) else None
+
+
+def stored_temperature(workdir: Workdir, network: keras.Model) -> Temperature | None:
+    """The temperature that an earlier evaluation has found for these very weights, or None."""
+    earlier = read_json(workdir.evaluation / "metrics.json") or {}
+    is_of_these = earlier.get("weights_sha256") == weights_sha256(network.weights)
+    is_plain = earlier.get("test_time_augmentation", "none") == "none"
+    images = earlier.get("temperature_images")  # absent where it was fitted without regard to the evidence
+    return Temperature(earlier["temperature"], images) if is_of_these and is_plain and images else None
+
+
+def _open(split: Split, config: DataConfig) -> Pictures:
+    """Pictures are read once: memory where they fit, which names a bad file, else decoded on the way."""
+    tiers = cache.plan(dataclasses.replace(config, cache="auto"), train=0, held_out=len(split), on_gpu=False).tiers
+    return cache.open_pictures(split, config, tier="memory" if "memory" in tiers else "none")

@@ -1,0 +1,159 @@
+"""--phase=predict: what a model says of pictures without labels."""
+
+import dataclasses
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from ftdata.config import DataConfig
+from ftdata.folders import folder
+from ftdata.sources import loose
+from trainers.commands import trained
+from trainers.config import TrainConfig
+from trainers.evaluation import figures
+from trainers.models import backbones, original
+from trainers.models.class_names import in_a_line
+from trainers.rundir.workdir import Workdir
+from trainers.runtime import strategy
+from trainers.runtime.interrupt import StopRequest
+
+_TOP = 5  # guesses kept for each picture
+_SHOWN = 25  # pictures in the grid
+
+
+@dataclasses.dataclass(frozen=True)
+class Predictor:
+    """A network from pixels 0..255 to probabilities, the names of its classes, how pictures are brought to it."""
+
+    network: keras.Model
+    class_names: Sequence[str]
+    data: DataConfig
+    name: str
+
+
+def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
+    """Predicts every picture of `config.use.images`; prints a table, or a line of JSON for each with `use.json`.
+
+    Every image is examined as before training; those that cannot be used are named on standard error and skipped.
+
+    Returns:
+      `predictions`, a dict for each picture as in its JSON line, and `left_out`, the reason by file.
+
+    Raises:
+      ValueError: no picture there, none that can be read, or no model.
+      Interrupted: somebody asked to stop.
+    """
+    workdir = Workdir(Path(config.model_dir).expanduser())
+    strategy.grow_gpu_memory()
+    predictor = _open(config, workdir)
+    paths, notes = loose.find(str(config.use.images))
+    grid = workdir.root / "predictions.png"
+    paths = [path for path in paths if not (path.endswith(grid.name) and grid.exists() and grid.samefile(path))]
+    for note in notes:
+        print(note, file=sys.stderr)
+    print(f"{predictor.name} on {len(paths)} images", file=sys.stderr, flush=True)
+    rows: list[dict[str, Any]] = []
+    shown: list[np.ndarray] = []
+    left_out = loose.examined(paths, str(config.use.images), predictor.data)
+    good = [path for path in paths if path not in left_out]
+    batches = loose.decoded(good, predictor.data, batch_size=config.training.batch_size) if good else ()
+    for row, image in _predictions(predictor, good, stop.between(batches)):
+        rows.append(row)
+        shown += [image] if len(shown) < _SHOWN else []
+        if config.use.json:
+            tqdm.write(_json_line(row), file=sys.stdout)
+    predicted = {row["file"] for row in rows}
+    left_out |= {path: loose.why_not(path, predictor.data) for path in good if path not in predicted}
+    for path, why in left_out.items():
+        print(f"left out: {folder.shown(path)}: {why}", file=sys.stderr)
+    if not rows:
+        raise ValueError(f"none of the {len(paths)} files of images {config.use.images!r} can be read as a picture")
+    if not config.use.json:
+        print("\n".join(_table(rows)), flush=True)
+    skipped = f", {len(left_out)} left out" if left_out else ""
+    drawn = _draw(grid, predictor, rows, shown)
+    print(f"{len(rows)} images predicted{skipped}; {drawn}", file=sys.stderr)
+    return {"predictions": rows, "left_out": left_out}
+
+
+def _open(config: TrainConfig, workdir: Workdir) -> Predictor:
+    if config.use.model == "imagenet":
+        side = config.data.image_size or backbones.default_size(config.model.backbone)
+        data = dataclasses.replace(config.data, image_size=side)
+        names = original.class_names()
+        if names is None:
+            print("note: the names of ImageNet's classes were not found: their numbers are given", file=sys.stderr)
+        network = original.create(config.model, image_size=side)
+        classes = names or [f"class {k}" for k in range(network.output_shape[-1])]
+        return Predictor(network, classes, data, f"{config.model.backbone} (ImageNet)")
+    model = trained.of_file(Path(config.use.model).expanduser()) if config.use.model else trained.of_run(workdir)
+    network = model.load()
+    data = model.adapt(config).data if model.settings else config.data
+    data = dataclasses.replace(data, image_size=network.input_shape[1])
+    return Predictor(network, model.class_names, data, str(model.path))
+
+
+def _predictions(
+    predictor: Predictor, paths: Sequence[str], batches: Iterable[tuple[tf.Tensor, tf.Tensor]]
+) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
+    """A row and the pixels, uint8 [side, side, 3], of each picture that can be read, in order."""
+    side = int(predictor.data.image_size or 0)
+    network = predictor.network
+
+    @tf.function(input_signature=[tf.TensorSpec((None, side, side, 3), tf.uint8)])
+    def probabilities_of(images: tf.Tensor) -> tf.Tensor:
+        return network(tf.cast(images, tf.float32), training=False)
+
+    with tqdm(total=len(paths), unit=" images", leave=False, disable=not sys.stderr.isatty()) as bar:
+        for numbers, images in batches:
+            probabilities = probabilities_of(images).numpy()
+            for number, image, row in zip(numbers.numpy(), images.numpy(), probabilities, strict=True):
+                bar.update(number + 1 - bar.n)
+                yield _row(paths[number], row, predictor.class_names), image
+
+
+def _row(path: str, probabilities: np.ndarray, class_names: Sequence[str]) -> dict[str, Any]:
+    best = np.argsort(-probabilities, kind="stable")[:_TOP]
+    top = [{"class": class_names[k], "index": int(k), "probability": float(probabilities[k])} for k in best]
+    return {"file": path, "predicted": top[0]["class"], "probability": top[0]["probability"], "top": top}
+
+
+def _draw(grid: Path, predictor: Predictor, rows: Sequence[dict[str, Any]], shown: Sequence[np.ndarray]) -> str:
+    """Draws the first images; returns what to say of it. A folder that cannot be written does not undo the answers."""
+    names = [folder.shown(Path(row["file"]).name)[:28] for row in rows[: len(shown)]]
+    captions = [
+        f"{name}\n{row['predicted'][:24]} {row['probability']:.0%}" for name, row in zip(names, rows, strict=False)
+    ]
+    title = f"{predictor.name}: the first {len(shown)} of {len(rows)}"
+    try:
+        figures.save(figures.image_grid(np.stack(shown), captions, title=title), grid)
+    except OSError as error:
+        cause = error.__cause__ or error
+        return f"not drawn: {grid} cannot be written ({getattr(cause, 'strerror', None) or cause})"
+    return f"the first {len(shown)} are drawn in {grid}"
+
+
+def _json_line(row: dict[str, Any]) -> str:
+    """In letters where standard output can take them, else in JSON's escapes, as for names that are not UTF-8."""
+    line = json.dumps(row, ensure_ascii=False)
+    try:
+        line.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(row)
+    return line
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """A line for each picture: its file and its best guesses."""
+    names = [folder.shown(row["file"]) for row in rows]
+    width = max(map(len, names))
+    for name, row in zip(names, rows, strict=True):
+        guesses = "  ".join(f"{guess['probability']:>6.1%} {in_a_line(guess['class'])}" for guess in row["top"])
+        yield f"{name:<{width}}  {guesses}"

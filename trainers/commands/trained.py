@@ -1,0 +1,95 @@
+"""The trained model of a run or of a file: where it lies, its classes, and how pictures are brought to it."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from ftdata.config import DataConfig
+from ftdata.decoding.decode import Decoding
+from trainers.config import TrainConfig
+from trainers.models import backbones, starting_point
+from trainers.models.class_names import of_lines
+from trainers.rundir.workdir import Workdir, read_json
+
+_LATEST_FIRST = ("finetune", "transfer", "pretrain")
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """A trained model; `settings` and `metrics` are what its run has recorded, empty where it has not."""
+
+    path: Path
+    class_names: tuple[str, ...]
+    settings: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+
+    @property
+    def phase(self) -> str:
+        """The phase that made it."""
+        return self.path.parent.name
+
+    @property
+    def data(self) -> DataConfig:
+        """The pictures it was trained on, and how they became arrays of one size."""
+        names = {field.name for field in dataclasses.fields(DataConfig)}
+        return DataConfig(**{name: value for name, value in self.settings.items() if name in names})
+
+    def adapt(self, config: TrainConfig) -> TrainConfig:
+        """`config` with the sizes and the resizing of pictures that this model was trained with."""
+        how = {field.name: getattr(self.data, field.name) for field in dataclasses.fields(Decoding)}
+        return dataclasses.replace(config, data=dataclasses.replace(config.data, **how))
+
+    def load(self) -> keras.Model:
+        """The model: float32 [b, side, side, 3], pixels 0..255, to probabilities [b, num_classes].
+
+        Raises:
+          ValueError: the file is no such model.
+        """
+        model = backbones.load_model(str(self.path))
+        if not any(layer.name == "logits" for layer in model.layers):
+            raise ValueError(f"{self.path} is no classifier of this project: it has no layer named logits")
+        return model
+
+
+def of_run(workdir: Workdir) -> Trained:
+    """The best model of the last phase that has one.
+
+    Raises:
+      ValueError: nothing was trained there yet.
+    """
+    for phase in _LATEST_FIRST:
+        path = workdir.phase(phase).best
+        if path.is_file():
+            if not workdir.phase(phase).metrics.is_file():
+                print(f"note: {phase} is not finished: this is its best epoch so far", flush=True)
+            return of_file(path)
+    raise ValueError(
+        f"model_dir {workdir.root} holds no trained model (finetune/best.keras or transfer/best.keras): train one "
+        f"first with python -m trainers.main --model_dir={workdir.root}, or name the right --model_dir"
+    )
+
+
+def of_file(path: Path) -> Trained:
+    """A model file, with what the run's files beside it tell.
+
+    Raises:
+      ValueError: no such file, or nothing says which classes it knows.
+    """
+    if not path.is_file() or path.suffix != ".keras":
+        raise ValueError(f"model must be a trained model (.keras) or imagenet, got {path}: no such file")
+    class_names = starting_point.classes_of(path) or _labels_beside(path)
+    settings = (read_json(path.parent.with_name("config.json")) or {}).get("settings", {})
+    if class_names is None:
+        raise ValueError(
+            f"{path}: nothing beside it names its classes. Keep it in the folder of its run (metrics.json, "
+            "config.json), or put a labels.txt with a class name in each line beside it"
+        )
+    return Trained(path, tuple(class_names), settings, read_json(path.with_name("metrics.json")) or {})
+
+
+def _labels_beside(path: Path) -> list[str] | None:
+    labels = path.with_name("labels.txt")
+    return of_lines(labels.read_text(encoding="utf-8")) if labels.is_file() else None

@@ -1,0 +1,1 @@
+"""The data doctor (`--phase=check`): the data and the plan, without training."""

@@ -1,0 +1,155 @@
+"""The data doctor: the data and the plan, looked at without training. Writes nothing."""
+
+import dataclasses
+import math
+import textwrap
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from ftdata.augment import augment
+from ftdata.cache import cache, tiers
+from ftdata.sources.class_weights import class_weights
+from ftdata.sources.source import Source
+from trainers.config import TrainConfig
+from trainers.doctor import findings
+from trainers.doctor.findings import Finding
+from trainers.doctor.survey import survey
+from trainers.models import model, phases
+from trainers.models.layer_names import layers_of
+from trainers.rundir import record
+from trainers.rundir.workdir import Workdir
+from trainers.runtime import strategy
+from trainers.training import misfits, training
+from trainers.training.job import Job
+
+
+def run(config: TrainConfig, source: Source, devices: tf.distribute.Strategy, workdir: Workdir) -> dict[str, Any]:
+    """Prints what is to be said of the data and of what a run would do; trains and writes nothing.
+
+    Args:
+      config: of the run, settled.
+      source: its data.
+      devices: its strategy.
+      workdir: of the run it would be.
+
+    Returns:
+      What was found, as JSON values: a dict for each section, and `advice`, reasons by flag.
+
+    Raises:
+      ValueError: after the report, what would stop a run before it trains.
+    """
+    began = time.perf_counter()
+    config = dataclasses.replace(config, phase="finetune")  # the whole job
+    count = sum(len(getattr(source, name)) for name in tiers.SPLITS)
+    print(f"{source.name}: looking at {count:,} images", flush=True)
+    surveys = {name: survey(getattr(source, name)) for name in tiers.SPLITS}
+    weights = class_weights(source.train.labels, num_classes=len(source.class_names), mode=config.training.class_weight)
+    job = Job(config, source, weights, devices, workdir)
+    plan, trouble = _training(job)
+    sections = {
+        "data": findings.balance(config, source),
+        "images": findings.sizes(config.data, source, surveys),
+        "leakage": findings.leakage(config, source, surveys),
+        "machine": _machine(job),
+        "training": plan,
+    }
+    for name, section in sections.items():
+        _print(name, section.lines)
+    advice = dict(entry for section in sections.values() for entry in section.advice)
+    told = [f"{flag}  ({reason})" for flag, reason in advice.items()] or ["none: nothing speaks against these settings"]
+    _print("advice", told)
+    print(f"nothing was trained or written ({time.perf_counter() - began:.0f} s)", flush=True)
+    if trouble:
+        raise trouble
+    return {**{name: section.facts for name, section in sections.items()}, "advice": advice}
+
+
+def _print(name: str, lines: Sequence[str]) -> None:
+    """A section of the report, its name in a column of its own."""
+    wrapper = textwrap.TextWrapper(110, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False)
+    texts = [wrapper.fill(line) for line in lines]
+    texts = [line if line.startswith(" ") else text for line, text in zip(lines, texts, strict=True)]  # a table's head
+    print(f"{name:<10}" + textwrap.indent("\n".join(texts), " " * 10)[10:], flush=True)
+
+
+def _machine(job: Job) -> Finding:
+    """Devices, precision, compilation, and where decoded pictures would rest."""
+    config, source = job.config, job.source
+    on_gpu = strategy.runs_on_gpu(job.strategy)
+    held_out = len(source.validation) + len(source.test)
+    plan = cache.plan(config.data, train=len(source.train), held_out=held_out, on_gpu=on_gpu)
+    compiled = "nothing" if job.compiled == "nothing" else f"the {job.compiled}"
+    devices = f"{job.strategy.num_replicas_in_sync} {'GPU' if on_gpu else 'CPU'} device(s)"
+    lines = (f"{devices}, {config.runtime.mixed_precision}, XLA compiles {compiled}", f"cache: {plan.reason}")
+    facts = {"on_gpu": on_gpu, "precision": config.runtime.mixed_precision, "cache": plan.tiers[0]}
+    advice: tuple[tuple[str, str], ...] = ()
+    if plan.tiers[0] == "none" and config.data.cache == "auto":
+        advice = (("a smaller --image_size, or more memory or disk", "no cache holds the decoded images"),)
+    return Finding(lines, advice, facts)
+
+
+def _training(job: Job) -> tuple[Finding, ValueError | None]:
+    """What would train in each phase, and what would stop it."""
+    config, trouble = job.config, None
+    try:
+        record.compare(job.workdir, config, job.source)
+    except ValueError as error:
+        trouble = error
+    network, refusal = _network(job)
+    side = config.data.image_size
+    weights = Path(config.model.weights).name  # a whole path would fill the line
+    lines = [f"{config.model.backbone}, weights {weights}, {side}x{side} pixels in"]
+    lines += augment.notes(config.augment, image_size=int(side or 0))
+    facts = dict[str, Any]()
+    for phase in phases.sequence(config.phase):
+        plan, (epochs, rate) = training.make_plan(phase, job), phases.epochs_and_rate(phase, config)
+        numbers = f"{epochs} x {plan.steps_per_epoch} steps of {plan.global_batch}, rate {rate:g}"
+        if network is not None:
+            phases.set_trainable(network, phase, config)
+            facts[phase.name] = _counts(network)
+            numbers += "; {trainable:,} of {parameters:,} parameters, {layers_trained} of {layers} layers train".format(
+                **facts[phase.name]
+            )
+        lines += [f"{phase.name}: {numbers}", *(f"note: {note}" for note in misfits.misfits(phase, plan, job))]
+        lines += phases.unfreezing(network, phase, config) if network is not None else []
+    return Finding(tuple(lines), (), facts), refusal or trouble
+
+
+def _network(job: Job) -> tuple[keras.Model | None, ValueError | None]:
+    """The model as a run would build it; where its weights cannot be had, one without them, and the reason."""
+
+    def build(settings: Any) -> keras.Model:
+        with job.strategy.scope():
+            return model.build(
+                settings,
+                num_classes=len(job.source.class_names),
+                image_size=int(job.config.data.image_size or 0),
+                policy=job.config.runtime.mixed_precision,
+            )
+
+    settings = job.config.model
+    try:
+        return build(settings), None
+    except ValueError as error:
+        if settings.weights == "none" and not settings.init_from:
+            return None, error
+        try:
+            return build(dataclasses.replace(settings, weights="none", init_from=None)), error
+        except ValueError:
+            return None, error
+
+
+def _counts(network: keras.Model) -> dict[str, int]:
+    base = model.base_of(network)
+    layers = [part for layer in network.layers for part in (layers_of(base) if layer is base else [layer])]
+    return {
+        "trainable": sum(math.prod(variable.shape) for variable in network.trainable_variables),
+        "parameters": network.count_params(),
+        "layers_trained": sum(bool(layer.trainable_variables) for layer in layers),
+        "layers": sum(bool(layer.weights) for layer in layers),
+    }

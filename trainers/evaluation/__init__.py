@@ -1,0 +1,1 @@
+"""Logits and labels become scores, calibration, figures and reports."""

@@ -1,0 +1,88 @@
+"""How far probabilities can be trusted: expected calibration error, reliability, and a temperature that corrects it."""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from trainers.evaluation.evaluate import Evaluation
+
+_BINS = 15  # as in Guo et al., 2017, arXiv:1706.04599
+_COLDEST, _HOTTEST = 0.05, 20.0
+# Chosen by simulation (tests/trainers/test_temperature.py): of the pairs tried, this one never raises the expected
+# loss on other images by more than 0.003 nats, which is what is left of chance in a model that was calibrated already,
+# and still takes up half of what a temperature can give at 30 images, 87 % at 100 and all of it at 1,000.
+_WIDTH = 0.3  # standard deviation of log T before any image is seen: two models in three lie between 0.74 and 1.35
+_LEAST_EVIDENCE = math.log(20)  # nats by which T must be more plausible than 1: odds of 20 to 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Reliability:
+    """Per bin of confidence that holds pictures: mean confidence, share of right answers, number of pictures."""
+
+    confidence: np.ndarray
+    accuracy: np.ndarray
+    count: np.ndarray
+
+
+def reliability(evaluation: Evaluation) -> Reliability:
+    """Sorts the answers into 15 bins of equal width by the probability of the predicted class."""
+    confidence = evaluation.probabilities.max(axis=1)
+    right = evaluation.predicted == evaluation.labels
+    number = np.clip(np.ceil(confidence * _BINS).astype(int) - 1, 0, _BINS - 1)
+    counts = np.bincount(number, minlength=_BINS)
+    kept = counts > 0
+    sums = (np.bincount(number, weights=values, minlength=_BINS)[kept] for values in (confidence, right))
+    mean_confidence, accuracy = (total / counts[kept] for total in sums)
+    return Reliability(mean_confidence, accuracy, counts[kept])
+
+
+def expected_calibration_error(evaluation: Evaluation) -> float:
+    """Mean distance between confidence and accuracy over the bins, each by its number of pictures.
+
+    Guo et al., 2017, arXiv:1706.04599, equation 3.
+    """
+    bins = reliability(evaluation)
+    return float(np.sum(bins.count * np.abs(bins.accuracy - bins.confidence)) / np.sum(bins.count))
+
+
+def with_temperature(evaluation: Evaluation, temperature: float) -> Evaluation:
+    """The scores before the softmax divided by `temperature`: the same answers, with another confidence."""
+    scores = evaluation.log_probabilities if evaluation.logits is None else evaluation.logits
+    return Evaluation.of_logits(scores / temperature, evaluation.labels)
+
+
+@dataclasses.dataclass(frozen=True)
+class Temperature:
+    """What the scores before the softmax are divided by, and the number of images that tell so."""
+
+    value: float
+    images: int
+
+    @property
+    def in_words(self) -> str:
+        """For a line of output."""
+        if self.value == 1.0:
+            return f"temperature 1: the {self.images:,} validation images are too little evidence for another"
+        return f"temperature {self.value:.3f}, fitted on {self.images:,} validation images"
+
+
+def fit_temperature(evaluation: Evaluation) -> Temperature:
+    """The most plausible temperature; above 1 the model was too sure.
+
+    Guo et al., 2017, arXiv:1706.04599, minimize the cross entropy. On few images, or where no answer is wrong, its
+    minimum is far from the temperature that suits other images, or at the bound. So log T is taken as normally
+    distributed around 0, which adds log(T)² / (2 width²) to the summed cross entropy, a weight that fades as images are
+    added; and where the sum at the minimum is not clearly below that at 1, the temperature is 1.
+    """
+    from scipy import optimize
+
+    rows, labels = np.arange(len(evaluation.labels)), evaluation.labels
+
+    def cost(logarithm: float) -> float:
+        scaled = with_temperature(evaluation, math.exp(logarithm))
+        return float(-np.sum(scaled.log_probabilities[rows, labels])) + 0.5 * (logarithm / _WIDTH) ** 2
+
+    found = optimize.minimize_scalar(cost, bounds=(math.log(_COLDEST), math.log(_HOTTEST)), method="bounded")
+    is_evident = cost(0.0) - found.fun >= _LEAST_EVIDENCE
+    return Temperature(math.exp(found.x) if is_evident else 1.0, len(labels))

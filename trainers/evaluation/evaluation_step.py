@@ -1,0 +1,32 @@
+"""One evaluation step under a strategy."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from trainers.models.model import logits_of
+from trainers.training.step import COMPILE_STEP, Batch
+
+
+class EvaluationStep:
+    """Scores of one global batch, gathered from the replicas."""
+
+    def __init__(self, model: keras.Model, *, strategy: tf.distribute.Strategy, compiled: str):
+        logits = logits_of(model)
+        self.strategy = strategy
+
+        def replica_step(batch: Batch) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+            return (
+                logits(tf.cast(batch["image"], tf.float32), training=False),
+                batch["index"],
+                batch["weight"],
+            )
+
+        step = tf.function(replica_step, jit_compile=True) if compiled == COMPILE_STEP else replica_step
+        self._run = tf.function(lambda batch: strategy.run(step, args=(batch,)))
+
+    def __call__(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+        """(index, logits) of the pictures with weight 1: int32 [b], float32 [b, num_classes]."""
+        results = [np.concatenate(self.strategy.experimental_local_results(part)) for part in self._run(batch)]
+        logits, index, weight = results
+        return index[weight > 0], logits[weight > 0]

@@ -1,0 +1,162 @@
+"""Pictures of data and results, drawn with matplotlib without a screen."""
+
+import contextlib
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from trainers.evaluation import evaluate, excerpt
+from trainers.models.class_names import in_a_figure, in_a_line
+from trainers.rundir.workdir import write_atomically
+
+# Blue for training, orange for validation in every chart: distinct for colour-blind readers too.
+_TRAINING, _VALIDATION = "#1f5fa8", "#d9731a"
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Writes a figure as PNG, atomically."""
+    with _any_script():
+        write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=120))
+
+
+def as_image(figure: Figure) -> np.ndarray:
+    """The figure's pixels, uint8 [height, width, 3], for TensorBoard."""
+    canvas = FigureCanvasAgg(figure)
+    with _any_script():
+        canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+@contextlib.contextmanager
+def _any_script() -> Iterator[None]:
+    """Class names may be in a script that matplotlib's own font lacks: it draws boxes then, without a warning."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield
+
+
+def image_grid(images: np.ndarray, captions: Sequence[str], *, title: str) -> Figure:
+    """A grid, as square as can be, of uint8 or 0..255 float images [n, height, width, 3]."""
+    if not len(images):
+        figure = Figure(figsize=(4, 1.5))
+        figure.text(0.5, 0.5, in_a_figure(title), ha="center", va="center")
+        return figure
+    columns = int(np.ceil(np.sqrt(len(images))))
+    rows = -(-len(images) // columns)
+    figure = Figure(figsize=(2.2 * columns, 2.5 * rows + 0.4), layout="constrained")
+    figure.suptitle(in_a_figure(title))
+    for axes in np.ravel(figure.subplots(rows, columns, squeeze=False)):
+        axes.axis("off")
+    for axes, image, caption in zip(figure.axes, images, captions, strict=False):
+        axes.imshow(np.clip(image, 0, 255).astype(np.uint8))
+        axes.set_title(in_a_figure(caption), fontsize=9)
+    return figure
+
+
+def mistakes(
+    pictures_at: Callable[[np.ndarray], np.ndarray],
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    class_names: Sequence[str],
+    *,
+    title: str,
+) -> Figure:
+    """A 3x3 grid of the most confident mistakes, each with its true and predicted class.
+
+    Args:
+      pictures_at: int [k] -> uint8 [k, height, width, 3].
+      labels: int [n].
+      probabilities: float [n, num_classes].
+      class_names: of the classes.
+      title: of the figure.
+    """
+    worst = worst_mistakes(labels, probabilities)
+    captions = mistake_captions(worst, labels, probabilities, class_names)
+    wrong = np.sum(probabilities.argmax(axis=1) != labels)
+    return image_grid(pictures_at(worst), captions, title=f"{title}: {wrong} of {len(labels)} wrong")
+
+
+def worst_mistakes(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """The nine most confident mistakes, the most confident first: int64 [k], places in `labels`."""
+    predicted = probabilities.argmax(axis=1)
+    wrong = np.flatnonzero(predicted != labels)
+    return wrong[np.argsort(-probabilities[wrong, predicted[wrong]], kind="stable")][:9]
+
+
+def mistake_captions(
+    places: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, class_names: Sequence[str]
+) -> list[str]:
+    """What stands above a picture that was mistaken."""
+    names, predicted = [in_a_line(name) for name in class_names], probabilities.argmax(axis=1)
+    return [
+        f"true: {names[labels[k]]}\npredicted: {names[predicted[k]]} {probabilities[k, predicted[k]]:.0%}"
+        for k in places
+    ]
+
+
+def confusion_matrix(counts: np.ndarray, class_names: Sequence[str], *, title: str) -> Figure:
+    """The matrix: in each cell the count and, as its colour too, the share of the true class.
+
+    Of more than 30 classes those that are in most of the mistakes.
+    """
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    if len(class_names) > excerpt.MOST_CLASSES:
+        shown = excerpt.most_confused(counts)
+        title = f"{title}: the {len(shown)} most confused of {len(class_names):,} classes"
+        counts, share = counts[np.ix_(shown, shown)], share[np.ix_(shown, shown)]
+        class_names = [class_names[k] for k in shown]
+    names = [excerpt.label(name) for name in class_names]
+    size = min(16.0, 2.5 + 0.9 * len(names))
+    figure = Figure(figsize=(size + 0.8, size), layout="constrained")
+    axes = figure.subplots()
+    picture = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    figure.colorbar(picture, ax=axes, label="share of the true class", shrink=0.8)
+    slanted: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}  # each ends at its column
+    axes.set_xticks(range(len(names)), names, **(slanted if len(names) > 6 else {}))
+    axes.set_yticks(range(len(names)), names)
+    axes.set(xlabel="predicted", ylabel="true", title=in_a_figure(title))
+    is_small = len(names) <= 12
+    for row, column in np.argwhere((counts > 0) | is_small):  # in a large one a nought is only in the way
+        color = "white" if share[row, column] > 0.6 else "black"
+        cell = f"{counts[row, column]}\n{share[row, column]:.0%}"
+        axes.text(column, row, cell, ha="center", va="center", color=color, fontsize=10 if is_small else 6)
+    return figure
+
+
+def curves(histories: Mapping[str, Sequence[Mapping[str, Any]]], *, monitor: str = "accuracy") -> Figure:
+    """Loss and accuracy of training and validation over the epochs of all phases, the switches marked.
+
+    What chooses the best epoch is drawn beside the accuracy. A phase's epoch 0, the model it starts from, stands at the
+    end of the phase before.
+    """
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    panels = dict(zip(("loss", "accuracy"), figure.subplots(1, 2), strict=True))
+    rows = [row for history in histories.values() for row in history]
+    ends = np.cumsum([0, *(history[-1]["epoch"] for history in histories.values())])
+    places = [end + row["epoch"] for end, history in zip(ends, histories.values(), strict=False) for row in history]
+    drawn = {name: [(name, "-", "training (augmented)", _TRAINING)] for name in panels}
+    for name in dict.fromkeys((*panels, monitor)):
+        label = f"validation, {evaluate.in_words(name)}" if name == monitor and name not in panels else "validation"
+        panel = name if name in panels else "accuracy"
+        drawn[panel].append((f"validation_{name}", "-" if panel == name else "--", label, _VALIDATION))
+    for panel, axes in panels.items():
+        for column, line, label, color in drawn[panel]:
+            values = [row.get(column) for row in rows]
+            if any(value is not None for value in values):
+                marked = [np.nan if value is None else value for value in values]
+                axes.plot(places, marked, f"o{line}", color=color, label=label)
+        axes.set(xlabel="epoch", title=panel, xlim=(min(places) - 0.5, ends[-1] + 0.5))
+        axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+        axes.grid(alpha=0.25)
+        for phase, end in zip(histories, ends, strict=False):
+            if end:
+                axes.axvline(end + 0.5, color="0.4", linestyle="--", linewidth=1)
+            at = {"xycoords": ("data", "axes fraction"), "xytext": (2, -3), "textcoords": "offset points"}
+            axes.annotate(phase, (end + 0.5, 1), va="top", fontsize=8, color="0.3", **at)
+        axes.legend()
+    return figure

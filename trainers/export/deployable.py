@@ -1,0 +1,135 @@
+"""A trained model as others run it: float32, its temperature inside, in files that need none of this project's code."""
+
+import io
+import os
+import shutil
+import warnings
+import zipfile
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ftdata import standard_error
+from ftdata.config import DataConfig
+from ftdata.decoding.decode import Decoding
+from trainers.models.class_names import as_lines, in_a_line
+from trainers.rundir.workdir import temporary_name, write_atomically
+
+FILES = {
+    "saved_model": "saved_model",
+    "keras": "model.keras",
+    "litert": "model.tflite",
+    "litert_float16": "model_float16.tflite",
+    "litert_int8": "model_int8.tflite",
+    "onnx": "model.onnx",
+}
+
+
+def finished(network: keras.Model, *, temperature: float) -> keras.Model:
+    """The same network in float32 with its scores divided by `temperature` before the softmax.
+
+    Half precision is for training: few processors and no LiteRT interpreter compute a whole network in it.
+    """
+    plain = keras.Model.from_config(_in_float32(network.get_config()))
+    plain.set_weights(network.get_weights())
+    scores = plain.get_layer("logits").output
+    scores = keras.layers.Rescaling(1 / temperature, dtype="float32", name="temperature")(scores)
+    probabilities = keras.layers.Softmax(dtype="float32", name="probabilities")(scores)
+    return keras.Model(plain.inputs[0], probabilities, name="classifier")
+
+
+def _in_float32(config: Any) -> Any:
+    """A model's configuration with every dtype policy set to float32."""
+    if isinstance(config, dict):
+        if config.get("class_name") == "DTypePolicy":
+            return {**config, "config": {"name": "float32"}}
+        return {key: _in_float32(value) for key, value in config.items()}
+    if isinstance(config, list | tuple):
+        return type(config)(_in_float32(value) for value in config)
+    return config
+
+
+class Served(tf.Module):
+    """What the SavedModel holds: two signatures, from files' bytes and from pixels of any size.
+
+    Both return `probabilities`, float32 [b, num_classes], and `label`, string [b].
+    """
+
+    def __init__(self, network: keras.Model, class_names: Sequence[str], data: DataConfig):
+        super().__init__()
+        how = Decoding.of(data)
+        picture = tf.TensorSpec((how.image_size, how.image_size, 3), tf.uint8)
+        self.held = [variable.value for variable in network.variables]
+        self.class_names = tf.constant([in_a_line(name) for name in class_names])
+
+        def answer(images: tf.Tensor) -> dict[str, tf.Tensor]:
+            probabilities = network(tf.cast(images, tf.float32), training=False)
+            return {"probabilities": probabilities, "label": tf.gather(self.class_names, tf.argmax(probabilities, 1))}
+
+        def square(read: Callable[..., tf.Tensor], pictures: tf.Tensor) -> tf.Tensor:
+            return tf.map_fn(read, pictures, fn_output_signature=picture)
+
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
+        def from_bytes(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+            return answer(square(how.any_format, image_bytes))
+
+        @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")])
+        def from_pixels(images: tf.Tensor) -> dict[str, tf.Tensor]:
+            return answer(square(how.to_square, images))
+
+        self.calls = {"serving_default": from_bytes, "pixels": from_pixels}
+
+
+def write_saved_model(folder: Path, served: Served) -> None:
+    """Writes a SavedModel; an earlier one gives way once the new one is whole."""
+    temporary, earlier = temporary_name(folder), temporary_name(folder.with_name(f"earlier-{folder.name}"))
+    try:
+        tf.saved_model.save(served, str(temporary), signatures=served.calls)
+        if folder.exists():
+            os.rename(folder, earlier)
+        os.rename(temporary, folder)
+    finally:
+        if earlier.exists() and not folder.exists():  # stopped between the two
+            os.rename(earlier, folder)
+        for path in (temporary, earlier):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def write_litert(
+    path: Path, network: keras.Model, class_names: Sequence[str], *, kind: str, representative: Iterable[np.ndarray]
+) -> None:
+    """Writes a LiteRT file: uint8 [b, side, side, 3] to float32 probabilities [b, num_classes].
+
+    It ends with a ZIP archive of labels.txt, which is where LiteRT files keep what belongs to them.
+
+    Args:
+      path: of the file.
+      network: from `finished`.
+      class_names: in the order of the probabilities.
+      kind: `litert` (float32), `litert_float16` (weights) or `litert_int8` (weights and what flows between layers).
+      representative: training pictures, uint8 [side, side, 3], from which int8 takes its ranges.
+    """
+
+    @tf.function(input_signature=[tf.TensorSpec((None, *network.input_shape[1:]), tf.uint8, name="images")])
+    def from_pixels(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"probabilities": network(tf.cast(images, tf.float32), training=False)}
+
+    holder = tf.Module()  # Keras 3 hides its variables from the converter, which would write a file without weights
+    holder.held = [variable.value for variable in network.variables]
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([from_pixels.get_concrete_function()], holder)
+    if kind != "litert":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if kind == "litert_float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if kind == "litert_int8":
+        converter.representative_dataset = lambda: ([image[None]] for image in representative)
+    with warnings.catch_warnings(), standard_error.held_back():  # the converter tells of its passes
+        warnings.simplefilter("ignore")  # tf.lite is to move into a package of its own
+        content = io.BytesIO(converter.convert())
+    with zipfile.ZipFile(content, "a") as archive:
+        archive.writestr(zipfile.ZipInfo("labels.txt"), as_lines(class_names))
+    write_atomically(path, lambda temporary: temporary.write_bytes(content.getvalue()))

@@ -1,0 +1,86 @@
+"""A trained model as an ONNX file. tf2onnx and onnxruntime are an extra, so both are imported late."""
+
+import importlib.util
+import logging
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from ftdata import standard_error
+from trainers.models.class_names import as_lines
+from trainers.rundir.workdir import write_atomically
+
+_NEEDED = ("tf2onnx", "onnx", "onnxruntime")
+_OPSET = 18  # the newest that tf2onnx 1.17 writes; onnxruntime reads it since 1.14
+
+
+def check_installed() -> None:
+    """Does nothing where ONNX files can be written and read back.
+
+    Raises:
+      ValueError: what is missing and how to install it.
+    """
+    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ValueError(
+            f"export_formats: onnx needs {', '.join(missing)}, not installed here: "
+            ".venv/bin/pip install --constraint constraints.txt --editable '.[onnx]'"
+        )
+
+
+def write(path: Path, network: keras.Model, class_names: Sequence[str]) -> None:
+    """Writes an ONNX file: `images`, uint8 [b, side, side, 3], to `probabilities`, float32 [b, num_classes].
+
+    The class names, a line for each, are the metadata property `labels`.
+
+    Args:
+      path: of the file.
+      network: from `deployable.finished`.
+      class_names: in the order of the probabilities.
+
+    Raises:
+      ValueError: the network has operations that ONNX files cannot be given.
+    """
+    import onnx
+    import tf2onnx
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    @tf.function(input_signature=[tf.TensorSpec((None, *network.input_shape[1:]), tf.uint8, name="images")])
+    def from_pixels(images: tf.Tensor) -> tf.Tensor:
+        return network(tf.cast(images, tf.float32), training=False)
+
+    # Frozen here, because tf2onnx.from_function makes an input of each constant that a layer holds (Normalization).
+    frozen = convert_variables_to_constants_v2(from_pixels.get_concrete_function())
+    entry, answer = frozen.inputs[0].name, frozen.outputs[0].name
+    logger = logging.getLogger("tf2onnx")
+    with warnings.catch_warnings(), standard_error.held_back():
+        warnings.simplefilter("ignore")
+        level = logger.level
+        logger.setLevel(logging.CRITICAL)  # what it cannot translate is found below
+        try:
+            content, _ = tf2onnx.convert.from_graph_def(
+                frozen.graph.as_graph_def(),
+                name="classifier",
+                input_names=[entry],
+                output_names=[answer],
+                tensors_to_rename={entry: "images", answer: "probabilities"},
+                opset=_OPSET,
+            )
+        finally:
+            logger.setLevel(level)
+    unknown = sorted(_unknown_operations(content, onnx))
+    if unknown:
+        raise ValueError(
+            f"export {path}: tf2onnx cannot translate {', '.join(unknown)}, which this network uses: leave onnx out of "
+            "export_formats, or train another backbone"
+        )
+    onnx.helper.set_model_props(content, {"labels": as_lines(class_names).removesuffix("\n")})
+    write_atomically(path, lambda temporary: temporary.write_bytes(content.SerializeToString()))
+
+
+def _unknown_operations(content: Any, onnx: Any) -> set[str]:
+    return {node.op_type for node in content.graph.node if not node.domain and not onnx.defs.has(node.op_type)}

@@ -1,0 +1,120 @@
+"""Exported files against the model they came from: each is run in a fresh process and compared."""
+
+import contextlib
+import dataclasses
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trainers.runtime.interrupt import StopRequest
+
+_LONGEST_S, _LOOKS_PER_S = 600, 5
+_SCRIPT = Path(__file__).with_name("parity_check.py")
+
+# (largest difference of a probability, least share of equal labels). float16 rounds weights to 11 bits; int8 is an
+# approximation whose worth is in the labels.
+TOLERANCES = {
+    "saved_model": (1e-4, 0.99),
+    "keras": (1e-4, 0.99),
+    "litert": (1e-3, 0.99),
+    "litert_float16": (0.05, 0.98),
+    "litert_int8": (0.5, 0.9),
+    "onnx": (1e-3, 0.99),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Samples:
+    """Test pictures: `images` uint8 [n, side, side, 3], the same as `files`' bytes, and `labels` int [n]."""
+
+    images: np.ndarray
+    files: Sequence[bytes]
+    labels: np.ndarray
+
+
+def check(kind: str, path: Path, samples: Samples, reference: np.ndarray, *, stop: StopRequest) -> list[dict[str, Any]]:
+    """Runs the file in a process without this project's code and compares; a row for each way to call it.
+
+    Args:
+      kind: the export format.
+      path: the file or folder.
+      samples: what it is run on.
+      reference: float32 [n, num_classes], the probabilities it should give.
+      stop: looked at while the process runs.
+
+    Raises:
+      ValueError: the file cannot be run; the message ends with the last line of the reason.
+      Interrupted: somebody asked to stop.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        inputs, output = Path(folder, "inputs.npz"), Path(folder, "output.npz")
+        content = np.frombuffer(b"".join(samples.files), np.uint8)
+        np.savez(inputs, images=samples.images, content=content, ends=np.cumsum([len(f) for f in samples.files]))
+        file = Path(folder, path.name)  # by a plain path: TensorFlow takes brackets in one for a pattern
+        file.symlink_to(path.resolve())
+        command = [sys.executable, "-I", str(_SCRIPT), kind, str(file), str(inputs), str(output)]
+        why_not = _run(command, folder, stop)
+        if why_not:
+            raise ValueError(f"export {path} cannot be run by itself: {why_not}")
+        found = dict(np.load(output, allow_pickle=False))
+    latency = json.loads(str(found.pop("latency")))
+    common = {"format": kind, "file": path.name, "bytes": _size(path)}
+    return [
+        {**common, "call": name, **compare(kind, probabilities, reference, samples.labels), "latency_ms": latency[name]}
+        for name, probabilities in found.items()
+    ]
+
+
+def _run(command: Sequence[str], folder: str, stop: StopRequest) -> str | None:
+    """Runs a command in `folder`; returns what went wrong in a line."""
+    pipes: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=folder, encoding="utf-8", errors="replace", **pipes) as process:
+        try:
+            for _ in stop.between(range(_LONGEST_S * _LOOKS_PER_S)):
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    _, complaints = process.communicate(timeout=1 / _LOOKS_PER_S)
+                    break
+            else:
+                return f"it has not answered in {_LONGEST_S} s"
+        finally:
+            process.kill()
+    stop.check()  # Ctrl-C reaches both processes
+    if not process.returncode:
+        return None
+    return (complaints.strip().splitlines() or [f"exit status {process.returncode}"])[-1]
+
+
+def refuse(rows: Sequence[dict[str, Any]], *, report: Path) -> None:
+    """Does nothing if every row is within its tolerance.
+
+    Raises:
+      ValueError: the files that are not.
+    """
+    wrong = [f"{row['file']} ({row['call']})" for row in rows if not row["is_within"]]
+    if wrong:
+        raise ValueError(f"export: not the answers of the model, beyond tolerance: {', '.join(wrong)}; see {report}")
+
+
+def compare(kind: str, probabilities: np.ndarray, reference: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+    """The numbers of a row, and whether they are within the format's tolerance."""
+    difference = float(np.max(np.abs(probabilities - reference)))
+    agreement = float(np.mean(probabilities.argmax(axis=1) == reference.argmax(axis=1)))
+    largest, least = TOLERANCES[kind]
+    return {
+        "max_probability_difference": difference,
+        "label_agreement": agreement,
+        "accuracy": float(np.mean(probabilities.argmax(axis=1) == labels)),
+        "tolerance": {"max_probability_difference": largest, "label_agreement": least},
+        "is_within": bool(difference <= largest and agreement >= least),  # a NaN is not
+    }
+
+
+def _size(path: Path) -> int:
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())

@@ -1,0 +1,1 @@
+"""A name becomes a classifier: backbones, preprocessing, weights, and what trains."""

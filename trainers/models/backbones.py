@@ -1,0 +1,250 @@
+"""name -> a backbone without its top, and its input size."""
+
+import inspect
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from trainers.models import inside, layer_names, precision, weights_file
+from trainers.models.vgg_nano import vgg_nano
+
+# Modules whose networks convolve depthwise (a test reads their source).
+_DEPTHWISE = ("mobilenet", "mobilenet_v2", "mobilenet_v3", "efficientnet", "efficientnet_v2", "xception", "nasnet")
+
+# Input sides that are not 224.
+_SIZES = {
+    **{"vgg_nano": 96, "NASNetLarge": 331},
+    **dict.fromkeys(("InceptionV3", "InceptionResNetV2", "Xception"), 299),
+    **{"EfficientNetB1": 240, "EfficientNetB2": 260, "EfficientNetB3": 300, "EfficientNetB4": 380},
+    **{"EfficientNetB5": 456, "EfficientNetB6": 528, "EfficientNetB7": 600},
+    **{"EfficientNetV2B1": 240, "EfficientNetV2B2": 260, "EfficientNetV2B3": 300},
+    **{"EfficientNetV2S": 384, "EfficientNetV2M": 480, "EfficientNetV2L": 480},
+}
+
+# Arguments of the constructors that something else decides.
+_DECIDED = {
+    **{"weights": "--weights does", "pooling": "--pooling does", "include_preprocessing": "--preprocessing does"},
+    **dict.fromkeys(("input_shape", "input_tensor"), "--image_size does"),
+    **dict.fromkeys(("include_top", "classes", "classifier_activation"), "it is of the original classifier"),
+    **dict.fromkeys(("dropout", "dropout_rate"), "it is of the original classifier, and --dropout of the new one"),
+    "name": "Keras finds weights and preprocessing by it",
+}
+_FLATTENED = ("vgg16", "vgg19")  # modules whose original classifier fits one input size alone
+_TAKEN = ("pixels", "pooling", "dense", "dropout", "logits", "probabilities", "rescale")  # names in the classifier
+
+_OBJECTS_WEIGHTS = Path(__file__).parent / "weights" / "vgg_nano_objects.weights.h5"
+
+
+def names() -> list[str]:
+    """Every backbone known by name."""
+    applications = [name for name in dir(keras.applications) if callable(getattr(keras.applications, name))]
+    return ["vgg_nano", *applications]
+
+
+def is_file(backbone: str) -> bool:
+    """Whether the backbone is a saved model rather than a name."""
+    return backbone.endswith(".keras")
+
+
+def module(backbone: str) -> str:
+    """The module of Keras Applications that makes it, `vgg_nano`, or empty for a saved model.
+
+    Raises:
+      ValueError: an unknown name.
+    """
+    return "" if is_file(backbone) else _constructor(backbone).__module__.rsplit(".", 1)[-1]
+
+
+def is_depthwise(backbone: str) -> bool:
+    """Whether a network by name convolves depthwise; False for a saved model, which is not opened for this.
+
+    Raises:
+      ValueError: an unknown name.
+    """
+    return module(backbone) in _DEPTHWISE
+
+
+def default_size(backbone: str) -> int:
+    """The input side the backbone's weights were trained at, pixels.
+
+    Raises:
+      ValueError: an unknown name, or a saved model without a fixed square input.
+    """
+    if not is_file(backbone):
+        _constructor(backbone)
+        return _SIZES.get(backbone, 224)
+    shape = load_model(backbone).input_shape
+    if len(shape) != 4 or shape[1] is None or shape[1] != shape[2]:
+        raise ValueError(f"image_size must be given for {backbone}, whose input shape is {shape}")
+    return shape[1]
+
+
+def check(backbone: str, *, weights: str, arguments: Mapping[str, Any] | None = None) -> None:
+    """Checks what can be checked of the arguments of `create` without building or fetching anything.
+
+    Raises:
+      ValueError: an unknown name, arguments it does not take, a file that is not there.
+    """
+    if is_file(backbone):
+        if not Path(backbone).expanduser().is_file():
+            raise ValueError(f"cannot load {backbone}: no such file")
+        return
+    _check_arguments(backbone, arguments or {})
+    if weights == "objects" and backbone != "vgg_nano":
+        raise ValueError("weights=objects is for the backbone vgg_nano only; use imagenet, none or a file")
+    if weights == "imagenet" and backbone == "vgg_nano":
+        raise ValueError("vgg_nano has no ImageNet weights: use --weights=objects, none or a file")
+    if weights not in ("imagenet", "none", "objects") and not Path(weights).expanduser().is_file():
+        raise ValueError(f"weights must be imagenet, none, objects or a file, got {weights}: no such file")
+
+
+def _check_arguments(backbone: str, arguments: Mapping[str, Any]) -> None:
+    parameters = inspect.signature(_constructor(backbone)).parameters
+    takes = sorted(set(parameters) - set(_DECIDED))
+    for name, value in arguments.items():
+        if name in parameters and name in _DECIDED:
+            raise ValueError(f"backbone_args must leave {name} alone ({_DECIDED[name]}), got {value!r}")
+        if name not in takes:
+            known = ", ".join(takes) or "it takes none"
+            raise ValueError(f"backbone_args must be arguments of {backbone} ({known}), got {name!r}")
+        if isinstance(parameters[name].default, bool) != isinstance(value, bool):
+            rule = "must be" if isinstance(parameters[name].default, bool) else "cannot be"
+            raise ValueError(f"backbone_args: {name} of {backbone} {rule} true or false, got {value!r}")
+
+
+def create(
+    backbone: str,
+    *,
+    image_size: int,
+    weights: str,
+    policy: str,
+    include_top: bool = False,
+    arguments: Mapping[str, Any] | None = None,
+    own_preprocessing: bool = True,
+) -> keras.Model:
+    """Builds a backbone, the same one with the same names of layers whatever the process has built before.
+
+    Args:
+      backbone: a name of Keras Applications, `vgg_nano`, or a `.keras` file.
+      image_size: side of the square input, pixels.
+      weights: `imagenet`, `none`, `objects` (vgg_nano only) or a weights file.
+      policy: dtype policy of its layers; preprocessing layers inside it stay float32.
+      include_top: keep the original classifier (1000 classes).
+      arguments: further arguments of the constructor, such as `alpha`.
+      own_preprocessing: keep the preprocessing that a network has inside.
+
+    Returns:
+      A model from images that `preprocessing.apply` has prepared, [batch, image_size, image_size, 3], to feature maps,
+      or to the class probabilities of its own top.
+
+    Raises:
+      ValueError: an unknown name, arguments it does not take, weights that do not fit or cannot be had.
+    """
+    check(backbone, weights=weights, arguments=arguments)
+    if is_file(backbone):
+        saved = load_model(backbone)
+        if saved.input_shape[1:] not in ((image_size, image_size, 3), (None, None, 3)):
+            raise ValueError(
+                f"image_size={image_size} does not fit {backbone}, whose input shape is {saved.input_shape}"
+            )
+        if not own_preprocessing and inside.of_saved(saved):
+            raise ValueError(
+                f"preprocessing=rescale would come before what {backbone} does to its pixels itself "
+                f"({', '.join(inside.of_saved(saved))}): use --preprocessing=backbone"
+            )
+        return _without_classifier(saved)
+    if include_top and module(backbone) in _FLATTENED and image_size != default_size(backbone):
+        raise ValueError(
+            f"image_size must be {default_size(backbone)} for the original classifier of {backbone}, got {image_size}"
+        )
+    with precision.scope(policy), weights_file.without_warnings(), layer_names.numbered_afresh():
+        try:
+            model = _construct(backbone, image_size, weights, include_top=include_top, arguments=arguments or {})
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"backbone {backbone} with {dict(arguments or {})}: {error}") from error
+        except Exception as error:  # keras.utils.get_file raises a bare Exception without a network
+            if weights != "imagenet":
+                raise
+            if not str(error).startswith("URL fetch failure"):  # Keras's words; else a file that was fetched before
+                raise ValueError(
+                    f"weights=imagenet: the file of {backbone} in Keras's folder models cannot be read ({error}): "
+                    "delete it, so that it is fetched again"
+                ) from error
+            raise ValueError(
+                f"weights=imagenet: cannot fetch the weights of {backbone} ({error}). Without a network use "
+                "--weights=FILE with a file fetched elsewhere, or --weights=none"
+            ) from error
+        model = inside.completed(model, family=module(backbone), policy=policy)
+    if weights not in ("imagenet", "none"):
+        path = _OBJECTS_WEIGHTS if weights == "objects" else Path(weights).expanduser()
+        weights_file.load(model, path, refusal=f"weights {path} do not fit the backbone {backbone}")
+    return model if own_preprocessing else inside.without(model)
+
+
+def _construct(
+    backbone: str, image_size: int, weights: str, *, include_top: bool, arguments: Mapping[str, Any]
+) -> keras.Model:
+    constructor = _constructor(backbone)
+    options = {**arguments, "include_top": include_top}
+    fetched = "imagenet" if weights == "imagenet" else None
+    if not (fetched and include_top and image_size != default_size(backbone)):
+        return constructor(weights=fetched, input_shape=(image_size, image_size, 3), **options)
+    # Keras fetches an original classifier for one input size alone, though the others take the same weights
+    original = constructor(weights=fetched, **options)
+    with layer_names.numbered_afresh():
+        model = constructor(weights=None, input_shape=(image_size, image_size, 3), **options)
+    model.set_weights(original.get_weights())
+    return model
+
+
+def _constructor(backbone: str) -> Any:
+    if backbone not in names():
+        raise ValueError(f"backbone must be one of {', '.join(names())}, or a .keras file, got {backbone!r}")
+    return vgg_nano if backbone == "vgg_nano" else getattr(keras.applications, backbone)
+
+
+def load_model(path: str) -> keras.Model:
+    """A saved model, not compiled.
+
+    Raises:
+      ValueError: the file cannot be loaded.
+    """
+    try:
+        return keras.saving.load_model(Path(path).expanduser(), compile=False, safe_mode=True)
+    except Exception as error:  # zipfile, json and Keras raise many kinds for a file that is no model
+        if "safe_mode" in str(error):  # Keras's advice is to switch the protection off
+            raise ValueError(
+                f"cannot load {path}: it holds code (such as a Lambda layer), and models load in safe mode only"
+            ) from error
+        raise ValueError(f"cannot load {path}: {str(error).strip().splitlines()[0]}") from error
+
+
+def _without_classifier(model: keras.Model) -> keras.Model:
+    """The model up to the features. What follows them is a last dense layer that gives scores or probabilities, with
+    its softmax; where there is none the model ends with its features, and is kept to its last layer."""
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise ValueError(f"backbone {model.name} must have one input and one output")
+    name = f"{model.name}_features" if model.name in _TAKEN else model.name
+    layers = list(model.layers)
+    end, last = model.outputs[0], layers.pop()
+    left_out = []
+    if len(end.shape) != 2:
+        last = None  # feature maps
+    if isinstance(last, keras.layers.Softmax) or _activation(last) in ("softmax", "sigmoid"):
+        left_out, end = [last], last.input
+        last = layers.pop() if not isinstance(last, keras.layers.Dense) else None
+    if isinstance(last, keras.layers.Dense) and _activation(last) == "linear":
+        left_out, end = [last, *left_out], last.input
+    if left_out:
+        names = ", ".join(layer.name for layer in left_out)
+        print(f"note: the classifier of the backbone is left out ({names})", flush=True)
+    return keras.Model(model.inputs[0], end, name=name)
+
+
+def _activation(layer: keras.layers.Layer | None) -> str:
+    """`softmax`, `relu`, ...; empty for a layer that is neither dense nor an activation."""
+    if not isinstance(layer, keras.layers.Dense | keras.layers.Activation):
+        return ""
+    return getattr(layer.activation, "__name__", "")

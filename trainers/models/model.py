@@ -1,0 +1,114 @@
+"""The classifier: pixels 0..255 -> class probabilities, in stock Keras layers only.
+
+Preprocessing is inside, so training, evaluation and every export agree.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from trainers.config import ModelConfig
+from trainers.models import backbones, layer_names, preprocessing, weights_file
+
+
+def trains_batch_norm(config: ModelConfig) -> bool:
+    """Whether batch normalization of the base trains: by default only where it starts from random weights."""
+    if config.train_batch_norm is not None:
+        return config.train_batch_norm
+    return config.weights == "none" and not config.init_from and not backbones.is_file(config.backbone)
+
+
+def build(config: ModelConfig, *, num_classes: int, image_size: int, policy: str) -> keras.Model:
+    """Builds the classifier.
+
+    Args:
+      config: backbone, weights and head.
+      num_classes: number of classes.
+      image_size: side of the square input, pixels.
+      policy: dtype policy of the base; preprocessing, head and output are of the type of its variables, float32.
+
+    Returns:
+      A model from float32 [batch, image_size, image_size, 3], pixels 0..255, to float32 probabilities
+      [batch, num_classes]. Its layer `logits` gives the scores before the softmax.
+
+    Raises:
+      ValueError: as `backbones.create`.
+    """
+    base = backbones.create(
+        config.backbone,
+        image_size=image_size,
+        weights=config.weights,
+        policy=policy,
+        arguments=config.backbone_args,
+        own_preprocessing=config.preprocessing == "backbone",
+    )
+    with layer_names.numbered_afresh():
+        model = _classifier(base, config, num_classes, image_size=image_size, policy=policy)
+    if config.init_from:
+        load_weights(model, Path(config.init_from).expanduser())
+    return model
+
+
+def _classifier(
+    base: keras.Model, config: ModelConfig, num_classes: int, *, image_size: int, policy: str
+) -> keras.Model:
+    pixels = keras.Input((image_size, image_size, 3), name="pixels", dtype="float32")
+    x = preprocessing.apply(pixels, backbone=config.backbone, mode=config.preprocessing)
+    x = base(x)
+    dtype = keras.DTypePolicy(policy).variable_dtype
+    return keras.Model(pixels, _head(x, config, num_classes, dtype=dtype), name="classifier")
+
+
+def _head(features: Any, config: ModelConfig, num_classes: int, *, dtype: str) -> Any:
+    layers, options = keras.layers, {"dtype": dtype}
+    x = features
+    if len(x.shape) == 4:
+        pooling = {
+            "flatten": layers.Flatten,
+            "avg": layers.GlobalAveragePooling2D,
+            "max": layers.GlobalMaxPooling2D,
+        }
+        x = pooling[config.pooling](name="pooling", **options)(x)
+    if config.dense_units:
+        x = layers.Dense(config.dense_units, activation="relu", name="dense", **options)(x)
+    if config.dropout:
+        x = layers.Dropout(config.dropout, name="dropout", **options)(x)
+    x = layers.Dense(num_classes, name="logits", **options)(x)
+    return layers.Softmax(name="probabilities", **options)(x)
+
+
+def base_of(model: keras.Model) -> keras.Model:
+    """The backbone inside a classifier."""
+    return next(layer for layer in model.layers if isinstance(layer, keras.Model))
+
+
+def logits_of(model: keras.Model) -> keras.Model:
+    """The same network (the same variables) up to the scores before the softmax."""
+    return keras.Model(model.inputs[0], model.get_layer("logits").output, name="logits_of_classifier")
+
+
+def with_mirror_images(model: keras.Model) -> keras.Model:
+    """The mean of the probabilities that a classifier gives a picture and its mirror image, as a classifier."""
+    pixels = keras.Input(model.input_shape[1:], name="pixels", dtype="float32")
+    scores = logits_of(model)
+    # in logarithms throughout: a probability that both round to 0 still has its place
+    logs = [keras.ops.log_softmax(scores(x), axis=-1) for x in (pixels, keras.ops.flip(pixels, axis=2))]
+    scores = keras.layers.Activation("linear", dtype="float32", name="logits")(keras.ops.logaddexp(*logs))
+    return keras.Model(pixels, keras.layers.Softmax(dtype="float32", name="probabilities")(scores))
+
+
+def save(model: keras.Model, path: Path) -> None:
+    """Saves the network alone, without what it was compiled with: the optimizer may be a class of this project, which
+    keras.saving.load_model would not find elsewhere, and its variables take twice the room of the weights."""
+    keras.Model(model.inputs[0], model.outputs[0], name=model.name).save(path)
+
+
+def load_weights(model: keras.Model, path: Path) -> None:
+    """Loads the weights of a trained model of the same architecture.
+
+    Raises:
+      ValueError: no such file, or weights of another architecture, or of one that treats pixels or features otherwise.
+    """
+    weights_file.check_treatment(model, path)
+    weights_file.load(model, path, refusal=f"{path} does not fit this model (same backbone, head and classes?)")

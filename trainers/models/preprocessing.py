@@ -1,0 +1,49 @@
+"""The preprocessing that the weights of a backbone expect, as layers."""
+
+from typing import Any
+
+import keras
+
+from trainers.models import backbones
+
+# What the weights of each module of Keras Applications expect, as its own preprocess_input computes it.
+# `inside`: the network starts with its own Rescaling or Normalization and takes pixels 0..255, as a saved model does;
+# `backbones.create` makes it whole, or leaves it out where pixels are rescaled in front.
+_PREPROCESSING = {
+    **dict.fromkeys(("vgg16", "vgg19", "resnet"), "caffe"),
+    **dict.fromkeys(("resnet_v2", "inception_v3", "inception_resnet_v2", "xception", "nasnet"), "tf"),
+    **dict.fromkeys(("mobilenet", "mobilenet_v2", "vgg_nano"), "tf"),
+    **dict.fromkeys(("efficientnet", "efficientnet_v2", "convnext", "mobilenet_v3", ""), "inside"),
+    "densenet": "torch",
+}
+
+
+def apply(inputs: Any, *, backbone: str, mode: str) -> Any:
+    """Puts the preprocessing in front, as stock Keras layers in float32.
+
+    Args:
+      inputs: symbolic float32 [batch, height, width, 3], RGB pixels 0..255.
+      backbone: whose preprocessing.
+      mode: `backbone`, or `rescale` for pixels / 255.
+    """
+    layers = keras.layers
+    kind = "rescale" if mode == "rescale" else kind_of(backbone)
+    if kind == "rescale":
+        return layers.Rescaling(1 / 255, dtype="float32", name="rescale")(inputs)
+    if kind == "tf":
+        return layers.Rescaling(1 / 127.5, offset=-1.0, dtype="float32", name="to_plus_minus_one")(inputs)
+    if kind == "caffe":  # BGR, the means of ImageNet subtracted, no scaling
+        means = [-103.939, -116.779, -123.68]
+        bgr = keras.ops.flip(inputs, axis=-1)
+        return layers.Rescaling(1.0, offset=means, dtype="float32", name="subtract_means")(bgr)
+    if kind == "torch":
+        mean, deviation = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+        scale = [1 / (255 * value) for value in deviation]
+        offset = [-m / value for m, value in zip(mean, deviation, strict=True)]
+        return layers.Rescaling(scale, offset=offset, dtype="float32", name="standardize")(inputs)
+    return inputs
+
+
+def kind_of(backbone: str) -> str:
+    """`caffe`, `tf`, `torch` or `inside`: the preprocessing a backbone's weights expect."""
+    return _PREPROCESSING[backbones.module(backbone)]

@@ -1,0 +1,67 @@
+"""The network as a training step runs it: what is frozen runs as in evaluation."""
+
+import inspect
+from typing import Any
+
+import keras
+
+from trainers.models.layer_names import layers_of
+from trainers.models.model import logits_of
+
+
+def create(model: keras.Model) -> keras.Model:
+    """The same network (the same layers and variables) up to the scores, to be called without `training`.
+
+    Every layer has been told whether it trains. It does not in the frozen part of the base, which is all before its
+    first trainable layer, with weights or without; it does behind that, and in the head. So no stochastic depth,
+    dropout or noise moves features that nothing can adapt to it: the frozen part gives in a training step what it gives
+    in evaluation. (Batch normalization that is frozen is in inference mode wherever it stands.)
+
+    Args:
+      model: a classifier of this project; `trainable` of its layers decides, as `phases.set_trainable` has left it.
+    """
+    base = next((layer for layer in model.layers if isinstance(layer, keras.Model)), None)  # none: it is all head
+
+    def call(layer: Any, *arguments: Any, **options: Any) -> Any:
+        if layer is base:
+            return _split(layer)(*arguments, **options)
+        return _told(layer, True, *arguments, **options)
+
+    return _called(logits_of(model), call)
+
+
+def _split(model: keras.Model) -> keras.Model:
+    """A model whose input is frozen, its layers told."""
+    moving: dict[int, Any] = {}  # the tensors behind a trainable layer, by identity
+
+    def call(layer: Any, *arguments: Any, **options: Any) -> Any:
+        moves = any(id(tensor) in moving for tensor in keras.tree.flatten((arguments, options)))
+        trains = moves or _trains(layer)
+        if trains and not moves and isinstance(layer, keras.Model):
+            results = _split(layer)(*arguments, **options)
+        else:
+            results = _told(layer, trains, *arguments, **options)
+        if trains:
+            moving.update((id(tensor), tensor) for tensor in keras.tree.flatten(results))
+        return results
+
+    return _called(model, call)
+
+
+def _trains(layer: Any) -> bool:
+    parts = layers_of(layer) if isinstance(layer, keras.Model) else [layer]
+    return any(getattr(part, "trainable", False) for part in parts)
+
+
+def _told(layer: Any, trains: bool, *arguments: Any, **options: Any) -> Any:
+    """Calls a layer, or an operation, which cannot be told."""
+    if "training" in inspect.signature(layer.call).parameters:
+        options["training"] = trains
+    return layer(*arguments, **options)
+
+
+def _called(model: keras.Model, call: Any) -> keras.Model:
+    """The same layers called anew. What is said to them then stands only while the model is called without `training`:
+    Keras lets a `training` that comes from outside overrule it."""
+    graph = keras.Model(model.inputs[0], model.outputs[0]) if isinstance(model, keras.Sequential) else model
+    return keras.models.clone_model(graph, clone_function=lambda layer: layer, call_function=call)

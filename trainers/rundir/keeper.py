@@ -1,0 +1,162 @@
+"""Keep a phase on disk while it trains: checkpoints, the best model and the history, in one order.
+
+A checkpoint is the unit: it holds the best model and the history too. `best.keras` and `history.csv` of the phase
+are written from it after it has its name, and again at a restart, so they never tell of steps it does not hold.
+"""
+
+import dataclasses
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from trainers.rundir import checkpoint, divergence
+from trainers.rundir.progress import Progress, write_history
+from trainers.rundir.workdir import PhaseDir, WriteFailed, temporary_name, write_atomically
+from trainers.rundir.writer import BackgroundWriter
+from trainers.runtime.team import Team
+from trainers.training import optimizer
+
+
+class Keeper:
+    """Saves and restores the training state of one phase.
+
+    Args:
+      files: of the phase.
+      model: compiled, its optimizer built.
+    """
+
+    def __init__(self, files: PhaseDir, *, model: keras.Model):
+        self.files = files
+        self._groups = {"weights": model.weights, "optimizer": optimizer.state(model.optimizer)}
+        self._writer = BackgroundWriter()
+        self.step = 0  # of the newest checkpoint that is written
+        self._best: Path | None = None  # a file of its own until a checkpoint holds it
+
+    def restore(self) -> Progress:
+        """Takes up the newest checkpoint that is whole; without one, a phase at its beginning."""
+        newest = checkpoint.latest(self.files.checkpoints)
+        if newest is None:
+            return Progress()
+        state = checkpoint.restore(newest, groups=self._groups)
+        if set(state) != set(dataclasses.asdict(Progress())):
+            raise ValueError(
+                f"checkpoint {newest} was written by another version of this program: use that, or --overwrite"
+            )
+        progress = Progress(**state)
+        self._best = checkpoint.best_model(newest) if progress.best else None
+        self.step = progress.step
+        self._writer.seconds = progress.checkpoint_write_seconds
+        self._publish(progress.history, self._best)
+        return progress
+
+    def keep_best(self, progress: Progress, *, write: Callable[[Path], Any]) -> None:
+        """Makes what `write` writes the best model, from the next checkpoint on."""
+        start = time.perf_counter()
+        best = temporary_name(self.files.checkpoints / f"best-{progress.step:09d}.keras")
+        try:
+            best.parent.mkdir(parents=True, exist_ok=True)
+            write(best)
+        except OSError as error:
+            raise WriteFailed(self.files.best, error) from error
+        self._best = best
+        progress.checkpoint_stall_seconds += time.perf_counter() - start
+
+    def save(self, progress: Progress) -> None:
+        """Copies the state; a thread writes it while training goes on.
+
+        Raises:
+          WriteFailed: the checkpoint before this one could not be written.
+          Diverged: its values are not finite.
+        """
+        start = time.perf_counter()
+        progress.checkpoint_write_seconds = self._writer.seconds
+        arrays, state, step, best = (
+            checkpoint.copied(self._groups),
+            dataclasses.asdict(progress),
+            progress.step,
+            self._best,
+        )
+        self._writer.submit(lambda: self._write(step, arrays, state, best))
+        if best:
+            self._best = checkpoint.best_model(checkpoint.path_of(self.files.checkpoints, step))
+        progress.checkpoint_stall_seconds += time.perf_counter() - start
+
+    def finish(self, progress: Progress) -> None:
+        """Returns when everything is written."""
+        start = time.perf_counter()
+        self._writer.wait()
+        progress.checkpoint_stall_seconds += time.perf_counter() - start
+        progress.checkpoint_write_seconds = self._writer.seconds
+
+    def _write(self, step: int, arrays: Mapping[str, np.ndarray], state: dict[str, Any], best: Path | None) -> None:
+        divergence.check_values(arrays, step=step)
+        path = checkpoint.save(self.files.checkpoints, step=step, arrays=arrays, state=state, best=best)
+        self.step = step
+        is_new = best is not None and best.parent == self.files.checkpoints
+        self._publish(state["history"], checkpoint.best_model(path) if is_new else None)
+        if best and is_new:
+            best.unlink()
+
+    def _publish(self, history: list[dict[str, Any]], best: Path | None) -> None:
+        if history:
+            write_history(self.files.history, history)
+        if best:
+            # a copy, not a link: whoever changes it in place must not change the checkpoint
+            write_atomically(self.files.best, lambda temporary: shutil.copyfile(best, temporary))
+
+    def __enter__(self) -> "Keeper":
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        try:
+            self._writer.__exit__(*error)
+        finally:
+            for unused in self.files.checkpoints.glob(".tmp-*-best-*"):  # no checkpoint came to hold it
+                unused.unlink(missing_ok=True)
+
+
+class Follower:
+    """In the place of a Keeper in a worker that writes nothing: the chief keeps what all of them train."""
+
+    def __init__(self) -> None:
+        self.step = 0
+
+    def keep_best(self, progress: Progress, *, write: Callable[[Path], Any]) -> None:
+        """The chief's affair."""
+
+    def save(self, progress: Progress) -> None:
+        """Notes the step."""
+        self.step = progress.step
+
+    def finish(self, progress: Progress) -> None:
+        """Nothing is being written."""
+
+    def __enter__(self) -> "Follower":
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        pass
+
+
+def restore(keeper: Keeper | Follower, *, model: keras.Model, team: Team) -> Progress:
+    """Takes up the chief's newest checkpoint, or its start of the phase, in every worker.
+
+    Args:
+      keeper: the chief's Keeper, or the Follower of another worker.
+      model: of the keeper, with its optimizer.
+      team: of this process.
+    """
+
+    def state() -> dict[str, Any]:
+        assert isinstance(keeper, Keeper), "the chief has a Keeper"
+        return dataclasses.asdict(keeper.restore())
+
+    progress = Progress(**team.from_chief(state))
+    team.share([*model.weights, *optimizer.state(model.optimizer)])
+    keeper.step = progress.step
+    return progress

@@ -1,0 +1,55 @@
+"""How far a phase has come, as JSON values, and its history as a table."""
+
+import csv
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from trainers.rundir.workdir import write_atomically
+
+
+def _zeros(count: int) -> Any:
+    return dataclasses.field(default_factory=lambda: [0.0] * count)
+
+
+@dataclasses.dataclass
+class Progress:
+    """All that decides how a phase goes on, besides the variables. Sums are of loss, right answers and pictures."""
+
+    step: int = 0
+    totals: list[float] = _zeros(3)  # of the running epoch
+    window: list[float] = _zeros(3)  # since the last log point
+    history: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    best: dict[str, Any] | None = None
+    epochs_without_improvement: int = 0
+    stopped: bool = False
+    skipped_steps: int = 0  # by loss scaling
+    event_files: dict[str, int] = dataclasses.field(default_factory=dict)  # bytes of each
+    clock: list[float] = _zeros(4)  # of the running epoch
+    seconds: float = 0.0
+    checkpoint_stall_seconds: float = 0.0
+    checkpoint_write_seconds: float = 0.0
+
+    @property
+    def epochs(self) -> int:
+        """How many are done."""
+        return self.history[-1]["epoch"] if self.history else 0
+
+
+def write_history(path: Path, history: list[dict[str, Any]]) -> None:
+    """Writes a row for each epoch as CSV, atomically."""
+
+    def write(temporary: Path) -> None:
+        with temporary.open("w", newline="", encoding="utf-8") as stream:
+            table = csv.DictWriter(stream, fieldnames=list(dict.fromkeys(name for row in history for name in row)))
+            table.writeheader()
+            table.writerows(history)
+
+    write_atomically(path, write)
+
+
+def read_history(path: Path) -> list[dict[str, Any]]:
+    """The rows that `write_history` wrote, as numbers; empty cells are None."""
+    with path.open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    return [{name: float(value) if value else None for name, value in row.items()} for row in rows]

@@ -1,0 +1,1 @@
+"""Processes, devices, signals, output streams and compilation."""

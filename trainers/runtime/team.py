@@ -1,0 +1,198 @@
+"""The processes that train together, seen from one of them.
+
+TensorFlow's collective operations carry gradients. Everything else goes over connections between the chief and
+each other worker: decisions, the chief's checkpoint, scores, and signs of life. A worker that dies leaves the
+others inside a collective operation that may never return, so threads watch, and end the process.
+"""
+
+import contextlib
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+import tensorflow as tf
+
+from trainers.runtime import rendezvous, sentinel
+from trainers.runtime.channel import Channel
+from trainers.runtime.cluster import Cluster
+from trainers.runtime.interrupt import Interrupted
+
+_Value = TypeVar("_Value")
+_LONGEST_START_S = 600.0  # until all workers are there: schedulers start them one by one
+_ADVICE = "the same command on every worker goes on from the last checkpoint"
+_FAREWELL_S = 3.0  # for goodbyes to workers that may not listen any more
+# what a collective operation raises when another worker is gone, if it does not hang
+_LEFT_ALONE = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.InternalError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+)
+
+
+class Team:
+    """A process by itself, which is its own chief."""
+
+    size, index, is_chief = 1, 0, True
+    stop_asked = False  # by anybody in the team, as far as it is known here
+    is_leaving = False
+    is_done = False  # all that is left to do is to wait for the others
+
+    def from_chief(self, make: Callable[[], _Value]) -> _Value:
+        """What `make` returns in the chief, which alone calls it: a JSON value."""
+        return make()
+
+    def share(self, variables: Sequence[Any]) -> None:
+        """Gives the chief's values to the variables of all workers."""
+
+    def gather(self, value: Any, arrays: Sequence[np.ndarray] = ()) -> list[tuple[Any, list[np.ndarray]]]:
+        """The JSON values and arrays of all workers in order, in the chief; nothing in the others."""
+        return [(value, list(arrays))]
+
+    def wait(self) -> None:
+        """Returns when all workers have come here."""
+
+    def ask_to_stop(self) -> None:
+        """Lets everybody know that somebody asked this process to stop."""
+
+    def joining(self) -> contextlib.AbstractContextManager[None]:
+        """Stands around the call in which TensorFlow joins the workers."""
+        return contextlib.nullcontext()
+
+
+class Workers(Team):
+    """A team of several processes.
+
+    Args:
+      cluster: they are.
+      connections: to them, by index: of the chief to all others, of another to the chief.
+      timeout_s: seconds of silence after which a worker counts as dead.
+    """
+
+    def __init__(self, cluster: Cluster, connections: Mapping[int, socket.socket], *, timeout_s: float):
+        self.size, self.index, self.is_chief = len(cluster.workers), cluster.index, cluster.index == 0
+        self._ending, self._connections = threading.Lock(), connections
+        self._channels: dict[int, Channel] = {}  # there before the first of them listens, and may end all
+        for index, connection in sorted(connections.items()):
+            self._channels[index] = Channel(
+                connection,
+                peer=f"{'the chief' if index == 0 else f'worker {index}'} ({cluster.workers[index]})",
+                timeout_s=timeout_s,
+                on_stop=self.ask_to_stop if self.is_chief else self._note_stop,
+                on_end=self._end,
+            )
+
+    def from_chief(self, make: Callable[[], _Value]) -> _Value:
+        """As Team's."""
+        if not self.is_chief:
+            return self._channels[0].receive()[0]
+        value = make()
+        for channel in self._channels.values():
+            channel.send(value)
+        return value
+
+    def share(self, variables: Sequence[Any]) -> None:
+        """As Team's."""
+        if self.is_chief:
+            values = [np.asarray(variable.numpy()) for variable in variables]
+            for channel in self._channels.values():
+                channel.send(arrays=values)
+            return
+        for variable, value in zip(variables, self._channels[0].receive()[1], strict=True):
+            variable.assign(value)
+
+    def gather(self, value: Any, arrays: Sequence[np.ndarray] = ()) -> list[tuple[Any, list[np.ndarray]]]:
+        """As Team's."""
+        if self.is_chief:
+            return [(value, list(arrays)), *(channel.receive() for channel in self._channels.values())]
+        self._channels[0].send(value, arrays)
+        return []
+
+    def wait(self) -> None:
+        """As Team's."""
+        self.gather(None)
+        self.from_chief(lambda: None)
+
+    def ask_to_stop(self) -> None:
+        """As Team's."""
+        self._note_stop()
+        for channel in list(self._channels.values()):
+            channel.ask_to_stop()
+
+    def joining(self) -> contextlib.AbstractContextManager[None]:
+        """As Team's: the threads of the channels stand still meanwhile, and a process watches instead of them."""
+        peers = {channel.peer: self._connections[index] for index, channel in self._channels.items()}
+        return sentinel.watching(peers, limit_s=_LONGEST_START_S, advice=_ADVICE)
+
+    def close(self, reason: str = "", *, status: int = 0) -> None:
+        """Says goodbye to all at once, for a limited time: one that takes nothing any more holds up nobody."""
+        end = time.monotonic() + _FAREWELL_S
+        threads = [
+            threading.Thread(target=channel.close, args=(reason,), kwargs={"status": status}, daemon=True)
+            for channel in list(self._channels.values())
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(max(0.0, end - time.monotonic()))
+
+    def _note_stop(self) -> None:
+        self.stop_asked = True
+
+    def _end(self, reason: str, status: int) -> None:
+        """Ends this process, which may be inside an operation that never returns, because another one has ended."""
+        if self.is_leaving or (status == 0 and self.is_done):
+            return
+        with self._ending:
+            try:
+                reason, status = reason or "another worker has left before the end", status or 1
+                self.close(reason, status=status)
+                with contextlib.suppress(OSError, ValueError):  # a terminal that is gone
+                    sys.stdout.flush()
+                print(f"stopped: {reason}; {_ADVICE}", file=sys.stderr, flush=True)
+            finally:
+                os._exit(status or 1)
+
+
+ALONE = Team()
+
+
+@contextlib.contextmanager
+def joined(cluster: Cluster | None, settings: Mapping[str, Any], *, timeout_s: float) -> Iterator[Team]:
+    """The team of this process while the block runs; an error that ends it here ends all.
+
+    Args:
+      cluster: None for a process by itself.
+      settings: what has to be the same in all processes, as JSON values.
+      timeout_s: seconds of silence after which a worker counts as dead.
+
+    Raises:
+      ValueError: a worker did not come, or came with other settings.
+    """
+    if cluster is None:
+        yield ALONE
+        return
+    connections = rendezvous.meet(cluster, settings, wait_s=max(_LONGEST_START_S, timeout_s))
+    team = Workers(cluster, connections, timeout_s=timeout_s)
+    me = f"worker {cluster.index} ({cluster.workers[cluster.index]})"
+    try:
+        yield team
+        team.is_done = True
+        team.wait()
+    except Interrupted as signal:
+        team.close(f"{me} was stopped by {signal}", status=signal.exit_status)
+        raise
+    except _LEFT_ALONE:
+        time.sleep(timeout_s + 1)  # if it is because a worker is gone, that is noticed now, and ends this process
+        team.close(f"{me} failed", status=1)
+        raise
+    except BaseException as error:
+        team.close(f"{me} ended: {error}", status=1)
+        raise
+    team.close()

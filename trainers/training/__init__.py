@@ -1,0 +1,1 @@
+"""One phase: the step, the loop, the optimizer, the callbacks."""

@@ -1,0 +1,264 @@
+"""Keras callbacks of this project: progress, TensorBoard, profile."""
+
+import contextlib
+import dataclasses
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+from tqdm import tqdm
+
+from trainers.evaluation import evaluate, figures
+from trainers.evaluation.evaluate import Evaluation, in_words
+from trainers.training import event_files
+
+# Scores in the logs of an epoch, of which Keras cannot know that more is better: the model is compiled without metrics.
+_HIGHER_IS_BETTER = ("accuracy", "balanced_accuracy", "f1_macro")
+_LOGGED = ("loss", *_HIGHER_IS_BETTER)
+
+
+def check(callbacks: Sequence[keras.callbacks.Callback], *, has_validation: bool) -> None:
+    """Checks further callbacks, and tells those that watch a score with mode `auto` which way is better.
+
+    Raises:
+      ValueError: one that clashes with what this project does itself, or that watches what is not in the logs.
+    """
+    for callback in callbacks:
+        name = type(callback).__name__
+        if isinstance(callback, keras.callbacks.LearningRateScheduler | keras.callbacks.ReduceLROnPlateau):
+            raise ValueError(
+                f"{name} clashes with the learning rate schedule, which sets the rate at every step: use "
+                "learning_rate_schedule and warmup_steps"
+            )
+        if isinstance(callback, keras.callbacks.BackupAndRestore):
+            raise ValueError(f"{name} clashes with the checkpoints of the run itself, which goes on without it")
+        if isinstance(callback, keras.callbacks.EarlyStopping) or getattr(callback, "save_best_only", False):
+            _tell_direction(callback, has_validation=has_validation)
+
+
+def _tell_direction(callback: Any, *, has_validation: bool) -> None:
+    name, monitor = type(callback).__name__, callback.monitor
+    known = ["loss", "accuracy", *(f"val_{score}" for score in _LOGGED if has_validation)]
+    if monitor not in known:
+        without = "" if has_validation else " (there is no validation split)"
+        raise ValueError(f"{name} must monitor one of {', '.join(known)}{without}, got {monitor!r}")
+    if callback.mode == "auto":
+        callback.mode = "max" if monitor.removeprefix("val_") in _HIGHER_IS_BETTER else "min"
+
+
+class Watcher(keras.callbacks.Callback):
+    """A callback that also hears of the model a phase starts from, where it goes on from another."""
+
+    def on_starting_point(self, logs: Any) -> None:
+        """Called before the first step with `val_*` and `is_best`."""
+
+
+class ProgressLines(Watcher):
+    """A bar while an epoch runs (on a terminal only) and a line when it ends."""
+
+    def __init__(self, phase: str, *, total_steps: int, global_batch: int, monitor: str = "accuracy"):
+        super().__init__()
+        self.monitor = monitor
+        self.phase, self.total_steps, self.global_batch = phase, total_steps, global_batch
+        self.bar: tqdm | None = None
+        self.began = time.perf_counter()
+        self.steps_here = 0
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Starts the clock of the time left."""
+        self.began = time.perf_counter()
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Opens the bar."""
+        description = f"{self.phase} epoch {epoch + 1}/{self.params['epochs']}"
+        size = self.params["steps"] * self.global_batch
+        form = "{desc} {percentage:3.0f}% |{bar:24}| {rate_fmt}{postfix}"
+        self.bar = tqdm(
+            total=size,
+            desc=description,
+            unit=" images",
+            bar_format=form,
+            leave=False,
+            disable=not sys.stderr.isatty(),
+        )
+
+    def on_starting_point(self, logs: Any) -> None:
+        """Prints its line."""
+        print(f"{self._name(0)}{self._held_out(logs)}  the model it starts from", flush=True)
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Moves the bar."""
+        self.steps_here += 1
+        assert self.bar is not None
+        self.bar.update((batch + 1) * self.global_batch - self.bar.n)
+        if logs:
+            wait = f"input wait {logs['input_wait_fraction']:.1%}"
+            left = f"{self._time_left(logs['step'])} left"
+            self.bar.set_postfix_str(f"loss {logs['loss']:.3f}, accuracy {logs['accuracy']:.3f}, {wait}, {left}")
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Prints the line of the epoch."""
+        if self.bar is not None:
+            self.bar.close()
+        count = int(logs.get("skipped_steps", 0))
+        skipped = f"  loss scaling has skipped {count} of {int(logs['step'])} steps" if count else ""
+        print(
+            f"{self._name(epoch + 1)}  loss {logs['loss']:.4f} accuracy {logs['accuracy']:.4f}{self._held_out(logs)}"
+            f"  {logs['images_per_second']:.0f} images/s  input wait {logs['input_wait_fraction']:.1%}"
+            f"  {logs['seconds']:.1f} s  {self._time_left(logs['step'])} left{skipped}",
+            flush=True,
+        )
+
+    def _name(self, epoch: int) -> str:
+        return f"{self.phase} epoch {epoch:>{len(str(self.params['epochs']))}}/{self.params['epochs']}"
+
+    def _held_out(self, logs: Any) -> str:
+        """The validation scores; a star marks the best epoch so far."""
+        star = "*" if logs["is_best"] else " "
+        if "val_loss" not in logs:
+            return star
+        shown = {name: logs[f"val_{name}"] for name in ("loss", "accuracy", self.monitor)}
+        return f"  validation {' '.join(f'{in_words(name)} {value:.4f}' for name, value in shown.items())}{star}"
+
+    def _time_left(self, step: int) -> str:
+        seconds = (self.total_steps - step) * (time.perf_counter() - self.began) / max(self.steps_here, 1)
+        minutes, seconds = divmod(round(seconds), 60)
+        return f"{minutes}:{seconds:02}"
+
+
+class TensorBoardWriter(Watcher):
+    """Scalars by step, for training and validation apart.
+
+    An event file that cannot be written ends TensorBoard, with a warning, but not the training, which is worth more.
+
+    Args:
+      folder: of the phase; it gets `train` and `validation`.
+      recorded: the sizes of its event files that the checkpoint to go on from knows of; what is longer is cut.
+    """
+
+    _STEP_SCALARS = ("loss", "accuracy", "learning_rate", "images_per_second", "input_wait_fraction")
+    _SCALING_SCALARS = ("loss_scale", "skipped_steps")
+
+    def __init__(self, folder: Path, *, recorded: Mapping[str, int]):
+        super().__init__()
+        self.folder = folder
+        self.is_new = not event_files.cut_back(folder, recorded)
+        self.failed = False
+        with self._warning():
+            self.train = tf.summary.create_file_writer(str(folder / "train"))
+            self.validation = tf.summary.create_file_writer(str(folder / "validation"))
+
+    @contextlib.contextmanager
+    def _warning(self) -> Iterator[None]:
+        try:
+            yield
+        except tf.errors.OpError as error:
+            self.failed = True
+            reason = error.message.strip().splitlines()[0]
+            print(f"warning: TensorBoard gets no further points until the next start: {reason}", flush=True)
+
+    @contextlib.contextmanager
+    def _writing(self, name: str, *, step: int) -> Iterator[None]:
+        """Summaries in the block go to `train` or `validation`, or nowhere once that has failed."""
+        if self.failed:
+            yield
+            return
+        with self._warning(), getattr(self, name).as_default(step=step):
+            yield
+
+    def flushed_sizes(self) -> dict[str, int] | None:
+        """Bytes of each event file, with everything so far in it; None once writing has failed."""
+        if not self.failed:
+            with self._warning():
+                self.train.flush()
+                self.validation.flush()
+        return None if self.failed else event_files.sizes(self.folder)
+
+    def on_starting_point(self, logs: Any) -> None:
+        """Writes its validation scores at step 0."""
+        self._validation_scores(logs, step=0)
+        self.flushed_sizes()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Writes the means since the last point."""
+        if not logs:
+            return
+        step = int(logs["step"])
+        with self._writing("train", step=step):
+            for name in (*self._STEP_SCALARS, *(name for name in self._SCALING_SCALARS if name in logs)):
+                tf.summary.scalar(name, logs[name], step=step)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Writes the epoch's means and the validation scores."""
+        step = int(logs["step"])
+        with self._writing("train", step=step):
+            tf.summary.scalar("epoch_loss", logs["loss"], step=step)
+            tf.summary.scalar("epoch_accuracy", logs["accuracy"], step=step)
+        if "val_loss" in logs:
+            self._validation_scores(logs, step=step)
+        self.flushed_sizes()
+
+    def _validation_scores(self, logs: Any, *, step: int) -> None:
+        with self._writing("validation", step=step):
+            for name in (field.name for field in dataclasses.fields(evaluate.Summary)):
+                tf.summary.scalar(f"epoch_{name}", logs[f"val_{name}"], step=step)
+
+    def text(self, name: str, markdown: str) -> None:
+        """Writes a text."""
+        with self._writing("train", step=0):
+            tf.summary.text(name, markdown, step=0)
+
+    def image(self, name: str, pixels: Any, *, step: int) -> None:
+        """Writes a picture, uint8 [height, width, 3], to the validation side unless it shows training data."""
+        with self._writing("train" if name.startswith("training") else "validation", step=step):
+            tf.summary.image(name, pixels[None], step=step)
+        self.flushed_sizes()
+
+    def confusion_matrix(self, scores: Evaluation, class_names: Sequence[str], *, step: int) -> None:
+        """Draws how the classes of the validation split are confused at this step."""
+        if not self.failed:
+            counts = evaluate.confusion_matrix(scores)
+            drawn = figures.confusion_matrix(counts, class_names, title=f"validation split at step {step}")
+            self.image("confusion_matrix", figures.as_image(drawn), step=step)
+
+    def close(self) -> None:
+        """Closes the event files."""
+        if not self.failed:
+            with self._warning():
+                self.train.close()
+                self.validation.close()
+
+
+class Profile(keras.callbacks.Callback):
+    """Profiles the steps from `start` to before `stop` of a phase into TensorBoard's folder."""
+
+    def __init__(self, start: int, stop: int, *, folder: Path):
+        super().__init__()
+        self.start, self.stop, self.folder = start, stop, folder
+        self.begun, self.ended, self.running = 0, 0, False
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Starts at the first step asked for."""
+        if self.start <= self.begun < self.stop and not self.running:
+            tf.profiler.experimental.start(str(self.folder))
+            self.running = True
+        self.begun += 1
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Stops after the last one."""
+        self.ended += 1
+        if self.ended >= self.stop:
+            self._end()
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Stops where the phase was shorter."""
+        self._end()
+
+    def _end(self) -> None:
+        if self.running:
+            tf.profiler.experimental.stop()
+            self.running = False

@@ -1,0 +1,92 @@
+"""What all phases of a run share."""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from ftdata import pipeline
+from ftdata.cache.cache import Pictures
+from ftdata.sources.source import Source
+from trainers.config import TrainConfig
+from trainers.evaluation import evaluate
+from trainers.evaluation.evaluate import Evaluation, Summary
+from trainers.evaluation.evaluation_step import EvaluationStep
+from trainers.rundir import record
+from trainers.rundir.workdir import Workdir
+from trainers.runtime import strategy
+from trainers.runtime.agreement import Agreement
+from trainers.runtime.interrupt import StopRequest
+from trainers.runtime.team import ALONE, Team
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """Configuration, data, float32 weights of the classes, devices, files, and the pictures of each split once open.
+
+    Only the chief of a team uses the files.
+    """
+
+    config: TrainConfig
+    source: Source
+    class_weights: np.ndarray
+    strategy: tf.distribute.Strategy
+    workdir: Workdir
+    pictures: dict[str, Pictures] = dataclasses.field(default_factory=dict)
+    stop: StopRequest = dataclasses.field(default_factory=StopRequest)
+    team: Team = ALONE
+
+    @property
+    def agreement(self) -> Agreement:
+        """On when to stop; a new one, for a phase or an evaluation."""
+        return Agreement(self.stop, self.team)
+
+    @property
+    def compiled(self) -> str:
+        """What XLA compiles."""
+        on_gpu = strategy.runs_on_gpu(self.strategy)
+        return record.what_to_compile(self.config.runtime.jit_compile, on_gpu=on_gpu)
+
+    def distribute(self, dataset: tf.data.Dataset) -> Any:
+        """A dataset of one batch a replica and step, dealt to the replicas."""
+        return self.strategy.distribute_datasets_from_function(lambda _: dataset)
+
+    def deal(self, elements: Iterator[Any]) -> Iterator[Any]:
+        """Batches that were not made by a dataset here, dealt to the replicas likewise."""
+        here = self.shard.count
+        try:
+            while True:
+                parts = [next(elements) for _ in range(here)]
+                yield self.strategy.experimental_distribute_values_from_function(
+                    lambda context, parts=parts: parts[context.replica_id_in_sync_group % here]
+                )
+        except StopIteration:
+            return
+
+    @property
+    def shard(self) -> pipeline.Shard:
+        """This process feeds its own replicas; all workers have as many."""
+        total = self.strategy.num_replicas_in_sync
+        count = total // self.team.size
+        return pipeline.Shard(first=self.team.index * count, count=count, total=total)
+
+
+def evaluate_split(name: str, job: Job, score: EvaluationStep) -> Evaluation | Summary:
+    """Scores every picture of a split: in the chief all scores, in other workers the sums."""
+    labels = getattr(job.source, name).labels
+    batch_size = job.config.training.batch_size
+    dataset = pipeline.for_evaluation(job.pictures[name], labels, global_batch=batch_size, shard=job.shard)
+    agreement = job.agreement
+    batches = agreement.between(job.distribute(dataset))
+    if not agreement.is_shared:
+        return evaluate.evaluate(score, batches, labels)
+    own = [score(batch) for batch in batches]
+    arrays = [np.concatenate(column) for column in zip(*own, strict=True)]
+    parts = agreement.gather(arrays)
+    if job.team.is_chief:
+        whole = evaluate.assemble(((index, logits) for index, logits in parts), labels)
+        job.team.from_chief(lambda: dataclasses.asdict(whole.summary))
+        return whole
+    return Summary(**job.team.from_chief(dict))

@@ -1,0 +1,287 @@
+"""Epochs, validation, the best epoch, early stopping and checkpoints of one phase.
+
+An explicit loop, because `model.fit` of Keras 3.15 fails across workers (keras#20585), turns XLA off under
+every strategy and cannot go on in the middle of an epoch. It drives keras.callbacks.CallbackList.
+"""
+
+import dataclasses
+import functools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from trainers.evaluation.evaluate import Evaluation, Summary
+from trainers.rundir import divergence
+from trainers.rundir.keeper import Follower, Keeper
+from trainers.rundir.progress import Progress
+from trainers.runtime.agreement import Agreement
+from trainers.runtime.interrupt import Interrupted
+from trainers.training import optimizer
+from trainers.training.callbacks import TensorBoardWriter, Watcher
+from trainers.training.clock import Clock
+from trainers.training.step import TrainStep
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What a phase is to do; `rate` gives the learning rate of a step."""
+
+    epochs: int
+    steps_per_epoch: int
+    global_batch: int
+    rate: Callable[[int], float]
+    monitor: str
+    patience: int | None
+    log_every_steps: int
+    checkpoint_every_steps: int
+    steps_per_execution: int = 1
+    goes_on: bool = False  # from a trained model, which is then a candidate for the best: epoch 0
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of the whole phase."""
+        return self.epochs * self.steps_per_epoch
+
+    def steps_at_once(self, step: int) -> int:
+        """Steps from `step` on that go to the device in one call: `steps_per_execution`, or 1 on the way there.
+
+        Nothing has to be done between them: no point in TensorBoard, no checkpoint, no end of an epoch. It depends
+        on `step` alone, so that a run that goes on after a stop makes the same calls.
+        """
+        count, last = self.steps_per_execution, step + self.steps_per_execution - 1
+        starts_here = step % self.steps_per_epoch % count == 0
+        stops = (self.steps_per_epoch, self.log_every_steps, self.checkpoint_every_steps)
+        return count if starts_here and all(step // every == last // every for every in stops) else 1
+
+
+class Loop:
+    """Trains one phase to its end.
+
+    Args:
+      plan: of the phase.
+      model: compiled, its optimizer built.
+      train_step: of the model.
+      batches: (first step, end step) -> iterator of distributed batches.
+      validate: scores the validation split, or None without one.
+      save_best: writes the model (its averaged weights, with averaging) to a path.
+      keeper: saves the state.
+      progress: where to go on.
+      board: TensorBoard, if it is wanted.
+      agreement: whether somebody asks to stop.
+      callbacks: Keras callbacks.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        model: keras.Model,
+        train_step: TrainStep,
+        batches: Callable[[int, int], Iterator[Any]],
+        validate: Callable[[], Evaluation | Summary] | None,
+        save_best: Callable[[Path], None],
+        keeper: Keeper | Follower,
+        progress: Progress,
+        board: TensorBoardWriter | None,
+        agreement: Agreement,
+        callbacks: Sequence[keras.callbacks.Callback],
+    ):
+        self.plan, self.model, self.train_step = plan, model, train_step
+        self.batches, self.validate, self.save_best = batches, validate, save_best
+        self.keeper, self.progress, self.board, self.agreement = keeper, progress, board, agreement
+        parameters = {"epochs": plan.epochs, "steps": plan.steps_per_epoch, "verbose": 0}
+        self.callbacks = keras.callbacks.CallbackList(list(callbacks), model=model, **parameters)
+        self._clock = Clock(progress.clock)
+        self._pending: list[Any] = []  # results not fetched yet, so that an accelerator can run ahead
+
+    def run(self) -> None:
+        """Trains.
+
+        Raises:
+          Diverged: the loss or the weights are not finite; the last checkpoint is from before that.
+          Interrupted: somebody asked to stop; everything is saved.
+          WriteFailed: no space, no permission; the last checkpoint is whole.
+        """
+        plan, progress = self.plan, self.progress
+        if progress.step:
+            print(f"going on from step {progress.step} of {plan.total_steps}", flush=True)
+        self.model.stop_training = progress.stopped
+        with self.agreement.stop.deferred(), self.keeper:
+            self.callbacks.on_train_begin()
+            try:
+                if plan.goes_on and self.validate and not progress.step and not progress.history:
+                    self._judge_start(self.validate)
+                batches = self.batches(progress.step, plan.total_steps)
+                while progress.epochs < plan.epochs and not progress.stopped:
+                    self._epoch(progress.epochs, batches)
+            except Interrupted:
+                self._save()
+                self._finish()
+                print(f"saved at step {progress.step} of {plan.total_steps}", flush=True)
+                raise
+            self.callbacks.on_train_end()
+            self._finish()
+
+    def _judge_start(self, validate: Callable[[], Evaluation | Summary]) -> None:
+        """Makes the model that the phase starts from its epoch 0, which the others have to beat."""
+        progress, clock = self.progress, Clock()
+        row: dict[str, Any] = {"epoch": 0, "step": 0, "loss": None, "accuracy": None, **_of_validation(validate())}
+        row |= {"learning_rate": None, "images_per_second": None, "input_wait_fraction": None, **self._scaling()}
+        row["seconds"] = clock.seconds()
+        progress.seconds += row["seconds"]
+        progress.history.append(row)
+        self._judge(row)
+        for callback in self.callbacks.callbacks:
+            if isinstance(callback, Watcher):
+                callback.on_starting_point({**_logs(row), "is_best": True})
+        self._clock = Clock()  # its time is that of epoch 0
+        self._save()
+
+    def _epoch(self, epoch: int, batches: Iterator[Any]) -> None:
+        plan, progress = self.plan, self.progress
+        end = (epoch + 1) * plan.steps_per_epoch
+        self.callbacks.on_epoch_begin(epoch)
+        self._clock = clock = Clock(progress.clock)
+        while progress.step < end and not self.model.stop_training:
+            self.agreement.check()
+            count = plan.steps_at_once(progress.step)
+            rates = [plan.rate(progress.step + number) for number in range(count)]
+            several = clock.wait_for(functools.partial(_take, batches, count))
+            in_epoch = progress.step % plan.steps_per_epoch
+            for number in range(count):
+                self.callbacks.on_train_batch_begin(in_epoch + number)
+            self._pending += self.train_step.several(several, first=progress.step, learning_rates=rates)
+            self.agreement.note(self._pending[-1])
+            progress.step += count
+            clock.steps_done(count)
+            logs = self._log_point(rates[-1]) if progress.step % plan.log_every_steps == 0 else {}
+            for number in range(count):
+                self.callbacks.on_train_batch_end(in_epoch + number, logs if number == count - 1 else {})
+            if progress.step % plan.checkpoint_every_steps == 0 and progress.step < end:
+                self._save()
+        self._fetch()
+        clock.stop()
+        self._end_epoch(epoch, self.validate() if self.validate else None)
+
+    def _fetch(self) -> None:
+        """Adds up what the steps since the last call returned.
+
+        Raises:
+          Diverged: a loss is not finite. With loss scaling the optimizer has skipped such a step, and it does
+            not count; there, the scale tells.
+        """
+        progress, scale = self.progress, optimizer.loss_scale(self.model.optimizer)
+        for step, result in enumerate(self._pending, progress.step - len(self._pending) + 1):
+            values = np.asarray(result, np.float64)[:3]
+            if scale is not None and not np.isfinite(values).all():
+                continue
+            divergence.check_loss(values[0] / values[2], step=step)
+            progress.totals = [float(a + b) for a, b in zip(progress.totals, values, strict=True)]
+            progress.window = [float(a + b) for a, b in zip(progress.window, values, strict=True)]
+        self._pending.clear()
+        if scale is not None:
+            divergence.check_loss_scale(scale, step=progress.step)
+            progress.skipped_steps = progress.step - optimizer.applied_steps(self.model.optimizer)
+
+    def _log_point(self, rate: float) -> dict[str, float]:
+        self._fetch()
+        means, rates = _means(self.progress.window), self._clock.rates(self.plan.global_batch)
+        self.progress.window = [0.0, 0.0, 0.0]
+        return {**means, "learning_rate": rate, **rates, **self._scaling(), "step": self.progress.step}
+
+    def _scaling(self) -> dict[str, float]:
+        """With loss scaling: its scale, and how many steps of the phase it skipped."""
+        scale = optimizer.loss_scale(self.model.optimizer)
+        return {} if scale is None else {"loss_scale": scale, "skipped_steps": self.progress.skipped_steps}
+
+    def _end_epoch(self, epoch: int, scores: Evaluation | Summary | None) -> None:
+        progress = self.progress
+        row: dict[str, Any] = {"epoch": epoch + 1, "step": progress.step, **_means(progress.totals)}
+        row |= _of_validation(scores)
+        row |= {"learning_rate": self.plan.rate(progress.step - 1), **self._clock.rates(self.plan.global_batch)}
+        row |= {**self._scaling(), "seconds": self._clock.seconds()}
+        progress.seconds += row["seconds"]
+        progress.history.append(row)
+        progress.totals = [0.0, 0.0, 0.0]
+        self._judge(row)
+        self.callbacks.on_epoch_end(epoch, {**_logs(row), "is_best": progress.best is row})
+        self._check_rate(row["learning_rate"])
+        if progress.stopped:
+            epochs = progress.epochs_without_improvement
+            print(f"no improvement in {epochs} epoch{'' if epochs == 1 else 's'}: stopping", flush=True)
+        progress.stopped = progress.stopped or bool(self.model.stop_training)
+        self._clock = Clock()
+        self._save()
+
+    def _check_rate(self, expected: float) -> None:
+        found = float(self.model.optimizer.learning_rate.numpy())
+        if not math.isclose(found, expected, rel_tol=1e-6):
+            print(
+                f"note: a callback has set the learning rate to {found:g}, which has no effect: the schedule sets it "
+                "at every step (see --learning_rate_schedule and --warmup_steps)",
+                flush=True,
+            )
+
+    def _judge(self, row: dict[str, Any]) -> None:
+        """Keeps the epoch if it is the best so far; counts towards early stopping if not."""
+        progress = self.progress
+        if progress.best is None or _rank(row, self.plan.monitor) > _rank(progress.best, self.plan.monitor):
+            progress.best, progress.epochs_without_improvement = row, 0
+            self.keeper.keep_best(progress, write=self.save_best)
+            return
+        progress.epochs_without_improvement += 1
+        if self.plan.patience and progress.epochs_without_improvement >= self.plan.patience:
+            progress.stopped = True
+
+    def _save(self) -> None:
+        self._fetch()
+        self.progress.clock = self._clock.state()
+        if self.board:
+            self.progress.event_files = self.board.flushed_sizes() or self.progress.event_files
+        self.keeper.save(self.progress)
+
+    def _finish(self) -> None:
+        """Returns when the chief has written everything: before that nobody may leave, which would end it."""
+        self.keeper.finish(self.progress)
+        self.agreement.team.wait()
+
+
+def _take(batches: Iterator[Any], count: int) -> list[Any]:
+    return [next(batches) for _ in range(count)]
+
+
+def _of_validation(scores: Evaluation | Summary | None) -> dict[str, float | None]:
+    """The columns of an epoch's row that tell of the validation split."""
+    names = [field.name for field in dataclasses.fields(Summary)]
+    return {f"validation_{name}": getattr(scores, name) if scores else None for name in names}
+
+
+def _logs(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of the history with the names that Keras callbacks know, such as `val_loss`; without what has no value."""
+    named = {name.replace("validation_", "val_"): value for name, value in row.items() if name != "epoch"}
+    logs = {name: value for name, value in named.items() if value is not None}
+    return {**logs, "lr": logs["learning_rate"]} if "learning_rate" in logs else logs  # its name before Keras 3
+
+
+def _rank(row: dict[str, Any], monitor: str) -> tuple[float, ...]:
+    """Higher is better: what is monitored, then a low loss; an earlier epoch wins a tie.
+
+    Without a validation split the last epoch is the best.
+    """
+    loss = row["validation_loss"]
+    if loss is None:
+        return (row["epoch"],)
+    by_loss = -loss if math.isfinite(loss) else -math.inf
+    if monitor == "loss":
+        return (by_loss,)
+    # rounded: a mean over classes differs in its last bits by which of them were right, and a tie has to be one
+    return (round(row[f"validation_{monitor}"], 12), by_loss)
+
+
+def _means(totals: list[float]) -> dict[str, float]:
+    count = max(totals[2], 1.0)
+    return {"loss": totals[0] / count, "accuracy": totals[1] / count}

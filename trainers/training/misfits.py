@@ -1,0 +1,54 @@
+"""Settings that do not fit the length of a phase."""
+
+from collections.abc import Iterator
+
+from trainers.models import phases
+from trainers.training import schedule
+from trainers.training.job import Job
+from trainers.training.loop import Plan
+
+
+def misfits(phase: phases.Phase, plan: Plan, job: Job) -> Iterator[str]:
+    """A line for each: what was asked for, how long the phase is, and what is done instead."""
+    training, runtime = job.config.training, job.config.runtime
+    length = f"the {_counted(plan.total_steps, 'step')} of {phase.name}"
+    warmup = schedule.warmup(training.warmup_steps, total_steps=plan.total_steps)
+    if warmup < training.warmup_steps:
+        yield f"--warmup_steps={training.warmup_steps} is more than a fifth of {length}: {warmup} are taken"
+    yield from _patience(phase, job)
+    if runtime.profile_steps and runtime.profile_steps[1] > plan.total_steps:
+        first, last = runtime.profile_steps
+        left = max(0, plan.total_steps - first)
+        yield f"--profile_steps={first},{last} reaches beyond {length}: {_counted(left, 'step')} of it are profiled"
+    longest = min(plan.steps_per_epoch, runtime.log_every_steps, runtime.checkpoint_every_steps)
+    if plan.steps_per_execution > longest:
+        yield (
+            f"--steps_per_execution={plan.steps_per_execution} has no effect, since something is due every {longest}: "
+            "the end of an epoch, --log_every_steps or --checkpoint_every_steps"
+        )
+    count = len(job.source.train)
+    passes = plan.steps_per_epoch * plan.global_batch / count
+    if training.steps_per_epoch and passes >= 2:
+        yield (
+            f"--steps_per_epoch={training.steps_per_epoch} makes an epoch of {passes:.1f} passes over the {count:,} "
+            "training images"
+        )
+
+
+def _patience(phase: phases.Phase, job: Job) -> Iterator[str]:
+    patience = job.config.training.early_stopping_patience
+    if not patience:
+        return
+    if not len(job.source.validation):
+        yield "--early_stopping_patience has no effect without a validation split"
+        return
+    epochs = {one.name: phases.epochs_and_rate(one, job.config)[0] for one in phases.sequence(job.config.phase)}
+    if max(epochs.values()) <= patience:  # a preset's patience is meant for its longest phase
+        yield (
+            f"--early_stopping_patience={patience} cannot end {phase.name} early, which has "
+            f"{_counted(epochs[phase.name], 'epoch')}"
+        )
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -1,0 +1,134 @@
+"""What a phase leaves behind: metrics, reports and pictures."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from matplotlib.figure import Figure
+
+from trainers.evaluation import evaluate, figures, reported
+from trainers.evaluation.evaluate import Evaluation, Summary
+from trainers.evaluation.evaluation_step import EvaluationStep
+from trainers.models import model, phases
+from trainers.rundir import checkpoint, seen
+from trainers.rundir.progress import Progress, read_history
+from trainers.rundir.workdir import write_atomically, write_json
+from trainers.training import callbacks as own_callbacks
+from trainers.training import hparams
+from trainers.training.job import Job, evaluate_split
+
+
+def finish(
+    phase: phases.Phase,
+    job: Job,
+    network: keras.Model,
+    score: EvaluationStep,
+    progress: Progress,
+    board: own_callbacks.TensorBoardWriter | None,
+) -> dict[str, Any]:
+    """Evaluates the best epoch on the test set, once, and writes what the phase leaves behind."""
+    if job.team.is_chief:
+        model.load_weights(network, job.workdir.phase(phase.name).best)
+    job.team.share(network.weights)
+    test = evaluate_split("test", job, score)
+    return job.team.from_chief(lambda: _write(phase, job, network, test, progress, board))
+
+
+def _write(
+    phase: phases.Phase,
+    job: Job,
+    network: keras.Model,
+    test: Evaluation | Summary,
+    progress: Progress,
+    board: own_callbacks.TensorBoardWriter | None,
+) -> dict[str, Any]:
+    assert isinstance(test, Evaluation), "the chief has all scores"
+    files = job.workdir.phase(phase.name)
+    if phase.name == "pretrain":
+        write_atomically(files.backbone_weights, model.base_of(network).save_weights)
+    metrics = _metrics(phase, job, network, progress, test) | seen.counts(job.workdir, job.source.test)
+    drawn = _draw(phase, job, test, progress, board)
+    report = reported.write(job.workdir.evaluation, test, names=job.source.test.names, metrics=metrics, drawn=drawn)
+    if board:
+        hparams.write(job.workdir.hparams(phase.name), job.config, metrics)
+    write_json(files.metrics, metrics)
+    print(
+        f"{_choice(phase, metrics)}, test accuracy {percent(test.accuracy)} "
+        f"({progress.seconds:.0f} s of training; checkpoints held it up for {progress.checkpoint_stall_seconds:.1f} s "
+        f"and took {progress.checkpoint_write_seconds:.1f} s to write)\n\n{report}",
+        flush=True,
+    )
+    return metrics
+
+
+def _choice(phase: phases.Phase, metrics: dict[str, Any]) -> str:
+    """Which epoch was kept and what chose it."""
+    monitor, accuracy = metrics["monitor"], metrics["validation_accuracy"]
+    if accuracy is None:
+        return f"{phase.name}: kept the last epoch, {metrics['epoch']}: there is no validation split to choose by"
+    value = metrics[f"validation_{monitor}"]
+    chosen = (
+        f"validation {evaluate.in_words(monitor)} {value:.4f}"
+        if monitor == "loss"
+        else (f"validation {evaluate.in_words(monitor)} {percent(value)}")
+    )
+    if monitor != "accuracy":
+        chosen += f", validation accuracy {percent(accuracy)}"
+    if metrics["epoch"] == 0:
+        return (
+            f"{phase.name}: no epoch was better than the model it started from, which is kept and is what predict, "
+            f"evaluate and export take; a lower --{phase.name}_learning_rate may help. Chosen by {chosen}"
+        )
+    return f"{phase.name}: best epoch {metrics['epoch']}, chosen by {chosen}"
+
+
+def _metrics(
+    phase: phases.Phase,
+    job: Job,
+    network: keras.Model,
+    progress: Progress,
+    test: Evaluation,
+) -> dict[str, Any]:
+    best, trained = progress.best, [row for row in progress.history if row["epoch"]]
+    assert best is not None, "a finished phase has a best epoch"
+    return {
+        "phase": phase.name,
+        "step": progress.step,
+        "monitor": job.config.training.monitored,
+        **{name: best[name] for name in ("epoch", "loss", "accuracy")},
+        **{name: value for name, value in best.items() if name.startswith("validation_")},
+        **reported.scores(test, job.source.class_names),
+        "images_per_second": float(np.median([row["images_per_second"] for row in trained])),
+        "input_wait_fraction": float(np.median([row["input_wait_fraction"] for row in trained])),
+        "seconds": progress.seconds,
+        "checkpoint_stall_seconds": progress.checkpoint_stall_seconds,
+        "checkpoint_write_seconds": progress.checkpoint_write_seconds,
+        "skipped_steps": progress.skipped_steps,
+        "weights_sha256": checkpoint.weights_sha256(network.weights),
+    }
+
+
+def _draw(
+    phase: phases.Phase,
+    job: Job,
+    test: Evaluation,
+    progress: Progress,
+    board: own_callbacks.TensorBoardWriter | None,
+) -> dict[str, Figure]:
+    names, title = job.source.class_names, f"test set after {phase.name}"
+    histories = {phase.name: progress.history}
+    if phase.starts_from:
+        earlier = read_history(job.workdir.phase(phase.starts_from).history)
+        histories = {phase.starts_from: earlier, **histories}
+    drawn = reported.drawings(test, names, job.pictures["test"].take, title=title)
+    figures.save(figures.curves(histories, monitor=job.config.training.monitored), job.workdir.phase(phase.name).curves)
+    if board:
+        for name, picture in drawn.items():
+            board.image(f"test_{name}", figures.as_image(picture), step=progress.step)
+        board.close()
+    return drawn
+
+
+def percent(share: float | None) -> str:
+    """`77.55%`, or `none`."""
+    return "none" if share is None else f"{share:.2%}"

@@ -1,0 +1,245 @@
+"""One phase from its start to its files: build, train, take the best epoch, evaluate."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from ftdata import data_service, pipeline, seeds
+from ftdata.augment.augment import Augmentation
+from trainers.evaluation import figures
+from trainers.evaluation.evaluate import Evaluation, Summary
+from trainers.evaluation.evaluation_step import EvaluationStep
+from trainers.models import model, phases
+from trainers.rundir import divergence, keeper, record
+from trainers.rundir.progress import Progress
+from trainers.rundir.workdir import read_json
+from trainers.runtime import strategy
+from trainers.training import callbacks as own_callbacks
+from trainers.training import loop, misfits, optimizer, results, schedule
+from trainers.training.job import Job, evaluate_split
+from trainers.training.step import COMPILE_AUGMENTATION, TrainStep
+
+
+def build_first(job: Job) -> dict[str, keras.Model]:
+    """The model of the first phase that is not finished, by the phase's name; empty if all are.
+
+    Building it early finds settings of the model that cannot be used before the pictures are decoded.
+    """
+
+    def unfinished() -> list[str]:
+        names = [phase.name for phase in phases.sequence(job.config.phase)]
+        return [name for name in names if job.config.overwrite or not job.workdir.phase(name).metrics.is_file()]
+
+    return {name: _build(phases.PHASES[name], job) for name in job.team.from_chief(unfinished)[:1]}
+
+
+def run_phase(
+    phase: phases.Phase, job: Job, *, network: keras.Model | None, callbacks: Sequence[keras.callbacks.Callback]
+) -> dict[str, Any]:
+    """Runs a phase, or takes its result from model_dir where it is finished; returns its metrics.
+
+    Args:
+      phase: to run.
+      job: with its pictures open.
+      network: its model, where `build_first` has built it.
+      callbacks: further Keras callbacks.
+    """
+    files = job.workdir.phase(phase.name)
+    finished = job.team.from_chief(lambda: read_json(files.metrics))
+    if finished:
+        print(f"{phase.name}: finished before (test accuracy {results.percent(finished['test_accuracy'])})", flush=True)
+        return finished
+    network = _build(phase, job) if network is None else network
+    plan = make_plan(phase, job)
+    epochs = f"{plan.epochs} epoch{'' if plan.epochs == 1 else 's'}"
+    lines = [f"\n{phase.name}: {epochs}", phases.table(network), *phases.unfreezing(network, phase, job.config)]
+    lines += [f"note: {note}" for note in misfits.misfits(phase, plan, job)]
+    print("\n".join(lines), flush=True)
+    keeps = keeper.Keeper(files, model=network) if job.team.is_chief else keeper.Follower()
+    progress = keeper.restore(keeps, model=network, team=job.team)
+    board = _open_board(phase, job, progress)
+    # a seed of the phase: fine-tuning is not to see transfer's images again, in the same order and warped alike
+    augmentation = Augmentation(job.config.augment, seed=seeds.number(job.config.seed, "phase", phase.name))
+    if board and board.is_new:
+        _show_training_images(board, job, augmentation)
+    score = EvaluationStep(network, strategy=job.strategy, compiled=job.compiled)
+    parts: dict[str, Any] = {"keeper": keeps, "progress": progress, "board": board}
+    parts["callbacks"] = [*callbacks, *_callbacks(phase, plan, job, board)]
+    try:
+        _make_loop(phase, plan, job, network, score, augmentation, **parts).run()
+    except divergence.Diverged as error:
+        step = f"the checkpoint of step {keeps.step} is kept" if keeps.step else "no checkpoint was written yet"
+        advice = f"{divergence.advice(phase.name, job.config)}, {record.way_to_change(phase.name, job.workdir)}"
+        raise divergence.Diverged(f"{phase.name} diverged: {error}. {step}; {advice}") from error
+    return results.finish(phase, job, network, score, progress, board)
+
+
+def _build(phase: phases.Phase, job: Job) -> keras.Model:
+    """The model of the phase with its starting weights, compiled with a built optimizer."""
+    config = job.config
+    strategy.seed_everything(config.seed, deterministic=config.runtime.deterministic)
+    with job.strategy.scope():
+        network = model.build(
+            config.model,
+            num_classes=len(job.source.class_names),
+            image_size=int(config.data.image_size or 0),
+            policy=config.runtime.mixed_precision,
+        )
+        phases.set_trainable(network, phase, config, replicas=job.strategy.num_replicas_in_sync)
+        if phases.is_synchronized(network) and config.training.gradient_accumulation_steps > 1:
+            raise ValueError(
+                "gradient_accumulation_steps must be 1 where batch normalization trains on several devices: its "
+                "statistics are those of the whole batch"
+            )
+        if phase.starts_from and job.team.is_chief:  # the others get them with the start of the phase
+            model.load_weights(network, job.workdir.phase(phase.starts_from).best)
+        adjust = optimizer.create(config.training, policy=config.runtime.mixed_precision)
+        optimizer.build(adjust, network.trainable_variables, statistics=phases.moving_statistics(network))
+        network.compile(optimizer=adjust, jit_compile=False)  # for callbacks, which look for the optimizer
+    return network
+
+
+def _make_loop(
+    phase: phases.Phase,
+    plan: loop.Plan,
+    job: Job,
+    network: keras.Model,
+    score: EvaluationStep,
+    augmentation: Augmentation,
+    **parts: Any,
+) -> loop.Loop:
+    config, training = job.config, job.config.training
+
+    def batches(first: int, end: int) -> Iterator[Any]:
+        service = config.data.data_service
+        dataset = pipeline.for_training(
+            job.pictures["train"],
+            job.source.train.labels,
+            class_weights=job.class_weights,
+            global_batch=training.batch_size,
+            seed=augmentation.seed,
+            steps=(first, end),
+            shard=job.shard,
+            numbered=service is not None,
+        )
+        if service is None:
+            return iter(job.distribute(dataset))
+        start = first * job.shard.count
+        patience = config.runtime.worker_timeout_s
+        return job.deal(data_service.in_order(dataset, service, first=start, silence_s=patience))
+
+    def save_best(path: Path) -> None:
+        with optimizer.averaged_weights(network.optimizer):
+            model.save(network, path)
+
+    def validate() -> Evaluation | Summary:
+        with optimizer.averaged_weights(network.optimizer):
+            scores = evaluate_split("validation", job, score)
+        if parts["board"]:
+            parts["board"].confusion_matrix(scores, job.source.class_names, step=parts["progress"].step)
+        return scores
+
+    agreement = job.agreement
+    train_step = TrainStep(
+        network,
+        network.optimizer,
+        strategy=job.strategy,
+        augmentation=augmentation,
+        global_batch=training.batch_size,
+        label_smoothing=training.label_smoothing,
+        # XLA cannot compile what replicas exchange
+        compiled=COMPILE_AUGMENTATION if phases.is_synchronized(network) else job.compiled,
+        micro_batches=training.gradient_accumulation_steps,
+        pictures=job.pictures["train"].tensor if job.pictures["train"].tier == "device" else None,
+        asked=agreement.asked if agreement.is_shared else None,
+    )
+    return loop.Loop(
+        plan,
+        model=network,
+        train_step=train_step,
+        batches=batches,
+        validate=validate if len(job.source.validation) else None,
+        save_best=save_best,
+        agreement=agreement,
+        **parts,
+    )
+
+
+def make_plan(phase: phases.Phase, job: Job) -> loop.Plan:
+    """The phase in numbers."""
+    training, runtime = job.config.training, job.config.runtime
+    epochs, highest = phases.epochs_and_rate(phase, job.config)
+    steps_per_epoch = training.steps_per_epoch or -(-len(job.source.train) // training.batch_size)
+
+    def rate(step: int) -> float:
+        return schedule.learning_rate(
+            step,
+            highest=highest,
+            total_steps=epochs * steps_per_epoch,
+            warmup_steps=training.warmup_steps,
+            kind=training.learning_rate_schedule,
+        )
+
+    return loop.Plan(
+        epochs=epochs,
+        steps_per_epoch=steps_per_epoch,
+        global_batch=training.batch_size,
+        rate=rate,
+        monitor=training.monitored,
+        patience=training.early_stopping_patience,
+        # a phase shorter than that would leave TensorBoard without a point
+        log_every_steps=min(runtime.log_every_steps, epochs * steps_per_epoch),
+        checkpoint_every_steps=runtime.checkpoint_every_steps,
+        steps_per_execution=runtime.steps_per_execution,
+        goes_on=bool(phase.starts_from or job.config.model.init_from),
+    )
+
+
+def _callbacks(
+    phase: phases.Phase, plan: loop.Plan, job: Job, board: own_callbacks.TensorBoardWriter | None
+) -> list[keras.callbacks.Callback]:
+    if not job.team.is_chief:
+        return []
+    chosen: list[keras.callbacks.Callback] = [
+        own_callbacks.ProgressLines(
+            phase.name, total_steps=plan.total_steps, global_batch=plan.global_batch, monitor=plan.monitor
+        )
+    ]
+    if board:
+        chosen.append(board)
+    if job.config.runtime.profile_steps:
+        folder = job.workdir.logs(phase.name) / "train"
+        chosen.append(own_callbacks.Profile(*job.config.runtime.profile_steps, folder=folder))
+    return chosen
+
+
+def _open_board(phase: phases.Phase, job: Job, progress: Progress) -> own_callbacks.TensorBoardWriter | None:
+    if not (job.config.runtime.tensorboard and job.team.is_chief):
+        return None
+    board = own_callbacks.TensorBoardWriter(job.workdir.logs(phase.name), recorded=progress.event_files)
+    if not board.is_new:
+        return board
+    settings = (read_json(job.workdir.config) or {}).get("settings", {})
+    rows = "\n".join(f"| {name} | {value} |" for name, value in settings.items() if value is not None)
+    board.text("configuration", f"| setting | value |\n| --- | --- |\n{rows}")
+    return board
+
+
+def _show_training_images(board: own_callbacks.TensorBoardWriter, job: Job, augmentation: Augmentation) -> None:
+    """What the model will see: the first pictures of the first step, augmented."""
+    count = min(16, job.config.training.batch_size)
+    index = pipeline.picture_at(tf.range(count, dtype=tf.int64), count=len(job.source.train), seed=augmentation.seed)
+    augmented = augmentation(
+        tf.constant(job.pictures["train"].take(index.numpy())),
+        tf.range(count),
+        step=tf.constant(0),
+        global_batch=job.config.training.batch_size,
+    )
+    captions = [job.source.class_names[label] for label in job.source.train.labels[index.numpy()]]
+    if augmented.share is not None:
+        captions = [f"{share:.0%} {caption}" for share, caption in zip(augmented.share.numpy(), captions, strict=True)]
+    grid = figures.image_grid(augmented.images.numpy(), captions, title="training images, augmented")
+    board.image("training_images", figures.as_image(grid), step=0)
