@@ -18,8 +18,8 @@ import tensorflow as tf
 from benchmarks.harness import pictures, results_file, timing
 from benchmarks.sides import dali, image_data_generator, opencv, stock_layers
 from flags import benchmark
-from ftdata.augment.augment import RandomAffine
-from trainers.runtime import strategy
+from ftdata.augment.augmentation import RandomAffine
+from trainers.runtime import devices
 
 _SIDE = 224
 BASELINE = "ImageDataGenerator, warp alone"
@@ -33,7 +33,7 @@ LEFT_OUT = (
 def main(argv: list[str]) -> None:
     """Measures every way in turn and prints the table."""
     flags = benchmark.parse(argv, "image_dir")
-    strategy.grow_gpu_memory()
+    devices.grow_gpu_memory()
     batch_size, repeats = (16, 2) if flags.quick else (64, 7)
     with tempfile.TemporaryDirectory() as name, benchmark.one_line_errors():
         pictures.gather(flags.image_dir, Path(name), count=batch_size)

@@ -20,11 +20,11 @@ import tensorflow as tf
 from benchmarks.harness import pictures, results_file, tiers, timing
 from benchmarks.sides import decode_jpeg, image_data_generator, stock_layers
 from flags import benchmark
-from ftdata.augment.augment import Augmentation
-from ftdata.cache import disk_cache
+from ftdata.augment.augmentation import Augmentation
+from ftdata.cache import disk
 from ftdata.config import DataConfig
 from ftdata.sources.source import Split, load_folder
-from trainers.runtime import strategy
+from trainers.runtime import devices
 
 _SIDE, _BATCH = 224, 64
 BASELINE = "ImageDataGenerator.flow_from_directory"
@@ -39,7 +39,7 @@ LEFT_OUT = (
 def main(argv: list[str]) -> None:
     """Measures every way in turn and prints the table."""
     flags = benchmark.parse(argv, "image_dir", "tiers")
-    strategy.grow_gpu_memory()
+    devices.grow_gpu_memory()
     count, repeats = (48, 2) if flags.quick else (1024, 5)
     with tempfile.TemporaryDirectory() as name, benchmark.one_line_errors():
         folder, many = Path(name) / "pictures", Path(name) / "many"
@@ -96,7 +96,7 @@ class _Bench:
             _consume(batches, augment)
 
         def clean_up() -> None:
-            disk_cache.wait_until_kept()
+            disk.wait_until_kept()
             shutil.rmtree(folder, ignore_errors=True)
 
         return timing.Contender(epoch, images=steps * self.batch, clean_up=clean_up)

@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks.harness import chart, results_file, worker
 from flags import benchmark
-from trainers.rundir.workdir import write_atomically
+from trainers.rundir.run_dir import write_atomically
 
 BENCHMARKS = ("augmentation", "input_pipeline", "train_step", "end_to_end", "scaling")
 _HOW = (

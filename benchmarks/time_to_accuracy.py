@@ -16,7 +16,7 @@ from benchmarks.harness.worker import Workers
 from benchmarks.sides.notebook import Notebook
 from benchmarks.sides.ours import Ours
 from ftdata.folders import folder
-from ftdata.sources import split
+from ftdata.sources import holdout
 
 _LEARNING_RATES = {"transfer": 1e-3, "finetune": 1e-4}
 _HELD_OUT = 0.2
@@ -95,8 +95,8 @@ def _hold_out(image_dir: str, into: Path, *, group_pattern: str | None) -> None:
     files = listing.splits["train"]
     contents = [hashlib.blake2b(Path(path).read_bytes(), digest_size=16).digest() for path in files.paths]
     digests = np.frombuffer(b"".join(contents), np.uint64).reshape(-1, 2)
-    places = split.places(files.names, digests, seed=0, part="validation", pattern=group_pattern)
-    held_out = split.held_out(files.labels, places, fraction=_HELD_OUT, grouped=bool(group_pattern))
+    places = holdout.places(files.names, digests, seed=0, part="validation", pattern=group_pattern)
+    held_out = holdout.held_out(files.labels, places, fraction=_HELD_OUT, grouped=bool(group_pattern))
     for position, path in enumerate(files.paths):
         part = "validation" if held_out[position] else "train"
         place = into / part / listing.class_names[files.labels[position]]

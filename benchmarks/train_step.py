@@ -21,7 +21,7 @@ from benchmarks.sides import ours
 from flags import benchmark
 from ftdata.sources.source import Source, load_folder
 from trainers.models import precision
-from trainers.runtime import strategy
+from trainers.runtime import devices as strategy
 from trainers.training.step import TrainStep
 
 LEFT_OUT = (

@@ -13,8 +13,8 @@ from ftdata import quiet
 _LAYERS = {
     "PairMixing": "ftdata.augment.mixing",
     "RandomAffine": "ftdata.augment.random_affine",
-    "RandomBrightnessFactor": "ftdata.augment.augment",
-    "RandomChannelShift": "ftdata.augment.augment",
+    "RandomBrightnessFactor": "ftdata.augment.augmentation",
+    "RandomChannelShift": "ftdata.augment.augmentation",
     "RandomColorJitter": "ftdata.augment.color",
     "RandomErasing": "ftdata.augment.erasing",
     "RandomResizedCrop": "ftdata.augment.resized_crop",

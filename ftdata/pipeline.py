@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from ftdata import seeds
-from ftdata.cache.cache import Pictures
+from ftdata.cache.images import Pictures
 
 _SHUFFLED = 10_000  # encoded pictures held to shuffle a stream
 

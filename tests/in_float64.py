@@ -32,12 +32,12 @@ def train(image_dir: str, out: Path, *, devices: int, worker: int, workers: int,
         strategy = tf.distribute.MirroredStrategy([f"CPU:{k}" for k in range(devices)])
 
     from ftdata import pipeline
-    from ftdata.augment.augment import Augmentation
-    from ftdata.cache.cache import open_pictures
+    from ftdata.augment.augmentation import Augmentation
+    from ftdata.cache.images import open_pictures
     from ftdata.config import AugmentConfig, DataConfig
     from ftdata.sources.source import open_source
     from trainers.config import ModelConfig, TrainingConfig
-    from trainers.models import model
+    from trainers.models import classifier
     from trainers.training import optimizer as optimizers
     from trainers.training.step import COMPILE_AUGMENTATION, TrainStep
 
@@ -47,7 +47,7 @@ def train(image_dir: str, out: Path, *, devices: int, worker: int, workers: int,
     source = open_source(data)
     settings = TrainingConfig(optimizer=optimizer, gradient_clip_norm=1.0, label_smoothing=0.1)
     with strategy.scope():
-        network = model.build(
+        network = classifier.build(
             ModelConfig(backbone="vgg_nano", weights="objects", dropout=0.0),
             num_classes=len(source.class_names),
             image_size=_SIDE,

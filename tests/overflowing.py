@@ -11,8 +11,9 @@ import numpy as np
 import tensorflow as tf
 
 from trainers.config import TrainingConfig
-from trainers.runtime import cluster, strategy
-from trainers.runtime.team import joined
+from trainers.runtime import cluster
+from trainers.runtime import devices as strategy
+from trainers.runtime.processes import joined
 from trainers.training import optimizer
 
 

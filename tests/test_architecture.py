@@ -65,7 +65,7 @@ main
 _BUILDERS = ("cutlery", "objects", "knifey_spoony")  # packages below ftdata that hold a TFDS builder
 _STANDARD_LIBRARY_ONLY = (
     *("ftdata.config", "ftdata.quiet"),
-    *("trainers.use_config", "trainers.config", "trainers.rundir.workdir", "trainers.runtime.interrupt"),
+    *("trainers.use_config", "trainers.config", "trainers.rundir.run_dir", "trainers.runtime.signals"),
 )
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import tensorflow as tf
 
 from trainers import main
-from trainers.training import training
+from trainers.training import phase
 
 
 def _show_when_validating(marker: Path) -> None:
-    evaluate_split = training.evaluate_split
+    evaluate_split = phase.evaluate_split
 
     def shown(name, *arguments):
         marker.touch()
@@ -22,7 +22,7 @@ def _show_when_validating(marker: Path) -> None:
         finally:
             marker.unlink()
 
-    training.evaluate_split = shown
+    phase.evaluate_split = shown
 
 
 if __name__ == "__main__":

@@ -11,10 +11,10 @@ import tensorflow as tf
 from ftdata.sources import bad_images
 from trainers import experiment
 from trainers.config import TRAINING_PHASES, TrainConfig, without_effect
-from trainers.models import phases
+from trainers.models import trainable
 from trainers.rundir import record
-from trainers.rundir.workdir import Workdir
-from trainers.runtime.interrupt import StopRequest
+from trainers.rundir.run_dir import Workdir
+from trainers.runtime.signals import StopRequest
 from trainers.runtime.streams import OutputLost
 
 
@@ -52,7 +52,7 @@ def _out_of_memory(config: TrainConfig) -> str:
         return told
     workdir = Workdir(Path(config.model_dir).expanduser())
     last = "finetune" if config.phase == "all" else config.phase
-    bound = [phase.name for phase in phases.sequence(last) if workdir.phase(phase.name).is_begun]
+    bound = [phase.name for phase in trainable.sequence(last) if workdir.phase(phase.name).is_begun]
     if bound and not workdir.phase(bound[-1]).metrics.is_file():
         told += f", {record.way_to_change(bound[-1], workdir)}"
     return told

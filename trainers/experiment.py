@@ -13,20 +13,21 @@ from ftdata.augment.mixing import check_pairs
 from ftdata.cache import tiers
 from ftdata.sources.class_weights import class_weights
 from ftdata.sources.source import Source, open_source
-from trainers.commands import announced, assessment, export, predict
+from trainers.commands import announced, evaluate, export, predict
 from trainers.config import TrainConfig
 from trainers.doctor import check
-from trainers.models import phases, starting_point
+from trainers.models import starting_point, trainable
 from trainers.rundir import lock, record, seen
-from trainers.rundir.workdir import Workdir, remove_leftovers
-from trainers.runtime import cluster, strategy, together
-from trainers.runtime.interrupt import StopRequest
-from trainers.runtime.team import Team
+from trainers.rundir.run_dir import Workdir, remove_leftovers
+from trainers.runtime import cluster, launch
+from trainers.runtime import devices as strategy
+from trainers.runtime.processes import Team
+from trainers.runtime.signals import StopRequest
 from trainers.training import callbacks as own_callbacks
-from trainers.training import training
-from trainers.training.job import Job
+from trainers.training import phase as training
+from trainers.training.context import Job
 
-_USES = {"evaluate": assessment.run, "predict": predict.run, "export": export.run}
+_USES = {"evaluate": evaluate.run, "predict": predict.run, "export": export.run}
 
 
 def run(
@@ -70,7 +71,7 @@ def run(
             else {**trained, "export": _use(dataclasses.replace(config, phase="export"), stop=stop)}
         )
     workdir = Workdir(Path(config.model_dir).expanduser())
-    with together.start(config) as (team, devices):
+    with launch.start(config) as (team, devices):
         parts = (config, workdir, callbacks, command_line, stop, team, devices)
         if not team.is_chief:
             starting_point.check(config)
@@ -112,7 +113,7 @@ def _run(
     source = dataclasses.replace(source, notes=(*source.notes, *seen.warnings(source, config.model)))
     if checks:
         return {"check": check.run(config, source, devices, workdir)}
-    together.check_data(team, source)
+    launch.check_data(team, source)
     decided_by = record.compare(workdir, config, source) if team.is_chief else {}
     weights = class_weights(source.train.labels, num_classes=len(source.class_names), mode=config.training.class_weight)
     own_callbacks.check(callbacks, has_validation=len(source.validation) > 0)
@@ -127,7 +128,7 @@ def _run(
         announced.list_bad_images(source, workdir)
         announced.draw_samples(job)
     results = {}
-    for phase in phases.sequence(config.phase):
+    for phase in trainable.sequence(config.phase):
         network = built.pop(phase.name, None)
         results[phase.name] = training.run_phase(phase, job, network=network, callbacks=callbacks)
     announced.say_where(job, results[config.phase])

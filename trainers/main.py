@@ -5,7 +5,7 @@ import sys
 
 from flags import train
 from ftdata import quiet
-from trainers.runtime import interrupt, streams
+from trainers.runtime import signals, streams
 
 
 def main(argv: list[str]) -> int:
@@ -25,11 +25,11 @@ def _main(argv: list[str], output: streams.Output) -> int:
     output.goes_on = config.writes_files
     os.environ["KERAS_BACKEND"] = "tensorflow"
     try:
-        with interrupt.on_signals() as stop:
+        with signals.on_signals() as stop:
             with quiet.tensorflow_import():  # only now: it takes seconds
                 from trainers import command_line
             return command_line.run(config, given=given, command_line=argv, stop=stop)
-    except interrupt.Interrupted as signal:
+    except signals.Interrupted as signal:
         print(f"stopped by {signal}; {config.after_a_stop}", file=sys.stderr)
         return signal.exit_status
 

@@ -14,9 +14,9 @@ import numpy as np
 import tensorflow as tf
 
 from ftdata import pipeline
-from ftdata.cache import cache
+from ftdata.cache import images
 from ftdata.config import DataConfig
-from ftdata.sources.encoded import Split
+from ftdata.sources.split import Split
 
 Batches = Callable[[int, int], tf.data.Dataset]  # (first step, step to stop before) -> batches
 
@@ -34,7 +34,7 @@ def open_tier(tier: str, split: Split, data: DataConfig, *, class_weights: np.nd
       batch_size: pictures per batch.
     """
     data = dataclasses.replace(data, data_dir=data.data_dir or _scratch_folder())
-    pictures = cache.open_pictures(split, data, tier=tier)
+    pictures = images.open_pictures(split, data, tier=tier)
 
     def batches(first: int, end: int) -> tf.data.Dataset:
         return pipeline.for_training(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from ftdata.sources.encoded import Split
+from ftdata.sources.split import Split
 
 
 def alone(split: Split) -> Callable[[], Any]:

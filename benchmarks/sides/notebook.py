@@ -11,7 +11,7 @@ from benchmarks.harness.networks import Network
 from benchmarks.harness.task import Task
 from benchmarks.sides import image_data_generator
 from trainers.models import backbones, preprocessing
-from trainers.runtime import strategy
+from trainers.runtime import devices
 
 
 class Notebook:
@@ -23,7 +23,7 @@ class Notebook:
     """
 
     def __init__(self, task: Task, jit_compile: str | bool):
-        strategy.grow_gpu_memory()
+        devices.grow_gpu_memory()
         keras.utils.set_random_seed(0)
         self.task, self.jit_compile = task, jit_compile
         network = task.network

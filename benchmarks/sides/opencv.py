@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from benchmarks.sides.image_data_generator import NOTEBOOK
 from benchmarks.sides.stock_layers import transforms
-from ftdata.augment.augment import RandomAffine
+from ftdata.augment.augmentation import RandomAffine
 
 
 def warp(images: np.ndarray, *, output_side: int, threads: int) -> Callable[[], Any]:

@@ -9,17 +9,18 @@ from benchmarks.harness.networks import Network
 from benchmarks.harness.task import Task
 from benchmarks.sides.image_data_generator import AUGMENT
 from ftdata import pipeline
-from ftdata.augment.augment import Augmentation
-from ftdata.cache.cache import held, in_memory
+from ftdata.augment.augmentation import Augmentation
+from ftdata.cache.images import held, in_memory
 from ftdata.config import DataConfig
 from ftdata.sources.class_weights import class_weights
 from ftdata.sources.source import Source, load_folder
 from trainers.config import TrainConfig, TrainingConfig
-from trainers.evaluation import evaluate
-from trainers.evaluation.evaluation_step import EvaluationStep
-from trainers.models import model, phases
+from trainers.evaluation import scores
+from trainers.evaluation.step import EvaluationStep
+from trainers.models import classifier as model
+from trainers.models import trainable
 from trainers.rundir import record
-from trainers.runtime import strategy
+from trainers.runtime import devices as strategy
 from trainers.training import optimizer
 from trainers.training.step import TrainStep
 
@@ -33,7 +34,7 @@ def train_step(
     config = TrainConfig(model=network.model, training=TrainingConfig(unfreeze=network.unfreeze))
     with devices.scope():
         classifier = model.build(config.model, num_classes=num_classes, image_size=network.image_size, policy=policy)
-        phases.set_trainable(classifier, phases.PHASES[phase], config)
+        trainable.set_trainable(classifier, trainable.PHASES[phase], config)
         adjust = optimizer.create(config.training, policy=policy)
         optimizer.build(adjust, classifier.trainable_variables)
     return TrainStep(
@@ -121,7 +122,7 @@ class Ours:
             self.score = EvaluationStep(self.step.model, strategy=self.devices, compiled="nothing")
             self.images = held(in_memory(validation, data))
         batches = pipeline.for_evaluation(self.images, validation.labels, global_batch=self.task.network.batch_size)
-        return evaluate.evaluate(self.score, batches, validation.labels).accuracy
+        return scores.evaluate(self.score, batches, validation.labels).accuracy
 
 
 def _fetch(pending: list[tf.Tensor]) -> None:

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from benchmarks.sides.image_data_generator import NOTEBOOK
 from ftdata.augment import affine
-from ftdata.augment.augment import RandomAffine
+from ftdata.augment.augmentation import RandomAffine
 
 
 def create() -> keras.Sequential:

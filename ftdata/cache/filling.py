@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from ftdata.config import DataConfig
 from ftdata.decoding import decode, jpeg
-from ftdata.sources.encoded import Split
+from ftdata.sources.split import Split
 
 _CHUNK, _CHUNK_BYTES = 16, 2**23
 _CHUNKS_A_CORE = 8  # at least, so that no core waits for the last chunk of another

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from ftdata.cache import cache
-from ftdata.cache.cache import Pictures
+from ftdata.cache import images
+from ftdata.cache.images import Pictures
 from ftdata.config import DataConfig
 from ftdata.sources.source import Source
 
@@ -32,7 +32,7 @@ def open_all(
     """
     held_out = len(source.validation) + len(source.test)
     cached = 0 if config.data_service else len(source.train)
-    chosen = cache.plan(config, train=cached, held_out=held_out, on_gpu=on_gpu and workers == 1)
+    chosen = images.plan(config, train=cached, held_out=held_out, on_gpu=on_gpu and workers == 1)
     say(f"  cache: {chosen.reason}")
     if config.data_service:
         say(f"  training images are decoded by the workers of {config.data_service}; the plan is for the others")
@@ -51,4 +51,4 @@ def _open(source: Source, config: DataConfig, name: str, tier: str, workers: int
         tier = "memory"
     if config.data_service and name == "train":
         tier = "none"
-    return cache.open_pictures(getattr(source, name), config, tier=tier, workers=workers)
+    return images.open_pictures(getattr(source, name), config, tier=tier, workers=workers)

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from ftdata.folders.folder import Files, Listing
 from ftdata.inspection.verdicts import Verdict
-from ftdata.sources.encoded import Split
+from ftdata.sources.split import Split
 
 _SHOWN = 20
 _EXAMPLES = 3

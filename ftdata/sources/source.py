@@ -5,11 +5,11 @@ from typing import Any
 
 from ftdata.config import DataConfig
 from ftdata.names import listed
-from ftdata.sources import split
+from ftdata.sources import holdout
 from ftdata.sources.bad_images import BadImage, shared_between
-from ftdata.sources.encoded import Split
-from ftdata.sources.file_source import ImageFiles, open_files
-from ftdata.sources.tfds_source import open_tfds
+from ftdata.sources.files import ImageFiles, open_files
+from ftdata.sources.split import Split
+from ftdata.sources.tfds import open_tfds
 
 _ENOUGH_GROUPS = 5  # held out: of fewer, one unusual group decides the accuracy
 
@@ -53,7 +53,7 @@ def open_source(config: DataConfig) -> Source:
     train = splits["train"]
     held_out = tuple(name for name in ("validation", "test") if name not in splits)
     if config.group_pattern:
-        split.check_pattern(train.names, config.group_pattern)
+        holdout.check_pattern(train.names, config.group_pattern)
     if "validation" in splits:
         notes.append("the validation images are those that come with the data set: none are held out for it")
     if "test" not in splits:
@@ -97,7 +97,7 @@ def _of_few_groups(name: str, held_out: Split, config: DataConfig) -> list[str]:
     """A line if the images that were held out are of so few groups that their accuracy says little of another group."""
     if not config.group_pattern or not len(held_out):
         return []
-    count = len(set(split.group_ids(held_out.names, config.group_pattern).tolist()))
+    count = len(set(holdout.group_ids(held_out.names, config.group_pattern).tolist()))
     if count >= _ENOUGH_GROUPS:
         return []
     of = "one group" if count == 1 else f"{count} groups"
@@ -106,8 +106,8 @@ def _of_few_groups(name: str, held_out: Split, config: DataConfig) -> list[str]:
 
 def _part(whole: Split, config: DataConfig, name: str, class_names: tuple[str, ...]) -> tuple[Split, Split]:
     pattern = config.group_pattern
-    places = split.places(whole.names, whole.digests, seed=config.split_seed, part=name, pattern=pattern)
-    held_out = split.held_out(
+    places = holdout.places(whole.names, whole.digests, seed=config.split_seed, part=name, pattern=pattern)
+    held_out = holdout.held_out(
         whole.labels,
         places,
         fraction=config.validation_fraction,

@@ -9,7 +9,7 @@ from keras.src.legacy.preprocessing.image import ImageDataGenerator
 from scipy import stats
 
 from ftdata.augment.affine import FILL_MODES, PARAMETERS
-from ftdata.augment.augment import (
+from ftdata.augment.augmentation import (
     Augmentation,
     RandomAffine,
     RandomBrightnessFactor,

@@ -17,7 +17,7 @@ from ftdata.decoding import decode, headers
 from ftdata.folders import folder
 from ftdata.inspection import examine
 from ftdata.sources import bad_images, class_weights
-from ftdata.sources.file_source import open_files
+from ftdata.sources.files import open_files
 from tests.ftdata import bad_files
 
 ROOT = Path(__file__).parents[2]

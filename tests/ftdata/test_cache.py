@@ -11,7 +11,7 @@ import tensorflow as tf
 from PIL import Image
 
 from ftdata import pipeline
-from ftdata.cache import cache
+from ftdata.cache import images as cache
 from ftdata.config import DataConfig
 from ftdata.decoding import decode
 from ftdata.sources.source import load_folder

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ftdata.cache import cache, disk_cache, filling, row_store
+from ftdata.cache import disk, filling, row_store
+from ftdata.cache import images as cache
 from ftdata.config import DataConfig
 from ftdata.sources.source import load_folder, open_source
 
@@ -75,13 +76,13 @@ def _all(pictures, count=60):
 
 
 def _files(data_dir):
-    disk_cache.wait_until_kept()
+    disk.wait_until_kept()
     return sorted(path.name for path in (data_dir / "decoded").iterdir())
 
 
 def _rows(data_dir):
     """How many pictures the only store holds."""
-    disk_cache.wait_until_kept()
+    disk.wait_until_kept()
     (index,) = (data_dir / "decoded").glob("*.index")
     (rows,) = (data_dir / "decoded").glob("*.rows")
     assert rows.stat().st_size % (index.stat().st_size // 16) == 0
@@ -147,12 +148,12 @@ def test_added_renamed_and_doubled_pictures_cost_what_is_new(photos, tmp_path, m
 
 def test_the_key_follows_what_decides_the_pixels(photos):
     config = DataConfig(image_size=64)
-    key = disk_cache.key(_split(photos), config)
-    assert disk_cache.key(_split(photos).subset(np.arange(60) > 0), config) == key
+    key = disk.key(_split(photos), config)
+    assert disk.key(_split(photos).subset(np.arange(60) > 0), config) == key
     others = {
-        disk_cache.key(_split(photos), DataConfig(image_size=65)),
-        disk_cache.key(_split(photos), DataConfig(image_size=64, resize="crop")),
-        disk_cache.key(_split(photos), DataConfig(image_size=64, interpolation="nearest")),
+        disk.key(_split(photos), DataConfig(image_size=65)),
+        disk.key(_split(photos), DataConfig(image_size=64, resize="crop")),
+        disk.key(_split(photos), DataConfig(image_size=64, interpolation="nearest")),
     }
     assert len({key, *others}) == 4
 

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from ftdata.sources.split import group_ids
+from ftdata.sources.holdout import group_ids
 from trainers.doctor.grouping import suggest
 
 CLASSES = ("cat", "dog")

@@ -7,7 +7,7 @@ import tensorflow as tf
 from scipy import stats
 
 from ftdata.augment import beta
-from ftdata.augment.augment import Augmentation
+from ftdata.augment.augmentation import Augmentation
 from ftdata.augment.mixing import PairMixing, check_pairs, partner_of
 from ftdata.augment.sampled_layer import uniform
 from ftdata.config import AugmentConfig

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from ftdata import pipeline
-from ftdata.cache import cache
+from ftdata.cache import images as cache
 from ftdata.cache.on_demand import remembering
 from ftdata.config import DataConfig
 from ftdata.sources.source import open_source

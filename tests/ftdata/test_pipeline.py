@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from ftdata import seeds
-from ftdata.cache.cache import held
+from ftdata.cache.images import held
 from ftdata.pipeline import Shard, for_evaluation, for_training, picture_at
 
 SEED = 7

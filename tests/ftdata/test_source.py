@@ -12,7 +12,7 @@ from PIL import Image
 
 import ftdata
 from ftdata.config import DataConfig
-from ftdata.sources import tfds_source
+from ftdata.sources import tfds as tfds_source
 from ftdata.sources.source import load_folder, open_source
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ftdata.folders import folder
-from ftdata.sources import split
+from ftdata.sources import holdout
 
 # Frames of the six videos of each class in knifey-spoony's training set.
 VIDEOS = {
@@ -35,18 +35,18 @@ def digests_of(contents):
 
 def places_of(contents, *, names=None, seed=0, part="test", pattern=None):
     names = [f"{text}.jpg" for text in contents] if names is None else names
-    return split.places(names, digests_of(contents), seed=seed, part=part, pattern=pattern)
+    return holdout.places(names, digests_of(contents), seed=seed, part=part, pattern=pattern)
 
 
 def group_places(groups, *, seed=0):
     names = [f"{group}.jpg" for group in groups]
-    return split.places(names, digests_of(range(len(groups))), seed=seed, part="test", pattern=r"^(.+)\.jpg")
+    return holdout.places(names, digests_of(range(len(groups))), seed=seed, part="test", pattern=r"^(.+)\.jpg")
 
 
 def test_every_class_gives_its_share_give_or_take_chance():
     labels = np.repeat([0, 1, 2], [994, 1210, 1966])
     for seed in range(20):
-        chosen = split.held_out(labels, places_of(range(len(labels)), seed=seed), fraction=0.15)
+        chosen = holdout.held_out(labels, places_of(range(len(labels)), seed=seed), fraction=0.15)
         assert chosen.dtype == bool
         spread = np.sqrt(0.15 * 0.85 / np.bincount(labels))
         assert (np.abs(shares(labels, chosen) - 0.15) < 4 * spread).all()
@@ -57,14 +57,14 @@ def test_every_class_gives_its_share_give_or_take_chance():
 def test_a_small_class_gives_at_least_one_and_never_all(size, fraction):
     labels = np.repeat([3, 7, 9], [size, 100, size])
     for seed in range(50):
-        chosen = split.held_out(labels, places_of(range(len(labels)), seed=seed), fraction=fraction)
+        chosen = holdout.held_out(labels, places_of(range(len(labels)), seed=seed), fraction=fraction)
         counts = np.bincount(labels[chosen], minlength=10)[[3, 9]]
         assert (counts == 0).all() if size == 1 else ((counts > 0) & (counts < size)).all()
 
 
 def test_nothing_is_held_out_of_nothing_or_for_no_share():
-    assert not split.held_out(np.repeat([0, 1], 9), np.zeros(18), fraction=0.0).any()
-    assert len(split.held_out(np.zeros(0, int), np.zeros(0), fraction=0.5)) == 0
+    assert not holdout.held_out(np.repeat([0, 1], 9), np.zeros(18), fraction=0.0).any()
+    assert len(holdout.held_out(np.zeros(0, int), np.zeros(0), fraction=0.5)) == 0
 
 
 @pytest.mark.parametrize("added", [0.01, 0.1, 0.5])
@@ -73,15 +73,15 @@ def test_no_image_changes_sides_when_others_are_added(added):
     labels = np.arange(after) % 7
     for seed in range(10):
         places = places_of(range(after), seed=seed)
-        first = split.held_out(labels[:before], places[:before], fraction=0.15)
-        np.testing.assert_array_equal(split.held_out(labels, places, fraction=0.15)[:before], first)
+        first = holdout.held_out(labels[:before], places[:before], fraction=0.15)
+        np.testing.assert_array_equal(holdout.held_out(labels, places, fraction=0.15)[:before], first)
 
 
 def test_no_training_image_is_held_out_later_even_in_the_smallest_classes():
     moved = 0
     for seed in range(200):
         places = places_of(range(6), seed=seed)
-        few, more = (split.held_out(np.zeros(n, int), places[:n], fraction=0.15) for n in (4, 6))
+        few, more = (holdout.held_out(np.zeros(n, int), places[:n], fraction=0.15) for n in (4, 6))
         assert not (more[:4] & ~few).any()
         moved += (few & ~more[:4]).sum()
     assert moved  # the one image held out of four is trained on when one with a lower place comes
@@ -91,14 +91,14 @@ def test_names_do_not_count_and_copies_of_an_image_share_a_side():
     contents = [*range(500), *range(500)]
     places = places_of(contents)
     np.testing.assert_array_equal(places, places_of(contents, names=[f"other/{k}.png" for k in range(1000)]))
-    chosen = split.held_out(np.repeat([0, 1], 500), places, fraction=0.2)
+    chosen = holdout.held_out(np.repeat([0, 1], 500), places, fraction=0.2)
     np.testing.assert_array_equal(chosen[:500], chosen[500:])
 
 
 def test_parts_and_seeds_choose_apart():
     labels = np.zeros(4000, int)
     choices = [
-        split.held_out(labels, places_of(range(4000), seed=seed, part=part), fraction=0.2)
+        holdout.held_out(labels, places_of(range(4000), seed=seed, part=part), fraction=0.2)
         for seed in (0, 1, 2**31 - 1)
         for part in ("test", "validation")
     ]
@@ -136,13 +136,13 @@ def test_groups_that_hold_copies_of_one_image_stay_together():
     ],
 )
 def test_group_is_what_the_pattern_matches(pattern, names, expected):
-    np.testing.assert_array_equal(split.group_ids(names, pattern), np.array(expected, np.int64), strict=True)
+    np.testing.assert_array_equal(holdout.group_ids(names, pattern), np.array(expected, np.int64), strict=True)
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_videos_of_each_class_are_held_out_whole_and_close_to_the_share(seed):
     groups = CUTLERY_NUMBERS + 10 * CUTLERY_LABELS
-    chosen = split.held_out(CUTLERY_LABELS, group_places(groups, seed=seed), fraction=0.15, grouped=True)
+    chosen = holdout.held_out(CUTLERY_LABELS, group_places(groups, seed=seed), fraction=0.15, grouped=True)
     assert_groups_whole(groups, chosen)
     # the best there is: 144 of 994, 181 of 1210 and 302 of 1966, which is 0.0051 off at most
     assert np.abs(shares(CUTLERY_LABELS, chosen) - 0.15).max() <= 0.0051 + 0.02
@@ -150,7 +150,7 @@ def test_videos_of_each_class_are_held_out_whole_and_close_to_the_share(seed):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_videos_shared_by_the_classes_are_held_out_whole_and_close_to_the_share(seed):
-    chosen = split.held_out(CUTLERY_LABELS, group_places(CUTLERY_NUMBERS, seed=seed), fraction=0.15, grouped=True)
+    chosen = holdout.held_out(CUTLERY_LABELS, group_places(CUTLERY_NUMBERS, seed=seed), fraction=0.15, grouped=True)
     assert_groups_whole(CUTLERY_NUMBERS, chosen)
     assert set(CUTLERY_NUMBERS[chosen]) == {4}  # 0.157, 0.158, 0.154; the next best is 0.041 off
 
@@ -162,7 +162,7 @@ def test_share_is_close_to_the_best_of_all_choices():
         sizes[1, :] += 1  # and no class in one group only
         group, label = (axis.ravel() for axis in np.indices(sizes.shape))
         labels, groups = np.repeat(label, sizes.ravel()), np.repeat(group, sizes.ravel())
-        chosen = split.held_out(labels, group_places(groups, seed=case), fraction=0.3, grouped=True)
+        chosen = holdout.held_out(labels, group_places(groups, seed=case), fraction=0.3, grouped=True)
         assert_groups_whole(groups, chosen)
         error = np.abs(shares(labels, chosen) - 0.3).max()
         every_choice = np.array(list(itertools.product([0, 1], repeat=8))) @ (sizes / sizes.sum(axis=0))
@@ -175,7 +175,7 @@ def test_thousands_of_groups_across_classes():
     generator = np.random.default_rng(0)
     labels, groups = generator.integers(0, 7, 30_000), generator.integers(0, 3_000, 30_000)
     for fraction in (0.05, 0.15, 0.5):
-        chosen = split.held_out(labels, group_places(groups, seed=0), fraction=fraction, grouped=True)
+        chosen = holdout.held_out(labels, group_places(groups, seed=0), fraction=fraction, grouped=True)
         assert_groups_whole(groups, chosen)
         assert np.abs(shares(labels, chosen) - fraction).max() <= 0.02
 
@@ -185,7 +185,7 @@ def test_thousands_of_groups_across_classes():
 def test_every_class_stays_on_both_sides(fraction, groups_per_class):
     # To hold out nothing would be closer to 0.15 than one of two or three groups.
     labels = np.repeat(range(4), 30)
-    chosen = split.held_out(
+    chosen = holdout.held_out(
         labels, group_places(np.arange(120) // (30 // groups_per_class), seed=0), fraction=fraction, grouped=True
     )
     on_one_side = 1 / groups_per_class
@@ -194,7 +194,7 @@ def test_every_class_stays_on_both_sides(fraction, groups_per_class):
 
 def test_many_classes_of_two_groups_each_give_one_of_them_each():
     labels, groups = np.repeat(np.arange(300), 6), np.arange(1800) // 3  # the search over all at once found no way
-    chosen = split.held_out(labels, group_places(groups, seed=0), fraction=0.15, grouped=True)
+    chosen = holdout.held_out(labels, group_places(groups, seed=0), fraction=0.15, grouped=True)
     np.testing.assert_array_equal(shares(labels, chosen), 0.5)
 
 
@@ -202,17 +202,17 @@ def test_class_in_a_single_group_is_refused():
     labels = np.repeat([0, 1], 10)
     groups = np.where(labels == 0, np.arange(20) // 2, 99)
     with pytest.raises(ValueError, match=r"^group_pattern leaves class b without a [a-z-]+ image: it has 1 group\(s\)"):
-        split.held_out(labels, group_places(groups, seed=0), fraction=0.2, grouped=True, class_names=("a", "b"))
+        holdout.held_out(labels, group_places(groups, seed=0), fraction=0.2, grouped=True, class_names=("a", "b"))
 
 
 def test_real_videos_never_part(real_photos):
     files = folder.scan(str(real_photos)).splits["train"]
-    per_class = split.group_ids(files.names, r"^\w+-\d+")
-    shared = split.group_ids(files.names, r"-(\d+)-")
+    per_class = holdout.group_ids(files.names, r"^\w+-\d+")
+    shared = holdout.group_ids(files.names, r"-(\d+)-")
     assert len(files.names) == 4170
     assert (len(np.unique(per_class)), len(np.unique(shared))) == (18, 6)
     for groups in (per_class, shared):
-        chosen = split.held_out(files.labels, group_places(groups), fraction=0.15, grouped=True)
+        chosen = holdout.held_out(files.labels, group_places(groups), fraction=0.15, grouped=True)
         assert_groups_whole(groups, chosen)
         assert np.abs(shares(files.labels, chosen) - 0.15).max() < 0.016
 
@@ -222,6 +222,6 @@ def test_a_new_video_of_many_moves_few():
     moved = []
     for seed in range(10):
         places = group_places(groups, seed=seed)
-        first, second = (split.held_out(labels[:n], places[:n], fraction=0.15, grouped=True) for n in (5000, 6000))
+        first, second = (holdout.held_out(labels[:n], places[:n], fraction=0.15, grouped=True) for n in (5000, 6000))
         moved.append(np.mean(second[:5000] & ~first))
     assert np.mean(moved) < 0.03  # 0.12 where each choice is made anew

@@ -5,8 +5,9 @@ import pytest
 import tensorflow as tf
 
 from ftdata import pipeline
-from ftdata.augment.augment import Augmentation
-from ftdata.cache import cache, tiers
+from ftdata.augment.augmentation import Augmentation
+from ftdata.cache import images as cache
+from ftdata.cache import tiers
 from ftdata.config import AugmentConfig, DataConfig
 from ftdata.sources.source import open_source
 from tests.ftdata.tfds_files import write_tfds

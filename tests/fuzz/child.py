@@ -23,7 +23,7 @@ from ftdata.config import DataConfig
 from ftdata.decoding import decode, headers
 from ftdata.folders import folder
 from ftdata.inspection import examine
-from ftdata.sources.file_source import open_files
+from ftdata.sources.files import open_files
 from tests.fuzz import strategies
 
 BOUND = 2**30  # bytes that any input may make the process grow by

@@ -11,10 +11,10 @@ from tensorboard.backend.event_processing import event_accumulator
 
 from ftdata.config import DataConfig
 from trainers import command_line, experiment
-from trainers.commands import trained
-from trainers.commands.held_out import stored_temperature
+from trainers.commands import trained_model
+from trainers.commands.evaluator import stored_temperature
 from trainers.config import RuntimeConfig, TrainConfig
-from trainers.rundir.workdir import Workdir
+from trainers.rundir.run_dir import Workdir
 from trainers.use_config import UseConfig
 
 _FILES = {
@@ -91,7 +91,7 @@ def test_mirror_images_are_averaged_in(evaluated, photo_folder, tmp_path):
     model_dir = shutil.copytree(evaluated[0], tmp_path / "run")
     metrics = evaluate(model_dir, views="flip")
     assert metrics["test_time_augmentation"] == "flip"
-    network = trained.of_run(Workdir(model_dir)).load()
+    network = trained_model.of_run(Workdir(model_dir)).load()
     assert stored_temperature(Workdir(model_dir), network) is None  # it suits the mean, not the model that is exported
     with (model_dir / "evaluation/predictions.csv").open() as stream:
         row = next(csv.DictReader(stream))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from trainers.evaluation import calibration
-from trainers.evaluation.evaluate import Evaluation
+from trainers.evaluation.scores import Evaluation
 
 # Four answers at 0.9, three of them right, and two at 0.6, one right.
 _SCORED = Evaluation(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ftdata.sources.split import group_ids
+from ftdata.sources.holdout import group_ids
 from tests.trainers.test_experiment import make_config
 from trainers import command_line, experiment
 from trainers.config import TrainConfig

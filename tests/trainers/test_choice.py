@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from trainers.config import TrainConfig, TrainingConfig
-from trainers.evaluation.evaluate import Evaluation
+from trainers.evaluation.scores import Evaluation
 from trainers.rundir import record
-from trainers.rundir.workdir import Workdir, write_json
+from trainers.rundir.run_dir import Workdir, write_json
 from trainers.training import loop
 
 

@@ -6,8 +6,8 @@ import json
 import numpy as np
 import pytest
 
-from trainers.evaluation import figures, reported, score_figures
-from trainers.evaluation.evaluate import Evaluation
+from trainers.evaluation import figures, reports, score_figures
+from trainers.evaluation.scores import Evaluation
 from trainers.models import class_names
 
 _NAMES = (
@@ -22,12 +22,12 @@ def written(tmp_path_factory):
     generator = np.random.default_rng(0)
     scored = Evaluation.of_logits(generator.normal(size=(60, len(_NAMES))), np.arange(60) % len(_NAMES))
     images = np.zeros((60, 8, 8, 3), np.uint8)
-    metrics = {"class_names": list(_NAMES), **reported.scores(scored, _NAMES)}
-    drawn = reported.drawings(scored, _NAMES, lambda places: images[places], title="the $test$ of a_b$")
+    metrics = {"class_names": list(_NAMES), **reports.scores(scored, _NAMES)}
+    drawn = reports.drawings(scored, _NAMES, lambda places: images[places], title="the $test$ of a_b$")
     drawn["precision_recall"] = score_figures.precision_recall(
         scored, _NAMES, score_figures.average_precision(scored), title="$"
     )
-    reported.write(folder, scored, names=[f"{k}.jpg" for k in range(60)], metrics=metrics, drawn=drawn)
+    reports.write(folder, scored, names=[f"{k}.jpg" for k in range(60)], metrics=metrics, drawn=drawn)
     return folder, scored, drawn
 
 

@@ -7,9 +7,9 @@ import re
 import numpy as np
 import pytest
 
-from trainers.evaluation import evaluate, figures, score_figures
-from trainers.evaluation.evaluate import Evaluation
-from trainers.rundir.workdir import write_json
+from trainers.evaluation import figures, score_figures, scores
+from trainers.evaluation.scores import Evaluation
+from trainers.rundir.run_dir import write_json
 
 _NAMES = ("fork", "knife", "spoon")
 # true 0 0 1 2, predicted 0 1 1 0
@@ -21,35 +21,35 @@ _SCORED = Evaluation(
 def test_accuracy_loss_and_confusion_matrix():
     assert _SCORED.accuracy == 0.5
     assert _SCORED.loss == pytest.approx(-np.mean(np.log([0.8, 0.3, 0.5, 0.25])))
-    assert evaluate.confusion_matrix(_SCORED).tolist() == [[1, 1, 0], [0, 1, 0], [1, 0, 0]]
+    assert scores.confusion_matrix(_SCORED).tolist() == [[1, 1, 0], [0, 1, 0], [1, 0, 0]]
 
 
 def test_per_class():
     expected = {"precision": 0.5, "recall": 1.0, "f1": pytest.approx(2 / 3), "support": 1.0}
-    assert evaluate.per_class(_SCORED, _NAMES)["knife"] == expected
-    assert evaluate.per_class(_SCORED, _NAMES)["spoon"]["precision"] == 0.0  # never predicted: no warning, no NaN
+    assert scores.per_class(_SCORED, _NAMES)["knife"] == expected
+    assert scores.per_class(_SCORED, _NAMES)["spoon"]["precision"] == 0.0  # never predicted: no warning, no NaN
 
 
 def test_report_names_every_class():
-    text = evaluate.report(_SCORED, _NAMES)
+    text = scores.report(_SCORED, _NAMES)
     assert all(text.count(name) >= 3 for name in _NAMES)  # report, row and column of the matrix
 
 
 def test_report_lists_the_most_confused_pairs_and_the_interval():
-    text = evaluate.report(_SCORED, _NAMES)
+    text = scores.report(_SCORED, _NAMES)
     assert "most confused\n  fork taken for knife: 1\n  spoon taken for fork: 1\n" in text
     assert "accuracy 50.00%, 95 % interval 15.00% to 85.00% (Wilson)" in text
 
 
 def test_wilson_interval():
     # 8 of 10 right: the values of Brown, Cai and DasGupta's formula, by hand
-    assert evaluate.wilson_interval(8, 10) == pytest.approx((0.4901625, 0.9433178))
-    assert evaluate.wilson_interval(10, 10)[1] == pytest.approx(1.0)
-    assert evaluate.wilson_interval(0, 10)[0] == pytest.approx(0.0)
+    assert scores.wilson_interval(8, 10) == pytest.approx((0.4901625, 0.9433178))
+    assert scores.wilson_interval(10, 10)[1] == pytest.approx(1.0)
+    assert scores.wilson_interval(0, 10)[0] == pytest.approx(0.0)
 
 
 def test_predictions_table(tmp_path):
-    evaluate.write_predictions(
+    scores.write_predictions(
         tmp_path / "p.csv", _SCORED, names=["a.jpg", "b,c.jpg", "d.jpg", "e.jpg"], class_names=_NAMES
     )
     with (tmp_path / "p.csv").open() as stream:
@@ -65,7 +65,7 @@ def _step(batch):
 
 
 def test_probabilities_are_put_back_in_order():
-    scored = evaluate.evaluate(_step, [np.array([2, 0]), np.array([1])], np.array([0, 1, 2]))
+    scored = scores.evaluate(_step, [np.array([2, 0]), np.array([1])], np.array([0, 1, 2]))
     assert scored.predicted.tolist() == [0, 1, 2]
     np.testing.assert_allclose(scored.probabilities.sum(axis=1), 1)
 
@@ -73,7 +73,7 @@ def test_probabilities_are_put_back_in_order():
 @pytest.mark.parametrize("batches", [[np.array([0, 1])], [np.array([0, 1]), np.array([1, 2])], []])
 def test_a_picture_left_out_or_counted_twice_is_an_error(batches):
     with pytest.raises(RuntimeError, match="not evaluated exactly once"):
-        evaluate.evaluate(_step, batches, np.array([0, 1, 2]))
+        scores.evaluate(_step, batches, np.array([0, 1, 2]))
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def thousand():
 
 def test_of_a_thousand_classes_a_screenful_is_printed_and_all_are_in_the_file(thousand):
     scored, names = thousand
-    printed, whole = evaluate.report(scored, names, is_whole=False), evaluate.report(scored, names)
+    printed, whole = scores.report(scored, names, is_whole=False), scores.report(scored, names)
     assert len(printed.splitlines()) < 40
     assert "the 10 of 1,000 classes with the lowest F1 score; report.txt has all" in printed
     assert len(whole) < 2_000_000  # the matrix would be 250 MB with this long name
@@ -102,7 +102,7 @@ def test_of_a_thousand_classes_a_screenful_is_printed_and_all_are_in_the_file(th
 
 def test_of_a_thousand_classes_the_most_confused_are_drawn(thousand):
     scored, names = thousand
-    counts = evaluate.confusion_matrix(scored)
+    counts = scores.confusion_matrix(scored)
     counts[500, 700] += 50
     figure = figures.confusion_matrix(counts, names, title="a $ b")
     axes = figure.axes[0]
@@ -137,5 +137,5 @@ def test_rows_of_a_matrix_are_lines_of_its_json(tmp_path):
 def test_a_class_without_images_does_not_count_in_the_means():
     labels = np.arange(20) % 2  # of three classes
     scored = Evaluation.of_logits(9.0 * np.eye(3)[labels], labels)
-    text = evaluate.report(scored, ("a", "b", "c"))
+    text = scores.report(scored, ("a", "b", "c"))
     assert re.search(r"macro avg +1\.000 +1\.000 +1\.000 +20", text)

@@ -14,7 +14,7 @@ from PIL import Image
 from ftdata.config import AugmentConfig, DataConfig
 from trainers import command_line, experiment
 from trainers.config import ModelConfig, RuntimeConfig, TrainConfig, TrainingConfig
-from trainers.runtime.interrupt import StopRequest
+from trainers.runtime.signals import StopRequest
 
 _CONTRACT = {
     *("config.json", "samples.png"),

@@ -14,12 +14,12 @@ from PIL import Image
 
 from tests.ftdata import bad_files, odd_files
 from trainers import command_line, experiment
-from trainers.commands import trained
+from trainers.commands import trained_model
 from trainers.config import TrainConfig
-from trainers.export import deployable, onnx_file, parity
+from trainers.export import formats, onnx_format, parity
 from trainers.export.parity import Samples
-from trainers.rundir.workdir import Workdir
-from trainers.runtime.interrupt import StopRequest
+from trainers.rundir.run_dir import Workdir
+from trainers.runtime.signals import StopRequest
 from trainers.use_config import EXPORT_FORMATS, UseConfig
 
 
@@ -87,10 +87,10 @@ def test_the_server_turns_photos_upright(served):
 
 
 def test_the_temperature_is_inside_and_no_layer_is_random(trained_run):
-    network = trained.of_run(Workdir(trained_run)).load()
+    network = trained_model.of_run(Workdir(trained_run)).load()
     images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3)).astype(np.float32)
-    plain = deployable.finished(network, temperature=1.0)
-    halved = deployable.finished(network, temperature=2.0)
+    plain = formats.finished(network, temperature=1.0)
+    halved = formats.finished(network, temperature=2.0)
     scores = np.log(np.asarray(plain(images)))
     expected = np.exp(scores / 2) / np.exp(scores / 2).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(halved(images), expected, atol=1e-5)
@@ -123,8 +123,8 @@ def test_a_file_that_cannot_be_run_is_named(tmp_path):
 
 
 def test_the_reading_process_cannot_import_this_project(tmp_path):
-    code = f"import sys; sys.path.insert(0, {str(parity._SCRIPT.parent)!r}); import parity_check"
-    code += "; sys.meta_path.insert(0, parity_check._NoProject()); import trainers.config"
+    code = f"import sys; sys.path.insert(0, {str(parity._SCRIPT.parent)!r}); import parity_worker"
+    code += "; sys.meta_path.insert(0, parity_worker._NoProject()); import trainers.config"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert "trainers must not be needed to run an export" in done.stderr
 
@@ -165,7 +165,7 @@ def test_a_network_with_constants_of_its_own_becomes_onnx(tmp_path):
     entry = keras.Input((8, 8, 3))
     normalized = keras.layers.Normalization(mean=[100.0, 110.0, 120.0], variance=[50.0, 60.0, 70.0])(entry)
     network = keras.Model(entry, keras.layers.Softmax()(keras.layers.GlobalAveragePooling2D()(normalized)))
-    onnx_file.write(tmp_path / "model.onnx", network, ("a", "b", "c"))
+    onnx_format.write(tmp_path / "model.onnx", network, ("a", "b", "c"))
     images = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), np.uint8)
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
     np.testing.assert_allclose(session.run(None, {"images": images})[0], network(images.astype("float32")), atol=1e-6)
@@ -178,7 +178,7 @@ def test_a_network_that_onnx_cannot_hold_is_refused_in_a_line(tmp_path):
     entry = keras.Input((8, 8, 3))
     network = keras.Model(entry, keras.layers.Activation("gelu")(entry))
     with pytest.raises(ValueError, match=r"tf2onnx cannot translate Erfc, which this network uses"):
-        onnx_file.write(tmp_path / "model.onnx", network, ("a", "b", "c"))
+        onnx_format.write(tmp_path / "model.onnx", network, ("a", "b", "c"))
     assert not list(tmp_path.iterdir())
 
 

@@ -16,7 +16,7 @@ import pytest
 from tests.trainers.test_experiment import make_config
 from trainers import experiment
 from trainers.rundir import checkpoint
-from trainers.runtime import interrupt
+from trainers.runtime import signals
 
 _ROOT = Path(__file__).parent.parent.parent
 _BUSY = """
@@ -64,9 +64,9 @@ def test_handlers_are_put_back_and_an_ignored_signal_stays_ignored():
     earlier = signal.getsignal(signal.SIGTERM)
     python = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with interrupt.on_signals():
+        with signals.on_signals():
             os.kill(os.getpid(), signal.SIGINT)
-            with pytest.raises(interrupt.Interrupted, match="SIGTERM"):
+            with pytest.raises(signals.Interrupted, match="SIGTERM"):
                 os.kill(os.getpid(), signal.SIGTERM)
         assert signal.getsignal(signal.SIGTERM) is earlier
         assert signal.set_wakeup_fd(-1) == -1
@@ -84,7 +84,7 @@ def left_alone(photo_folder, tmp_path_factory):
 
 def _stopped_after(step, config):
     """Trains until a signal comes in this step."""
-    stop = interrupt.StopRequest()
+    stop = signals.StopRequest()
     counted = []
 
     def ask(batch, logs):
@@ -92,7 +92,7 @@ def _stopped_after(step, config):
         if len(counted) == step:
             stop.receive(signal.SIGTERM)
 
-    with pytest.raises(interrupt.Interrupted):
+    with pytest.raises(signals.Interrupted):
         experiment.run(config, callbacks=[keras.callbacks.LambdaCallback(on_train_batch_end=ask)], stop=stop)
 
 

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from trainers.config import TrainingConfig
-from trainers.runtime.strategy import create
+from trainers.runtime.devices import create
 from trainers.training import optimizer
 
 

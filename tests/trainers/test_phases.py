@@ -6,7 +6,8 @@ import keras
 import pytest
 
 from trainers.config import ModelConfig, TrainConfig, TrainingConfig
-from trainers.models import model, phases
+from trainers.models import classifier
+from trainers.models import trainable as phases
 
 _NOTEBOOK_HEAD = {"pooling": "flatten", "dense_units": 1024, "dropout": 0.5}
 _VGG16_LAYERS = [
@@ -22,13 +23,13 @@ def notebook():
         model=ModelConfig(backbone="VGG16", weights="none", **_NOTEBOOK_HEAD),
         training=TrainingConfig(unfreeze=("block4", "block5")),
     )
-    return config, model.build(config.model, num_classes=3, image_size=224, policy="float32")
+    return config, classifier.build(config.model, num_classes=3, image_size=224, policy="float32")
 
 
 def test_transfer_trains_the_head_alone(notebook):
     config, network = notebook
     phases.set_trainable(network, phases.PHASES["transfer"], config)
-    base = model.base_of(network)
+    base = classifier.base_of(network)
     assert base.layers[0].name.startswith("input")
     assert [layer.name for layer in base.layers][1:] == _VGG16_LAYERS[1:]
     assert {layer.trainable for layer in base.layers} == {False}
@@ -40,7 +41,7 @@ def test_finetune_trains_block4_and_block5(notebook):
     config, network = notebook
     phases.set_trainable(network, phases.PHASES["finetune"], config)
     # the notebook's second table: True for block4* and block5*, False for the rest
-    table = {layer.name: layer.trainable for layer in model.base_of(network).layers}
+    table = {layer.name: layer.trainable for layer in classifier.base_of(network).layers}
     assert {name for name, trains in table.items() if trains} == {
         n for n in _VGG16_LAYERS if n[:6] in ("block4", "block5")
     }
@@ -70,9 +71,9 @@ def test_a_prefix_that_names_no_layer_is_refused(notebook):
 )
 def test_batch_normalization_of_the_base(settings, phase, trains):
     config = TrainConfig(model=ModelConfig(backbone="MobileNetV2", backbone_args={"alpha": 0.35}, **settings))
-    network = model.build(config.model, num_classes=2, image_size=32, policy="float32")
+    network = classifier.build(config.model, num_classes=2, image_size=32, policy="float32")
     phases.set_trainable(network, phases.PHASES[phase], config)
-    layers = [x for x in model.base_of(network).layers if isinstance(x, keras.layers.BatchNormalization)]
+    layers = [x for x in classifier.base_of(network).layers if isinstance(x, keras.layers.BatchNormalization)]
     assert {layer.trainable for layer in layers} == {trains}
 
 
@@ -81,7 +82,7 @@ def test_batch_normalization_of_trained_weights_stays_in_inference_mode(tmp_path
     source.save_weights(tmp_path / "base.weights.h5")
     settings = ModelConfig("MobileNetV2", {"alpha": 0.35}, weights=str(tmp_path / "base.weights.h5"))
     config = TrainConfig(model=settings)
-    network = model.build(config.model, num_classes=2, image_size=32, policy="float32")
+    network = classifier.build(config.model, num_classes=2, image_size=32, policy="float32")
     phases.set_trainable(network, phases.PHASES["finetune"], config)
     statistics = [w for w in network.weights if "moving_mean" in w.name]
     before = [w.numpy().copy() for w in statistics]
@@ -98,12 +99,12 @@ def test_phases_lead_to_one_another():
 
 def test_a_trained_classifier_serves_as_backbone_layer_by_layer(tmp_path):
     config = TrainConfig(model=ModelConfig("MobileNetV2", {"alpha": 0.35}, weights="none"))
-    trained = model.build(config.model, num_classes=2, image_size=32, policy="float32")
+    trained = classifier.build(config.model, num_classes=2, image_size=32, policy="float32")
     phases.set_trainable(trained, phases.PHASES["transfer"], config)
     trained.save(tmp_path / "best.keras")
     training = TrainingConfig(unfreeze=("block_16",))
     config = TrainConfig(model=ModelConfig(str(tmp_path / "best.keras")), training=training)
-    network = model.build(config.model, num_classes=3, image_size=32, policy="float32")
+    network = classifier.build(config.model, num_classes=3, image_size=32, policy="float32")
     phases.set_trainable(network, phases.PHASES["finetune"], config)
     trains = {line.split()[1] for line in phases.table(network).splitlines() if line.split()[0] == "trains"}
     assert trains == {"block_16_expand", "block_16_depthwise", "block_16_project", "logits"}  # no batch normalization

@@ -13,11 +13,11 @@ import pytest
 from PIL import Image
 
 from ftdata.config import DataConfig
-from ftdata.sources import loose
+from ftdata.sources import unlabeled
 from tests.ftdata import bad_files
 from trainers import command_line, experiment
 from trainers.config import ModelConfig, TrainConfig, TrainingConfig
-from trainers.models import original
+from trainers.models import imagenet
 from trainers.use_config import UseConfig
 
 
@@ -144,9 +144,9 @@ def test_a_model_by_its_file_brings_its_classes_along(trained_run, photos, tmp_p
 
 
 def test_a_pattern_and_a_file_name_what_they_say(photos):
-    assert loose.find(str(photos / "**/*.PNG"))[0] == [str(photos / "more/a.PNG")]
-    assert loose.find(str(photos / "notes.txt"))[0] == [str(photos / "notes.txt")]
-    assert [Path(path).name for path in loose.find(str(photos))[0]] == ["b.jpg", "broken.jpg", "a.PNG"]
+    assert unlabeled.find(str(photos / "**/*.PNG"))[0] == [str(photos / "more/a.PNG")]
+    assert unlabeled.find(str(photos / "notes.txt"))[0] == [str(photos / "notes.txt")]
+    assert [Path(path).name for path in unlabeled.find(str(photos))[0]] == ["b.jpg", "broken.jpg", "a.PNG"]
 
 
 def test_brackets_in_a_folder_that_is_there_mean_themselves(tmp_path):
@@ -154,12 +154,12 @@ def test_brackets_in_a_folder_that_is_there_mean_themselves(tmp_path):
     for name in ("photos [2019]*", "photos 2*"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "a.jpg").touch()
-    assert loose.find(str(folder / "*.jpg"))[0] == [str(folder / "a.jpg")]
-    assert loose.find(str(tmp_path / "photos [0-9]*" / "*.jpg"))[0] == [str(tmp_path / "photos 2*" / "a.jpg")]
+    assert unlabeled.find(str(folder / "*.jpg"))[0] == [str(folder / "a.jpg")]
+    assert unlabeled.find(str(tmp_path / "photos [0-9]*" / "*.jpg"))[0] == [str(tmp_path / "photos 2*" / "a.jpg")]
 
 
 def test_imagenet_names_are_in_the_order_of_the_weights():
-    names = original.class_names()
+    names = imagenet.class_names()
     assert (names[618], names[813], names[910]) == ("ladle", "spatula", "wooden spoon")
 
 
@@ -169,14 +169,14 @@ def test_the_original_classifier_is_the_network_of_keras_applications(tmp_path, 
     weights = tmp_path / "mobile.weights.h5"
     reference.save_weights(weights)
     model = ModelConfig("MobileNetV2", weights=str(weights), backbone_args=arguments)
-    network = original.create(model, image_size=96)
+    network = imagenet.create(model, image_size=96)
     pixels = np.random.default_rng(0).integers(0, 256, (2, 96, 96, 3)).astype(np.float32)
     np.testing.assert_allclose(network(pixels), reference(pixels / 127.5 - 1), atol=1e-6)
 
 
 def test_vgg_nano_has_no_original_classifier():
     with pytest.raises(ValueError, match="model=imagenet needs a backbone of Keras Applications, got vgg_nano"):
-        original.create(ModelConfig("vgg_nano", weights="objects"), image_size=96)
+        imagenet.create(ModelConfig("vgg_nano", weights="objects"), image_size=96)
 
 
 @pytest.mark.slow

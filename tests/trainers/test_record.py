@@ -13,7 +13,7 @@ from ftdata.sources.source import open_source
 from trainers import command_line
 from trainers.config import ModelConfig, TrainConfig, TrainingConfig
 from trainers.rundir import checkpoint, fingerprint, record
-from trainers.rundir.workdir import Workdir
+from trainers.rundir.run_dir import Workdir
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from ftdata.sources.source import open_source
 from trainers import experiment
 from trainers.config import ModelConfig, RuntimeConfig, TrainConfig
 from trainers.rundir import seen
-from trainers.rundir.workdir import Workdir
+from trainers.rundir.run_dir import Workdir
 
 
 @pytest.fixture

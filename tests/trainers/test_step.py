@@ -6,13 +6,13 @@ import pytest
 import tensorflow as tf
 
 from ftdata import pipeline
-from ftdata.augment.augment import Augmentation
-from ftdata.cache.cache import held
+from ftdata.augment.augmentation import Augmentation
+from ftdata.cache.images import held
 from ftdata.config import AugmentConfig
 from trainers.config import ModelConfig, TrainConfig, TrainingConfig
-from trainers.evaluation.evaluation_step import EvaluationStep
-from trainers.models import model, phases
-from trainers.runtime.strategy import create
+from trainers.evaluation.step import EvaluationStep
+from trainers.models import classifier, trainable
+from trainers.runtime.devices import create
 from trainers.training import optimizer
 from trainers.training.step import (
     COMPILE_AUGMENTATION,
@@ -55,10 +55,10 @@ def _train(
         training=TrainingConfig(**training),
     )
     with strategy.scope():
-        network = model.build(config.model, num_classes=3, image_size=_SIDE, policy=policy)
-        phases.set_trainable(network, phases.PHASES["finetune"], config, replicas=strategy.num_replicas_in_sync)
+        network = classifier.build(config.model, num_classes=3, image_size=_SIDE, policy=policy)
+        trainable.set_trainable(network, trainable.PHASES["finetune"], config, replicas=strategy.num_replicas_in_sync)
         adjust = optimizer.create(config.training, policy=policy)
-        optimizer.build(adjust, network.trainable_variables, statistics=phases.moving_statistics(network))
+        optimizer.build(adjust, network.trainable_variables, statistics=trainable.moving_statistics(network))
         network.compile(optimizer=adjust, jit_compile=False)
     step = TrainStep(
         network,
@@ -170,7 +170,7 @@ def _batch_norm_base(folder):
 def test_averages_of_weights_and_statistics_are_the_same_step_by_step_in_one_call_and_on_two_devices(tmp_path):
     options = {"backbone": _batch_norm_base(tmp_path), "steps": 5, "optimizer": "sgd", "ema_decay": 0.99}
     _, network = _train(_one(), **options)
-    statistics = phases.moving_statistics(network)
+    statistics = trainable.moving_statistics(network)
     assert [variable.name for variable in statistics] == ["moving_mean", "moving_variance"]
     last = [variable.numpy() for variable in statistics]
     _, at_once = _train(_one(), together=2, **options)
@@ -191,7 +191,7 @@ def test_batch_norm_that_trains_has_the_statistics_of_the_whole_batch(tmp_path):
     options = {"backbone": _batch_norm_base(tmp_path), "steps": 6, "optimizer": "sgd"}
     one, network = _train(_one(), **options)
     two, mirrored = _train(create("mirrored"), **options)
-    assert [phases.is_synchronized(each) for each in (network, mirrored)] == [False, True]
+    assert [trainable.is_synchronized(each) for each in (network, mirrored)] == [False, True]
     np.testing.assert_allclose(two, one, rtol=1e-5)
     for ours, theirs in zip(mirrored.weights, network.weights, strict=True):
         np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5, atol=1e-6)
@@ -347,7 +347,7 @@ def test_mixed_precision_trains_with_float32_variables(policy):
     assert np.isfinite(results).all()
     assert {weight.dtype for weight in network.weights} == {"float32"}
     assert network.get_layer("logits").compute_dtype == "float32"
-    assert model.base_of(network).get_layer("block1_conv1").compute_dtype == policy.removeprefix("mixed_")
+    assert classifier.base_of(network).get_layer("block1_conv1").compute_dtype == policy.removeprefix("mixed_")
 
 
 def test_cross_entropy_with_smoothing_is_the_formula():

@@ -8,13 +8,13 @@ import pytest
 import tensorflow as tf
 
 from ftdata import pipeline
-from ftdata.cache.cache import Pictures
-from trainers.runtime import strategy
+from ftdata.cache.images import Pictures
+from trainers.runtime import devices
 
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_pictures_that_come_as_a_stream_are_shuffled_under_any_seed(seed):
-    strategy.seed_everything(seed, deterministic=False)
+    devices.seed_everything(seed, deterministic=False)
     numbers = tf.data.Dataset.range(6).map(lambda number: (number, tf.fill([1, 1, 3], number)))
     batches = pipeline.for_training(
         Pictures("none", stream=lambda: numbers),

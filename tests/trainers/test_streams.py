@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from trainers.rundir.workdir import read_json
+from trainers.rundir.run_dir import read_json
 
 _ROOT = Path(__file__).parents[2]
 _SMALL = (

@@ -9,7 +9,7 @@ import pytest
 from scipy import special
 
 from trainers.evaluation import calibration
-from trainers.evaluation.evaluate import Evaluation
+from trainers.evaluation.scores import Evaluation
 
 _TOLERATED = 0.005  # nats: what a calibrated model loses by the draws in which chance looks like evidence
 

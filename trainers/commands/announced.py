@@ -6,15 +6,15 @@ from typing import Any
 import numpy as np
 
 from ftdata import seeds
-from ftdata.augment import augment
+from ftdata.augment import augmentation
 from ftdata.names import listed
 from ftdata.sources import bad_images
 from ftdata.sources.source import Source
 from trainers.commands.verdict import verdict
 from trainers.evaluation import figures
-from trainers.rundir.workdir import Workdir, write_atomically
-from trainers.runtime import strategy
-from trainers.training.job import Job
+from trainers.rundir.run_dir import Workdir, write_atomically
+from trainers.runtime import devices as strategy
+from trainers.training.context import Job
 
 
 def list_bad_images(source: Source, workdir: Workdir) -> None:
@@ -38,7 +38,10 @@ def describe(job: Job) -> None:
         f"{len(source.class_names)} classes"
     )
     print(f"  classes {listed(source.class_names, limit=20)}")
-    for note in (*source.notes, *augment.notes(job.config.augment, image_size=int(job.config.data.image_size or 0))):
+    for note in (
+        *source.notes,
+        *augmentation.notes(job.config.augment, image_size=int(job.config.data.image_size or 0)),
+    ):
         print(f"  {note}")
     if not validation:
         print("  no validation split: the last epoch is kept; --monitor and --early_stopping_patience have no effect")

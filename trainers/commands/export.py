@@ -9,19 +9,19 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ftdata.cache import cache
+from ftdata.cache import images as cache
 from ftdata.sources.source import Source
-from trainers.commands import held_out, trained
-from trainers.commands.held_out import Measured
-from trainers.commands.trained import Trained
+from trainers.commands import evaluator, trained_model
+from trainers.commands.evaluator import Measured
+from trainers.commands.trained_model import Trained
 from trainers.config import TrainConfig
 from trainers.evaluation import calibration
-from trainers.export import deployable, onnx_file, parity
+from trainers.export import formats, onnx_format, parity
 from trainers.export.parity import Samples
 from trainers.models.class_names import as_lines
-from trainers.rundir.workdir import Workdir, write_atomically, write_json
-from trainers.runtime import strategy
-from trainers.runtime.interrupt import StopRequest
+from trainers.rundir.run_dir import Workdir, write_atomically, write_json
+from trainers.runtime import devices as strategy
+from trainers.runtime.signals import StopRequest
 
 _PATTERN = re.compile(r"\[[^/]*\]|[\\*?]")  # TensorFlow looks for the variables of a SavedModel by a pattern
 _COMPARED, _REPRESENTATIVE = 256, 100  # test pictures; training pictures from which int8 takes its ranges
@@ -36,15 +36,15 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     """
     check_formats(config)
     workdir = Workdir(Path(config.model_dir).expanduser())
-    model = trained.of_run(workdir)
+    model = trained_model.of_run(workdir)
     network = model.load()
-    source = held_out.open_own(config, model)
+    source = evaluator.open_own(config, model)
     config = model.adapt(config)
     devices = strategy.create("one_device")
     measured = Measured(network, source, config=config, devices=devices, splits=("validation", "test"), stop=stop)
-    found = held_out.stored_temperature(workdir, network) or held_out.fit_on_validation(measured)
+    found = evaluator.stored_temperature(workdir, network) or evaluator.fit_on_validation(measured)
     temperature = found.value if found else 1.0
-    final = deployable.finished(network, temperature=temperature)
+    final = formats.finished(network, temperature=temperature)
     folder = workdir.root / "export"
     labels = as_lines(model.class_names)
     write_atomically(folder / "labels.txt", lambda temporary: temporary.write_text(labels, encoding="utf-8"))
@@ -54,7 +54,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     print(f"{model.path}\n{told}\ncompared on {len(reference)} test images", flush=True)
     rows: list[dict[str, Any]] = []
     for kind in stop.between(config.use.export_formats):
-        path = folder / deployable.FILES[kind]
+        path = folder / formats.FILES[kind]
         _write(kind, path, final, model, source)
         rows += parity.check(kind, path, samples, reference, stop=stop)
         print("\n".join(_in_words(row) for row in rows if row["format"] == kind), flush=True)
@@ -87,21 +87,21 @@ def check_formats(config: TrainConfig) -> None:
       ValueError: what is missing and how to install it.
     """
     if "onnx" in config.use.export_formats:
-        onnx_file.check_installed()
+        onnx_format.check_installed()
 
 
 def _write(kind: str, path: Path, final: keras.Model, model: Trained, source: Source) -> None:
     if kind == "saved_model":
-        deployable.write_saved_model(path, deployable.Served(final, model.class_names, model.data))
+        formats.write_saved_model(path, formats.Served(final, model.class_names, model.data))
     elif kind == "keras":
         write_atomically(path, final.save)
     elif kind == "onnx":
-        onnx_file.write(path, final, model.class_names)
+        onnx_format.write(path, final, model.class_names)
     else:
         few = source.train.subset(_mask(len(source.train), _REPRESENTATIVE))
         pictures = cache.open_pictures(few, model.data, tier="memory") if kind == "litert_int8" else None
         images: Sequence[np.ndarray] = [] if pictures is None else list(pictures.take(np.arange(len(few))))
-        deployable.write_litert(path, final, model.class_names, kind=kind, representative=images)
+        formats.write_litert(path, final, model.class_names, kind=kind, representative=images)
 
 
 def _chosen(count: int, most: int = _COMPARED) -> np.ndarray:

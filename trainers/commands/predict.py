@@ -14,15 +14,15 @@ from tqdm import tqdm
 
 from ftdata.config import DataConfig
 from ftdata.folders import folder
-from ftdata.sources import loose
-from trainers.commands import trained
+from ftdata.sources import unlabeled
+from trainers.commands import trained_model
 from trainers.config import TrainConfig
 from trainers.evaluation import figures
-from trainers.models import backbones, original
+from trainers.models import backbones, imagenet
 from trainers.models.class_names import in_a_line
-from trainers.rundir.workdir import Workdir
-from trainers.runtime import strategy
-from trainers.runtime.interrupt import StopRequest
+from trainers.rundir.run_dir import Workdir
+from trainers.runtime import devices
+from trainers.runtime.signals import StopRequest
 
 _TOP = 5  # guesses kept for each picture
 _SHOWN = 25  # pictures in the grid
@@ -51,9 +51,9 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
       Interrupted: somebody asked to stop.
     """
     workdir = Workdir(Path(config.model_dir).expanduser())
-    strategy.grow_gpu_memory()
+    devices.grow_gpu_memory()
     predictor = _open(config, workdir)
-    paths, notes = loose.find(str(config.use.images))
+    paths, notes = unlabeled.find(str(config.use.images))
     grid = workdir.root / "predictions.png"
     paths = [path for path in paths if not (path.endswith(grid.name) and grid.exists() and grid.samefile(path))]
     for note in notes:
@@ -61,16 +61,16 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     print(f"{predictor.name} on {len(paths)} images", file=sys.stderr, flush=True)
     rows: list[dict[str, Any]] = []
     shown: list[np.ndarray] = []
-    left_out = loose.examined(paths, str(config.use.images), predictor.data)
+    left_out = unlabeled.examined(paths, str(config.use.images), predictor.data)
     good = [path for path in paths if path not in left_out]
-    batches = loose.decoded(good, predictor.data, batch_size=config.training.batch_size) if good else ()
+    batches = unlabeled.decoded(good, predictor.data, batch_size=config.training.batch_size) if good else ()
     for row, image in _predictions(predictor, good, stop.between(batches)):
         rows.append(row)
         shown += [image] if len(shown) < _SHOWN else []
         if config.use.json:
             tqdm.write(_json_line(row), file=sys.stdout)
     predicted = {row["file"] for row in rows}
-    left_out |= {path: loose.why_not(path, predictor.data) for path in good if path not in predicted}
+    left_out |= {path: unlabeled.why_not(path, predictor.data) for path in good if path not in predicted}
     for path, why in left_out.items():
         print(f"left out: {folder.shown(path)}: {why}", file=sys.stderr)
     if not rows:
@@ -87,13 +87,17 @@ def _open(config: TrainConfig, workdir: Workdir) -> Predictor:
     if config.use.model == "imagenet":
         side = config.data.image_size or backbones.default_size(config.model.backbone)
         data = dataclasses.replace(config.data, image_size=side)
-        names = original.class_names()
+        names = imagenet.class_names()
         if names is None:
             print("note: the names of ImageNet's classes were not found: their numbers are given", file=sys.stderr)
-        network = original.create(config.model, image_size=side)
+        network = imagenet.create(config.model, image_size=side)
         classes = names or [f"class {k}" for k in range(network.output_shape[-1])]
         return Predictor(network, classes, data, f"{config.model.backbone} (ImageNet)")
-    model = trained.of_file(Path(config.use.model).expanduser()) if config.use.model else trained.of_run(workdir)
+    model = (
+        trained_model.of_file(Path(config.use.model).expanduser())
+        if config.use.model
+        else trained_model.of_run(workdir)
+    )
     network = model.load()
     data = model.adapt(config).data if model.settings else config.data
     data = dataclasses.replace(data, image_size=network.input_shape[1])

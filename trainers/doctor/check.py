@@ -11,21 +11,22 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from ftdata.augment import augment
-from ftdata.cache import cache, tiers
+from ftdata.augment import augmentation
+from ftdata.cache import images, tiers
 from ftdata.sources.class_weights import class_weights
 from ftdata.sources.source import Source
 from trainers.config import TrainConfig
 from trainers.doctor import findings
 from trainers.doctor.findings import Finding
 from trainers.doctor.survey import survey
-from trainers.models import model, phases
+from trainers.models import classifier, trainable
 from trainers.models.layer_names import layers_of
 from trainers.rundir import record
-from trainers.rundir.workdir import Workdir
-from trainers.runtime import strategy
-from trainers.training import misfits, training
-from trainers.training.job import Job
+from trainers.rundir.run_dir import Workdir
+from trainers.runtime import devices as strategy
+from trainers.training import misfits
+from trainers.training import phase as training
+from trainers.training.context import Job
 
 
 def run(config: TrainConfig, source: Source, devices: tf.distribute.Strategy, workdir: Workdir) -> dict[str, Any]:
@@ -82,7 +83,7 @@ def _machine(job: Job) -> Finding:
     config, source = job.config, job.source
     on_gpu = strategy.runs_on_gpu(job.strategy)
     held_out = len(source.validation) + len(source.test)
-    plan = cache.plan(config.data, train=len(source.train), held_out=held_out, on_gpu=on_gpu)
+    plan = images.plan(config.data, train=len(source.train), held_out=held_out, on_gpu=on_gpu)
     compiled = "nothing" if job.compiled == "nothing" else f"the {job.compiled}"
     devices = f"{job.strategy.num_replicas_in_sync} {'GPU' if on_gpu else 'CPU'} device(s)"
     lines = (f"{devices}, {config.runtime.mixed_precision}, XLA compiles {compiled}", f"cache: {plan.reason}")
@@ -104,19 +105,19 @@ def _training(job: Job) -> tuple[Finding, ValueError | None]:
     side = config.data.image_size
     weights = Path(config.model.weights).name  # a whole path would fill the line
     lines = [f"{config.model.backbone}, weights {weights}, {side}x{side} pixels in"]
-    lines += augment.notes(config.augment, image_size=int(side or 0))
+    lines += augmentation.notes(config.augment, image_size=int(side or 0))
     facts = dict[str, Any]()
-    for phase in phases.sequence(config.phase):
-        plan, (epochs, rate) = training.make_plan(phase, job), phases.epochs_and_rate(phase, config)
+    for phase in trainable.sequence(config.phase):
+        plan, (epochs, rate) = training.make_plan(phase, job), trainable.epochs_and_rate(phase, config)
         numbers = f"{epochs} x {plan.steps_per_epoch} steps of {plan.global_batch}, rate {rate:g}"
         if network is not None:
-            phases.set_trainable(network, phase, config)
+            trainable.set_trainable(network, phase, config)
             facts[phase.name] = _counts(network)
             numbers += "; {trainable:,} of {parameters:,} parameters, {layers_trained} of {layers} layers train".format(
                 **facts[phase.name]
             )
         lines += [f"{phase.name}: {numbers}", *(f"note: {note}" for note in misfits.misfits(phase, plan, job))]
-        lines += phases.unfreezing(network, phase, config) if network is not None else []
+        lines += trainable.unfreezing(network, phase, config) if network is not None else []
     return Finding(tuple(lines), (), facts), refusal or trouble
 
 
@@ -125,7 +126,7 @@ def _network(job: Job) -> tuple[keras.Model | None, ValueError | None]:
 
     def build(settings: Any) -> keras.Model:
         with job.strategy.scope():
-            return model.build(
+            return classifier.build(
                 settings,
                 num_classes=len(job.source.class_names),
                 image_size=int(job.config.data.image_size or 0),
@@ -145,7 +146,7 @@ def _network(job: Job) -> tuple[keras.Model | None, ValueError | None]:
 
 
 def _counts(network: keras.Model) -> dict[str, int]:
-    base = model.base_of(network)
+    base = classifier.base_of(network)
     layers = [part for layer in network.layers for part in (layers_of(base) if layer is base else [layer])]
     return {
         "trainable": sum(math.prod(variable.shape) for variable in network.trainable_variables),

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ftdata.config import DataConfig
-from ftdata.sources import split
+from ftdata.sources import holdout
 from ftdata.sources.source import Source
 from trainers.config import TrainConfig
 from trainers.doctor import duplicates, grouping
@@ -158,7 +158,7 @@ def _groups(
     lines = []
     if pattern and data.held_out:
         names = [name for key in ("train", *data.held_out) for name in getattr(data, key).names]
-        count = len(np.unique(split.group_ids(names, pattern)))
+        count = len(np.unique(holdout.group_ids(names, pattern)))
         lines.append(f"groups: {count:,} by --group_pattern='{pattern}', kept on one side of a split")
     if not leaking:
         return lines, ()

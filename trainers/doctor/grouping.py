@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ftdata.sources import split
+from ftdata.sources import holdout
 
 # Ways in which file names tell groups, the plainest first: among those that part the pictures alike, it is suggested.
 _PATTERNS = (
@@ -63,7 +63,7 @@ def _try(pattern: str, names: Sequence[str], labels: np.ndarray, alike: np.ndarr
     searched = names if "/" in pattern else [name.rsplit("/", 1)[-1] for name in names]
     if np.mean([re.search(pattern, name) is not None for name in searched]) < _KEPT:
         return None
-    groups = split.group_ids(names, pattern)
+    groups = holdout.group_ids(names, pattern)
     _, sizes = np.unique(groups, return_counts=True)
     a_class = [len(np.unique(groups[labels == label])) for label in np.unique(labels)]
     if min(a_class) < splits or len(sizes) > len(names) // 2:

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from ftdata.decoding import decode, exif, jpeg
-from ftdata.sources.encoded import Split
+from ftdata.sources.split import Split
 from trainers.doctor.duplicates import WORDS
 
 _CHUNK = 256

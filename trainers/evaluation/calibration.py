@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from trainers.evaluation.evaluate import Evaluation
+from trainers.evaluation.scores import Evaluation
 
 _BINS = 15  # as in Guo et al., 2017, arXiv:1706.04599
 _COLDEST, _HOTTEST = 0.05, 20.0

@@ -10,9 +10,9 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from trainers.evaluation import evaluate, excerpt
+from trainers.evaluation import excerpt, scores
 from trainers.models.class_names import in_a_figure, in_a_line
-from trainers.rundir.workdir import write_atomically
+from trainers.rundir.run_dir import write_atomically
 
 # Blue for training, orange for validation in every chart: distinct for colour-blind readers too.
 _TRAINING, _VALIDATION = "#1f5fa8", "#d9731a"
@@ -141,7 +141,7 @@ def curves(histories: Mapping[str, Sequence[Mapping[str, Any]]], *, monitor: str
     places = [end + row["epoch"] for end, history in zip(ends, histories.values(), strict=False) for row in history]
     drawn = {name: [(name, "-", "training (augmented)", _TRAINING)] for name in panels}
     for name in dict.fromkeys((*panels, monitor)):
-        label = f"validation, {evaluate.in_words(name)}" if name == monitor and name not in panels else "validation"
+        label = f"validation, {scores.in_words(name)}" if name == monitor and name not in panels else "validation"
         panel = name if name in panels else "accuracy"
         drawn[panel].append((f"validation_{name}", "-" if panel == name else "--", label, _VALIDATION))
     for panel, axes in panels.items():

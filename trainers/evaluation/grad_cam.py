@@ -10,7 +10,7 @@ import tensorflow as tf
 from matplotlib.figure import Figure
 
 from trainers.evaluation import figures
-from trainers.models.model import logits_of
+from trainers.models.classifier import logits_of
 
 _CHUNK = 16  # pictures at a time: all activations are kept for the gradient
 

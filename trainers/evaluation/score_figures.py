@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from trainers.evaluation import excerpt
 from trainers.evaluation.calibration import reliability
-from trainers.evaluation.evaluate import Evaluation
+from trainers.evaluation.scores import Evaluation
 from trainers.models.class_names import in_a_figure
 
 _BEFORE, _AFTER = "#1f5fa8", "#d9731a"

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from trainers.runtime.interrupt import StopRequest
+from trainers.runtime.signals import StopRequest
 
 _LONGEST_S, _LOOKS_PER_S = 600, 5
-_SCRIPT = Path(__file__).with_name("parity_check.py")
+_SCRIPT = Path(__file__).with_name("parity_worker.py")
 
 # (largest difference of a probability, least share of equal labels). float16 rounds weights to 11 bits; int8 is an
 # approximation whose worth is in the labels.

@@ -6,7 +6,7 @@ from pathlib import Path
 from ftdata.names import listed
 from trainers.config import ModelConfig, TrainConfig
 from trainers.models import backbones
-from trainers.rundir.workdir import read_json
+from trainers.rundir.run_dir import read_json
 
 
 def check(config: TrainConfig) -> None:

@@ -5,8 +5,8 @@ from typing import Any
 
 import keras
 
+from trainers.models.classifier import logits_of
 from trainers.models.layer_names import layers_of
-from trainers.models.model import logits_of
 
 
 def create(model: keras.Model) -> keras.Model:

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from trainers.rundir.workdir import WriteFailed, force_to_disk, temporary_name
+from trainers.rundir.run_dir import WriteFailed, force_to_disk, temporary_name
 
 _KEEP = 2
 _VARIABLES, _STATE, _BEST, _MANIFEST = "variables.npz", "state.json", "best.keras", "manifest.json"

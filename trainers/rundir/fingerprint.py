@@ -12,8 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 from ftdata.names import listed
-from ftdata.sources.encoded import Split
 from ftdata.sources.source import Source
+from ftdata.sources.split import Split
 
 _SPLITS = {"train": "training", "validation": "validation", "test": "test"}
 _PLACES, _FILES = ("image_dir", "labels_csv"), ("backbone", "weights", "init_from")

@@ -5,7 +5,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from trainers.rundir.workdir import write_atomically
+from trainers.rundir.run_dir import write_atomically
 
 
 def _zeros(count: int) -> Any:

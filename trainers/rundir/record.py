@@ -7,10 +7,10 @@ from typing import Any
 
 from ftdata.sources.source import Source
 from trainers.config import TrainConfig, as_recorded, deciding, passed_on
-from trainers.models import backbones, phases, precision
+from trainers.models import backbones, precision, trainable
 from trainers.rundir import fingerprint, seen
-from trainers.rundir.workdir import Workdir, read_json, write_json
-from trainers.runtime.team import ALONE, Team
+from trainers.rundir.run_dir import Workdir, read_json, write_json
+from trainers.runtime.processes import ALONE, Team
 from trainers.training.step import COMPILE_AUGMENTATION, COMPILE_NOTHING, COMPILE_STEP
 
 
@@ -35,7 +35,7 @@ def settle(config: TrainConfig, workdir: Workdir, *, on_gpu: bool, team: Team = 
 
 
 def _settle(config: TrainConfig, workdir: Workdir, *, on_gpu: bool) -> TrainConfig:
-    is_bound = not config.overwrite and any(workdir.phase(name).is_begun for name in phases.PHASES)
+    is_bound = not config.overwrite and any(workdir.phase(name).is_begun for name in trainable.PHASES)
     earlier = _recorded(workdir).get("settings", {}) if is_bound else {}
     data, runtime = config.data, config.runtime
     if data.image_size is None:
@@ -69,7 +69,7 @@ def compare(workdir: Workdir, config: TrainConfig, source: Source) -> dict[str, 
       ValueError: something was computed with other settings or data; each difference is named.
     """
     data = fingerprint.of_data(source)
-    names = [phase.name for phase in phases.sequence(config.phase)]
+    names = [phase.name for phase in trainable.sequence(config.phase)]
     now = {name: {**fingerprint.of_settings(deciding(config, name)), "data": data} for name in names}
     if config.overwrite:
         return now
@@ -136,7 +136,7 @@ def _compare(
 
 def way_to_change(phase: str, workdir: Workdir) -> str:
     """Where settings that a begun phase is bound to can be others."""
-    earlier = phases.PHASES[phase].starts_from
+    earlier = trainable.PHASES[phase].starts_from
     keeping = earlier and workdir.phase(earlier).metrics.is_file()
     kept = f"; without the folder {workdir.phase(phase).root} the finished {earlier} phase is kept" if keeping else ""
     return f"in another --model_dir or with --overwrite, which starts anew{kept}"
@@ -144,7 +144,7 @@ def way_to_change(phase: str, workdir: Workdir) -> str:
 
 def _clear(workdir: Workdir) -> None:
     """Removes what a run wrote, and nothing else; config.json last, so that half of it is not taken for another run."""
-    for name in (*phases.PHASES, "evaluation", "export", "logs"):
+    for name in (*trainable.PHASES, "evaluation", "export", "logs"):
         shutil.rmtree(workdir.root / name, ignore_errors=True)
     workdir.seen_images.unlink(missing_ok=True)
     workdir.config.unlink(missing_ok=True)

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ftdata.sources.encoded import Split
 from ftdata.sources.source import Source
+from ftdata.sources.split import Split
 from trainers.config import ModelConfig
-from trainers.rundir.workdir import Workdir, write_atomically
+from trainers.rundir.run_dir import Workdir, write_atomically
 
 _KINDS = ("trained", "validated", "tested", "earlier")
 

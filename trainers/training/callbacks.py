@@ -12,8 +12,9 @@ import keras
 import tensorflow as tf
 from tqdm import tqdm
 
-from trainers.evaluation import evaluate, figures
-from trainers.evaluation.evaluate import Evaluation, in_words
+from trainers.evaluation import figures
+from trainers.evaluation import scores as evaluate
+from trainers.evaluation.scores import Evaluation, in_words
 from trainers.training import event_files
 
 # Scores in the logs of an epoch, of which Keras cannot know that more is better: the model is compiled without metrics.

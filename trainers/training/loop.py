@@ -14,16 +14,16 @@ from typing import Any
 import keras
 import numpy as np
 
-from trainers.evaluation.evaluate import Evaluation, Summary
+from trainers.evaluation.scores import Evaluation, Summary
 from trainers.rundir import divergence
-from trainers.rundir.keeper import Follower, Keeper
+from trainers.rundir.checkpointer import Follower, Keeper
 from trainers.rundir.progress import Progress
-from trainers.runtime.agreement import Agreement
-from trainers.runtime.interrupt import Interrupted
+from trainers.runtime.signals import Interrupted
+from trainers.runtime.stopping import Agreement
 from trainers.training import optimizer
 from trainers.training.callbacks import TensorBoardWriter, Watcher
-from trainers.training.clock import Clock
 from trainers.training.step import TrainStep
+from trainers.training.timer import Clock
 
 
 @dataclasses.dataclass(frozen=True)

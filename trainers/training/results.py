@@ -6,20 +6,20 @@ import keras
 import numpy as np
 from matplotlib.figure import Figure
 
-from trainers.evaluation import evaluate, figures, reported
-from trainers.evaluation.evaluate import Evaluation, Summary
-from trainers.evaluation.evaluation_step import EvaluationStep
-from trainers.models import model, phases
+from trainers.evaluation import figures, reports, scores
+from trainers.evaluation.scores import Evaluation, Summary
+from trainers.evaluation.step import EvaluationStep
+from trainers.models import classifier, trainable
 from trainers.rundir import checkpoint, seen
 from trainers.rundir.progress import Progress, read_history
-from trainers.rundir.workdir import write_atomically, write_json
+from trainers.rundir.run_dir import write_atomically, write_json
 from trainers.training import callbacks as own_callbacks
 from trainers.training import hparams
-from trainers.training.job import Job, evaluate_split
+from trainers.training.context import Job, evaluate_split
 
 
 def finish(
-    phase: phases.Phase,
+    phase: trainable.Phase,
     job: Job,
     network: keras.Model,
     score: EvaluationStep,
@@ -28,14 +28,14 @@ def finish(
 ) -> dict[str, Any]:
     """Evaluates the best epoch on the test set, once, and writes what the phase leaves behind."""
     if job.team.is_chief:
-        model.load_weights(network, job.workdir.phase(phase.name).best)
+        classifier.load_weights(network, job.workdir.phase(phase.name).best)
     job.team.share(network.weights)
     test = evaluate_split("test", job, score)
     return job.team.from_chief(lambda: _write(phase, job, network, test, progress, board))
 
 
 def _write(
-    phase: phases.Phase,
+    phase: trainable.Phase,
     job: Job,
     network: keras.Model,
     test: Evaluation | Summary,
@@ -45,10 +45,10 @@ def _write(
     assert isinstance(test, Evaluation), "the chief has all scores"
     files = job.workdir.phase(phase.name)
     if phase.name == "pretrain":
-        write_atomically(files.backbone_weights, model.base_of(network).save_weights)
+        write_atomically(files.backbone_weights, classifier.base_of(network).save_weights)
     metrics = _metrics(phase, job, network, progress, test) | seen.counts(job.workdir, job.source.test)
     drawn = _draw(phase, job, test, progress, board)
-    report = reported.write(job.workdir.evaluation, test, names=job.source.test.names, metrics=metrics, drawn=drawn)
+    report = reports.write(job.workdir.evaluation, test, names=job.source.test.names, metrics=metrics, drawn=drawn)
     if board:
         hparams.write(job.workdir.hparams(phase.name), job.config, metrics)
     write_json(files.metrics, metrics)
@@ -61,16 +61,16 @@ def _write(
     return metrics
 
 
-def _choice(phase: phases.Phase, metrics: dict[str, Any]) -> str:
+def _choice(phase: trainable.Phase, metrics: dict[str, Any]) -> str:
     """Which epoch was kept and what chose it."""
     monitor, accuracy = metrics["monitor"], metrics["validation_accuracy"]
     if accuracy is None:
         return f"{phase.name}: kept the last epoch, {metrics['epoch']}: there is no validation split to choose by"
     value = metrics[f"validation_{monitor}"]
     chosen = (
-        f"validation {evaluate.in_words(monitor)} {value:.4f}"
+        f"validation {scores.in_words(monitor)} {value:.4f}"
         if monitor == "loss"
-        else (f"validation {evaluate.in_words(monitor)} {percent(value)}")
+        else (f"validation {scores.in_words(monitor)} {percent(value)}")
     )
     if monitor != "accuracy":
         chosen += f", validation accuracy {percent(accuracy)}"
@@ -83,7 +83,7 @@ def _choice(phase: phases.Phase, metrics: dict[str, Any]) -> str:
 
 
 def _metrics(
-    phase: phases.Phase,
+    phase: trainable.Phase,
     job: Job,
     network: keras.Model,
     progress: Progress,
@@ -97,7 +97,7 @@ def _metrics(
         "monitor": job.config.training.monitored,
         **{name: best[name] for name in ("epoch", "loss", "accuracy")},
         **{name: value for name, value in best.items() if name.startswith("validation_")},
-        **reported.scores(test, job.source.class_names),
+        **reports.scores(test, job.source.class_names),
         "images_per_second": float(np.median([row["images_per_second"] for row in trained])),
         "input_wait_fraction": float(np.median([row["input_wait_fraction"] for row in trained])),
         "seconds": progress.seconds,
@@ -109,7 +109,7 @@ def _metrics(
 
 
 def _draw(
-    phase: phases.Phase,
+    phase: trainable.Phase,
     job: Job,
     test: Evaluation,
     progress: Progress,
@@ -120,7 +120,7 @@ def _draw(
     if phase.starts_from:
         earlier = read_history(job.workdir.phase(phase.starts_from).history)
         histories = {phase.starts_from: earlier, **histories}
-    drawn = reported.drawings(test, names, job.pictures["test"].take, title=title)
+    drawn = reports.drawings(test, names, job.pictures["test"].take, title=title)
     figures.save(figures.curves(histories, monitor=job.config.training.monitored), job.workdir.phase(phase.name).curves)
     if board:
         for name, picture in drawn.items():

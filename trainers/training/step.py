@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 
 from ftdata import seeds
-from ftdata.augment.augment import Augmentation, Augmented
+from ftdata.augment.augmentation import Augmentation, Augmented
 from ftdata.augment.mixing import partner_of
 from trainers.models import training_graph
 

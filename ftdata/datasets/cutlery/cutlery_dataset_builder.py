@@ -3,7 +3,7 @@
 import tensorflow_datasets as tfds
 
 from ftdata.datasets.cutlery import photos
-from ftdata.datasets.rendering.rendered_builder import RenderedBuilder
+from ftdata.datasets.rendering.builder import RenderedBuilder
 
 
 class Builder(RenderedBuilder):

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from ftdata import standard_error
 from trainers.models.class_names import as_lines
-from trainers.rundir.workdir import write_atomically
+from trainers.rundir.run_dir import write_atomically
 
 _NEEDED = ("tf2onnx", "onnx", "onnxruntime")
 _OPSET = 18  # the newest that tf2onnx 1.17 writes; onnxruntime reads it since 1.14

@@ -10,18 +10,18 @@ import numpy as np
 import tensorflow as tf
 from matplotlib.figure import Figure
 
-from trainers.commands import held_out, trained
-from trainers.commands.held_out import Measured
+from trainers.commands import evaluator, trained_model
+from trainers.commands.evaluator import Measured
 from trainers.config import TrainConfig
-from trainers.evaluation import calibration, excerpt, figures, grad_cam, reported, score_figures
+from trainers.evaluation import calibration, excerpt, figures, grad_cam, reports, score_figures
 from trainers.evaluation.calibration import Temperature
-from trainers.evaluation.evaluate import Evaluation
+from trainers.evaluation.scores import Evaluation
 from trainers.models.class_names import in_a_line
-from trainers.models.model import with_mirror_images
+from trainers.models.classifier import with_mirror_images
 from trainers.rundir import checkpoint, seen
-from trainers.rundir.workdir import Workdir
-from trainers.runtime import strategy
-from trainers.runtime.interrupt import StopRequest
+from trainers.rundir.run_dir import Workdir
+from trainers.runtime import devices as strategy
+from trainers.runtime.signals import StopRequest
 
 # Of the phase that made the model: metrics.json has the same keys whether a phase or an evaluation wrote it.
 _OF_THE_PHASE = (
@@ -39,12 +39,12 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
       ValueError: no trained model, or pictures that cannot be used; the message says what to do.
     """
     workdir = Workdir(Path(config.model_dir).expanduser())
-    model = trained.of_run(workdir)
+    model = trained_model.of_run(workdir)
     devices = strategy.create(config.runtime.distribution_strategy)
     with devices.scope():
         network = model.load()
-    is_other = held_out.names_other_pictures(config, model)
-    source = held_out.open_other(config, model) if is_other else held_out.open_own(config, model)
+    is_other = evaluator.names_other_pictures(config, model)
+    source = evaluator.open_other(config, model) if is_other else evaluator.open_own(config, model)
     config = model.adapt(config)
     what = source.name if is_other else "test set"
     print(f"{model.path} on {len(source.test)} images ({source.name})", flush=True)
@@ -58,9 +58,9 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     with devices.scope():
         scoring = with_mirror_images(network) if views == "flip" else network
     measured = Measured(scoring, source, config=config, devices=devices, splits=("validation", "test"), stop=stop)
-    temperature = held_out.stored_temperature(workdir, network) if views == "none" else None
+    temperature = evaluator.stored_temperature(workdir, network) if views == "none" else None
     if temperature is None or not is_other:
-        temperature = held_out.fit_on_validation(measured)
+        temperature = evaluator.fit_on_validation(measured)
     began = time.perf_counter()
     scored = measured.evaluate("test")
     seconds = time.perf_counter() - began
@@ -70,7 +70,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
         **dict.fromkeys(_OF_THE_PHASE),
         **model.metrics,
         "phase": model.phase,
-        **reported.scores(scored, model.class_names),
+        **reports.scores(scored, model.class_names),
         **seen.counts(workdir, source.test),
         "accuracy_on_images_not_trained_on": float(right[~known].mean()) if 0 < known.sum() < len(known) else None,
         **_probability_scores(scored, calibrated, temperature),
@@ -82,13 +82,13 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     }
     title = f"{what} after {model.phase}"
     pictures_at = measured.job.pictures["test"].take
-    drawn = reported.drawings(scored, model.class_names, pictures_at, title=title)
+    drawn = reports.drawings(scored, model.class_names, pictures_at, title=title)
     stop.check()
     drawn |= _where_mistaken(network, scored, model.class_names, pictures_at, title=title)
     drawn["reliability"] = score_figures.reliability_diagram(scored, calibrated, title=title)
     drawn["precision_recall"] = score_figures.precision_recall(scored, model.class_names, average, title=title)
     stop.check()
-    report = reported.write(workdir.evaluation, scored, names=source.test.names, metrics=metrics, drawn=drawn)
+    report = reports.write(workdir.evaluation, scored, names=source.test.names, metrics=metrics, drawn=drawn)
     if config.runtime.tensorboard:
         curves = score_figures.lowest(average, excerpt.MOST_CLASSES)
         folder, step = workdir.logs("evaluate") / "test", metrics["step"] or 0

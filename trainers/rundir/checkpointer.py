@@ -16,9 +16,9 @@ import numpy as np
 
 from trainers.rundir import checkpoint, divergence
 from trainers.rundir.progress import Progress, write_history
-from trainers.rundir.workdir import PhaseDir, WriteFailed, temporary_name, write_atomically
+from trainers.rundir.run_dir import PhaseDir, WriteFailed, temporary_name, write_atomically
 from trainers.rundir.writer import BackgroundWriter
-from trainers.runtime.team import Team
+from trainers.runtime.processes import Team
 from trainers.training import optimizer
 
 

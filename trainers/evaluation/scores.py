@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from trainers.evaluation import excerpt
-from trainers.evaluation.evaluation_step import EvaluationStep
+from trainers.evaluation.step import EvaluationStep
 from trainers.models.class_names import as_columns, in_a_line
-from trainers.rundir.workdir import write_atomically
+from trainers.rundir.run_dir import write_atomically
 
 _MOST_PAIRS = 5
 _LOWEST_SHOWN = 10  # classes

@@ -10,8 +10,9 @@ import tensorflow as tf
 from ftdata.sources.source import Source
 from trainers.config import OTHER_PHASES, TrainConfig, settings
 from trainers.rundir import fingerprint
-from trainers.runtime import cluster, interrupt, strategy
-from trainers.runtime.team import Team, joined
+from trainers.runtime import cluster, signals
+from trainers.runtime import devices as strategy
+from trainers.runtime.processes import Team, joined
 
 # Where things lie may differ from machine to machine; the pictures themselves are compared.
 _LOCAL = (
@@ -47,7 +48,7 @@ def start(config: TrainConfig) -> Iterator[tuple[Team, tf.distribute.Strategy]]:
             stack.enter_context(contextlib.redirect_stdout(nowhere))
         with team.joining():
             devices = strategy.create(name, found)
-        interrupt.listen_again()
+        signals.listen_again()
         yield team, devices
 
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainers.models.model import logits_of
+from trainers.models.classifier import logits_of
 from trainers.training.step import COMPILE_STEP, Batch
 
 

@@ -8,18 +8,18 @@ import keras
 import tensorflow as tf
 
 from ftdata import data_service, pipeline, seeds
-from ftdata.augment.augment import Augmentation
+from ftdata.augment.augmentation import Augmentation
 from trainers.evaluation import figures
-from trainers.evaluation.evaluate import Evaluation, Summary
-from trainers.evaluation.evaluation_step import EvaluationStep
-from trainers.models import model, phases
-from trainers.rundir import divergence, keeper, record
+from trainers.evaluation.scores import Evaluation, Summary
+from trainers.evaluation.step import EvaluationStep
+from trainers.models import classifier, trainable
+from trainers.rundir import checkpointer, divergence, record
 from trainers.rundir.progress import Progress
-from trainers.rundir.workdir import read_json
-from trainers.runtime import strategy
+from trainers.rundir.run_dir import read_json
+from trainers.runtime import devices
 from trainers.training import callbacks as own_callbacks
 from trainers.training import loop, misfits, optimizer, results, schedule
-from trainers.training.job import Job, evaluate_split
+from trainers.training.context import Job, evaluate_split
 from trainers.training.step import COMPILE_AUGMENTATION, TrainStep
 
 
@@ -30,14 +30,14 @@ def build_first(job: Job) -> dict[str, keras.Model]:
     """
 
     def unfinished() -> list[str]:
-        names = [phase.name for phase in phases.sequence(job.config.phase)]
+        names = [phase.name for phase in trainable.sequence(job.config.phase)]
         return [name for name in names if job.config.overwrite or not job.workdir.phase(name).metrics.is_file()]
 
-    return {name: _build(phases.PHASES[name], job) for name in job.team.from_chief(unfinished)[:1]}
+    return {name: _build(trainable.PHASES[name], job) for name in job.team.from_chief(unfinished)[:1]}
 
 
 def run_phase(
-    phase: phases.Phase, job: Job, *, network: keras.Model | None, callbacks: Sequence[keras.callbacks.Callback]
+    phase: trainable.Phase, job: Job, *, network: keras.Model | None, callbacks: Sequence[keras.callbacks.Callback]
 ) -> dict[str, Any]:
     """Runs a phase, or takes its result from model_dir where it is finished; returns its metrics.
 
@@ -55,11 +55,11 @@ def run_phase(
     network = _build(phase, job) if network is None else network
     plan = make_plan(phase, job)
     epochs = f"{plan.epochs} epoch{'' if plan.epochs == 1 else 's'}"
-    lines = [f"\n{phase.name}: {epochs}", phases.table(network), *phases.unfreezing(network, phase, job.config)]
+    lines = [f"\n{phase.name}: {epochs}", trainable.table(network), *trainable.unfreezing(network, phase, job.config)]
     lines += [f"note: {note}" for note in misfits.misfits(phase, plan, job)]
     print("\n".join(lines), flush=True)
-    keeps = keeper.Keeper(files, model=network) if job.team.is_chief else keeper.Follower()
-    progress = keeper.restore(keeps, model=network, team=job.team)
+    keeps = checkpointer.Keeper(files, model=network) if job.team.is_chief else checkpointer.Follower()
+    progress = checkpointer.restore(keeps, model=network, team=job.team)
     board = _open_board(phase, job, progress)
     # a seed of the phase: fine-tuning is not to see transfer's images again, in the same order and warped alike
     augmentation = Augmentation(job.config.augment, seed=seeds.number(job.config.seed, "phase", phase.name))
@@ -77,33 +77,33 @@ def run_phase(
     return results.finish(phase, job, network, score, progress, board)
 
 
-def _build(phase: phases.Phase, job: Job) -> keras.Model:
+def _build(phase: trainable.Phase, job: Job) -> keras.Model:
     """The model of the phase with its starting weights, compiled with a built optimizer."""
     config = job.config
-    strategy.seed_everything(config.seed, deterministic=config.runtime.deterministic)
+    devices.seed_everything(config.seed, deterministic=config.runtime.deterministic)
     with job.strategy.scope():
-        network = model.build(
+        network = classifier.build(
             config.model,
             num_classes=len(job.source.class_names),
             image_size=int(config.data.image_size or 0),
             policy=config.runtime.mixed_precision,
         )
-        phases.set_trainable(network, phase, config, replicas=job.strategy.num_replicas_in_sync)
-        if phases.is_synchronized(network) and config.training.gradient_accumulation_steps > 1:
+        trainable.set_trainable(network, phase, config, replicas=job.strategy.num_replicas_in_sync)
+        if trainable.is_synchronized(network) and config.training.gradient_accumulation_steps > 1:
             raise ValueError(
                 "gradient_accumulation_steps must be 1 where batch normalization trains on several devices: its "
                 "statistics are those of the whole batch"
             )
         if phase.starts_from and job.team.is_chief:  # the others get them with the start of the phase
-            model.load_weights(network, job.workdir.phase(phase.starts_from).best)
+            classifier.load_weights(network, job.workdir.phase(phase.starts_from).best)
         adjust = optimizer.create(config.training, policy=config.runtime.mixed_precision)
-        optimizer.build(adjust, network.trainable_variables, statistics=phases.moving_statistics(network))
+        optimizer.build(adjust, network.trainable_variables, statistics=trainable.moving_statistics(network))
         network.compile(optimizer=adjust, jit_compile=False)  # for callbacks, which look for the optimizer
     return network
 
 
 def _make_loop(
-    phase: phases.Phase,
+    phase: trainable.Phase,
     plan: loop.Plan,
     job: Job,
     network: keras.Model,
@@ -133,7 +133,7 @@ def _make_loop(
 
     def save_best(path: Path) -> None:
         with optimizer.averaged_weights(network.optimizer):
-            model.save(network, path)
+            classifier.save(network, path)
 
     def validate() -> Evaluation | Summary:
         with optimizer.averaged_weights(network.optimizer):
@@ -151,7 +151,7 @@ def _make_loop(
         global_batch=training.batch_size,
         label_smoothing=training.label_smoothing,
         # XLA cannot compile what replicas exchange
-        compiled=COMPILE_AUGMENTATION if phases.is_synchronized(network) else job.compiled,
+        compiled=COMPILE_AUGMENTATION if trainable.is_synchronized(network) else job.compiled,
         micro_batches=training.gradient_accumulation_steps,
         pictures=job.pictures["train"].tensor if job.pictures["train"].tier == "device" else None,
         asked=agreement.asked if agreement.is_shared else None,
@@ -168,10 +168,10 @@ def _make_loop(
     )
 
 
-def make_plan(phase: phases.Phase, job: Job) -> loop.Plan:
+def make_plan(phase: trainable.Phase, job: Job) -> loop.Plan:
     """The phase in numbers."""
     training, runtime = job.config.training, job.config.runtime
-    epochs, highest = phases.epochs_and_rate(phase, job.config)
+    epochs, highest = trainable.epochs_and_rate(phase, job.config)
     steps_per_epoch = training.steps_per_epoch or -(-len(job.source.train) // training.batch_size)
 
     def rate(step: int) -> float:
@@ -199,7 +199,7 @@ def make_plan(phase: phases.Phase, job: Job) -> loop.Plan:
 
 
 def _callbacks(
-    phase: phases.Phase, plan: loop.Plan, job: Job, board: own_callbacks.TensorBoardWriter | None
+    phase: trainable.Phase, plan: loop.Plan, job: Job, board: own_callbacks.TensorBoardWriter | None
 ) -> list[keras.callbacks.Callback]:
     if not job.team.is_chief:
         return []
@@ -216,7 +216,7 @@ def _callbacks(
     return chosen
 
 
-def _open_board(phase: phases.Phase, job: Job, progress: Progress) -> own_callbacks.TensorBoardWriter | None:
+def _open_board(phase: trainable.Phase, job: Job, progress: Progress) -> own_callbacks.TensorBoardWriter | None:
     if not (job.config.runtime.tensorboard and job.team.is_chief):
         return None
     board = own_callbacks.TensorBoardWriter(job.workdir.logs(phase.name), recorded=progress.event_files)

@@ -8,25 +8,25 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ftdata.cache import cache
-from ftdata.cache.cache import Pictures
+from ftdata.cache import images as cache
+from ftdata.cache.images import Pictures
 from ftdata.config import DataConfig
 from ftdata.folders.folder import nearly_one_of
 from ftdata.names import composed, listed
 from ftdata.sources import bad_images
-from ftdata.sources.encoded import Split
-from ftdata.sources.file_source import open_files
+from ftdata.sources.files import open_files
 from ftdata.sources.source import Source, open_source
-from trainers.commands.trained import Trained
+from ftdata.sources.split import Split
+from trainers.commands.trained_model import Trained
 from trainers.config import TrainConfig
 from trainers.evaluation.calibration import Temperature, fit_temperature
-from trainers.evaluation.evaluate import Evaluation
-from trainers.evaluation.evaluation_step import EvaluationStep
+from trainers.evaluation.scores import Evaluation
+from trainers.evaluation.step import EvaluationStep
 from trainers.rundir import fingerprint, seen
 from trainers.rundir.checkpoint import weights_sha256
-from trainers.rundir.workdir import Workdir, read_json
-from trainers.runtime.interrupt import StopRequest
-from trainers.training.job import Job, evaluate_split
+from trainers.rundir.run_dir import Workdir, read_json
+from trainers.runtime.signals import StopRequest
+from trainers.training.context import Job, evaluate_split
 
 _WHICH = ("dataset", "image_dir", "labels_csv")
 

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from trainers.evaluation import evaluate, figures
-from trainers.evaluation.evaluate import Evaluation
-from trainers.rundir.workdir import write_atomically, write_json
+from trainers.evaluation import figures
+from trainers.evaluation import scores as evaluate
+from trainers.evaluation.scores import Evaluation
+from trainers.rundir.run_dir import write_atomically, write_json
 
 
 def scores(evaluation: Evaluation, class_names: Sequence[str]) -> dict[str, Any]:

@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from ftdata.cache import disk_cache, nvidia, planner, resources, row_store
+from ftdata.cache import disk, nvidia, planner, resources, row_store
 from ftdata.cache.filling import fill
 from ftdata.cache.on_demand import remembering
 from ftdata.config import DataConfig
 from ftdata.decoding.decode import Decoding
-from ftdata.sources.encoded import Split
+from ftdata.sources.split import Split
 
 
 def _no_stream() -> tf.data.Dataset:
@@ -66,7 +66,7 @@ def open_pictures(split: Split, config: DataConfig, *, tier: str, workers: int =
       OSError, MemoryError: the tier has no room.
     """
     if tier == "disk" and len(split):
-        images, rows = disk_cache.mapped(split, config, folder=folder(config), fill=fill)
+        images, rows = disk.mapped(split, config, folder=folder(config), fill=fill)
         whole = tf.experimental.dlpack.from_dlpack(np.asarray(images).__dlpack__())
         row_of = tf.constant(rows, tf.int64)
         return Pictures(tier, at=lambda index: tf.gather(whole, tf.gather(row_of, index)))

@@ -17,7 +17,7 @@ from ftdata import standard_error
 from ftdata.config import DataConfig
 from ftdata.decoding.decode import Decoding
 from trainers.models.class_names import as_lines, in_a_line
-from trainers.rundir.workdir import temporary_name, write_atomically
+from trainers.rundir.run_dir import temporary_name, write_atomically
 
 FILES = {
     "saved_model": "saved_model",

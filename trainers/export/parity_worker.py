@@ -1,6 +1,6 @@
 """Runs one exported model in a process of its own, without this project's code. Called by parity.py as a script.
 
-python -I parity_check.py FORMAT MODEL INPUTS OUTPUT: INPUTS is an .npz with `images`, uint8 [n, side, side, 3],
+python -I parity_worker.py FORMAT MODEL INPUTS OUTPUT: INPUTS is an .npz with `images`, uint8 [n, side, side, 3],
 and the files' bytes end to end (`content`) with the end of each (`ends`). OUTPUT, an .npz, gets the probabilities
 of each way to call the model, and as JSON its latency in milliseconds.
 """

@@ -6,8 +6,8 @@ import math
 import keras
 
 from trainers.config import TrainConfig
+from trainers.models.classifier import base_of, trains_batch_norm
 from trainers.models.layer_names import chosen, layers_of
-from trainers.models.model import base_of, trains_batch_norm
 
 
 @dataclasses.dataclass(frozen=True)

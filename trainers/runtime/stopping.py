@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from trainers.runtime.interrupt import Interrupted, StopRequest
-from trainers.runtime.team import Team
+from trainers.runtime.processes import Team
+from trainers.runtime.signals import Interrupted, StopRequest
 
 _Value = TypeVar("_Value")
 _BEHIND = 2  # steps, so that an accelerator has one to work on

@@ -12,7 +12,7 @@ from ftdata.decoding.decode import Decoding
 from trainers.config import TrainConfig
 from trainers.models import backbones, starting_point
 from trainers.models.class_names import of_lines
-from trainers.rundir.workdir import Workdir, read_json
+from trainers.rundir.run_dir import Workdir, read_json
 
 _LATEST_FIRST = ("finetune", "transfer", "pretrain")
 

@@ -13,7 +13,7 @@ from ftdata.inspection import examine
 from ftdata.inspection.verdicts import Verdict
 from ftdata.sources import bad_images
 from ftdata.sources.bad_images import BadImage
-from ftdata.sources.encoded import Split
+from ftdata.sources.split import Split
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from ftdata.config import DataConfig
-from ftdata.sources.encoded import Split
+from ftdata.sources.split import Split
 
 # Builders of this project: TFDS data sets that need no registration and no network (knifey_spoony excepted).
 BUILDERS = {

@@ -8,18 +8,18 @@ import numpy as np
 import tensorflow as tf
 
 from ftdata import pipeline
-from ftdata.cache.cache import Pictures
+from ftdata.cache.images import Pictures
 from ftdata.sources.source import Source
 from trainers.config import TrainConfig
-from trainers.evaluation import evaluate
-from trainers.evaluation.evaluate import Evaluation, Summary
-from trainers.evaluation.evaluation_step import EvaluationStep
+from trainers.evaluation import scores
+from trainers.evaluation.scores import Evaluation, Summary
+from trainers.evaluation.step import EvaluationStep
 from trainers.rundir import record
-from trainers.rundir.workdir import Workdir
-from trainers.runtime import strategy
-from trainers.runtime.agreement import Agreement
-from trainers.runtime.interrupt import StopRequest
-from trainers.runtime.team import ALONE, Team
+from trainers.rundir.run_dir import Workdir
+from trainers.runtime import devices as strategy
+from trainers.runtime.processes import ALONE, Team
+from trainers.runtime.signals import StopRequest
+from trainers.runtime.stopping import Agreement
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,12 +81,12 @@ def evaluate_split(name: str, job: Job, score: EvaluationStep) -> Evaluation | S
     agreement = job.agreement
     batches = agreement.between(job.distribute(dataset))
     if not agreement.is_shared:
-        return evaluate.evaluate(score, batches, labels)
+        return scores.evaluate(score, batches, labels)
     own = [score(batch) for batch in batches]
     arrays = [np.concatenate(column) for column in zip(*own, strict=True)]
     parts = agreement.gather(arrays)
     if job.team.is_chief:
-        whole = evaluate.assemble(((index, logits) for index, logits in parts), labels)
+        whole = scores.assemble(((index, logits) for index, logits in parts), labels)
         job.team.from_chief(lambda: dataclasses.asdict(whole.summary))
         return whole
     return Summary(**job.team.from_chief(dict))

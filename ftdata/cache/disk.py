@@ -16,7 +16,7 @@ from ftdata.cache.filling import Store
 from ftdata.cache.row_store import wait_until_kept
 from ftdata.config import DataConfig
 from ftdata.decoding.decode import Decoding
-from ftdata.sources.encoded import Split
+from ftdata.sources.split import Split
 
 __all__ = ["key", "mapped", "wait_until_kept"]
 

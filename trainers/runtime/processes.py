@@ -20,7 +20,7 @@ import tensorflow as tf
 from trainers.runtime import rendezvous, sentinel
 from trainers.runtime.channel import Channel
 from trainers.runtime.cluster import Cluster
-from trainers.runtime.interrupt import Interrupted
+from trainers.runtime.signals import Interrupted
 
 _Value = TypeVar("_Value")
 _LONGEST_START_S = 600.0  # until all workers are there: schedulers start them one by one
