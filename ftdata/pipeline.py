@@ -15,6 +15,8 @@ import tensorflow as tf
 from ftdata import seeds
 from ftdata.cache.images import Pictures
 
+Batch = dict[str, tf.Tensor]  # image, index, slot, label, weight: see docs/architecture.md
+
 _SHUFFLED = 10_000  # encoded pictures held to shuffle a stream
 
 # Of the block cipher behind the permutation. With the 4 of tf.random.experimental.index_shuffle, two passes correlate

@@ -38,8 +38,9 @@ def train(image_dir: str, out: Path, *, devices: int, worker: int, workers: int,
     from ftdata.sources.source import open_source
     from trainers.config import ModelConfig, TrainingConfig
     from trainers.models import classifier
+    from trainers.runtime.compilation import COMPILE_AUGMENTATION
     from trainers.training import optimizer as optimizers
-    from trainers.training.step import COMPILE_AUGMENTATION, TrainStep
+    from trainers.training.step import TrainStep
 
     keras.config.set_floatx("float64")
     keras.utils.set_random_seed(0)

@@ -17,7 +17,8 @@ import pytest
 from flags import train
 from tests import in_float64, kills, replicas
 from tests.workers import Workers, free_ports
-from trainers.runtime import launch, rendezvous
+from trainers.commands import agreement
+from trainers.runtime import rendezvous
 from trainers.runtime.cluster import Cluster
 
 pytestmark = pytest.mark.slow
@@ -148,7 +149,7 @@ def test_a_worker_that_sends_nonsense_and_signs_of_life_ends_the_job(content, sa
     config, _ = train.parse(["main", f"--model_dir={tmp_path / 'rogue'}", *flags])
     chief = Workers(tmp_path, flags, count=1, addresses=addresses)
     try:
-        connection = rendezvous.meet(Cluster(addresses, 1), launch._shared(config), wait_s=120)[0]
+        connection = rendezvous.meet(Cluster(addresses, 1), agreement.shared(config), wait_s=120)[0]
         with connection:
             connection.sendall(content)
             end = time.monotonic() + 5

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from ftdata.sources import bad_images
+from ftdata.decoding.errors import in_the_input
 from trainers import experiment
-from trainers.config import TRAINING_PHASES, TrainConfig, without_effect
-from trainers.models import trainable
+from trainers.config import TRAINING_PHASES, TrainConfig, sequence, without_effect
 from trainers.rundir import record
 from trainers.rundir.run_dir import Workdir
 from trainers.runtime.signals import StopRequest
@@ -37,7 +36,7 @@ def run(
         print(f"error: {_out_of_memory(config)}", file=sys.stderr)
         return 1
     except tf.errors.OpError as error:
-        message = bad_images.in_the_input(error)
+        message = in_the_input(error)
         if message is None:
             raise
         print(f"error: {message}", file=sys.stderr)
@@ -52,7 +51,7 @@ def _out_of_memory(config: TrainConfig) -> str:
         return told
     workdir = Workdir(Path(config.model_dir).expanduser())
     last = "finetune" if config.phase == "all" else config.phase
-    bound = [phase.name for phase in trainable.sequence(last) if workdir.phase(phase.name).is_begun]
+    bound = [phase.name for phase in sequence(last) if workdir.phase(phase.name).is_begun]
     if bound and not workdir.phase(bound[-1]).metrics.is_file():
         told += f", {record.way_to_change(bound[-1], workdir)}"
     return told

@@ -14,13 +14,13 @@ from ftdata.cache.images import held, in_memory
 from ftdata.config import DataConfig
 from ftdata.sources.class_weights import class_weights
 from ftdata.sources.source import Source, load_folder
-from trainers.config import TrainConfig, TrainingConfig
+from trainers.config import PHASES, TrainConfig, TrainingConfig
 from trainers.evaluation import scores
 from trainers.evaluation.step import EvaluationStep
 from trainers.models import classifier as model
 from trainers.models import trainable
-from trainers.rundir import record
 from trainers.runtime import devices as strategy
+from trainers.runtime.compilation import compile_mode
 from trainers.training import optimizer
 from trainers.training.step import TrainStep
 
@@ -34,7 +34,7 @@ def train_step(
     config = TrainConfig(model=network.model, training=TrainingConfig(unfreeze=network.unfreeze))
     with devices.scope():
         classifier = model.build(config.model, num_classes=num_classes, image_size=network.image_size, policy=policy)
-        trainable.set_trainable(classifier, trainable.PHASES[phase], config)
+        trainable.set_trainable(classifier, PHASES[phase], config)
         adjust = optimizer.create(config.training, policy=policy)
         optimizer.build(adjust, classifier.trainable_variables)
     return TrainStep(
@@ -44,7 +44,7 @@ def train_step(
         augmentation=Augmentation(AUGMENT, seed=0),
         global_batch=network.batch_size,
         label_smoothing=0.0,
-        compiled=record.what_to_compile(jit_compile, on_gpu=strategy.runs_on_gpu(devices)),
+        compiled=compile_mode(jit_compile, on_gpu=strategy.runs_on_gpu(devices)),
     )
 
 

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from ftdata.config import DataConfig
 from ftdata.decoding import decode, jpeg
+from ftdata.decoding.errors import reason
 from ftdata.sources.split import Split
 
 _CHUNK, _CHUNK_BYTES = 16, 2**23
@@ -77,10 +78,3 @@ def _name_unreadable(split: Split, read: Decoder, start: int) -> str:
         except _UNREACHABLE:
             return f"cannot read {name}: the file is gone, or its permissions forbid it"
     return "an image could not be decoded, but decodes now: is the data set being changed?"
-
-
-def reason(error: tf.errors.InvalidArgumentError) -> str:
-    """What the decoder said, without the trace around it."""
-    trace = (" ", "\t", "Graph execution error", "Detected at node")
-    lines = [line for line in error.message.splitlines() if line.strip() and not line.startswith(trace)]
-    return (lines[0] if lines else "damaged").split("}} ")[-1].rstrip(".")

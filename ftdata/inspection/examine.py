@@ -21,9 +21,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from ftdata import standard_error
+from ftdata import names, standard_error
 from ftdata.decoding import decode, headers, jpeg
-from ftdata.folders import folder
 from ftdata.inspection import verdicts
 from ftdata.inspection.verdicts import Stamp, Verdict
 
@@ -202,7 +201,7 @@ def _complaint(group: Sequence[_Opened]) -> str | None:
     words = _COMPLAINT.search(heard[0])
     if words or failed is not None:
         said = words[0] if words else failed or heard[0].partition("\n")[0]
-        return folder.shown(said.removeprefix("Corrupt JPEG data: ").lower())
+        return names.shown(said.removeprefix("Corrupt JPEG data: ").lower())
     sys.stderr.write("".join(line for line in heard[0].splitlines(True) if not line.startswith("Corrupt JPEG data")))
     return None
 

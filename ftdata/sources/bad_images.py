@@ -3,11 +3,9 @@
 import collections
 import dataclasses
 import os
-import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import tensorflow as tf
 
 from ftdata.folders.folder import Files, Listing
 from ftdata.inspection.verdicts import Verdict
@@ -82,22 +80,6 @@ def summary(bad: Sequence[BadImage]) -> str:
     """`3 truncated JPEG, 1 empty file`: the kinds of reasons, the most frequent first."""
     kinds = collections.Counter(image.reason.split(" (")[0].split(": ")[0] for image in bad)
     return ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
-
-
-def in_the_input(error: tf.errors.OpError) -> str | None:
-    """What to say of an error that an image caused while batches were made; None for an error of another kind.
-
-    That happens with pictures that are decoded on the fly: those of a TFDS data set, which are not examined, and
-    files that changed since they were.
-    """
-    place = re.search(r"IteratorGetNext|ReadFile|Decode\w+|Uncompress", str(error))
-    if place is None or isinstance(error, tf.errors.ResourceExhaustedError):
-        return None
-    reason = error.message.partition("\n")[0].rpartition("}} ")[2].partition(" [Op:")[0].rstrip(". ")
-    return (
-        f"an image cannot be read or decoded: {reason}. With --cache=memory all are decoded first, and the error names "
-        "the image; mended, the same command goes on from the last checkpoint"
-    )
 
 
 def labelled_twice(listing: Listing, judged: Mapping[str, Verdict]) -> tuple[str, ...]:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from ftdata.cache.filling import reason
 from ftdata.config import DataConfig
 from ftdata.decoding.decode import Decoding
+from ftdata.decoding.errors import reason
 from ftdata.folders import passed_over, tree
 from ftdata.inspection import examine
 from ftdata.inspection.file_kind import EXTENSIONS

@@ -14,9 +14,10 @@ import tensorflow as tf
 from ftdata import load_folder
 from ftdata.config import DataConfig
 from ftdata.decoding import decode, headers
+from ftdata.decoding.errors import in_the_input
 from ftdata.folders import folder
 from ftdata.inspection import examine
-from ftdata.sources import bad_images, class_weights
+from ftdata.sources import class_weights
 from ftdata.sources.files import open_files
 from tests.ftdata import bad_files
 
@@ -270,7 +271,7 @@ def test_an_image_that_fails_on_the_fly_is_told_with_a_way_out(tmp_path, content
     batches = tf.data.Dataset.from_tensors(str(path)).map(lambda name: read(tf.io.read_file(name)))
     with pytest.raises(tf.errors.OpError) as raised:
         next(iter(batches))
-    message = bad_images.in_the_input(raised.value)
+    message = in_the_input(raised.value)
     assert message.startswith("an image cannot be read or decoded: ")
     assert ("Invalid JPEG data" if content else str(path)) in message
     assert "\n" not in message
@@ -279,7 +280,7 @@ def test_an_image_that_fails_on_the_fly_is_told_with_a_way_out(tmp_path, content
 def test_an_error_of_the_network_is_not_laid_on_the_images():
     with pytest.raises(tf.errors.InvalidArgumentError) as raised:
         tf.linalg.inv(tf.zeros((2, 2)))
-    assert bad_images.in_the_input(raised.value) is None
+    assert in_the_input(raised.value) is None
 
 
 # --- the command line

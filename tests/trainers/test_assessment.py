@@ -13,9 +13,8 @@ from ftdata.config import DataConfig
 from trainers import command_line, experiment
 from trainers.commands import trained_model
 from trainers.commands.evaluator import stored_temperature
-from trainers.config import RuntimeConfig, TrainConfig
+from trainers.config import RuntimeConfig, TrainConfig, UseConfig
 from trainers.rundir.run_dir import Workdir
-from trainers.use_config import UseConfig
 
 _FILES = {
     *("metrics.json", "report.txt", "predictions.csv", "confusion_matrix.png", "mistakes.png"),

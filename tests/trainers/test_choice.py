@@ -6,9 +6,9 @@ import math
 import numpy as np
 import pytest
 
+from trainers.commands import agreement
 from trainers.config import TrainConfig, TrainingConfig
 from trainers.evaluation.scores import Evaluation
-from trainers.rundir import record
 from trainers.rundir.run_dir import Workdir, write_json
 from trainers.training import loop
 
@@ -96,7 +96,7 @@ def test_without_a_validation_split_the_last_epoch_is_kept():
 def test_the_choice_counts_classes_as_training_does(settings, monitored, tmp_path):
     config = TrainConfig(training=TrainingConfig(**settings))
     assert config.training.monitored == monitored
-    settled = record.settle(config, Workdir(tmp_path), on_gpu=False)
+    settled = agreement.settle(config, Workdir(tmp_path), on_gpu=False)
     assert settled.training.monitor == monitored
 
 
@@ -105,6 +105,6 @@ def test_a_run_begun_before_keeps_what_chose_then(tmp_path):
     write_json(workdir.config, {"settings": {"monitor": "accuracy"}, "phases": {}})
     workdir.phase("transfer").metrics.parent.mkdir()
     workdir.phase("transfer").metrics.write_text("{}")
-    assert record.settle(TrainConfig(), workdir, on_gpu=False).training.monitor == "accuracy"
+    assert agreement.settle(TrainConfig(), workdir, on_gpu=False).training.monitor == "accuracy"
     anew = dataclasses.replace(TrainConfig(), overwrite=True)
-    assert record.settle(anew, workdir, on_gpu=False).training.monitor == "balanced_accuracy"
+    assert agreement.settle(anew, workdir, on_gpu=False).training.monitor == "balanced_accuracy"

@@ -15,12 +15,11 @@ from PIL import Image
 from tests.ftdata import bad_files, odd_files
 from trainers import command_line, experiment
 from trainers.commands import trained_model
-from trainers.config import TrainConfig
+from trainers.config import EXPORT_FORMATS, TrainConfig, UseConfig
 from trainers.export import formats, onnx_format, parity
 from trainers.export.parity import Samples
 from trainers.rundir.run_dir import Workdir
 from trainers.runtime.signals import StopRequest
-from trainers.use_config import EXPORT_FORMATS, UseConfig
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 import pytest
 
-from trainers.config import ModelConfig, TrainConfig, TrainingConfig
+from trainers.config import PHASES, ModelConfig, TrainConfig, TrainingConfig
 from trainers.models import backbones, classifier, layer_names, trainable
 
 _NAMES = ["stem_conv", "block_1_expand", "block_1_project", "block_10_expand", "conv2d", "conv2d_9", "conv2d_90", "top"]
@@ -69,18 +69,18 @@ def test_the_run_says_what_each_entry_took():
         training=TrainingConfig(unfreeze=("block_1", "Conv_1")),
     )
     network = classifier.build(config.model, num_classes=2, image_size=32, policy="float32")
-    trainable.set_trainable(network, trainable.PHASES["finetune"], config)
+    trainable.set_trainable(network, PHASES["finetune"], config)
     trained = [layer.name for layer in classifier.base_of(network).layers if layer.trainable]
     assert [name for name in trained if name.startswith("block_")] == [
         *("block_1_expand", "block_1_expand_BN", "block_1_expand_relu", "block_1_pad", "block_1_depthwise"),
         *("block_1_depthwise_BN", "block_1_depthwise_relu", "block_1_project", "block_1_project_BN"),
     ]
-    assert trainable.unfreezing(network, trainable.PHASES["finetune"], config) == [
+    assert trainable.unfreezing(network, PHASES["finetune"], config) == [
         "unfreeze block_1: 9 layers, 6 of them with weights (block_1_expand to block_1_project_BN)",
         "unfreeze Conv_1: 1 layers, 1 of them with weights (Conv_1)",
     ]
     every = dataclasses.replace(config, training=TrainingConfig())
-    assert trainable.unfreezing(network, trainable.PHASES["finetune"], every) == []
+    assert trainable.unfreezing(network, PHASES["finetune"], every) == []
 
 
 def _base_names(name, **options):

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from ftdata.sources.source import open_source
 from tests.trainers.test_experiment import make_config
-from trainers.models import trainable
+from trainers.config import PHASES
 from trainers.rundir.run_dir import Workdir
 from trainers.training import phase as training
 from trainers.training.context import Job
@@ -25,8 +25,8 @@ def _told(photo_folder, *, runtime=None, data=None, phase="transfer", **settings
     source = open_source(config.data)  # 48 training images in batches of 16
     devices = tf.distribute.OneDeviceStrategy("/cpu:0")
     job = Job(config, source, np.ones(3, np.float32), devices, Workdir(photo_folder / "unused"))
-    plan = training.make_plan(trainable.PHASES[phase], job)
-    return list(misfits(trainable.PHASES[phase], plan, job)), plan
+    plan = training.make_plan(PHASES[phase], job)
+    return list(misfits(PHASES[phase], plan, job)), plan
 
 
 @pytest.mark.parametrize(

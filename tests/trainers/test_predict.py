@@ -16,9 +16,8 @@ from ftdata.config import DataConfig
 from ftdata.sources import unlabeled
 from tests.ftdata import bad_files
 from trainers import command_line, experiment
-from trainers.config import ModelConfig, TrainConfig, TrainingConfig
+from trainers.config import ModelConfig, TrainConfig, TrainingConfig, UseConfig
 from trainers.models import imagenet
-from trainers.use_config import UseConfig
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from PIL import Image
 from ftdata.config import DataConfig
 from ftdata.sources.source import open_source
 from trainers import command_line
+from trainers.commands import agreement
 from trainers.config import ModelConfig, TrainConfig, TrainingConfig
 from trainers.rundir import checkpoint, fingerprint, record
 from trainers.rundir.run_dir import Workdir
@@ -76,11 +77,11 @@ def test_a_later_phase_is_not_bound_by_what_it_was_to_be(photos, workdir):
 def test_what_was_settled_on_is_kept_only_with_what_was_computed(photos, workdir):
     data = DataConfig(image_dir=str(photos))
     config = dataclasses.replace(make_config(photos), data=data, model=ModelConfig("VGG16", weights="none"))
-    begin(workdir, record.settle(config, workdir, on_gpu=False))
+    begin(workdir, agreement.settle(config, workdir, on_gpu=False))
     other = dataclasses.replace(config, model=ModelConfig("vgg_nano", weights="objects"))
-    assert record.settle(other, workdir, on_gpu=False).data.image_size == 96
+    assert agreement.settle(other, workdir, on_gpu=False).data.image_size == 96
     leave_checkpoint(workdir)
-    assert record.settle(other, workdir, on_gpu=False).data.image_size == 224
+    assert agreement.settle(other, workdir, on_gpu=False).data.image_size == 224
 
 
 def add(photos):

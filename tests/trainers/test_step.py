@@ -9,18 +9,13 @@ from ftdata import pipeline
 from ftdata.augment.augmentation import Augmentation
 from ftdata.cache.images import held
 from ftdata.config import AugmentConfig
-from trainers.config import ModelConfig, TrainConfig, TrainingConfig
+from trainers.config import PHASES, ModelConfig, TrainConfig, TrainingConfig
 from trainers.evaluation.step import EvaluationStep
 from trainers.models import classifier, trainable
+from trainers.runtime.compilation import COMPILE_AUGMENTATION, COMPILE_NOTHING, COMPILE_STEP
 from trainers.runtime.devices import create
 from trainers.training import optimizer
-from trainers.training.step import (
-    COMPILE_AUGMENTATION,
-    COMPILE_NOTHING,
-    COMPILE_STEP,
-    TrainStep,
-    cross_entropy,
-)
+from trainers.training.step import TrainStep, cross_entropy
 
 _SIDE, _COUNT, _BATCH = 32, 30, 8
 _IMAGES = np.random.default_rng(0).integers(0, 256, (_COUNT, _SIDE, _SIDE, 3), np.uint8)
@@ -56,7 +51,7 @@ def _train(
     )
     with strategy.scope():
         network = classifier.build(config.model, num_classes=3, image_size=_SIDE, policy=policy)
-        trainable.set_trainable(network, trainable.PHASES["finetune"], config, replicas=strategy.num_replicas_in_sync)
+        trainable.set_trainable(network, PHASES["finetune"], config, replicas=strategy.num_replicas_in_sync)
         adjust = optimizer.create(config.training, policy=policy)
         optimizer.build(adjust, network.trainable_variables, statistics=trainable.moving_statistics(network))
         network.compile(optimizer=adjust, jit_compile=False)

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from trainers.config import ModelConfig, TrainConfig, TrainingConfig
+from trainers.config import PHASES, ModelConfig, TrainConfig, TrainingConfig
 from trainers.models import classifier, trainable, training_graph
 
 _PIXELS = np.random.default_rng(0).uniform(0, 255, (4, 32, 32, 3)).astype(np.float32)
@@ -39,7 +39,7 @@ def _built(backbone, phase, unfreeze=("all",), dropout=0.0, weights="none"):
         model=ModelConfig(backbone, weights=weights, dropout=dropout), training=TrainingConfig(unfreeze=unfreeze)
     )
     network = classifier.build(config.model, num_classes=3, image_size=32, policy="float32")
-    trainable.set_trainable(network, trainable.PHASES[phase], config)
+    trainable.set_trainable(network, PHASES[phase], config)
     return network
 
 

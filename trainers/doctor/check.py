@@ -15,7 +15,7 @@ from ftdata.augment import augmentation
 from ftdata.cache import images, tiers
 from ftdata.sources.class_weights import class_weights
 from ftdata.sources.source import Source
-from trainers.config import TrainConfig
+from trainers.config import TrainConfig, epochs_and_rate, sequence
 from trainers.doctor import findings
 from trainers.doctor.findings import Finding
 from trainers.doctor.survey import survey
@@ -107,8 +107,8 @@ def _training(job: Job) -> tuple[Finding, ValueError | None]:
     lines = [f"{config.model.backbone}, weights {weights}, {side}x{side} pixels in"]
     lines += augmentation.notes(config.augment, image_size=int(side or 0))
     facts = dict[str, Any]()
-    for phase in trainable.sequence(config.phase):
-        plan, (epochs, rate) = training.make_plan(phase, job), trainable.epochs_and_rate(phase, config)
+    for phase in sequence(config.phase):
+        plan, (epochs, rate) = training.make_plan(phase, job), epochs_and_rate(phase, config)
         numbers = f"{epochs} x {plan.steps_per_epoch} steps of {plan.global_batch}, rate {rate:g}"
         if network is not None:
             trainable.set_trainable(network, phase, config)

@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from ftdata.pipeline import Batch
 from trainers.models.classifier import logits_of
-from trainers.training.step import COMPILE_STEP, Batch
+from trainers.runtime.compilation import COMPILE_STEP
 
 
 class EvaluationStep:

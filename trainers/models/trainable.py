@@ -1,41 +1,13 @@
-"""The training phases: what is trainable in each, and where it starts from."""
+"""What trains in each phase."""
 
-import dataclasses
 import math
 
 import keras
 
 from trainers.config import TrainConfig
+from trainers.config.phases import Phase
 from trainers.models.classifier import base_of, trains_batch_norm
 from trainers.models.layer_names import chosen, layers_of
-
-
-@dataclasses.dataclass(frozen=True)
-class Phase:
-    """A phase: its name, the phase whose best model it goes on from, and which part of the base trains."""
-
-    name: str
-    starts_from: str | None
-    trains_base: str  # nothing, unfrozen (the layers of --unfreeze) or everything
-
-
-PHASES = {
-    "pretrain": Phase("pretrain", starts_from=None, trains_base="everything"),
-    "transfer": Phase("transfer", starts_from=None, trains_base="nothing"),
-    "finetune": Phase("finetune", starts_from="transfer", trains_base="unfrozen"),
-}
-
-
-def sequence(name: str) -> list[Phase]:
-    """The phases that lead to `name`, in order."""
-    phase = PHASES[name]
-    return [*(sequence(phase.starts_from) if phase.starts_from else []), phase]
-
-
-def epochs_and_rate(phase: Phase, config: TrainConfig) -> tuple[int, float]:
-    """The number of epochs and the highest learning rate of a phase."""
-    training = config.training
-    return getattr(training, f"{phase.name}_epochs"), getattr(training, f"{phase.name}_learning_rate")
 
 
 def set_trainable(model: keras.Model, phase: Phase, config: TrainConfig, *, replicas: int = 1) -> None:

@@ -7,7 +7,7 @@ are written from it after it has its name, and again at a restart, so they never
 import dataclasses
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ from trainers.rundir.progress import Progress, write_history
 from trainers.rundir.run_dir import PhaseDir, WriteFailed, temporary_name, write_atomically
 from trainers.rundir.writer import BackgroundWriter
 from trainers.runtime.processes import Team
-from trainers.training import optimizer
+
+VariableGroups = Mapping[str, Sequence[keras.Variable]]
 
 
 class Keeper:
@@ -27,12 +28,12 @@ class Keeper:
 
     Args:
       files: of the phase.
-      model: compiled, its optimizer built.
+      groups: the variables that decide the next step, by a name for each group.
     """
 
-    def __init__(self, files: PhaseDir, *, model: keras.Model):
+    def __init__(self, files: PhaseDir, *, groups: VariableGroups):
         self.files = files
-        self._groups = {"weights": model.weights, "optimizer": optimizer.state(model.optimizer)}
+        self._groups = groups
         self._writer = BackgroundWriter()
         self.step = 0  # of the newest checkpoint that is written
         self._best: Path | None = None  # a file of its own until a checkpoint holds it
@@ -143,12 +144,12 @@ class Follower:
         pass
 
 
-def restore(keeper: Keeper | Follower, *, model: keras.Model, team: Team) -> Progress:
+def restore(keeper: Keeper | Follower, *, groups: VariableGroups, team: Team) -> Progress:
     """Takes up the chief's newest checkpoint, or its start of the phase, in every worker.
 
     Args:
       keeper: the chief's Keeper, or the Follower of another worker.
-      model: of the keeper, with its optimizer.
+      groups: of the keeper.
       team: of this process.
     """
 
@@ -157,6 +158,6 @@ def restore(keeper: Keeper | Follower, *, model: keras.Model, team: Team) -> Pro
         return dataclasses.asdict(keeper.restore())
 
     progress = Progress(**team.from_chief(state))
-    team.share([*model.weights, *optimizer.state(model.optimizer)])
+    team.share([variable for group in groups.values() for variable in group])
     keeper.step = progress.step
     return progress

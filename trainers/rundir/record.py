@@ -1,61 +1,13 @@
 """config.json: what a run was started with, and whether another start may go on from it."""
 
-import dataclasses
 import shutil
 from collections.abc import Sequence
 from typing import Any
 
 from ftdata.sources.source import Source
-from trainers.config import TrainConfig, as_recorded, deciding, passed_on
-from trainers.models import backbones, precision, trainable
+from trainers.config import PHASES, TrainConfig, as_recorded, deciding, passed_on, sequence
 from trainers.rundir import fingerprint, seen
 from trainers.rundir.run_dir import Workdir, read_json, write_json
-from trainers.runtime.processes import ALONE, Team
-from trainers.training.step import COMPILE_AUGMENTATION, COMPILE_NOTHING, COMPILE_STEP
-
-
-def settle(config: TrainConfig, workdir: Workdir, *, on_gpu: bool, team: Team = ALONE) -> TrainConfig:
-    """Replaces what is left to the program (image size, precision, monitor) by values: the chief's, in a team.
-
-    What an earlier start in the same folder settled on is kept, so that a restart on a slightly different
-    machine computes the same numbers.
-    """
-
-    def values() -> list[Any]:
-        settled = _settle(config, workdir, on_gpu=on_gpu)
-        return [settled.data.image_size, settled.runtime.mixed_precision, settled.training.monitor]
-
-    size, policy, monitor = team.from_chief(values)
-    return dataclasses.replace(
-        config,
-        data=dataclasses.replace(config.data, image_size=size),
-        runtime=dataclasses.replace(config.runtime, mixed_precision=policy),
-        training=dataclasses.replace(config.training, monitor=monitor),
-    )
-
-
-def _settle(config: TrainConfig, workdir: Workdir, *, on_gpu: bool) -> TrainConfig:
-    is_bound = not config.overwrite and any(workdir.phase(name).is_begun for name in trainable.PHASES)
-    earlier = _recorded(workdir).get("settings", {}) if is_bound else {}
-    data, runtime = config.data, config.runtime
-    if data.image_size is None:
-        size = earlier.get("image_size") or backbones.default_size(config.model.backbone)
-        data = dataclasses.replace(data, image_size=size)
-    if runtime.mixed_precision == "auto":
-        policy = earlier.get("mixed_precision") or precision.resolve(
-            "auto", on_gpu=on_gpu, depthwise=backbones.is_depthwise(config.model.backbone)
-        )
-        runtime = dataclasses.replace(runtime, mixed_precision=policy)
-    monitor = config.training.monitor or earlier.get("monitor") or config.training.monitored
-    training = dataclasses.replace(config.training, monitor=monitor)
-    return dataclasses.replace(config, data=data, runtime=runtime, training=training)
-
-
-def what_to_compile(jit_compile: str, *, on_gpu: bool) -> str:
-    """What XLA compiles for `--jit_compile`; `auto`: the step on a GPU, the augmentation alone on a CPU."""
-    if jit_compile == "auto":
-        return COMPILE_STEP if on_gpu else COMPILE_AUGMENTATION
-    return COMPILE_STEP if jit_compile == "true" else COMPILE_NOTHING
 
 
 def compare(workdir: Workdir, config: TrainConfig, source: Source) -> dict[str, dict[str, Any]]:
@@ -69,17 +21,17 @@ def compare(workdir: Workdir, config: TrainConfig, source: Source) -> dict[str, 
       ValueError: something was computed with other settings or data; each difference is named.
     """
     data = fingerprint.of_data(source)
-    names = [phase.name for phase in trainable.sequence(config.phase)]
+    names = [phase.name for phase in sequence(config.phase)]
     now = {name: {**fingerprint.of_settings(deciding(config, name)), "data": data} for name in names}
     if config.overwrite:
         return now
-    recorded = _recorded(workdir)
-    computed = [name for name in now if name in recorded["phases"] and workdir.phase(name).is_begun]
+    earlier = recorded(workdir)
+    computed = [name for name in now if name in earlier["phases"] and workdir.phase(name).is_begun]
     for name in computed:
         is_past = name != config.phase and workdir.phase(name).metrics.is_file()
         binding = [key for key in now[name] if key != "data" and (not is_past or key in passed_on(config))]
-        _compare(recorded["phases"][name], now[name], binding, workdir=workdir, phase=name)
-    changed = fingerprint.code_differences(recorded.get("versions", {}), fingerprint.of_code())
+        _compare(earlier["phases"][name], now[name], binding, workdir=workdir, phase=name)
+    changed = fingerprint.code_differences(earlier.get("versions", {}), fingerprint.of_code())
     if computed and changed and not all(workdir.phase(name).metrics.is_file() for name in now):
         print("note: this run was begun with other versions, so its result may differ from that of one left alone:")
         print("\n".join(f"  {line}" for line in changed), flush=True)
@@ -105,7 +57,7 @@ def start(
     """
     if config.overwrite:
         _clear(workdir)
-    begun = {name: values for name, values in _recorded(workdir)["phases"].items() if workdir.phase(name).is_begun}
+    begun = {name: values for name, values in recorded(workdir)["phases"].items() if workdir.phase(name).is_begun}
     values = {
         "settings": as_recorded(config),
         "phases": {**decided_by, **begun},
@@ -117,7 +69,8 @@ def start(
     write_json(workdir.config, values)
 
 
-def _recorded(workdir: Workdir) -> dict[str, Any]:
+def recorded(workdir: Workdir) -> dict[str, Any]:
+    """What config.json says; without one, that no phase is begun."""
     return read_json(workdir.config) or {"phases": {}}
 
 
@@ -136,7 +89,7 @@ def _compare(
 
 def way_to_change(phase: str, workdir: Workdir) -> str:
     """Where settings that a begun phase is bound to can be others."""
-    earlier = trainable.PHASES[phase].starts_from
+    earlier = PHASES[phase].starts_from
     keeping = earlier and workdir.phase(earlier).metrics.is_file()
     kept = f"; without the folder {workdir.phase(phase).root} the finished {earlier} phase is kept" if keeping else ""
     return f"in another --model_dir or with --overwrite, which starts anew{kept}"
@@ -144,7 +97,7 @@ def way_to_change(phase: str, workdir: Workdir) -> str:
 
 def _clear(workdir: Workdir) -> None:
     """Removes what a run wrote, and nothing else; config.json last, so that half of it is not taken for another run."""
-    for name in (*trainable.PHASES, "evaluation", "export", "logs"):
+    for name in (*PHASES, "evaluation", "export", "logs"):
         shutil.rmtree(workdir.root / name, ignore_errors=True)
     workdir.seen_images.unlink(missing_ok=True)
     workdir.config.unlink(missing_ok=True)

@@ -14,9 +14,9 @@ from trainers.config import TrainConfig
 from trainers.evaluation import scores
 from trainers.evaluation.scores import Evaluation, Summary
 from trainers.evaluation.step import EvaluationStep
-from trainers.rundir import record
 from trainers.rundir.run_dir import Workdir
 from trainers.runtime import devices as strategy
+from trainers.runtime.compilation import compile_mode
 from trainers.runtime.processes import ALONE, Team
 from trainers.runtime.signals import StopRequest
 from trainers.runtime.stopping import Agreement
@@ -47,7 +47,7 @@ class Job:
     def compiled(self) -> str:
         """What XLA compiles."""
         on_gpu = strategy.runs_on_gpu(self.strategy)
-        return record.what_to_compile(self.config.runtime.jit_compile, on_gpu=on_gpu)
+        return compile_mode(self.config.runtime.jit_compile, on_gpu=on_gpu)
 
     def distribute(self, dataset: tf.data.Dataset) -> Any:
         """A dataset of one batch a replica and step, dealt to the replicas."""

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from trainers.models import trainable
+from trainers.config import Phase, epochs_and_rate, sequence
 from trainers.training import schedule
 from trainers.training.context import Job
 from trainers.training.loop import Plan
 
 
-def misfits(phase: trainable.Phase, plan: Plan, job: Job) -> Iterator[str]:
+def misfits(phase: Phase, plan: Plan, job: Job) -> Iterator[str]:
     """A line for each: what was asked for, how long the phase is, and what is done instead."""
     training, runtime = job.config.training, job.config.runtime
     length = f"the {_counted(plan.total_steps, 'step')} of {phase.name}"
@@ -35,14 +35,14 @@ def misfits(phase: trainable.Phase, plan: Plan, job: Job) -> Iterator[str]:
         )
 
 
-def _patience(phase: trainable.Phase, job: Job) -> Iterator[str]:
+def _patience(phase: Phase, job: Job) -> Iterator[str]:
     patience = job.config.training.early_stopping_patience
     if not patience:
         return
     if not len(job.source.validation):
         yield "--early_stopping_patience has no effect without a validation split"
         return
-    epochs = {one.name: trainable.epochs_and_rate(one, job.config)[0] for one in trainable.sequence(job.config.phase)}
+    epochs = {one.name: epochs_and_rate(one, job.config)[0] for one in sequence(job.config.phase)}
     if max(epochs.values()) <= patience:  # a preset's patience is meant for its longest phase
         yield (
             f"--early_stopping_patience={patience} cannot end {phase.name} early, which has "

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from ftdata import data_service, pipeline, seeds
 from ftdata.augment.augmentation import Augmentation
+from trainers.config import PHASES, Phase, epochs_and_rate, sequence
 from trainers.evaluation import figures
 from trainers.evaluation.scores import Evaluation, Summary
 from trainers.evaluation.step import EvaluationStep
@@ -17,10 +18,11 @@ from trainers.rundir import checkpointer, divergence, record
 from trainers.rundir.progress import Progress
 from trainers.rundir.run_dir import read_json
 from trainers.runtime import devices
+from trainers.runtime.compilation import COMPILE_AUGMENTATION
 from trainers.training import callbacks as own_callbacks
 from trainers.training import loop, misfits, optimizer, results, schedule
 from trainers.training.context import Job, evaluate_split
-from trainers.training.step import COMPILE_AUGMENTATION, TrainStep
+from trainers.training.step import TrainStep
 
 
 def build_first(job: Job) -> dict[str, keras.Model]:
@@ -30,14 +32,14 @@ def build_first(job: Job) -> dict[str, keras.Model]:
     """
 
     def unfinished() -> list[str]:
-        names = [phase.name for phase in trainable.sequence(job.config.phase)]
+        names = [phase.name for phase in sequence(job.config.phase)]
         return [name for name in names if job.config.overwrite or not job.workdir.phase(name).metrics.is_file()]
 
-    return {name: _build(trainable.PHASES[name], job) for name in job.team.from_chief(unfinished)[:1]}
+    return {name: _build(PHASES[name], job) for name in job.team.from_chief(unfinished)[:1]}
 
 
 def run_phase(
-    phase: trainable.Phase, job: Job, *, network: keras.Model | None, callbacks: Sequence[keras.callbacks.Callback]
+    phase: Phase, job: Job, *, network: keras.Model | None, callbacks: Sequence[keras.callbacks.Callback]
 ) -> dict[str, Any]:
     """Runs a phase, or takes its result from model_dir where it is finished; returns its metrics.
 
@@ -58,8 +60,9 @@ def run_phase(
     lines = [f"\n{phase.name}: {epochs}", trainable.table(network), *trainable.unfreezing(network, phase, job.config)]
     lines += [f"note: {note}" for note in misfits.misfits(phase, plan, job)]
     print("\n".join(lines), flush=True)
-    keeps = checkpointer.Keeper(files, model=network) if job.team.is_chief else checkpointer.Follower()
-    progress = checkpointer.restore(keeps, model=network, team=job.team)
+    groups = {"weights": network.weights, "optimizer": optimizer.state(network.optimizer)}
+    keeps = checkpointer.Keeper(files, groups=groups) if job.team.is_chief else checkpointer.Follower()
+    progress = checkpointer.restore(keeps, groups=groups, team=job.team)
     board = _open_board(phase, job, progress)
     # a seed of the phase: fine-tuning is not to see transfer's images again, in the same order and warped alike
     augmentation = Augmentation(job.config.augment, seed=seeds.number(job.config.seed, "phase", phase.name))
@@ -77,7 +80,7 @@ def run_phase(
     return results.finish(phase, job, network, score, progress, board)
 
 
-def _build(phase: trainable.Phase, job: Job) -> keras.Model:
+def _build(phase: Phase, job: Job) -> keras.Model:
     """The model of the phase with its starting weights, compiled with a built optimizer."""
     config = job.config
     devices.seed_everything(config.seed, deterministic=config.runtime.deterministic)
@@ -103,7 +106,7 @@ def _build(phase: trainable.Phase, job: Job) -> keras.Model:
 
 
 def _make_loop(
-    phase: trainable.Phase,
+    phase: Phase,
     plan: loop.Plan,
     job: Job,
     network: keras.Model,
@@ -168,10 +171,10 @@ def _make_loop(
     )
 
 
-def make_plan(phase: trainable.Phase, job: Job) -> loop.Plan:
+def make_plan(phase: Phase, job: Job) -> loop.Plan:
     """The phase in numbers."""
     training, runtime = job.config.training, job.config.runtime
-    epochs, highest = trainable.epochs_and_rate(phase, job.config)
+    epochs, highest = epochs_and_rate(phase, job.config)
     steps_per_epoch = training.steps_per_epoch or -(-len(job.source.train) // training.batch_size)
 
     def rate(step: int) -> float:
@@ -199,7 +202,7 @@ def make_plan(phase: trainable.Phase, job: Job) -> loop.Plan:
 
 
 def _callbacks(
-    phase: trainable.Phase, plan: loop.Plan, job: Job, board: own_callbacks.TensorBoardWriter | None
+    phase: Phase, plan: loop.Plan, job: Job, board: own_callbacks.TensorBoardWriter | None
 ) -> list[keras.callbacks.Callback]:
     if not job.team.is_chief:
         return []
@@ -216,7 +219,7 @@ def _callbacks(
     return chosen
 
 
-def _open_board(phase: trainable.Phase, job: Job, progress: Progress) -> own_callbacks.TensorBoardWriter | None:
+def _open_board(phase: Phase, job: Job, progress: Progress) -> own_callbacks.TensorBoardWriter | None:
     if not (job.config.runtime.tensorboard and job.team.is_chief):
         return None
     board = own_callbacks.TensorBoardWriter(job.workdir.logs(phase.name), recorded=progress.event_files)

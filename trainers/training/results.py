@@ -6,10 +6,11 @@ import keras
 import numpy as np
 from matplotlib.figure import Figure
 
+from trainers.config import Phase
 from trainers.evaluation import figures, reports, scores
 from trainers.evaluation.scores import Evaluation, Summary
 from trainers.evaluation.step import EvaluationStep
-from trainers.models import classifier, trainable
+from trainers.models import classifier
 from trainers.rundir import checkpoint, seen
 from trainers.rundir.progress import Progress, read_history
 from trainers.rundir.run_dir import write_atomically, write_json
@@ -19,7 +20,7 @@ from trainers.training.context import Job, evaluate_split
 
 
 def finish(
-    phase: trainable.Phase,
+    phase: Phase,
     job: Job,
     network: keras.Model,
     score: EvaluationStep,
@@ -35,7 +36,7 @@ def finish(
 
 
 def _write(
-    phase: trainable.Phase,
+    phase: Phase,
     job: Job,
     network: keras.Model,
     test: Evaluation | Summary,
@@ -61,7 +62,7 @@ def _write(
     return metrics
 
 
-def _choice(phase: trainable.Phase, metrics: dict[str, Any]) -> str:
+def _choice(phase: Phase, metrics: dict[str, Any]) -> str:
     """Which epoch was kept and what chose it."""
     monitor, accuracy = metrics["monitor"], metrics["validation_accuracy"]
     if accuracy is None:
@@ -83,7 +84,7 @@ def _choice(phase: trainable.Phase, metrics: dict[str, Any]) -> str:
 
 
 def _metrics(
-    phase: trainable.Phase,
+    phase: Phase,
     job: Job,
     network: keras.Model,
     progress: Progress,
@@ -109,7 +110,7 @@ def _metrics(
 
 
 def _draw(
-    phase: trainable.Phase,
+    phase: Phase,
     job: Job,
     test: Evaluation,
     progress: Progress,

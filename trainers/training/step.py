@@ -14,12 +14,9 @@ import tensorflow as tf
 from ftdata import seeds
 from ftdata.augment.augmentation import Augmentation, Augmented
 from ftdata.augment.mixing import partner_of
+from ftdata.pipeline import Batch
 from trainers.models import training_graph
-
-Batch = dict[str, tf.Tensor]
-
-# What XLA compiles. The augmentation alone is best on a CPU: convolutions are faster uncompiled there.
-COMPILE_STEP, COMPILE_AUGMENTATION, COMPILE_NOTHING = "step", "augmentation", "nothing"
+from trainers.runtime.compilation import COMPILE_AUGMENTATION, COMPILE_STEP
 
 
 class TrainStep:

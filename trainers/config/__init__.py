@@ -1,0 +1,43 @@
+"""Every setting of a run: one module a section, frozen, validated, standard library only.
+
+Everything may import it; it imports nothing but `ftdata.config`.
+"""
+
+from trainers.config.effect import without_effect
+from trainers.config.model import ModelConfig
+from trainers.config.phases import PHASES, Phase, epochs_and_rate, sequence
+from trainers.config.run import (
+    OTHER_PHASES,
+    TRAINING_PHASES,
+    TrainConfig,
+    as_dict,
+    as_recorded,
+    deciding,
+    passed_on,
+    settings,
+)
+from trainers.config.runtime import RuntimeConfig
+from trainers.config.training import TrainingConfig
+from trainers.config.use import EXPORT_FORMATS, USING_PHASES, UseConfig
+
+__all__ = [
+    "EXPORT_FORMATS",
+    "OTHER_PHASES",
+    "PHASES",
+    "TRAINING_PHASES",
+    "USING_PHASES",
+    "ModelConfig",
+    "Phase",
+    "RuntimeConfig",
+    "TrainConfig",
+    "TrainingConfig",
+    "UseConfig",
+    "as_dict",
+    "as_recorded",
+    "deciding",
+    "epochs_and_rate",
+    "passed_on",
+    "sequence",
+    "settings",
+    "without_effect",
+]

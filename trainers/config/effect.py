@@ -1,0 +1,76 @@
+"""Which of the settings that a user gave change nothing, and why."""
+
+from collections.abc import Iterable
+
+from trainers.config.run import TrainConfig, settings
+from trainers.config.use import USING_PHASES
+
+# What a trained model cannot be asked to change: everything else that is given with a using phase has no effect.
+_ALWAYS = ("phase", "preset", "model_dir", "distribution_strategy", "jit_compile", "batch_size", "deterministic")
+_DATA = ("dataset", "image_dir", "labels_csv", "data_dir", "manual_dir")
+_EFFECTIVE = {
+    "evaluate": (*_ALWAYS, *_DATA, "on_bad_image", "tensorboard", "test_time_augmentation"),
+    "predict": (*_ALWAYS, "images", "model", "json"),
+    "export": (*_ALWAYS, "data_dir", "manual_dir", "export_formats"),
+}
+_OF_A_FILE = ("resize", "interpolation", "jpeg_decode")
+_OF_IMAGENET = ("backbone", "backbone_args", "weights", "preprocessing", "image_size", *_OF_A_FILE)
+
+
+def without_effect(config: TrainConfig, given: set[str]) -> dict[str, str]:
+    """Of the settings `given` by the user, those that change nothing here, each with the reason."""
+    if config.phase in USING_PHASES:
+        return idle_in_use(config.phase, given, model=config.use.model)
+    data, augment = config.data, config.augment
+    fine_tunes = config.phase in ("finetune", "all", "check")  # check looks at the whole job
+    rules: dict[str, tuple[bool, str]] = {
+        field.name: (not augment.augment and field.name != "augment", "augmentation is off (--augment=false)")
+        for field, _ in settings(augment)
+    }
+    if augment.augment:
+        rules["cval"] = (augment.fill_mode != "constant", f"--fill_mode is {augment.fill_mode}, not constant")
+    rules |= {
+        "manual_dir": (
+            data.dataset in (None, "cutlery", "objects"),
+            "pictures come from files, not from TFDS" if data.dataset is None else f"{data.dataset} is rendered",
+        ),
+        "data_dir": (
+            data.dataset is None and data.cache not in ("auto", "disk"),
+            f"pictures come from files, not from TFDS, and --cache={data.cache} keeps nothing there",
+        ),
+        "disk_cache_gib": (data.cache not in ("auto", "disk"), f"--cache={data.cache} keeps nothing on disk"),
+        "on_bad_image": (data.dataset is not None, "only image files are examined, not TFDS data sets"),
+        **dict.fromkeys(
+            ("group_pattern", "split_seed"),
+            (data.validation_fraction == 0, "--validation_fraction=0 holds nothing out"),
+        ),
+        "unfreeze": (not fine_tunes, f"--phase={config.phase} does not fine-tune"),
+        "backbone_args": (config.model.backbone.endswith(".keras"), "--backbone is a saved model"),
+        "weights": (config.model.backbone.endswith(".keras"), "--backbone is a saved model with its own weights"),
+    }
+    for name in ("finetune_epochs", "finetune_learning_rate"):
+        rules[name] = (not fine_tunes, f"--phase={config.phase} does not fine-tune")
+    for name in ("transfer_epochs", "transfer_learning_rate"):
+        rules[name] = (config.phase == "pretrain", "--phase=pretrain trains every layer at once")
+    for name in ("pretrain_epochs", "pretrain_learning_rate"):
+        rules[name] = (config.phase != "pretrain", f"--phase={config.phase} does not pretrain")
+    rules |= {name: (True, reason) for name, reason in idle_in_training(config.phase).items()}
+    return {name: rules[name][1] for name in sorted(given) if name in rules and rules[name][0]}
+
+
+def idle_in_use(phase: str, given: Iterable[str], *, model: str | None) -> dict[str, str]:
+    """Of the settings `given` by the user, those that change nothing in a using phase, each with the reason."""
+    effective = set(_EFFECTIVE[phase])
+    if phase == "predict" and model:
+        effective |= set(_OF_IMAGENET if model == "imagenet" else _OF_A_FILE)
+    reason = f"--phase={phase} takes the trained model as it is"
+    return {name: reason for name in sorted(given) if name not in effective}
+
+
+def idle_in_training(phase: str) -> dict[str, str]:
+    """The settings of a trained model's use that change nothing in a training phase, each with the reason."""
+    idle = {name: f"it is for --phase=predict, this is {phase}" for name in ("images", "model", "json")}
+    idle["test_time_augmentation"] = f"it is for --phase=evaluate, this is {phase}"
+    if phase != "all":
+        idle["export_formats"] = f"--phase={phase} does not export"
+    return idle

@@ -1,0 +1,39 @@
+"""What can be set about the network."""
+
+import dataclasses
+from typing import Any
+
+from ftdata.config import check_settings, setting
+
+_LARGEST_ARGUMENT = 1000  # of a number in backbone_args: widths and depths of networks
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """The network: a backbone, where its weights come from, and the head put on it."""
+
+    backbone: str = setting("EfficientNetV2B0", "any Keras Applications name, vgg_nano, or a .keras file", is_path=True)
+    backbone_args: dict[str, Any] | None = setting(
+        None, 'JSON object of further arguments of the backbone, such as {"alpha": 0.35}'
+    )
+    weights: str = setting("imagenet", "imagenet, none, objects (vgg_nano's own), or a weights file", is_path=True)
+    preprocessing: str = setting(
+        "backbone",
+        "backbone: what its weights expect; rescale: pixels / 255",
+        choices=("backbone", "rescale"),
+    )
+    pooling: str = setting("avg", "from feature maps to a vector", choices=("flatten", "avg", "max"))
+    dense_units: int = setting(0, "units of a relu layer before the classifier; 0 for none", minimum=0, maximum=65_536)
+    dropout: float = setting(0.2, "share of the features dropped in training", minimum=0.0, maximum=0.95)
+    train_batch_norm: bool | None = setting(
+        None, "whether batch normalization of the base trains (only where it starts from random weights)"
+    )
+    init_from: str | None = setting(None, "a trained model of this project (.keras) to go on from", is_path=True)
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+        if self.backbone_args is not None and not isinstance(self.backbone_args, dict):
+            raise ValueError(f"backbone_args must be a JSON object, got {self.backbone_args!r}")
+        for name, value in (self.backbone_args or {}).items():
+            if isinstance(value, int | float) and not abs(value) <= _LARGEST_ARGUMENT:  # catches NaN too
+                raise ValueError(f"backbone_args must have numbers up to {_LARGEST_ARGUMENT}, got {name}: {value!r}")

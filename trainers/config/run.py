@@ -1,0 +1,107 @@
+"""What can be set about a run: frozen, validated, standard library only."""
+
+import dataclasses
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from ftdata.config import ANY_PHASE, NOTHING, AugmentConfig, DataConfig, check_settings, setting
+from trainers.config.model import ModelConfig
+from trainers.config.runtime import RuntimeConfig
+from trainers.config.training import TrainingConfig
+from trainers.config.use import USING_PHASES, UseConfig
+
+TRAINING_PHASES = ("pretrain", "transfer", "finetune", "all")
+OTHER_PHASES = ("check", *USING_PHASES)
+
+_OF_TRAINING = {"dropout", "train_batch_norm"}  # of the network, but nothing that is trained depends on their presence
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """A whole run."""
+
+    phase: str = setting("finetune", "what to do", choices=TRAINING_PHASES + OTHER_PHASES, affects=NOTHING)
+    preset: str | None = setting(None, "settings to start from", affects=NOTHING)
+    model_dir: str = setting(
+        "runs/latest", "where everything is written and found again", affects=NOTHING, is_path=True
+    )
+    seed: int = setting(0, "of everything random", minimum=0, maximum=2**31 - 1)
+    overwrite: bool = setting(False, "start anew in a model_dir that holds another run", affects=NOTHING)
+    data: DataConfig = dataclasses.field(default_factory=DataConfig)
+    augment: AugmentConfig = dataclasses.field(default_factory=AugmentConfig)
+    model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
+    training: TrainingConfig = dataclasses.field(default_factory=TrainingConfig)
+    runtime: RuntimeConfig = dataclasses.field(default_factory=RuntimeConfig)
+    use: UseConfig = dataclasses.field(default_factory=UseConfig)
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+        images = self.data.image_dir
+        if images and not self.data.labels_csv and _real(images) == _real(self.model_dir):
+            raise ValueError(f"model_dir must not be image_dir itself, got {images}: its figures would become a class")
+        if self.phase == "predict" and not self.use.images:
+            raise ValueError("images must be a folder, a file or a pattern for the phase predict, got none")
+        if self.phase == "pretrain" and self.model.weights not in ("none",):
+            raise ValueError(
+                f"weights must be none for the phase pretrain, which starts from random ones, "
+                f"got {self.model.weights!r}"
+            )
+
+    @property
+    def writes_files(self) -> bool:
+        """Whether what it finds lies in files; the others only print it."""
+        return self.phase not in ("check", "predict")
+
+    @property
+    def after_a_stop(self) -> str:
+        """What becomes of a run that a signal has stopped."""
+        if self.phase not in TRAINING_PHASES:
+            return f"--phase={self.phase} starts over when it is given again, and the files it has finished are whole"
+        command = "the same command without --overwrite" if self.overwrite else "the same command"
+        return f"{command} goes on from the last checkpoint"
+
+
+def _real(path: str) -> str:
+    return os.path.realpath(os.path.expanduser(path))
+
+
+def settings(config: Any) -> Iterator[tuple[dataclasses.Field, Any]]:
+    """Every setting of a config and of the configs inside it, with its value."""
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if dataclasses.is_dataclass(value):
+            yield from settings(value)
+        else:
+            yield field, value
+
+
+def as_dict(config: TrainConfig) -> dict[str, Any]:
+    """All settings by name, flat, as JSON values."""
+    return {field.name: list(value) if isinstance(value, tuple) else value for field, value in settings(config)}
+
+
+def as_recorded(config: TrainConfig) -> dict[str, Any]:
+    """As `as_dict`, with whole paths instead of such as hold in one working directory or for one user only."""
+    values = as_dict(config)
+    for field, value in settings(config):
+        if field.metadata["is_path"] and value:
+            path = os.path.abspath(os.path.expanduser(value))
+            is_name = field.name in ("backbone", "weights", "model") and not os.path.isfile(path)
+            values[field.name] = value if is_name else path
+    return values
+
+
+def passed_on(config: TrainConfig) -> set[str]:
+    """The names of the settings that a phase goes on with when another has finished: the images and the network.
+
+    How they are trained is free to change in between.
+    """
+    return {field.name for part in (config.data, config.model) for field in dataclasses.fields(part)} - _OF_TRAINING
+
+
+def deciding(config: TrainConfig, phase: str) -> dict[str, Any]:
+    """The settings that decide the numbers of `phase`."""
+    values = as_dict(config)
+    names = [field.name for field, _ in settings(config) if field.metadata["affects"] in (ANY_PHASE, phase)]
+    return {name: values[name] for name in names}

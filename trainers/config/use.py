@@ -1,0 +1,36 @@
+"""What can be set about using a trained model: frozen, validated, standard library only."""
+
+import dataclasses
+
+from ftdata.config import NOTHING, check_settings, setting
+
+USING_PHASES = ("evaluate", "predict", "export")
+EXPORT_FORMATS = ("saved_model", "keras", "litert", "litert_float16", "litert_int8", "onnx")
+
+
+@dataclasses.dataclass(frozen=True)
+class UseConfig:
+    """What is done with a trained model."""
+
+    images: str | None = setting(
+        None, "predict: a folder of pictures, a file, or a pattern such as 'photos/*.jpg'", affects=NOTHING
+    )
+    model: str | None = setting(
+        None,
+        "predict: a .keras file, or imagenet for the 1000 classes of --backbone (the model of --model_dir)",
+        affects=NOTHING,
+        is_path=True,
+    )
+    json: bool = setting(False, "predict: print a line of JSON for each picture", affects=NOTHING)
+    test_time_augmentation: str = setting(
+        "none",
+        "evaluate: flip averages the probabilities of each picture and of its mirror image",
+        choices=("none", "flip"),
+        affects=NOTHING,
+    )
+    export_formats: tuple[str, ...] = setting(
+        ("saved_model", "keras"), "export: comma-separated", choices=EXPORT_FORMATS, affects=NOTHING
+    )
+
+    def __post_init__(self) -> None:
+        check_settings(self)
