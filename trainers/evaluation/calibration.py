@@ -9,7 +9,7 @@ from trainers.evaluation.scores import Evaluation
 
 _BINS = 15  # as in Guo et al., 2017, arXiv:1706.04599
 _COLDEST, _HOTTEST = 0.05, 20.0
-# Chosen by simulation (tests/trainers/test_temperature.py): of the pairs tried, this one never raises the expected
+# Chosen by simulation (test_temperature.py): of the pairs tried, this one never raises the expected
 # loss on other images by more than 0.003 nats, which is what is left of chance in a model that was calibrated already,
 # and still takes up half of what a temperature can give at 30 images, 87 % at 100 and all of it at 1,000.
 _WIDTH = 0.3  # standard deviation of log T before any image is seen: two models in three lie between 0.74 and 1.35

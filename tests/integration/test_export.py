@@ -1,0 +1,197 @@
+"""--phase=export of a small trained run, read back by others."""
+
+import json
+import shutil
+import subprocess
+import sys
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from tests.tools import bad_files, odd_files
+from trainers import command_line, experiment
+from trainers.commands import trained_model
+from trainers.config import EXPORT_FORMATS, TrainConfig, UseConfig
+from trainers.export import formats, onnx_format, parity
+from trainers.export.parity import Samples
+from trainers.rundir.run_dir import Workdir
+from trainers.runtime.signals import StopRequest
+
+
+@pytest.fixture(scope="module")
+def exported(trained_run, tmp_path_factory):
+    # signs that are patterns to glob, to the shell, to printf and to matplotlib
+    name = "run [1] *? %d $x$ é\\ -"
+    model_dir = shutil.copytree(trained_run, tmp_path_factory.mktemp("exported") / name)
+    use = UseConfig(export_formats=("saved_model",))  # a process for each format: the rest is shown by the slow test
+    result = experiment.run(TrainConfig(phase="export", model_dir=str(model_dir), use=use))["export"]
+    return model_dir / "export", result
+
+
+@pytest.fixture(scope="module")
+def served(exported, tmp_path_factory):
+    """The SavedModel, loaded out of a folder whose name is no pattern."""
+    copy = tmp_path_factory.mktemp("served") / "saved_model"
+    return tf.saved_model.load(shutil.copytree(exported[0] / "saved_model", copy))
+
+
+def test_the_files_are_there_and_agree(exported):
+    folder, result = exported
+    assert {path.name for path in folder.iterdir()} == {
+        *("saved_model", "labels.txt", "parity.json"),
+    }
+    assert (folder / "labels.txt").read_text() == "blue\ngreen\nred\n"
+    assert json.loads((folder / "parity.json").read_text()) == result
+    rows = {(row["format"], row["call"]): row for row in result["exports"]}
+    assert set(rows) == {("saved_model", "serving_default"), ("saved_model", "pixels")}
+    assert all(row["is_within"] for row in rows.values())
+    assert rows["saved_model", "pixels"]["max_probability_difference"] < 1e-4
+    assert set(rows["saved_model", "pixels"]["latency_ms"]["32"]) == {"p50", "p95", "p99"}
+    assert 0 < result["as_trained_max_probability_difference"] < 0.05  # float32 against bfloat16
+
+
+def test_pixels_of_any_size_and_files_get_the_same_answer(served, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (50, 70, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    from_file = served.signatures["serving_default"](image_bytes=tf.constant([(tmp_path / "a.png").read_bytes()]))
+    from_pixels = served.signatures["pixels"](images=tf.constant(pixels[None]))
+    np.testing.assert_allclose(from_file["probabilities"], from_pixels["probabilities"], atol=1e-6)
+    best = int(np.argmax(from_file["probabilities"]))
+    assert from_file["label"].numpy() == [("blue", "green", "red")[best].encode()]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (bad_files.png_claiming(16_000, 16_000), "image of 16000 x 16000 pixels claimed"),
+        (bad_files.jpeg_claiming(60_000, 60_000), "image of 60000 x 60000 pixels claimed"),
+        (b"\0\0\0\x18ftypheic" + bytes(64), "no JPEG, PNG, BMP, GIF or WebP"),
+    ],
+)
+def test_what_an_examination_refuses_is_refused_by_the_server(served, content, message):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        served.signatures["serving_default"](image_bytes=tf.constant([content]))
+
+
+def test_the_server_turns_photos_upright(served):
+    sideways = odd_files.ORIENTED["exif_behind_icc_130k"]
+    pixels = odd_files.by_pillow(sideways)
+    from_file = served.signatures["serving_default"](image_bytes=tf.constant([sideways]))
+    from_pixels = served.signatures["pixels"](images=tf.constant(pixels[None]))
+    np.testing.assert_allclose(from_file["probabilities"], from_pixels["probabilities"], atol=1e-6)
+
+
+def test_the_temperature_is_inside_and_no_layer_is_random(trained_run):
+    network = trained_model.of_run(Workdir(trained_run)).load()
+    images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3)).astype(np.float32)
+    plain = formats.finished(network, temperature=1.0)
+    halved = formats.finished(network, temperature=2.0)
+    scores = np.log(np.asarray(plain(images)))
+    expected = np.exp(scores / 2) / np.exp(scores / 2).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(halved(images), expected, atol=1e-5)
+    np.testing.assert_allclose(plain(images), network(images), atol=0.03)  # bfloat16
+    layers = list(halved._flatten_layers())
+    assert {layer.compute_dtype for layer in layers} == {"float32"}
+    assert not [layer for layer in layers if type(layer).__name__.startswith("Random")]
+
+
+def test_a_file_with_other_answers_is_refused(tmp_path):
+    reference, labels = np.array([[0.7, 0.3], [0.2, 0.8]]), np.array([0, 1])
+    rows = [
+        {"file": name, "call": "call", **parity.compare("keras", reference + difference, reference, labels)}
+        for name, difference in {"same.keras": 9e-5, "other.keras": np.array([2e-4, -2e-4])}.items()
+    ]
+    with pytest.raises(ValueError, match=r"not the answers of the model, beyond tolerance: other.keras \(call\);"):
+        parity.refuse(rows, report=tmp_path)
+
+
+def test_answers_that_are_no_numbers_are_out_of_tolerance():
+    nothing = np.full((2, 3), np.nan, np.float32)
+    assert not parity.compare("keras", nothing, np.eye(3)[:2], np.array([0, 1]))["is_within"]
+
+
+def test_a_file_that_cannot_be_run_is_named(tmp_path):
+    (tmp_path / "model.keras").write_bytes(b"no model")
+    samples = Samples(np.zeros((1, 8, 8, 3), np.uint8), [b""], np.array([0]))
+    with pytest.raises(ValueError, match=r"model\.keras cannot be run by itself: .*[Ee]rror"):
+        parity.check("keras", tmp_path / "model.keras", samples, np.ones((1, 3)), stop=StopRequest())
+
+
+def test_the_reading_process_cannot_import_this_project(tmp_path):
+    code = f"import sys; sys.path.insert(0, {str(parity._SCRIPT.parent)!r}); import parity_worker"
+    code += "; sys.meta_path.insert(0, parity_worker._NoProject()); import trainers.config"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "trainers must not be needed to run an export" in done.stderr
+
+
+@pytest.mark.parametrize("phase", ["all", "export"])
+def test_onnx_without_its_extra_is_said_before_anything_is_computed(phase, monkeypatch, tmp_path, capsys):
+    monkeypatch.setitem(sys.modules, "tf2onnx", None)  # as if it were not installed
+    config = TrainConfig(phase=phase, model_dir=str(tmp_path / "run"), use=UseConfig(export_formats=("onnx",)))
+    assert command_line.run(config, given=(), command_line=()) == 1
+    message = capsys.readouterr().err
+    assert message.startswith("error: export_formats: onnx needs tf2onnx")
+    assert message.endswith(
+        "not installed here: .venv/bin/pip install --constraint constraints.txt --editable '.[onnx]'\n"
+    )
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")  # onnx warns of itself
+def test_onnx_agrees_and_names_its_classes(trained_run, tmp_path):
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("tf2onnx")
+    pytest.importorskip("onnxruntime")
+    model_dir = shutil.copytree(trained_run, tmp_path / "run")
+    use = UseConfig(export_formats=("onnx",))
+    result = experiment.run(TrainConfig(phase="export", model_dir=str(model_dir), use=use))["export"]
+    assert [row["is_within"] for row in result["exports"]] == [True]
+    model = onnx.load(model_dir / "export/model.onnx")
+    assert {entry.key: entry.value for entry in model.metadata_props} == {"labels": "blue\ngreen\nred"}
+    assert [value.name for value in (*model.graph.input, *model.graph.output)] == ["images", "probabilities"]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_a_network_with_constants_of_its_own_becomes_onnx(tmp_path):
+    pytest.importorskip("tf2onnx")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    entry = keras.Input((8, 8, 3))
+    normalized = keras.layers.Normalization(mean=[100.0, 110.0, 120.0], variance=[50.0, 60.0, 70.0])(entry)
+    network = keras.Model(entry, keras.layers.Softmax()(keras.layers.GlobalAveragePooling2D()(normalized)))
+    onnx_format.write(tmp_path / "model.onnx", network, ("a", "b", "c"))
+    images = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), np.uint8)
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    np.testing.assert_allclose(session.run(None, {"images": images})[0], network(images.astype("float32")), atol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_a_network_that_onnx_cannot_hold_is_refused_in_a_line(tmp_path):
+    pytest.importorskip("tf2onnx")
+    entry = keras.Input((8, 8, 3))
+    network = keras.Model(entry, keras.layers.Activation("gelu")(entry))
+    with pytest.raises(ValueError, match=r"tf2onnx cannot translate Erfc, which this network uses"):
+        onnx_format.write(tmp_path / "model.onnx", network, ("a", "b", "c"))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_every_format_agrees(trained_run, tmp_path):
+    model_dir = shutil.copytree(trained_run, tmp_path / "run")
+    use = UseConfig(export_formats=tuple(name for name in EXPORT_FORMATS if name != "onnx"))  # an extra
+    result = experiment.run(TrainConfig(phase="export", model_dir=str(model_dir), use=use))["export"]
+    assert [row["is_within"] for row in result["exports"]] == [True] * 6
+    sizes = {row["format"]: row["bytes"] for row in result["exports"]}
+    assert sizes["litert_int8"] < sizes["litert_float16"] < sizes["litert"]
+    with pytest.warns(UserWarning, match="tf.lite.Interpreter is deprecated"):
+        interpreter = tf.lite.Interpreter(str(model_dir / "export/model.tflite"))
+    signature = interpreter.get_signature_list()["serving_default"]
+    assert signature == {"inputs": ["images"], "outputs": ["probabilities"]}
+    with zipfile.ZipFile(model_dir / "export/model_int8.tflite") as attached:
+        assert attached.read("labels.txt") == b"blue\ngreen\nred\n"

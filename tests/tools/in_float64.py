@@ -1,0 +1,137 @@
+"""100 training steps in float64 on logical devices or workers, to tell summation order from a fault.
+
+python -m tests.tools.in_float64 --image_dir=FOLDER --work=FOLDER [--optimizer=adam --rate=1e-3]
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from tests import ROOT
+from tests.tools.workers import free_ports, tf_config
+
+_STEPS, _BATCH, _SIDE = 100, 12, 32
+LAYOUTS = {"1 process": (1, 1), "2 devices": (2, 1), "4 devices": (4, 1), "2 workers": (1, 2), "3 workers": (1, 3)}
+
+
+def train(image_dir: str, out: Path, *, devices: int, worker: int, workers: int, optimizer: str, rate: float) -> None:
+    """Trains a classifier in this process, one of `workers`; saves the loss of each step and the weights."""
+    import keras
+    import tensorflow as tf
+
+    logical = [tf.config.LogicalDeviceConfiguration()] * devices
+    tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], logical)
+    if workers > 1:
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    else:
+        strategy = tf.distribute.MirroredStrategy([f"CPU:{k}" for k in range(devices)])
+
+    from ftdata import pipeline
+    from ftdata.augment.augmentation import Augmentation
+    from ftdata.cache.images import open_pictures
+    from ftdata.config import AugmentConfig, DataConfig
+    from ftdata.sources.source import open_source
+    from trainers.config import ModelConfig, TrainingConfig
+    from trainers.models import classifier
+    from trainers.runtime.compilation import COMPILE_AUGMENTATION
+    from trainers.training import optimizer as optimizers
+    from trainers.training.step import TrainStep
+
+    keras.config.set_floatx("float64")
+    keras.utils.set_random_seed(0)
+    data = DataConfig(image_dir=image_dir, image_size=_SIDE, data_dir=str(out.parent / "data"))
+    source = open_source(data)
+    settings = TrainingConfig(optimizer=optimizer, gradient_clip_norm=1.0, label_smoothing=0.1)
+    with strategy.scope():
+        network = classifier.build(
+            ModelConfig(backbone="vgg_nano", weights="objects", dropout=0.0),
+            num_classes=len(source.class_names),
+            image_size=_SIDE,
+            policy="float64",
+        )
+        adjust = optimizers.create(settings, policy="float32")
+        adjust.build(network.trainable_variables)
+    step = TrainStep(
+        network,
+        adjust,
+        strategy=strategy,
+        augmentation=Augmentation(AugmentConfig(), seed=0),
+        global_batch=_BATCH,
+        label_smoothing=settings.label_smoothing,
+        compiled=COMPILE_AUGMENTATION,
+    )
+    total = strategy.num_replicas_in_sync
+    shard = pipeline.Shard(first=worker * devices, count=devices, total=total)
+    batches = pipeline.for_training(
+        open_pictures(source.train, data, tier="memory"),
+        source.train.labels,
+        class_weights=np.linspace(0.5, 1.5, len(source.class_names)).astype(np.float32),
+        global_batch=_BATCH,
+        seed=0,
+        steps=(0, _STEPS),
+        shard=shard,
+    )
+    line = iter(strategy.distribute_datasets_from_function(lambda _: batches))
+    results = [step(next(line), step=k, learning_rate=rate).numpy() for k in range(_STEPS)]
+    assert results[0].dtype == np.float64
+    if worker == 0:
+        weights = {f"weights/{k:03}": variable.numpy() for k, variable in enumerate(network.trainable_variables)}
+        assert {value.dtype for value in weights.values()} == {np.dtype(np.float64)}
+        np.savez(out, losses=np.array(results)[:, 0], **weights)
+
+
+def run(layout: str, image_dir: Path, work: Path, *, optimizer: str, rate: float) -> dict[str, np.ndarray]:
+    """Trains in processes of their own; what the first has saved."""
+    devices, workers = LAYOUTS[layout]
+    work.mkdir(parents=True, exist_ok=True)
+    out = work / f"{layout.replace(' ', '-')}.npz"
+    job = {"image_dir": str(image_dir), "out": str(out), "devices": devices, "workers": workers}
+    addresses = [f"127.0.0.1:{port}" for port in free_ports(workers)]
+    processes = []
+    for worker in range(workers):
+        environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+        if workers > 1:
+            environment |= {"TF_CONFIG": tf_config(addresses, worker), "TF_NUM_INTRAOP_THREADS": "1"}
+        given = json.dumps({**job, "worker": worker, "optimizer": optimizer, "rate": rate})
+        command = [sys.executable, "-m", "tests.tools.in_float64", "--job", given]
+        processes.append(subprocess.Popen(command, cwd=ROOT, env=environment))
+    assert [process.wait() for process in processes] == [0] * workers
+    with np.load(out) as arrays:
+        return dict(arrays)
+
+
+def table(image_dir: Path, work: Path, *, optimizer: str, rate: float) -> dict[str, dict[str, float]]:
+    """Largest relative differences from one process after 100 steps, by layout; prints them."""
+    numbers = {layout: run(layout, image_dir, work, optimizer=optimizer, rate=rate) for layout in LAYOUTS}
+    alone = numbers.pop("1 process")
+    rows = {}
+    for layout, ours in numbers.items():
+        apart = {name: float(np.max(np.abs(ours[name] - alone[name])) / np.max(np.abs(alone[name]))) for name in alone}
+        rows[layout] = {"loss": apart.pop("losses"), "weights": max(apart.values())}
+        print(f"float64 {optimizer} {rate:g}  {layout:<10} {rows[layout]}", flush=True)
+    return rows
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--job")
+    parser.add_argument("--image_dir", type=Path)
+    parser.add_argument("--work", type=Path)
+    parser.add_argument("--optimizer", default="adam")
+    parser.add_argument("--rate", type=float, default=1e-3)
+    given = parser.parse_args()
+    if given.job:
+        job = json.loads(given.job)
+        train(job.pop("image_dir"), Path(job.pop("out")), **job)
+    else:
+        table(given.image_dir, given.work, optimizer=given.optimizer, rate=given.rate)
+
+
+if __name__ == "__main__":
+    main()

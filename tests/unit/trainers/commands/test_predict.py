@@ -1,0 +1,207 @@
+"""--phase=predict with a small trained run, and with the classifier that ImageNet weights came with."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from ftdata.config import DataConfig
+from ftdata.sources import unlabeled
+from tests import ROOT
+from tests.tools import bad_files
+from trainers import command_line, experiment
+from trainers.config import ModelConfig, TrainConfig, TrainingConfig, UseConfig
+from trainers.models import imagenet
+
+
+@pytest.fixture
+def photos(photo_folder, tmp_path):
+    """Two good pictures below a folder, one of them not square, a damaged one and an unlike file."""
+    folder = tmp_path / "photos"
+    (folder / "more").mkdir(parents=True)
+    shutil.copy(photo_folder / "test/red/red-00-0000.jpg", folder / "b.jpg")
+    Image.new("RGB", (90, 30), (20, 160, 20)).save(folder / "more/a.PNG")
+    (folder / "broken.jpg").write_bytes((folder / "b.jpg").read_bytes()[:200])
+    (folder / "notes.txt").write_text("no picture")
+    (folder / ".hidden.jpg").write_bytes(b"")
+    return folder
+
+
+def predict(model_dir, images, **settings):
+    use = UseConfig(images=str(images), **{k: v for k, v in settings.items() if k in ("model", "json")})
+    others = {k: v for k, v in settings.items() if k not in ("model", "json")}
+    return experiment.run(TrainConfig(phase="predict", model_dir=str(model_dir), use=use, **others))["predict"]
+
+
+def test_a_folder_is_predicted_and_the_damaged_file_named(trained_run, photos, tmp_path, capsys):
+    model_dir = shutil.copytree(trained_run, tmp_path / "run")
+    result = predict(model_dir, photos)
+    assert [Path(row["file"]).name for row in result["predictions"]] == ["b.jpg", "a.PNG"]
+    assert list(result["left_out"]) == [str(photos / "broken.jpg")]
+    said = capsys.readouterr()
+    assert f"left out: {photos / 'broken.jpg'}: truncated JPEG\n" in said.err
+    assert [line.split()[0] for line in said.out.splitlines()] == [str(photos / "b.jpg"), str(photos / "more/a.PNG")]
+    with Image.open(model_dir / "predictions.png") as grid:
+        assert grid.width > 200
+
+
+def test_the_probabilities_are_those_of_the_evaluation(trained_run, photo_folder, tmp_path):
+    model_dir = shutil.copytree(trained_run, tmp_path / "run")
+    training = TrainingConfig(batch_size=16)
+    rows = predict(model_dir, photo_folder / "test", training=training)["predictions"]
+    table = np.genfromtxt(model_dir / "evaluation/predictions.csv", delimiter=",", skip_header=1)[:, 3:]
+    by_class = [sorted(row["top"], key=lambda guess: guess["index"]) for row in rows]
+    probabilities = np.array([[guess["probability"] for guess in guesses] for guesses in by_class])
+    np.testing.assert_allclose(probabilities, table, atol=5e-3)  # bfloat16, in other batches
+    assert [guess["class"] for guess in by_class[0]] == ["blue", "green", "red"]
+
+
+ODD_NAMES = (b"\xff\xfe.jpg", b"two\nlines.jpg", b"$a^$.jpg", "café.jpg".encode())
+
+
+@pytest.fixture
+def odd_photos(photos):
+    """Names that are no text, and files that only an examination refuses: a bomb, and damage that libjpeg forgives."""
+    good = (photos / "b.jpg").read_bytes()
+    for name in ODD_NAMES:
+        with open(os.path.join(os.fsencode(photos), name), "wb") as stream:
+            stream.write(good)
+    (photos / "bomb.png").write_bytes(bad_files.png_claiming(16_000, 16_000))
+    (photos / "damaged.jpg").write_bytes(bad_files.garbled(bad_files.JPEG))
+    return photos
+
+
+@pytest.mark.parametrize("json_lines", [False, True])
+def test_images_are_examined_as_before_training_and_any_name_is_printed(
+    trained_run, odd_photos, tmp_path, capsys, json_lines
+):
+    model_dir = shutil.copytree(trained_run, tmp_path / "run")
+    data = DataConfig(data_dir=str(tmp_path / "data"))
+    result = predict(model_dir, odd_photos, json=json_lines, data=data)
+    reasons = {Path(path).name: reason for path, reason in result["left_out"].items()}
+    assert reasons == {
+        "broken.jpg": "truncated JPEG",
+        "bomb.png": "too large: 16000 x 16000 is 256,000,000 pixels, the limit is 100,000,000",
+        "damaged.jpg": "damaged JPEG (premature end of data segment)",
+    }
+    assert {os.path.basename(os.fsencode(row["file"])) for row in result["predictions"]} > set(ODD_NAMES)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 6
+    if json_lines:
+        assert [json.loads(line)["file"] for line in lines] == [row["file"] for row in result["predictions"]]
+    else:
+        assert any(r"/two\nlines.jpg " in line for line in lines)
+        assert any(r"/\udcff\udcfe.jpg " in line for line in lines)
+    assert (model_dir / "predictions.png").is_file()
+
+
+def test_a_model_dir_that_cannot_be_written_does_not_undo_the_answers(trained_run, photos, tmp_path, capsys):
+    model_dir = shutil.copytree(trained_run, tmp_path / "run")
+    (model_dir / "predictions.png").mkdir()  # stops root too, whom no permission does
+    config = TrainConfig(phase="predict", model_dir=str(model_dir), use=UseConfig(images=str(photos)))
+    assert command_line.run(config, given=(), command_line=()) == 0
+    said = capsys.readouterr()
+    assert len(said.out.splitlines()) == 2
+    assert "not drawn: " in said.err
+    assert "(Is a directory)" in said.err
+
+
+def test_json_lines_alone_go_to_standard_output(trained_run, photos, tmp_path, capfd):
+    model_dir = shutil.copytree(trained_run, tmp_path / "run")
+    use = UseConfig(images=str(photos), json=True)
+    config = TrainConfig(phase="predict", model_dir=str(model_dir), use=use)
+    assert command_line.run(config, given=("images", "json"), command_line=()) == 0
+    rows = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    assert [Path(row["file"]).name for row in rows] == ["b.jpg", "a.PNG"]
+    assert {"file", "predicted", "probability", "top"} == set(rows[0])
+
+
+def test_nothing_to_predict_is_a_failure(trained_run, photos, capsys):
+    for images, message in ((photos / "broken.jpg", "none of the 1 files"), (photos / "*.gif", "no file matches it")):
+        config = TrainConfig(phase="predict", model_dir=str(trained_run), use=UseConfig(images=str(images)))
+        assert command_line.run(config, given=(), command_line=()) == 1
+        assert message in capsys.readouterr().err
+
+
+def test_a_model_by_its_file_brings_its_classes_along(trained_run, photos, tmp_path):
+    file = trained_run / "transfer/best.keras"
+    rows = predict(tmp_path, photos / "b.jpg", model=str(file))["predictions"]
+    assert {guess["class"] for guess in rows[0]["top"]} == {"blue", "green", "red"}
+    alone = shutil.copy(file, tmp_path / "alone.keras")
+    with pytest.raises(ValueError, match=r"nothing beside it names its classes.*labels\.txt"):
+        predict(tmp_path, photos / "b.jpg", model=str(alone))
+    (tmp_path / "labels.txt").write_text("azure\nlime\nscarlet\n")
+    again = predict(tmp_path, photos / "b.jpg", model=str(alone))["predictions"]
+    names = {"blue": "azure", "green": "lime", "red": "scarlet"}
+    assert [guess["class"] for guess in again[0]["top"]] == [names[guess["class"]] for guess in rows[0]["top"]]
+
+
+def test_a_pattern_and_a_file_name_what_they_say(photos):
+    assert unlabeled.find(str(photos / "**/*.PNG"))[0] == [str(photos / "more/a.PNG")]
+    assert unlabeled.find(str(photos / "notes.txt"))[0] == [str(photos / "notes.txt")]
+    assert [Path(path).name for path in unlabeled.find(str(photos))[0]] == ["b.jpg", "broken.jpg", "a.PNG"]
+
+
+def test_brackets_in_a_folder_that_is_there_mean_themselves(tmp_path):
+    folder = tmp_path / "photos [2019]*"
+    for name in ("photos [2019]*", "photos 2*"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.jpg").touch()
+    assert unlabeled.find(str(folder / "*.jpg"))[0] == [str(folder / "a.jpg")]
+    assert unlabeled.find(str(tmp_path / "photos [0-9]*" / "*.jpg"))[0] == [str(tmp_path / "photos 2*" / "a.jpg")]
+
+
+def test_imagenet_names_are_in_the_order_of_the_weights():
+    names = imagenet.class_names()
+    assert (names[618], names[813], names[910]) == ("ladle", "spatula", "wooden spoon")
+
+
+def test_the_original_classifier_is_the_network_of_keras_applications(tmp_path, photos):
+    arguments = {"alpha": 0.35}
+    reference = keras.applications.MobileNetV2(weights=None, input_shape=(96, 96, 3), **arguments)
+    weights = tmp_path / "mobile.weights.h5"
+    reference.save_weights(weights)
+    model = ModelConfig("MobileNetV2", weights=str(weights), backbone_args=arguments)
+    network = imagenet.create(model, image_size=96)
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 96, 96, 3)).astype(np.float32)
+    np.testing.assert_allclose(network(pixels), reference(pixels / 127.5 - 1), atol=1e-6)
+
+
+def test_vgg_nano_has_no_original_classifier():
+    with pytest.raises(ValueError, match="model=imagenet needs a backbone of Keras Applications, got vgg_nano"):
+        imagenet.create(ModelConfig("vgg_nano", weights="objects"), image_size=96)
+
+
+@pytest.mark.slow
+def test_a_reader_that_has_seen_enough_ends_it_without_a_word(trained_run, photos, tmp_path):
+    model_dir = shutil.copytree(trained_run, tmp_path / "run")
+    command = [sys.executable, "-m", "trainers.main", "--phase=predict", "--json", f"--images={photos}"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([*command, f"--model_dir={model_dir}"], cwd=ROOT, **pipes) as process:
+        process.stdout.close()
+        said = process.stderr.read()
+    assert process.returncode == 141
+    assert "error:" not in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.slow
+def test_real_spoons_are_kitchen_things(real_photos, tmp_path):
+    weights = real_photos.parent / "weights/mobilenet_v2_1.0_224_dequantized_imagenet_top.weights.h5"
+    if not weights.is_file():
+        pytest.skip("the 1000-class weights are not here")
+    model = ModelConfig("MobileNetV2", weights=str(weights))
+    images = real_photos / "spoony/test"
+    use = UseConfig(images=str(images), model="imagenet")
+    config = TrainConfig(phase="predict", model_dir=str(tmp_path), model=model, use=use)
+    rows = experiment.run(config)["predict"]["predictions"]
+    kitchen = {"spatula", "wooden spoon", "ladle"}
+    hits = [row for row in rows if kitchen & {guess["class"] for guess in row["top"]}]
+    assert len(hits) >= 5  # of 20 odd photos (8 with these quantized weights); by chance 0.3

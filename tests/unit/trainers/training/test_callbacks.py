@@ -1,0 +1,93 @@
+"""Stock callbacks of Keras in a run of this project."""
+
+import csv
+import dataclasses
+
+import keras
+import pytest
+
+from tests.configs import make_config
+from trainers import experiment
+from trainers.training import callbacks
+
+
+def _run(photo_folder, model_dir, chosen, **training):
+    config = dataclasses.replace(make_config(photo_folder, model_dir, **training), phase="transfer")
+    return experiment.run(config, callbacks=chosen)["transfer"]
+
+
+def test_stock_callbacks_see_the_logs_they_expect(photo_folder, tmp_path):
+    scores = ("val_accuracy", "val_balanced_accuracy", "val_f1_macro", "val_loss", "accuracy", "loss")
+    saving = [
+        keras.callbacks.ModelCheckpoint(str(tmp_path / f"{name}.keras"), monitor=name, save_best_only=True)
+        for name in scores
+    ]
+    stopping = keras.callbacks.EarlyStopping(monitor="val_accuracy", patience=1, restore_best_weights=True)
+    table, heard = keras.callbacks.CSVLogger(str(tmp_path / "log.csv")), keras.callbacks.History()
+    rest = [keras.callbacks.TerminateOnNaN(), keras.callbacks.ModelCheckpoint(str(tmp_path / "{epoch}.weights.h5"),
+            save_weights_only=True)]  # fmt: skip
+    results = _run(
+        photo_folder,
+        tmp_path / "run",
+        [*saving, stopping, table, heard, *rest],
+        transfer_epochs=9,
+        transfer_learning_rate=0.0,
+    )
+    assert results["step"] == 2 * 3  # EarlyStopping ended it
+    with (tmp_path / "log.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == 2
+    assert {*scores, "learning_rate", "lr"} <= set(rows[0])
+    assert {*scores} <= set(heard.history)
+    assert float(rows[0]["val_accuracy"]) == pytest.approx(results["validation_accuracy"])
+    assert all((tmp_path / f"{name}.keras").is_file() for name in scores)
+    assert len(list(tmp_path.glob("*.weights.h5"))) == 2
+
+
+@pytest.mark.parametrize(("monitor", "mode"), [("val_accuracy", "max"), ("val_f1_macro", "max"), ("val_loss", "min")])
+def test_a_score_is_known_to_be_better_when_it_is_higher(monitor, mode):
+    stopping = keras.callbacks.EarlyStopping(monitor=monitor)
+    callbacks.check([stopping], has_validation=True)
+    assert stopping.mode == mode
+    told = keras.callbacks.EarlyStopping(monitor=monitor, mode="min")
+    callbacks.check([told], has_validation=True)
+    assert told.mode == "min"  # the user's word
+
+
+@pytest.mark.parametrize(
+    ("callback", "has_validation", "message"),
+    [
+        (keras.callbacks.ReduceLROnPlateau(), True, "ReduceLROnPlateau clashes with the learning rate schedule"),
+        (keras.callbacks.LearningRateScheduler(float), True, "LearningRateScheduler clashes"),
+        (keras.callbacks.BackupAndRestore("x"), True, "BackupAndRestore clashes with the checkpoints"),
+        (keras.callbacks.EarlyStopping("val_auc"), True, "EarlyStopping must monitor one of loss, .*, got 'val_auc'"),
+        (
+            keras.callbacks.EarlyStopping(),
+            False,
+            r"one of loss, accuracy \(there is no validation split\)",
+        ),
+    ],
+)
+def test_what_cannot_work_is_refused_in_a_line(callback, has_validation, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        callbacks.check([callback], has_validation=has_validation)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_checkpoint_of_every_epoch_needs_no_validation_split():
+    callbacks.check([keras.callbacks.ModelCheckpoint("x.keras")], has_validation=False)
+
+
+class _Stopper(keras.callbacks.Callback):
+    """Stops in the second step of the first epoch, of three steps, and sets the learning rate."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.model.stop_training = batch == 1
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.optimizer.learning_rate = 0.5
+
+
+def test_stopping_in_the_middle_of_an_epoch_stops_there_and_a_rate_that_is_set_is_told(photo_folder, tmp_path, capsys):
+    assert _run(photo_folder, tmp_path, [_Stopper()], transfer_epochs=9)["step"] == 2
+    assert "note: a callback has set the learning rate to 0.5, which has no effect: " in capsys.readouterr().out
