@@ -39,7 +39,7 @@ def main(argv: list[str]) -> None:
         *("image_dir", "backbone", "backbone_args", "image_size", "batch_size", "weights", "phase", "precision"),
         "jit_compile",
     )
-    devices = strategy.create("one_device")
+    devices = strategy.make_strategy("one_device")
     on_gpu = strategy.runs_on_gpu(devices)
     policies = [flags.precision] if flags.precision else _policies(on_gpu)
     rows: list[dict[str, Any]] = []

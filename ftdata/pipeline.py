@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from ftdata import seeds
-from ftdata.cache.images import Pictures
+from ftdata.cache.images import Images
 
 Batch = dict[str, tf.Tensor]  # image, index, slot, label, weight: see docs/architecture.md
 
@@ -37,7 +37,7 @@ _ALONE = Shard()
 
 
 def for_training(
-    pictures: Pictures,
+    pictures: Images,
     labels: np.ndarray,
     *,
     class_weights: np.ndarray,
@@ -106,7 +106,7 @@ def _without_a_copy() -> tf.data.Options:
 
 
 def _stream(
-    pictures: Pictures, count: int, *, global_batch: int, seed: int, steps: tuple[int, int], shard: Shard
+    pictures: Images, count: int, *, global_batch: int, seed: int, steps: tuple[int, int], shard: Shard
 ) -> tf.data.Dataset:
     """(position, picture) of the places that the shard feeds, one by one, from the first step on."""
     encoded = pictures.stream()
@@ -169,7 +169,7 @@ def _permuted(index: tf.Tensor, *, count: int, key: tf.Tensor) -> tf.Tensor:
 
 
 def for_evaluation(
-    pictures: Pictures, labels: np.ndarray, *, global_batch: int, shard: Shard = _ALONE
+    pictures: Images, labels: np.ndarray, *, global_batch: int, shard: Shard = _ALONE
 ) -> tf.data.Dataset:
     """Every picture exactly once, in order, in batches of one static shape.
 
@@ -203,7 +203,7 @@ def for_evaluation(
     )
 
 
-def _in_order(pictures: Pictures, steps: int, per_replica: int, shard: Shard) -> tf.data.Dataset:
+def _in_order(pictures: Images, steps: int, per_replica: int, shard: Shard) -> tf.data.Dataset:
     """The stream's pictures in batches, the last one repeated to fill up."""
     last = pictures.stream().reduce((tf.constant(0, tf.int64), b""), lambda _, element: element)
     padded = pictures.stream().concatenate(tf.data.Dataset.from_tensors(last).repeat())

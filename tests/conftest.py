@@ -1,6 +1,7 @@
 """What all tests share. TensorFlow starts with two logical CPU devices, for the tests of `mirrored`."""
 
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ from tests import ROOT
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+# a shell starts its background jobs deaf to SIGINT, and the processes of the tests would inherit that
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

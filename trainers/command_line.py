@@ -12,7 +12,7 @@ from ftdata.decoding.errors import in_the_input
 from trainers import experiment
 from trainers.config import TRAINING_PHASES, TrainConfig, sequence, without_effect
 from trainers.rundir import record
-from trainers.rundir.run_dir import Workdir
+from trainers.rundir.run_dir import RunDir
 from trainers.runtime.signals import StopRequest
 from trainers.runtime.streams import OutputLost
 
@@ -49,11 +49,11 @@ def _out_of_memory(config: TrainConfig) -> str:
     told = f"out of memory at --batch_size={size}: try --batch_size={max(1, size // 2)}"
     if config.phase not in TRAINING_PHASES:
         return told
-    workdir = Workdir(Path(config.model_dir).expanduser())
+    run_dir = RunDir(Path(config.model_dir).expanduser())
     last = "finetune" if config.phase == "all" else config.phase
-    bound = [phase.name for phase in sequence(last) if workdir.phase(phase.name).is_begun]
-    if bound and not workdir.phase(bound[-1]).metrics.is_file():
-        told += f", {record.way_to_change(bound[-1], workdir)}"
+    bound = [phase.name for phase in sequence(last) if run_dir.phase(phase.name).is_begun]
+    if bound and not run_dir.phase(bound[-1]).metrics.is_file():
+        told += f", {record.way_to_change(bound[-1], run_dir)}"
     return told
 
 

@@ -11,7 +11,7 @@ from trainers.commands import agreement, evaluate, export, predict, train
 from trainers.config import OTHER_PHASES, TrainConfig
 from trainers.models import starting_point
 from trainers.rundir import lock
-from trainers.rundir.run_dir import Workdir, remove_leftovers
+from trainers.rundir.run_dir import RunDir, remove_leftovers
 from trainers.runtime import cluster, launch
 from trainers.runtime.signals import StopRequest
 from trainers.training import callbacks as own_callbacks
@@ -59,25 +59,25 @@ def run(
             if found and found.index
             else {**trained, "export": _use(dataclasses.replace(config, phase="export"), stop=stop)}
         )
-    workdir = Workdir(Path(config.model_dir).expanduser())
+    run_dir = RunDir(Path(config.model_dir).expanduser())
     alone = config.phase in OTHER_PHASES
-    with launch.start(config.runtime, alone=alone, shared=lambda: agreement.shared(config)) as (team, devices):
-        parts = (config, workdir, callbacks, command_line, stop, team, devices)
-        if not team.is_chief:
+    with launch.launch(config.runtime, alone=alone, shared=lambda: agreement.shared(config)) as (processes, devices):
+        parts = (config, run_dir, callbacks, command_line, stop, processes, devices)
+        if not processes.is_chief:
             starting_point.check(config)
             return train.run(*parts)
-        workdir.check()
+        run_dir.check()
         starting_point.check(config)
         if config.phase == "check":  # writes nothing, so it may look at a folder in use
             return train.run(*parts)
-        with lock.only_writer(workdir.root):
-            remove_leftovers(workdir)
+        with lock.only_writer(run_dir.root):
+            remove_leftovers(run_dir)
             return train.run(*parts)
 
 
 def _use(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     if config.phase != "predict":  # whose answers go to standard output
-        Workdir(Path(config.model_dir).expanduser()).check()
+        RunDir(Path(config.model_dir).expanduser()).check()
     with stop.deferred():  # raised anywhere else it could end up in a __del__, which swallows it
         return _USES[config.phase](config, stop=stop)
 

@@ -10,7 +10,7 @@ from benchmarks.harness.task import Task
 from benchmarks.sides.image_data_generator import AUGMENT
 from ftdata import pipeline
 from ftdata.augment.augmentation import Augmentation
-from ftdata.cache.images import held, in_memory
+from ftdata.cache.images import from_tensor, in_memory
 from ftdata.config import DataConfig
 from ftdata.sources.class_weights import class_weights
 from ftdata.sources.source import Source, load_folder
@@ -33,7 +33,9 @@ def train_step(
     """The step of a phase, from the network's starting weights."""
     config = TrainConfig(model=network.model, training=TrainingConfig(unfreeze=network.unfreeze))
     with devices.scope():
-        classifier = model.build(config.model, num_classes=num_classes, image_size=network.image_size, policy=policy)
+        classifier = model.build_classifier(
+            config.model, num_classes=num_classes, image_size=network.image_size, policy=policy
+        )
         trainable.set_trainable(classifier, PHASES[phase], config)
         adjust = optimizer.create(config.training, policy=policy)
         optimizer.build(adjust, classifier.trainable_variables)
@@ -66,7 +68,7 @@ class Ours:
     def __init__(self, task: Task, policy: str, tier: str):
         self.task, self.policy = task, policy
         keras.utils.set_random_seed(0)
-        self.devices = strategy.create("one_device")
+        self.devices = strategy.make_strategy("one_device")
         self.source = load_folder(str(task.folder), validation_fraction=0.0)
         self.batches = read(self.source, task.network, tier=tier)
         self.step: TrainStep | None = None
@@ -120,9 +122,9 @@ class Ours:
         validation, data = self.source.validation, DataConfig(image_size=self.task.network.image_size)
         if self.score is None:
             self.score = EvaluationStep(self.step.model, strategy=self.devices, compiled="nothing")
-            self.images = held(in_memory(validation, data))
+            self.images = from_tensor(in_memory(validation, data))
         batches = pipeline.for_evaluation(self.images, validation.labels, global_batch=self.task.network.batch_size)
-        return scores.evaluate(self.score, batches, validation.labels).accuracy
+        return scores.evaluate_batches(self.score, batches, validation.labels).accuracy
 
 
 def _fetch(pending: list[tf.Tensor]) -> None:

@@ -10,7 +10,7 @@ from scipy import special
 _CELLS = 4096  # of the table; within one the distribution function is off by less than 1 / (2 * _CELLS)
 
 
-def quantiles(alpha: float) -> np.ndarray:
+def beta_quantiles(alpha: float) -> np.ndarray:
     """The quantiles of Beta(alpha, alpha) at probabilities 0 to 1/2 in equal steps, float32 [_CELLS + 1].
 
     The upper half mirrors the lower. Any finite alpha above 0 will do: towards 0 the values go to 0 (or 1: nothing is
@@ -23,9 +23,9 @@ def quantiles(alpha: float) -> np.ndarray:
     return np.maximum.accumulate(below).astype(np.float32)  # at extreme alphas it wavers in the last digits
 
 
-def draw(u: tf.Tensor, quantiles: np.ndarray) -> tf.Tensor:
+def beta_sample(u: tf.Tensor, quantiles: np.ndarray) -> tf.Tensor:
     """The values of Beta(alpha, alpha) that belong to probabilities `u` in [0, 1); float32, the shape of `u`."""
-    table = tf.constant(quantiles)
+    table = tf.constant(beta_quantiles)
     place = tf.minimum(u, 1 - u) * (2.0 * _CELLS)
     cell = tf.minimum(tf.cast(place, tf.int32), _CELLS - 1)
     low, high = tf.gather(table, cell), tf.gather(table, cell + 1)

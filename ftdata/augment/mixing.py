@@ -38,7 +38,7 @@ class PairMixing(SampledLayer):
         self.cutmix_alpha = at_least_zero("cutmix_alpha", cutmix_alpha)
         if not self.mixup_alpha and not self.cutmix_alpha:
             raise ValueError("mixup_alpha or cutmix_alpha must be above 0, got 0 and 0: leave the layer out instead")
-        self._quantiles = {a: beta.quantiles(a) for a in (self.mixup_alpha, self.cutmix_alpha) if a}
+        self._quantiles = {a: beta.beta_quantiles(a) for a in (self.mixup_alpha, self.cutmix_alpha) if a}
 
     def sample(self, batch_size: Any, height: Side, width: Side, seed: Any) -> dict[str, tf.Tensor]:
         """Draws for each pair of a batch.
@@ -58,14 +58,14 @@ class PairMixing(SampledLayer):
         return {name: tf.gather(value, tf.range(batch_size) // 2) for name, value in drawn.items()}
 
     def _mixup(self, u: tf.Tensor, height: Side, width: Side) -> dict[str, tf.Tensor]:
-        share = beta.draw(u[0], self._quantiles[self.mixup_alpha])
+        share = beta.beta_sample(u[0], self._quantiles[self.mixup_alpha])
         edge = tf.zeros_like(share, tf.int32)
         edges = (edge, edge, edge + height, edge + width)
         return {**dict(zip(_EDGES, edges, strict=True)), "keep": share, "share": share}
 
     def _cutmix(self, u: tf.Tensor, height: Side, width: Side) -> dict[str, tf.Tensor]:
         """In whole pixels, as the authors' code does it."""
-        side = tf.sqrt(1 - beta.draw(u[0], self._quantiles[self.cutmix_alpha]))
+        side = tf.sqrt(1 - beta.beta_sample(u[0], self._quantiles[self.cutmix_alpha]))
         top, bottom = _interval(u[1], side, height)
         left, right = _interval(u[2], side, width)
         area = tf.cast((bottom - top) * (right - left), tf.float32)

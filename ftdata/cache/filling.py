@@ -19,7 +19,7 @@ Decoder = Callable[[tf.Tensor], tf.Tensor]
 Store = Callable[[np.ndarray, np.ndarray], None]
 
 
-def fill(store: Store, split: Split, config: DataConfig) -> None:
+def decode_into(store: Store, split: Split, config: DataConfig) -> None:
     """Decodes `split`, plain JPEGs by a graph of their own.
 
     Args:

@@ -14,8 +14,8 @@ import numpy as np
 import tensorflow as tf
 
 from ftdata.cache import disk, nvidia, planner, resources, row_store
-from ftdata.cache.filling import fill
-from ftdata.cache.on_demand import remembering
+from ftdata.cache.filling import decode_into
+from ftdata.cache.on_demand import memoized
 from ftdata.config import DataConfig
 from ftdata.decoding.decode import Decoding
 from ftdata.sources.split import Split
@@ -26,7 +26,7 @@ def _no_stream() -> tf.data.Dataset:
 
 
 @dataclasses.dataclass(frozen=True)
-class Pictures:
+class Images:
     """The pictures of a split, ready to be read.
 
     `at`, int64 [b] -> uint8 [b, side, side, 3], reads by position and is made of graph operations; it is None
@@ -51,7 +51,7 @@ class Pictures:
             return np.stack([found[position] for position in index])
 
 
-def open_pictures(split: Split, config: DataConfig, *, tier: str, workers: int = 1) -> Pictures:
+def open_split(split: Split, config: DataConfig, *, tier: str, workers: int = 1) -> Images:
     """Decodes a split into a tier, or makes it ready to be decoded on the fly.
 
     Args:
@@ -66,30 +66,30 @@ def open_pictures(split: Split, config: DataConfig, *, tier: str, workers: int =
       OSError, MemoryError: the tier has no room.
     """
     if tier == "disk" and len(split):
-        images, rows = disk.mapped(split, config, folder=folder(config), fill=fill)
+        images, rows = disk.mapped(split, config, folder=folder(config), fill=decode_into)
         whole = tf.experimental.dlpack.from_dlpack(np.asarray(images).__dlpack__())
         row_of = tf.constant(rows, tf.int64)
-        return Pictures(tier, at=lambda index: tf.gather(whole, tf.gather(row_of, index)))
+        return Images(tier, at=lambda index: tf.gather(whole, tf.gather(row_of, index)))
     how = Decoding.of(config)
     if tier == "memory" and workers > 1 and split.paths is not None:
         images = _page_aligned((len(split), how.image_size, how.image_size, 3))
-        return Pictures(tier, at=remembering(_file_decoder(split, how), images))
+        return Images(tier, at=memoized(_file_decoder(split, how), images))
     if tier != "none":
-        return held(in_memory(split, config), tier=tier)
+        return from_tensor(in_memory(split, config), tier=tier)
     if split.paths is not None:
-        return Pictures(tier, at=_file_decoder(split, how))
-    return Pictures(tier, stream=lambda: split.encoded().enumerate(), decode=how.any_format)
+        return Images(tier, at=_file_decoder(split, how))
+    return Images(tier, stream=lambda: split.encoded().enumerate(), decode=how.any_format)
 
 
-def held(tensor: tf.Tensor, *, tier: str = "memory") -> Pictures:
+def from_tensor(tensor: tf.Tensor, *, tier: str = "memory") -> Images:
     """Pictures that lie decoded in a tensor, uint8 [n, height, width, channels]."""
-    return Pictures(tier, at=lambda index: tf.gather(tensor, index), tensor=tensor)
+    return Images(tier, at=lambda index: tf.gather(tensor, index), tensor=tensor)
 
 
 def in_memory(split: Split, config: DataConfig) -> tf.Tensor:
-    """uint8 [n, image_size, image_size, 3] in host memory, without a second copy; raises as `open_pictures`."""
+    """uint8 [n, image_size, image_size, 3] in host memory, without a second copy; raises as `open_split`."""
     images = _page_aligned((len(split), config.image_size or 0, config.image_size or 0, 3))
-    fill(images.__setitem__, split, config)
+    decode_into(images.__setitem__, split, config)
     return tf.experimental.dlpack.from_dlpack(images.__dlpack__())
 
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 Read = Callable[[tf.Tensor], tf.Tensor]
 
 
-def remembering(read: Read, images: np.ndarray) -> Read:
+def memoized(read: Read, images: np.ndarray) -> Read:
     """Reads by position as `read` does, and each picture once.
 
     Args:

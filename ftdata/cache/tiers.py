@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from ftdata.cache import images
-from ftdata.cache.images import Pictures
+from ftdata.cache.images import Images
 from ftdata.config import DataConfig
 from ftdata.sources.source import Source
 
@@ -12,7 +12,7 @@ SPLITS = ("train", "validation", "test")
 
 def open_all(
     source: Source, config: DataConfig, *, on_gpu: bool, workers: int = 1, say: Callable[[str], None] = print
-) -> dict[str, Pictures]:
+) -> dict[str, Images]:
     """The pictures of each split, by its name.
 
     Prints the plan in a line. A tier that has no room after all is said, and the next slower one is tried. In
@@ -46,9 +46,9 @@ def open_all(
     raise AssertionError("a plan names a tier")
 
 
-def _open(source: Source, config: DataConfig, name: str, tier: str, workers: int) -> Pictures:
+def _open(source: Source, config: DataConfig, name: str, tier: str, workers: int) -> Images:
     if tier == "device" and name != "train":
         tier = "memory"
     if config.data_service and name == "train":
         tier = "none"
-    return images.open_pictures(getattr(source, name), config, tier=tier, workers=workers)
+    return images.open_split(getattr(source, name), config, tier=tier, workers=workers)

@@ -24,7 +24,7 @@ import tensorflow as tf
 from ftdata import names, standard_error
 from ftdata.decoding import decode, headers, jpeg
 from ftdata.inspection import verdicts
-from ftdata.inspection.verdicts import Stamp, Verdict
+from ftdata.inspection.verdicts import FileReport, Stamp
 
 _CHUNK = 256  # files read ahead
 _CHUNK_BYTES = 2**26
@@ -60,8 +60,8 @@ class _Opened:
         digest = hashlib.blake2b(encoded, digest_size=16).hexdigest()
         return cls(path, encoded, headers.read(encoded), digest, jpeg.is_plain(encoded))
 
-    def verdict(self, reason: str | None = None) -> Verdict:
-        return Verdict(self.digest, reason, plain=self.plain)
+    def verdict(self, reason: str | None = None) -> FileReport:
+        return FileReport(self.digest, reason, plain=self.plain)
 
     @property
     def memory(self) -> int:
@@ -71,7 +71,7 @@ class _Opened:
         return (12 if self.header.format == "BMP" else 6) * self.header.pixels
 
 
-def examine(paths: Sequence[str], *, origin: str, keep_in: Path) -> list[Verdict]:
+def examine(paths: Sequence[str], *, origin: str, keep_in: Path) -> list[FileReport]:
     """Judges image files, on all cores; those that have not changed since the last time are not opened.
 
     Args:
@@ -83,11 +83,11 @@ def examine(paths: Sequence[str], *, origin: str, keep_in: Path) -> list[Verdict
       n verdicts.
     """
     record = verdicts.path_for(origin, folder=keep_in, made_with=(headers.MAX_PIXELS, tf.__version__))
-    known, found, start = verdicts.load(record), dict[str, tuple[Stamp, Verdict]](), time.monotonic()
-    result, new = dict[str, Verdict](), list[tuple[str, Stamp]]()
+    known, found, start = verdicts.load(record), dict[str, tuple[Stamp, FileReport]](), time.monotonic()
+    result, new = dict[str, FileReport](), list[tuple[str, Stamp]]()
     for path in paths:
         stamp = _stamp(path)
-        if isinstance(stamp, Verdict):
+        if isinstance(stamp, FileReport):
             result[path] = stamp
         elif known.get(path, (None,))[0] == stamp:
             found[path] = known[path]
@@ -106,21 +106,21 @@ def examine(paths: Sequence[str], *, origin: str, keep_in: Path) -> list[Verdict
     return [result[path] for path in paths]
 
 
-def _stamp(path: str) -> Stamp | Verdict:
+def _stamp(path: str) -> Stamp | FileReport:
     try:
         status = os.stat(path)
     except OSError as error:
         return _unread(error)
     if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
-        return Verdict(None, "not a file")
+        return FileReport(None, "not a file")
     return Stamp(status.st_size, status.st_mtime_ns)
 
 
-def _unread(error: OSError) -> Verdict:
-    return Verdict(None, _UNREADABLE.get(error.errno or 0, f"cannot be read: {error.strerror}"))
+def _unread(error: OSError) -> FileReport:
+    return FileReport(None, _UNREADABLE.get(error.errno or 0, f"cannot be read: {error.strerror}"))
 
 
-def _judge_all(files: Sequence[tuple[str, Stamp]]) -> Iterator[tuple[str, Verdict]]:
+def _judge_all(files: Sequence[tuple[str, Stamp]]) -> Iterator[tuple[str, FileReport]]:
     """The verdict on each file, in any order; the next files are read while the decoder works."""
     chunks = list(_chunks(files))
     with concurrent.futures.ThreadPoolExecutor() as readers:
@@ -145,9 +145,9 @@ def _chunks(files: Sequence[tuple[str, Stamp]]) -> Iterator[list[tuple[str, Stam
         yield chunk
 
 
-def _open(path: str, stamp: Stamp) -> _Opened | tuple[str, Verdict]:
+def _open(path: str, stamp: Stamp) -> _Opened | tuple[str, FileReport]:
     if stamp.size > headers.MAX_FILE_BYTES:
-        return path, Verdict(None, f"too large: {stamp.size:,} bytes, the limit is {headers.MAX_FILE_BYTES:,}")
+        return path, FileReport(None, f"too large: {stamp.size:,} bytes, the limit is {headers.MAX_FILE_BYTES:,}")
     try:
         with open(path, "rb") as stream:
             encoded = stream.read(headers.MAX_FILE_BYTES)
@@ -156,7 +156,7 @@ def _open(path: str, stamp: Stamp) -> _Opened | tuple[str, Verdict]:
     try:
         return _Opened.of(path, encoded)
     except ValueError as reason:
-        return path, Verdict(hashlib.blake2b(encoded, digest_size=16).hexdigest(), str(reason))
+        return path, FileReport(hashlib.blake2b(encoded, digest_size=16).hexdigest(), str(reason))
 
 
 def _groups(opened: Sequence[_Opened]) -> Iterator[list[_Opened]]:
@@ -172,7 +172,7 @@ def _groups(opened: Sequence[_Opened]) -> Iterator[list[_Opened]]:
         yield group
 
 
-def _decode_group(group: Sequence[_Opened]) -> Iterator[tuple[str, Verdict]]:
+def _decode_group(group: Sequence[_Opened]) -> Iterator[tuple[str, FileReport]]:
     """Decodes all at once and, only where something is wrong with one of them, each by itself."""
     if _complaint(group) is None:
         yield from ((entry.path, entry.verdict()) for entry in group)

@@ -18,7 +18,7 @@ _VERSION = 3
 
 
 @dataclasses.dataclass(frozen=True)
-class Verdict:
+class FileReport:
     """What the examination of a file found.
 
     `digest`: of its bytes, None if unread. `reason`: why it cannot be used, in a few words, or None. `plain`: whether
@@ -44,16 +44,16 @@ def path_for(origin: str, *, folder: Path, made_with: object) -> Path:
     return folder / f"{hashlib.sha256(key.encode(errors='surrogateescape')).hexdigest()[:32]}.json"
 
 
-def load(path: Path) -> dict[str, tuple[Stamp, Verdict]]:
+def load(path: Path) -> dict[str, tuple[Stamp, FileReport]]:
     """The verdicts by path; none where there is no such file, or one that does not hold verdicts."""
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))
-        return {name: (Stamp(*stamp), Verdict(*verdict)) for name, (stamp, verdict) in rows.items()}
+        return {name: (Stamp(*stamp), FileReport(*verdict)) for name, (stamp, verdict) in rows.items()}
     except (OSError, ValueError, AttributeError, TypeError):
         return {}
 
 
-def save(path: Path, verdicts: Mapping[str, tuple[Stamp, Verdict]]) -> None:
+def save(path: Path, verdicts: Mapping[str, tuple[Stamp, FileReport]]) -> None:
     """Writes the verdicts, whole or not at all.
 
     Raises:

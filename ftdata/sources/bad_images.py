@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ftdata.folders.folder import Files, Listing
-from ftdata.inspection.verdicts import Verdict
+from ftdata.inspection.verdicts import FileReport
 from ftdata.sources.split import Split
 
 _SHOWN = 20
@@ -23,7 +23,9 @@ class BadImage:
     reason: str
 
 
-def sift(listing: Listing, judged: Mapping[str, Verdict], *, on_bad_image: str) -> tuple[Listing, tuple[BadImage, ...]]:
+def drop_bad_images(
+    listing: Listing, judged: Mapping[str, FileReport], *, on_bad_image: str
+) -> tuple[Listing, tuple[BadImage, ...]]:
     """Parts the images that can be used from the others.
 
     Args:
@@ -57,7 +59,7 @@ def sift(listing: Listing, judged: Mapping[str, Verdict], *, on_bad_image: str) 
     return dataclasses.replace(listing, splits={split: files for split, files in splits.items() if files.paths}), bad
 
 
-def _good(files: Files, judged: Mapping[str, Verdict]) -> Files:
+def _good(files: Files, judged: Mapping[str, FileReport]) -> Files:
     keep = [position for position, path in enumerate(files.paths) if judged[path].reason is None]
     return Files(
         tuple(files.paths[position] for position in keep),
@@ -82,7 +84,7 @@ def summary(bad: Sequence[BadImage]) -> str:
     return ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
 
 
-def labelled_twice(listing: Listing, judged: Mapping[str, Verdict]) -> tuple[str, ...]:
+def labelled_twice(listing: Listing, judged: Mapping[str, FileReport]) -> tuple[str, ...]:
     """One line on images that stand in two classes, byte for byte; none where there are none."""
     first: dict[str, tuple[int, str]] = {}
     twice: list[str] = []
@@ -94,7 +96,7 @@ def labelled_twice(listing: Listing, judged: Mapping[str, Verdict]) -> tuple[str
     return _warning(twice, "two classes", "one label is wrong")
 
 
-def shared_between(splits: Mapping[str, Split], judged: Mapping[str, Verdict]) -> tuple[str, ...]:
+def shared_between(splits: Mapping[str, Split], judged: Mapping[str, FileReport]) -> tuple[str, ...]:
     """One line on images that stand in two splits, byte for byte; none where there are none.
 
     Args:

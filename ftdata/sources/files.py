@@ -10,7 +10,7 @@ import tensorflow as tf
 from ftdata.config import DataConfig
 from ftdata.folders import folder, labels_csv
 from ftdata.inspection import examine
-from ftdata.inspection.verdicts import Verdict
+from ftdata.inspection.verdicts import FileReport
 from ftdata.sources import bad_images
 from ftdata.sources.bad_images import BadImage
 from ftdata.sources.split import Split
@@ -24,14 +24,14 @@ class ImageFiles:
     splits: dict[str, Split]
     notes: tuple[str, ...]
     bad_images: tuple[BadImage, ...]
-    judged: Mapping[str, Verdict]
+    judged: Mapping[str, FileReport]
 
 
 def open_files(config: DataConfig, *, known: Collection[str] | None = None) -> ImageFiles:
     """Opens `config.image_dir` or `config.labels_csv`; with the classes `known` to a model, for measuring it.
 
     Raises:
-      ValueError: as `folder.scan`, `labels_csv.read` and `bad_images.sift`.
+      ValueError: as `folder.scan`, `labels_csv.read` and `bad_images.drop_bad_images`.
     """
     if config.labels_csv:
         listing, origin = labels_csv.read(config.labels_csv, config.image_dir, known=known), config.labels_csv
@@ -41,14 +41,14 @@ def open_files(config: DataConfig, *, known: Collection[str] | None = None) -> I
     paths = list(dict.fromkeys(path for files in listing.splits.values() for path in files.paths))
     verdicts = examine.examine(paths, origin=origin, keep_in=config.folder / "examined")
     judged = dict(zip(paths, verdicts, strict=True))
-    listing, bad = bad_images.sift(listing, judged, on_bad_image=config.on_bad_image)
+    listing, bad = bad_images.drop_bad_images(listing, judged, on_bad_image=config.on_bad_image)
     place = os.path.realpath(os.path.expanduser(origin))
     splits = {name: _split(files, judged, place) for name, files in listing.splits.items()}
     notes = (*listing.notes, *bad_images.labelled_twice(listing, judged))
     return ImageFiles(listing.class_names, splits, notes, bad, judged)
 
 
-def _split(files: folder.Files, judged: Mapping[str, Verdict], origin: str) -> Split:
+def _split(files: folder.Files, judged: Mapping[str, FileReport], origin: str) -> Split:
     paths = np.array([os.fsencode(path) for path in files.paths], object)
 
     def open_at(positions: np.ndarray) -> tf.data.Dataset:

@@ -18,7 +18,7 @@ from trainers.commands import trained_model
 from trainers.config import EXPORT_FORMATS, TrainConfig, UseConfig
 from trainers.export import formats, onnx_format, parity
 from trainers.export.parity import Samples
-from trainers.rundir.run_dir import Workdir
+from trainers.rundir.run_dir import RunDir
 from trainers.runtime.signals import StopRequest
 
 
@@ -86,7 +86,7 @@ def test_the_server_turns_photos_upright(served):
 
 
 def test_the_temperature_is_inside_and_no_layer_is_random(trained_run):
-    network = trained_model.of_run(Workdir(trained_run)).load()
+    network = trained_model.of_run(RunDir(trained_run)).load()
     images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3)).astype(np.float32)
     plain = formats.finished(network, temperature=1.0)
     halved = formats.finished(network, temperature=2.0)

@@ -37,9 +37,9 @@ def test_the_blocks_show_the_whole_job_the_folder_and_the_layer():
 
 def test_the_whole_job_in_python_has_the_settings_of_the_command():
     text = (ROOT / "README.md").read_text()
-    job = re.search(r"trainers\.run\((flags\.config\(.*?\))\)", text)
+    context = re.search(r"trainers\.run\((flags\.config\(.*?\))\)", text)
     command = re.search(r"-m trainers\.main (--image_dir=\S+ --model_dir=\S+)\n", text)
-    assert eval(job[1], {"flags": flags}) == flags.train.parse(["main", *command[1].split()])[0]
+    assert eval(context[1], {"flags": flags}) == flags.train.parse(["main", *command[1].split()])[0]
 
 
 _WHOLE_JOBS = [number for number, block in enumerate(_BLOCKS) if "trainers.run(" in block]
@@ -53,8 +53,8 @@ def test_a_block_runs_in_a_process_of_its_own(number, photo_folder, tmp_path):
     (tmp_path / "FOLDER").symlink_to(photo_folder)
     block = _BLOCKS[number]
     if "trainers.run(" in block:  # with the network and the epochs of a test
-        before, job, after = block.partition("metrics = trainers.run(")
-        block = before + _SMALL + job + after
+        before, context, after = block.partition("metrics = trainers.run(")
+        block = before + _SMALL + context + after
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", block]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)

@@ -33,7 +33,7 @@ def train(image_dir: str, out: Path, *, devices: int, worker: int, workers: int,
 
     from ftdata import pipeline
     from ftdata.augment.augmentation import Augmentation
-    from ftdata.cache.images import open_pictures
+    from ftdata.cache.images import open_split
     from ftdata.config import AugmentConfig, DataConfig
     from ftdata.sources.source import open_source
     from trainers.config import ModelConfig, TrainingConfig
@@ -48,7 +48,7 @@ def train(image_dir: str, out: Path, *, devices: int, worker: int, workers: int,
     source = open_source(data)
     settings = TrainingConfig(optimizer=optimizer, gradient_clip_norm=1.0, label_smoothing=0.1)
     with strategy.scope():
-        network = classifier.build(
+        network = classifier.build_classifier(
             ModelConfig(backbone="vgg_nano", weights="objects", dropout=0.0),
             num_classes=len(source.class_names),
             image_size=_SIDE,
@@ -68,7 +68,7 @@ def train(image_dir: str, out: Path, *, devices: int, worker: int, workers: int,
     total = strategy.num_replicas_in_sync
     shard = pipeline.Shard(first=worker * devices, count=devices, total=total)
     batches = pipeline.for_training(
-        open_pictures(source.train, data, tier="memory"),
+        open_split(source.train, data, tier="memory"),
         source.train.labels,
         class_weights=np.linspace(0.5, 1.5, len(source.class_names)).astype(np.float32),
         global_batch=_BATCH,
@@ -90,14 +90,14 @@ def run(layout: str, image_dir: Path, work: Path, *, optimizer: str, rate: float
     devices, workers = LAYOUTS[layout]
     work.mkdir(parents=True, exist_ok=True)
     out = work / f"{layout.replace(' ', '-')}.npz"
-    job = {"image_dir": str(image_dir), "out": str(out), "devices": devices, "workers": workers}
+    context = {"image_dir": str(image_dir), "out": str(out), "devices": devices, "workers": workers}
     addresses = [f"127.0.0.1:{port}" for port in free_ports(workers)]
     processes = []
     for worker in range(workers):
         environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
         if workers > 1:
             environment |= {"TF_CONFIG": tf_config(addresses, worker), "TF_NUM_INTRAOP_THREADS": "1"}
-        given = json.dumps({**job, "worker": worker, "optimizer": optimizer, "rate": rate})
+        given = json.dumps({**context, "worker": worker, "optimizer": optimizer, "rate": rate})
         command = [sys.executable, "-m", "tests.tools.in_float64", "--job", given]
         processes.append(subprocess.Popen(command, cwd=ROOT, env=environment))
     assert [process.wait() for process in processes] == [0] * workers
@@ -126,9 +126,9 @@ def main() -> None:
     parser.add_argument("--optimizer", default="adam")
     parser.add_argument("--rate", type=float, default=1e-3)
     given = parser.parse_args()
-    if given.job:
-        job = json.loads(given.job)
-        train(job.pop("image_dir"), Path(job.pop("out")), **job)
+    if given.context:
+        context = json.loads(given.context)
+        train(context.pop("image_dir"), Path(context.pop("out")), **context)
     else:
         table(given.image_dir, given.work, optimizer=given.optimizer, rate=given.rate)
 

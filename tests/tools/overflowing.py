@@ -21,7 +21,7 @@ def main() -> None:
     """Three steps: one with an overflow on the last replica alone, one with it on the first alone, one without."""
     found = cluster.find("multi_worker_mirrored")
     with joined(found, {}, timeout_s=20.0):
-        devices = strategy.create("multi_worker_mirrored", found)
+        devices = strategy.make_strategy("multi_worker_mirrored", found)
         with devices.scope():
             variable = keras.Variable([3.0, 4.0])
             adjust = optimizer.create(TrainingConfig(optimizer="sgd"), policy="mixed_float16")

@@ -7,8 +7,8 @@ from ftdata.sources.source import Source
 from trainers.config import PHASES, TrainConfig, settings
 from trainers.models import backbones, precision
 from trainers.rundir import fingerprint, record
-from trainers.rundir.run_dir import Workdir
-from trainers.runtime.processes import ALONE, Team
+from trainers.rundir.run_dir import RunDir
+from trainers.runtime.processes import ALONE, ProcessGroup
 
 # Where things lie may differ from machine to machine; the pictures themselves are compared.
 _LOCAL = (
@@ -31,15 +31,15 @@ def shared(config: TrainConfig) -> dict[str, Any]:
     return {**fingerprint.of_settings(chosen), **code}
 
 
-def check_data(team: Team, source: Source) -> None:
+def check_data(processes: ProcessGroup, source: Source) -> None:
     """Checks that every worker has the same pictures as the chief.
 
     Raises:
       ValueError: in the chief, which of them has others, and how they differ.
     """
-    if team.size == 1:
+    if processes.size == 1:
         return
-    whole = team.gather(fingerprint.of_data(source))
+    whole = processes.gather_objects(fingerprint.of_data(source))
     for index, (theirs, _) in enumerate(whole):
         differences = fingerprint.data_differences(whole[0][0], theirs)
         if differences:
@@ -49,7 +49,7 @@ def check_data(team: Team, source: Source) -> None:
             )
 
 
-def settle(config: TrainConfig, workdir: Workdir, *, on_gpu: bool, team: Team = ALONE) -> TrainConfig:
+def settle(config: TrainConfig, run_dir: RunDir, *, on_gpu: bool, processes: ProcessGroup = ALONE) -> TrainConfig:
     """Replaces what is left to the program (image size, precision, monitor) by values: the chief's, in a team.
 
     What an earlier start in the same folder settled on is kept, so that a restart on a slightly different
@@ -57,10 +57,10 @@ def settle(config: TrainConfig, workdir: Workdir, *, on_gpu: bool, team: Team = 
     """
 
     def values() -> list[Any]:
-        settled = _settle(config, workdir, on_gpu=on_gpu)
+        settled = _settle(config, run_dir, on_gpu=on_gpu)
         return [settled.data.image_size, settled.runtime.mixed_precision, settled.training.monitor]
 
-    size, policy, monitor = team.from_chief(values)
+    size, policy, monitor = processes.broadcast_object(values)
     return dataclasses.replace(
         config,
         data=dataclasses.replace(config.data, image_size=size),
@@ -69,9 +69,9 @@ def settle(config: TrainConfig, workdir: Workdir, *, on_gpu: bool, team: Team = 
     )
 
 
-def _settle(config: TrainConfig, workdir: Workdir, *, on_gpu: bool) -> TrainConfig:
-    is_bound = not config.overwrite and any(workdir.phase(name).is_begun for name in PHASES)
-    earlier = record.recorded(workdir).get("settings", {}) if is_bound else {}
+def _settle(config: TrainConfig, run_dir: RunDir, *, on_gpu: bool) -> TrainConfig:
+    is_bound = not config.overwrite and any(run_dir.phase(name).is_begun for name in PHASES)
+    earlier = record.recorded(run_dir).get("settings", {}) if is_bound else {}
     data, runtime = config.data, config.runtime
     if data.image_size is None:
         size = earlier.get("image_size") or backbones.default_size(config.model.backbone)

@@ -11,7 +11,7 @@ import tensorflow as tf
 from matplotlib.figure import Figure
 
 from trainers.commands import evaluator, trained_model
-from trainers.commands.evaluator import Measured
+from trainers.commands.evaluator import Evaluator
 from trainers.config import TrainConfig
 from trainers.evaluation import calibration, excerpt, figures, grad_cam, reports, score_figures
 from trainers.evaluation.calibration import Temperature
@@ -19,7 +19,7 @@ from trainers.evaluation.scores import Evaluation
 from trainers.models.class_names import in_a_line
 from trainers.models.classifier import with_mirror_images
 from trainers.rundir import checkpoint, seen
-from trainers.rundir.run_dir import Workdir
+from trainers.rundir.run_dir import RunDir
 from trainers.runtime import devices as strategy
 from trainers.runtime.signals import StopRequest
 
@@ -38,9 +38,9 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
       Interrupted: somebody asked to stop.
       ValueError: no trained model, or pictures that cannot be used; the message says what to do.
     """
-    workdir = Workdir(Path(config.model_dir).expanduser())
-    model = trained_model.of_run(workdir)
-    devices = strategy.create(config.runtime.distribution_strategy)
+    run_dir = RunDir(Path(config.model_dir).expanduser())
+    model = trained_model.of_run(run_dir)
+    devices = strategy.make_strategy(config.runtime.distribution_strategy)
     with devices.scope():
         network = model.load()
     is_other = evaluator.names_other_pictures(config, model)
@@ -57,8 +57,8 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     views = config.use.test_time_augmentation
     with devices.scope():
         scoring = with_mirror_images(network) if views == "flip" else network
-    measured = Measured(scoring, source, config=config, devices=devices, splits=("validation", "test"), stop=stop)
-    temperature = evaluator.stored_temperature(workdir, network) if views == "none" else None
+    measured = Evaluator(scoring, source, config=config, devices=devices, splits=("validation", "test"), stop=stop)
+    temperature = evaluator.stored_temperature(run_dir, network) if views == "none" else None
     if temperature is None or not is_other:
         temperature = evaluator.fit_on_validation(measured)
     began = time.perf_counter()
@@ -71,7 +71,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
         **model.metrics,
         "phase": model.phase,
         **reports.scores(scored, model.class_names),
-        **seen.counts(workdir, source.test),
+        **seen.counts(run_dir, source.test),
         "accuracy_on_images_not_trained_on": float(right[~known].mean()) if 0 < known.sum() < len(known) else None,
         **_probability_scores(scored, calibrated, temperature),
         "average_precision": _by_class(average, model.class_names),
@@ -81,19 +81,19 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
         "evaluation_seconds": seconds,
     }
     title = f"{what} after {model.phase}"
-    pictures_at = measured.job.pictures["test"].take
+    pictures_at = measured.context.pictures["test"].take
     drawn = reports.drawings(scored, model.class_names, pictures_at, title=title)
     stop.check()
     drawn |= _where_mistaken(network, scored, model.class_names, pictures_at, title=title)
     drawn["reliability"] = score_figures.reliability_diagram(scored, calibrated, title=title)
     drawn["precision_recall"] = score_figures.precision_recall(scored, model.class_names, average, title=title)
     stop.check()
-    report = reports.write(workdir.evaluation, scored, names=source.test.names, metrics=metrics, drawn=drawn)
+    report = reports.write(run_dir.evaluation, scored, names=source.test.names, metrics=metrics, drawn=drawn)
     if config.runtime.tensorboard:
         curves = score_figures.lowest(average, excerpt.MOST_CLASSES)
-        folder, step = workdir.logs("evaluate") / "test", metrics["step"] or 0
+        folder, step = run_dir.logs("evaluate") / "test", metrics["step"] or 0
         _write_board(folder, scored, model.class_names, curves, drawn, step=step)
-    print(f"\n{report}\n{_in_words(metrics, temperature)}\neverything is in {workdir.evaluation}", flush=True)
+    print(f"\n{report}\n{_in_words(metrics, temperature)}\neverything is in {run_dir.evaluation}", flush=True)
     return {**metrics, "loss": scored.loss, "accuracy": scored.accuracy}
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from ftdata.cache import images as cache
-from ftdata.cache.images import Pictures
+from ftdata.cache.images import Images
 from ftdata.config import DataConfig
 from ftdata.folders.folder import nearly_one_of
 from ftdata.names import composed, listed
@@ -17,21 +17,21 @@ from ftdata.sources import bad_images
 from ftdata.sources.files import open_files
 from ftdata.sources.source import Source, open_source
 from ftdata.sources.split import Split
-from trainers.commands.trained_model import Trained
+from trainers.commands.trained_model import TrainedModel
 from trainers.config import TrainConfig
 from trainers.evaluation.calibration import Temperature, fit_temperature
 from trainers.evaluation.scores import Evaluation
 from trainers.evaluation.step import EvaluationStep
 from trainers.rundir import fingerprint, seen
 from trainers.rundir.checkpoint import weights_sha256
-from trainers.rundir.run_dir import Workdir, read_json
+from trainers.rundir.run_dir import RunDir, read_json
 from trainers.runtime.signals import StopRequest
-from trainers.training.context import Job, evaluate_split
+from trainers.training.context import RunContext, evaluate_split
 
 _WHICH = ("dataset", "image_dir", "labels_csv")
 
 
-def names_other_pictures(config: TrainConfig, trained: Trained) -> bool:
+def names_other_pictures(config: TrainConfig, trained: TrainedModel) -> bool:
     """Whether the user has named pictures other than those the model was trained on."""
 
     def resolved(data: DataConfig) -> list[str | None]:
@@ -42,7 +42,7 @@ def names_other_pictures(config: TrainConfig, trained: Trained) -> bool:
     return is_named and resolved(config.data) != resolved(trained.data)
 
 
-def open_own(config: TrainConfig, trained: Trained, *, at: DataConfig | None = None) -> Source:
+def open_own(config: TrainConfig, trained: TrainedModel, *, at: DataConfig | None = None) -> Source:
     """The data set the model was trained on, parted as it was then; `at` says where it lies by now.
 
     Raises:
@@ -65,7 +65,7 @@ def open_own(config: TrainConfig, trained: Trained, *, at: DataConfig | None = N
     return source
 
 
-def open_other(config: TrainConfig, trained: Trained) -> Source:
+def open_other(config: TrainConfig, trained: TrainedModel) -> Source:
     """The pictures the user names: their test set where there is one, else all of them, as the split `test`.
 
     Where they are the very images of the model's run, moved or under other names, they are parted as they were then.
@@ -107,7 +107,7 @@ def open_other(config: TrainConfig, trained: Trained) -> Source:
     return Source(name, trained.class_names, nothing, nothing, chosen, tuple(notes))
 
 
-class Measured:
+class Evaluator:
     """A trained model on devices, ready to score the splits of a source.
 
     Raises:
@@ -125,37 +125,39 @@ class Measured:
         splits: Sequence[str],
         stop: StopRequest,
     ):
-        workdir, replicas = Workdir(Path(config.model_dir).expanduser()), devices.num_replicas_in_sync
+        run_dir, replicas = RunDir(Path(config.model_dir).expanduser()), devices.num_replicas_in_sync
         batch_size = -(-config.training.batch_size // replicas) * replicas
         config = dataclasses.replace(config, training=dataclasses.replace(config.training, batch_size=batch_size))
         filled = stop.between(name for name in splits if len(getattr(source, name)))
         kept = {name: _open(getattr(source, name), config.data) for name in filled}
-        self.job = Job(config, source, np.ones(len(source.class_names), np.float32), devices, workdir, kept, stop)
+        self.context = RunContext(
+            config, source, np.ones(len(source.class_names), np.float32), devices, run_dir, kept, stop
+        )
         self.network = network
-        self._score = EvaluationStep(network, strategy=devices, compiled=self.job.compiled)
+        self._score = EvaluationStep(network, strategy=devices, compiled=self.context.compiled)
 
     def evaluate(self, name: str) -> Evaluation:
         """The scores of a split."""
-        scores = evaluate_split(name, self.job, self._score)
+        scores = evaluate_split(name, self.context, self._score)
         assert isinstance(scores, Evaluation), "no other worker has a part of them"
         return scores
 
 
-def fit_on_validation(measured: Measured) -> Temperature | None:
+def fit_on_validation(measured: Evaluator) -> Temperature | None:
     """The temperature that suits the validation split, or None where there is none."""
-    return fit_temperature(measured.evaluate("validation")) if len(measured.job.source.validation) else None
+    return fit_temperature(measured.evaluate("validation")) if len(measured.context.source.validation) else None
 
 
-def stored_temperature(workdir: Workdir, network: keras.Model) -> Temperature | None:
+def stored_temperature(run_dir: RunDir, network: keras.Model) -> Temperature | None:
     """The temperature that an earlier evaluation has found for these very weights, or None."""
-    earlier = read_json(workdir.evaluation / "metrics.json") or {}
+    earlier = read_json(run_dir.evaluation / "metrics.json") or {}
     is_of_these = earlier.get("weights_sha256") == weights_sha256(network.weights)
     is_plain = earlier.get("test_time_augmentation", "none") == "none"
     images = earlier.get("temperature_images")  # absent where it was fitted without regard to the evidence
     return Temperature(earlier["temperature"], images) if is_of_these and is_plain and images else None
 
 
-def _open(split: Split, config: DataConfig) -> Pictures:
+def _open(split: Split, config: DataConfig) -> Images:
     """Pictures are read once: memory where they fit, which names a bad file, else decoded on the way."""
     tiers = cache.plan(dataclasses.replace(config, cache="auto"), train=0, held_out=len(split), on_gpu=False).tiers
-    return cache.open_pictures(split, config, tier="memory" if "memory" in tiers else "none")
+    return cache.open_split(split, config, tier="memory" if "memory" in tiers else "none")

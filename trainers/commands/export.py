@@ -12,14 +12,14 @@ import tensorflow as tf
 from ftdata.cache import images as cache
 from ftdata.sources.source import Source
 from trainers.commands import evaluator, trained_model
-from trainers.commands.evaluator import Measured
-from trainers.commands.trained_model import Trained
+from trainers.commands.evaluator import Evaluator
+from trainers.commands.trained_model import TrainedModel
 from trainers.config import TrainConfig
 from trainers.evaluation import calibration
 from trainers.export import formats, onnx_format, parity
 from trainers.export.parity import Samples
 from trainers.models.class_names import as_lines
-from trainers.rundir.run_dir import Workdir, write_atomically, write_json
+from trainers.rundir.run_dir import RunDir, write_atomically, write_json
 from trainers.runtime import devices as strategy
 from trainers.runtime.signals import StopRequest
 
@@ -35,17 +35,17 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
       Interrupted: somebody asked to stop.
     """
     check_formats(config)
-    workdir = Workdir(Path(config.model_dir).expanduser())
-    model = trained_model.of_run(workdir)
+    run_dir = RunDir(Path(config.model_dir).expanduser())
+    model = trained_model.of_run(run_dir)
     network = model.load()
     source = evaluator.open_own(config, model)
     config = model.adapt(config)
-    devices = strategy.create("one_device")
-    measured = Measured(network, source, config=config, devices=devices, splits=("validation", "test"), stop=stop)
-    found = evaluator.stored_temperature(workdir, network) or evaluator.fit_on_validation(measured)
+    devices = strategy.make_strategy("one_device")
+    measured = Evaluator(network, source, config=config, devices=devices, splits=("validation", "test"), stop=stop)
+    found = evaluator.stored_temperature(run_dir, network) or evaluator.fit_on_validation(measured)
     temperature = found.value if found else 1.0
     final = formats.finished(network, temperature=temperature)
-    folder = workdir.root / "export"
+    folder = run_dir.root / "export"
     labels = as_lines(model.class_names)
     write_atomically(folder / "labels.txt", lambda temporary: temporary.write_text(labels, encoding="utf-8"))
     samples = _samples(measured)
@@ -90,7 +90,7 @@ def check_formats(config: TrainConfig) -> None:
         onnx_format.check_installed()
 
 
-def _write(kind: str, path: Path, final: keras.Model, model: Trained, source: Source) -> None:
+def _write(kind: str, path: Path, final: keras.Model, model: TrainedModel, source: Source) -> None:
     if kind == "saved_model":
         formats.write_saved_model(path, formats.Served(final, model.class_names, model.data))
     elif kind == "keras":
@@ -99,7 +99,7 @@ def _write(kind: str, path: Path, final: keras.Model, model: Trained, source: So
         onnx_format.write(path, final, model.class_names)
     else:
         few = source.train.subset(_mask(len(source.train), _REPRESENTATIVE))
-        pictures = cache.open_pictures(few, model.data, tier="memory") if kind == "litert_int8" else None
+        pictures = cache.open_split(few, model.data, tier="memory") if kind == "litert_int8" else None
         images: Sequence[np.ndarray] = [] if pictures is None else list(pictures.take(np.arange(len(few))))
         formats.write_litert(path, final, model.class_names, kind=kind, representative=images)
 
@@ -115,11 +115,11 @@ def _mask(count: int, most: int) -> np.ndarray:
     return mask
 
 
-def _samples(measured: Measured) -> Samples:
-    test = measured.job.source.test
+def _samples(measured: Evaluator) -> Samples:
+    test = measured.context.source.test
     chosen = _chosen(len(test))
     files = list(test.subset(_mask(len(test), _COMPARED)).encoded().as_numpy_iterator())
-    return Samples(measured.job.pictures["test"].take(chosen), files, test.labels[chosen])
+    return Samples(measured.context.pictures["test"].take(chosen), files, test.labels[chosen])
 
 
 def _answers(network: keras.Model, images: np.ndarray) -> np.ndarray:

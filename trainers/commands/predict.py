@@ -20,7 +20,7 @@ from trainers.config import TrainConfig
 from trainers.evaluation import figures
 from trainers.models import backbones, imagenet
 from trainers.models.class_names import in_a_line
-from trainers.rundir.run_dir import Workdir
+from trainers.rundir.run_dir import RunDir
 from trainers.runtime import devices
 from trainers.runtime.signals import StopRequest
 
@@ -50,11 +50,11 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
       ValueError: no picture there, none that can be read, or no model.
       Interrupted: somebody asked to stop.
     """
-    workdir = Workdir(Path(config.model_dir).expanduser())
+    run_dir = RunDir(Path(config.model_dir).expanduser())
     devices.grow_gpu_memory()
-    predictor = _open(config, workdir)
+    predictor = _open(config, run_dir)
     paths, notes = unlabeled.find(str(config.use.images))
-    grid = workdir.root / "predictions.png"
+    grid = run_dir.root / "predictions.png"
     paths = [path for path in paths if not (path.endswith(grid.name) and grid.exists() and grid.samefile(path))]
     for note in notes:
         print(note, file=sys.stderr)
@@ -83,7 +83,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     return {"predictions": rows, "left_out": left_out}
 
 
-def _open(config: TrainConfig, workdir: Workdir) -> Predictor:
+def _open(config: TrainConfig, run_dir: RunDir) -> Predictor:
     if config.use.model == "imagenet":
         side = config.data.image_size or backbones.default_size(config.model.backbone)
         data = dataclasses.replace(config.data, image_size=side)
@@ -96,7 +96,7 @@ def _open(config: TrainConfig, workdir: Workdir) -> Predictor:
     model = (
         trained_model.of_file(Path(config.use.model).expanduser())
         if config.use.model
-        else trained_model.of_run(workdir)
+        else trained_model.of_run(run_dir)
     )
     network = model.load()
     data = model.adapt(config).data if model.settings else config.data

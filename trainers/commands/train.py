@@ -17,27 +17,27 @@ from trainers.config import TrainConfig, sequence
 from trainers.doctor import check
 from trainers.models import starting_point
 from trainers.rundir import record, seen
-from trainers.rundir.run_dir import Workdir
+from trainers.rundir.run_dir import RunDir
 from trainers.runtime.devices import runs_on_gpu
-from trainers.runtime.processes import Team
+from trainers.runtime.processes import ProcessGroup
 from trainers.runtime.signals import StopRequest
 from trainers.training import callbacks as own_callbacks
-from trainers.training.context import Job
+from trainers.training.context import RunContext
 from trainers.training.phase import build_first, run_phase
 
 
 def run(
     config: TrainConfig,
-    workdir: Workdir,
+    run_dir: RunDir,
     callbacks: Sequence[keras.callbacks.Callback],
     command_line: Sequence[str],
     stop: StopRequest,
-    team: Team,
+    processes: ProcessGroup,
     devices: tf.distribute.Strategy,
 ) -> dict[str, dict[str, Any]]:
     """Opens the data; runs the phases that lead to `config.phase`, or the data doctor. Returns the metrics."""
     _check_batch(config, devices)
-    config = agreement.settle(config, workdir, on_gpu=runs_on_gpu(devices), team=team)
+    config = agreement.settle(config, run_dir, on_gpu=runs_on_gpu(devices), processes=processes)
     checks = config.phase == "check"
     data = dataclasses.replace(config.data, on_bad_image="skip") if checks else config.data  # it names them all
     source = open_source(data)
@@ -47,26 +47,26 @@ def run(
     starting_point.check_classes(config.model, source.class_names)
     source = dataclasses.replace(source, notes=(*source.notes, *seen.warnings(source, config.model)))
     if checks:
-        return {"check": check.run(config, source, devices, workdir)}
-    agreement.check_data(team, source)
-    decided_by = record.compare(workdir, config, source) if team.is_chief else {}
+        return {"check": check.run(config, source, devices, run_dir)}
+    agreement.check_data(processes, source)
+    decided_by = record.compare(run_dir, config, source) if processes.is_chief else {}
     weights = class_weights(source.train.labels, num_classes=len(source.class_names), mode=config.training.class_weight)
     own_callbacks.check(callbacks, has_validation=len(source.validation) > 0)
-    job = Job(config, source, weights, devices, workdir, stop=stop, team=team)
-    announced.describe(job)
-    built = build_first(job)
-    pictures = tiers.open_all(source, config.data, on_gpu=runs_on_gpu(devices), workers=team.size)
-    job = dataclasses.replace(job, pictures=pictures)
-    if team.is_chief:
+    context = RunContext(config, source, weights, devices, run_dir, stop=stop, processes=processes)
+    announced.describe(context)
+    built = build_first(context)
+    pictures = tiers.open_all(source, config.data, on_gpu=runs_on_gpu(devices), workers=processes.size)
+    context = dataclasses.replace(context, pictures=pictures)
+    if processes.is_chief:
         # all that can be refused was looked at
-        record.start(workdir, config, decided_by, source=source, command_line=command_line)
-        announced.list_bad_images(source, workdir)
-        announced.draw_samples(job)
+        record.start(run_dir, config, decided_by, source=source, command_line=command_line)
+        announced.list_bad_images(source, run_dir)
+        announced.draw_samples(context)
     results = {}
     for phase in sequence(config.phase):
         network = built.pop(phase.name, None)
-        results[phase.name] = run_phase(phase, job, network=network, callbacks=callbacks)
-    announced.say_where(job, results[config.phase])
+        results[phase.name] = run_phase(phase, context, network=network, callbacks=callbacks)
+    announced.say_where(context, results[config.phase])
     return results
 
 

@@ -12,13 +12,13 @@ from ftdata.decoding.decode import Decoding
 from trainers.config import TrainConfig
 from trainers.models import backbones, starting_point
 from trainers.models.class_names import of_lines
-from trainers.rundir.run_dir import Workdir, read_json
+from trainers.rundir.run_dir import RunDir, read_json
 
 _LATEST_FIRST = ("finetune", "transfer", "pretrain")
 
 
 @dataclasses.dataclass(frozen=True)
-class Trained:
+class TrainedModel:
     """A trained model; `settings` and `metrics` are what its run has recorded, empty where it has not."""
 
     path: Path
@@ -54,25 +54,25 @@ class Trained:
         return model
 
 
-def of_run(workdir: Workdir) -> Trained:
+def of_run(run_dir: RunDir) -> TrainedModel:
     """The best model of the last phase that has one.
 
     Raises:
       ValueError: nothing was trained there yet.
     """
     for phase in _LATEST_FIRST:
-        path = workdir.phase(phase).best
+        path = run_dir.phase(phase).best
         if path.is_file():
-            if not workdir.phase(phase).metrics.is_file():
+            if not run_dir.phase(phase).metrics.is_file():
                 print(f"note: {phase} is not finished: this is its best epoch so far", flush=True)
             return of_file(path)
     raise ValueError(
-        f"model_dir {workdir.root} holds no trained model (finetune/best.keras or transfer/best.keras): train one "
-        f"first with python -m trainers.main --model_dir={workdir.root}, or name the right --model_dir"
+        f"model_dir {run_dir.root} holds no trained model (finetune/best.keras or transfer/best.keras): train one "
+        f"first with python -m trainers.main --model_dir={run_dir.root}, or name the right --model_dir"
     )
 
 
-def of_file(path: Path) -> Trained:
+def of_file(path: Path) -> TrainedModel:
     """A model file, with what the run's files beside it tell.
 
     Raises:
@@ -87,7 +87,7 @@ def of_file(path: Path) -> Trained:
             f"{path}: nothing beside it names its classes. Keep it in the folder of its run (metrics.json, "
             "config.json), or put a labels.txt with a class name in each line beside it"
         )
-    return Trained(path, tuple(class_names), settings, read_json(path.with_name("metrics.json")) or {})
+    return TrainedModel(path, tuple(class_names), settings, read_json(path.with_name("metrics.json")) or {})
 
 
 def _labels_beside(path: Path) -> list[str] | None:

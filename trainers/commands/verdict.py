@@ -6,7 +6,7 @@ _INPUT_BOUND = 0.05
 _LAUNCH_BOUND = 0.004
 
 
-def verdict(*, input_wait_fraction: float, seconds_per_step: float, on_gpu: bool, tier: str) -> str:
+def describe_bottleneck(*, input_wait_fraction: float, seconds_per_step: float, on_gpu: bool, tier: str) -> str:
     """Whether training was input-bound, launch-bound or compute-bound, with the shares and what would help.
 
     Args:

@@ -22,14 +22,14 @@ from trainers.doctor.survey import survey
 from trainers.models import classifier, trainable
 from trainers.models.layer_names import layers_of
 from trainers.rundir import record
-from trainers.rundir.run_dir import Workdir
+from trainers.rundir.run_dir import RunDir
 from trainers.runtime import devices as strategy
 from trainers.training import misfits
 from trainers.training import phase as training
-from trainers.training.context import Job
+from trainers.training.context import RunContext
 
 
-def run(config: TrainConfig, source: Source, devices: tf.distribute.Strategy, workdir: Workdir) -> dict[str, Any]:
+def run(config: TrainConfig, source: Source, devices: tf.distribute.Strategy, run_dir: RunDir) -> dict[str, Any]:
     """Prints what is to be said of the data and of what a run would do; trains and writes nothing.
 
     Args:
@@ -50,13 +50,13 @@ def run(config: TrainConfig, source: Source, devices: tf.distribute.Strategy, wo
     print(f"{source.name}: looking at {count:,} images", flush=True)
     surveys = {name: survey(getattr(source, name)) for name in tiers.SPLITS}
     weights = class_weights(source.train.labels, num_classes=len(source.class_names), mode=config.training.class_weight)
-    job = Job(config, source, weights, devices, workdir)
-    plan, trouble = _training(job)
+    context = RunContext(config, source, weights, devices, run_dir)
+    plan, trouble = _training(context)
     sections = {
         "data": findings.balance(config, source),
         "images": findings.sizes(config.data, source, surveys),
         "leakage": findings.leakage(config, source, surveys),
-        "machine": _machine(job),
+        "machine": _machine(context),
         "training": plan,
     }
     for name, section in sections.items():
@@ -78,14 +78,14 @@ def _print(name: str, lines: Sequence[str]) -> None:
     print(f"{name:<10}" + textwrap.indent("\n".join(texts), " " * 10)[10:], flush=True)
 
 
-def _machine(job: Job) -> Finding:
+def _machine(context: RunContext) -> Finding:
     """Devices, precision, compilation, and where decoded pictures would rest."""
-    config, source = job.config, job.source
-    on_gpu = strategy.runs_on_gpu(job.strategy)
+    config, source = context.config, context.source
+    on_gpu = strategy.runs_on_gpu(context.strategy)
     held_out = len(source.validation) + len(source.test)
     plan = images.plan(config.data, train=len(source.train), held_out=held_out, on_gpu=on_gpu)
-    compiled = "nothing" if job.compiled == "nothing" else f"the {job.compiled}"
-    devices = f"{job.strategy.num_replicas_in_sync} {'GPU' if on_gpu else 'CPU'} device(s)"
+    compiled = "nothing" if context.compiled == "nothing" else f"the {context.compiled}"
+    devices = f"{context.strategy.num_replicas_in_sync} {'GPU' if on_gpu else 'CPU'} device(s)"
     lines = (f"{devices}, {config.runtime.mixed_precision}, XLA compiles {compiled}", f"cache: {plan.reason}")
     facts = {"on_gpu": on_gpu, "precision": config.runtime.mixed_precision, "cache": plan.tiers[0]}
     advice: tuple[tuple[str, str], ...] = ()
@@ -94,21 +94,21 @@ def _machine(job: Job) -> Finding:
     return Finding(lines, advice, facts)
 
 
-def _training(job: Job) -> tuple[Finding, ValueError | None]:
+def _training(context: RunContext) -> tuple[Finding, ValueError | None]:
     """What would train in each phase, and what would stop it."""
-    config, trouble = job.config, None
+    config, trouble = context.config, None
     try:
-        record.compare(job.workdir, config, job.source)
+        record.compare(context.run_dir, config, context.source)
     except ValueError as error:
         trouble = error
-    network, refusal = _network(job)
+    network, refusal = _network(context)
     side = config.data.image_size
     weights = Path(config.model.weights).name  # a whole path would fill the line
     lines = [f"{config.model.backbone}, weights {weights}, {side}x{side} pixels in"]
     lines += augmentation.notes(config.augment, image_size=int(side or 0))
     facts = dict[str, Any]()
     for phase in sequence(config.phase):
-        plan, (epochs, rate) = training.make_plan(phase, job), epochs_and_rate(phase, config)
+        plan, (epochs, rate) = training.make_plan(phase, context), epochs_and_rate(phase, config)
         numbers = f"{epochs} x {plan.steps_per_epoch} steps of {plan.global_batch}, rate {rate:g}"
         if network is not None:
             trainable.set_trainable(network, phase, config)
@@ -116,24 +116,24 @@ def _training(job: Job) -> tuple[Finding, ValueError | None]:
             numbers += "; {trainable:,} of {parameters:,} parameters, {layers_trained} of {layers} layers train".format(
                 **facts[phase.name]
             )
-        lines += [f"{phase.name}: {numbers}", *(f"note: {note}" for note in misfits.misfits(phase, plan, job))]
+        lines += [f"{phase.name}: {numbers}", *(f"note: {note}" for note in misfits.misfits(phase, plan, context))]
         lines += trainable.unfreezing(network, phase, config) if network is not None else []
     return Finding(tuple(lines), (), facts), refusal or trouble
 
 
-def _network(job: Job) -> tuple[keras.Model | None, ValueError | None]:
+def _network(context: RunContext) -> tuple[keras.Model | None, ValueError | None]:
     """The model as a run would build it; where its weights cannot be had, one without them, and the reason."""
 
     def build(settings: Any) -> keras.Model:
-        with job.strategy.scope():
-            return classifier.build(
+        with context.strategy.scope():
+            return classifier.build_classifier(
                 settings,
-                num_classes=len(job.source.class_names),
-                image_size=int(job.config.data.image_size or 0),
-                policy=job.config.runtime.mixed_precision,
+                num_classes=len(context.source.class_names),
+                image_size=int(context.config.data.image_size or 0),
+                policy=context.config.runtime.mixed_precision,
             )
 
-    settings = job.config.model
+    settings = context.config.model
     try:
         return build(settings), None
     except ValueError as error:

@@ -96,7 +96,7 @@ def in_words(score: str) -> str:
     return score.replace("_", " ").replace("f1", "F1")
 
 
-def evaluate(step: EvaluationStep, batches: Iterable[Any], labels: np.ndarray) -> Evaluation:
+def evaluate_batches(step: EvaluationStep, batches: Iterable[Any], labels: np.ndarray) -> Evaluation:
     """Scores every picture of a split exactly once.
 
     Raises:

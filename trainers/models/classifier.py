@@ -19,7 +19,7 @@ def trains_batch_norm(config: ModelConfig) -> bool:
     return config.weights == "none" and not config.init_from and not backbones.is_file(config.backbone)
 
 
-def build(config: ModelConfig, *, num_classes: int, image_size: int, policy: str) -> keras.Model:
+def build_classifier(config: ModelConfig, *, num_classes: int, image_size: int, policy: str) -> keras.Model:
     """Builds the classifier.
 
     Args:

@@ -57,7 +57,7 @@ def unfreezing(model: keras.Model, phase: Phase, config: TrainConfig) -> list[st
     return lines
 
 
-def table(model: keras.Model) -> str:
+def layer_table(model: keras.Model) -> str:
     """Which layers train: a line for each layer of the base and the head, and the sums."""
     base = base_of(model)
     lines = []

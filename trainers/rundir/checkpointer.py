@@ -18,12 +18,12 @@ from trainers.rundir import checkpoint, divergence
 from trainers.rundir.progress import Progress, write_history
 from trainers.rundir.run_dir import PhaseDir, WriteFailed, temporary_name, write_atomically
 from trainers.rundir.writer import BackgroundWriter
-from trainers.runtime.processes import Team
+from trainers.runtime.processes import ProcessGroup
 
 VariableGroups = Mapping[str, Sequence[keras.Variable]]
 
 
-class Keeper:
+class Checkpointer:
     """Saves and restores the training state of one phase.
 
     Args:
@@ -110,7 +110,7 @@ class Keeper:
             # a copy, not a link: whoever changes it in place must not change the checkpoint
             write_atomically(self.files.best, lambda temporary: shutil.copyfile(best, temporary))
 
-    def __enter__(self) -> "Keeper":
+    def __enter__(self) -> "Checkpointer":
         return self
 
     def __exit__(self, *error: Any) -> None:
@@ -121,7 +121,7 @@ class Keeper:
                 unused.unlink(missing_ok=True)
 
 
-class Follower:
+class NullCheckpointer:
     """In the place of a Keeper in a worker that writes nothing: the chief keeps what all of them train."""
 
     def __init__(self) -> None:
@@ -137,14 +137,14 @@ class Follower:
     def finish(self, progress: Progress) -> None:
         """Nothing is being written."""
 
-    def __enter__(self) -> "Follower":
+    def __enter__(self) -> "NullCheckpointer":
         return self
 
     def __exit__(self, *error: Any) -> None:
         pass
 
 
-def restore(keeper: Keeper | Follower, *, groups: VariableGroups, team: Team) -> Progress:
+def restore(keeper: Checkpointer | NullCheckpointer, *, groups: VariableGroups, processes: ProcessGroup) -> Progress:
     """Takes up the chief's newest checkpoint, or its start of the phase, in every worker.
 
     Args:
@@ -154,10 +154,10 @@ def restore(keeper: Keeper | Follower, *, groups: VariableGroups, team: Team) ->
     """
 
     def state() -> dict[str, Any]:
-        assert isinstance(keeper, Keeper), "the chief has a Keeper"
+        assert isinstance(keeper, Checkpointer), "the chief has a Keeper"
         return dataclasses.asdict(keeper.restore())
 
-    progress = Progress(**team.from_chief(state))
-    team.share([variable for group in groups.values() for variable in group])
+    progress = Progress(**processes.broadcast_object(state))
+    processes.broadcast_variables([variable for group in groups.values() for variable in group])
     keeper.step = progress.step
     return progress

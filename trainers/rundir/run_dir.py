@@ -54,7 +54,7 @@ class PhaseDir:
 
 
 @dataclasses.dataclass(frozen=True)
-class Workdir:
+class RunDir:
     """The files of a run."""
 
     root: Path
@@ -122,10 +122,10 @@ def temporary_name(path: Path) -> Path:
     return path.with_name(f".tmp-{os.getpid()}-{path.name}")
 
 
-def remove_leftovers(workdir: Workdir) -> None:
+def remove_leftovers(run_dir: RunDir) -> None:
     """Removes what a run that was killed left under temporary names."""
     for pattern in (".tmp-*", "*/.tmp-*", "*/checkpoints/.tmp-*"):
-        for path in workdir.root.glob(pattern):
+        for path in run_dir.root.glob(pattern):
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
             else:

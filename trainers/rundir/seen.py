@@ -13,7 +13,7 @@ import numpy as np
 from ftdata.sources.source import Source
 from ftdata.sources.split import Split
 from trainers.config import ModelConfig
-from trainers.rundir.run_dir import Workdir, write_atomically
+from trainers.rundir.run_dir import RunDir, write_atomically
 
 _KINDS = ("trained", "validated", "tested", "earlier")
 
@@ -45,7 +45,7 @@ class Seen:
         return np.array_equal(own, np.unique(np.concatenate([split.digests[:, 0] for split in splits])))
 
 
-def keep(workdir: Workdir, source: Source, model: ModelConfig) -> None:
+def keep(run_dir: RunDir, source: Source, model: ModelConfig) -> None:
     """Records what a run is about to see.
 
     Raises:
@@ -64,18 +64,18 @@ def keep(workdir: Workdir, source: Source, model: ModelConfig) -> None:
         with temporary.open("wb") as stream:
             np.savez(stream, allow_pickle=False, **arrays)
 
-    write_atomically(workdir.seen_images, write)
+    write_atomically(run_dir.seen_images, write)
 
 
 def of_model(path: Path) -> Seen | None:
     """What the run that left the model file `path` in a phase's folder has recorded, or None."""
-    return of_run(Workdir(path.resolve().parent.parent))
+    return of_run(RunDir(path.resolve().parent.parent))
 
 
-def of_run(workdir: Workdir) -> Seen | None:
+def of_run(run_dir: RunDir) -> Seen | None:
     """What a run has recorded; None where there is no record, or none that can be read."""
     try:
-        with np.load(workdir.seen_images, allow_pickle=False) as arrays:
+        with np.load(run_dir.seen_images, allow_pickle=False) as arrays:
             return Seen(*(arrays[name] for name in _KINDS))
     except (OSError, ValueError, KeyError, EOFError):
         return None
@@ -110,9 +110,9 @@ def warnings(source: Source, model: ModelConfig) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def counts(workdir: Workdir, test: Split) -> dict[str, int | None]:
+def counts(run_dir: RunDir, test: Split) -> dict[str, int | None]:
     """What metrics.json says of the images evaluated; None where nothing is recorded."""
-    seen = of_run(workdir)
+    seen = of_run(run_dir)
     return {
         "test_images_trained_on": None if seen is None else int(seen.trains_on(test).sum()),
         "test_images_validated_on": None if seen is None else int(seen.chose_by(test).sum()),

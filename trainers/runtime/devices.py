@@ -10,7 +10,7 @@ from ftdata import seeds
 from trainers.runtime.cluster import Cluster
 
 
-def create(name: str, cluster: Cluster | None = None) -> tf.distribute.Strategy:
+def make_strategy(name: str, cluster: Cluster | None = None) -> tf.distribute.Strategy:
     """The strategy for `--distribution_strategy`.
 
     With a cluster it is `multi_worker_mirrored`, and has to be made before TensorFlow runs anything. Without one,

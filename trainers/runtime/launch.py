@@ -9,14 +9,14 @@ import tensorflow as tf
 
 from trainers.config import RuntimeConfig
 from trainers.runtime import cluster, signals
-from trainers.runtime.devices import create
-from trainers.runtime.processes import Team, joined
+from trainers.runtime.devices import make_strategy
+from trainers.runtime.processes import ProcessGroup, joined
 
 
 @contextlib.contextmanager
-def start(
+def launch(
     config: RuntimeConfig, *, alone: bool, shared: Callable[[], dict[str, Any]]
-) -> Iterator[tuple[Team, tf.distribute.Strategy]]:
+) -> Iterator[tuple[ProcessGroup, tf.distribute.Strategy]]:
     """The team of this process and the devices of all, while the block runs. Only the chief prints.
 
     Args:
@@ -30,13 +30,13 @@ def start(
     name = config.distribution_strategy
     found = None if alone else cluster.find(name)
     with contextlib.ExitStack() as stack:
-        team = stack.enter_context(joined(found, shared() if found else {}, timeout_s=config.worker_timeout_s))
+        processes = stack.enter_context(joined(found, shared() if found else {}, timeout_s=config.worker_timeout_s))
         if found:
             print(f"worker {found.index} of {len(found.workers)} at {found.workers[found.index]}", flush=True)
-        if not team.is_chief:
+        if not processes.is_chief:
             nowhere = stack.enter_context(open(os.devnull, "w", encoding="utf-8", errors="replace"))
             stack.enter_context(contextlib.redirect_stdout(nowhere))
-        with team.joining():
-            devices = create(name, found)
+        with processes.joining():
+            devices = make_strategy(name, found)
         signals.listen_again()
-        yield team, devices
+        yield processes, devices

@@ -36,7 +36,7 @@ _LEFT_ALONE = (
 )
 
 
-class Team:
+class ProcessGroup:
     """A process by itself, which is its own chief."""
 
     size, index, is_chief = 1, 0, True
@@ -44,18 +44,18 @@ class Team:
     is_leaving = False
     is_done = False  # all that is left to do is to wait for the others
 
-    def from_chief(self, make: Callable[[], _Value]) -> _Value:
+    def broadcast_object(self, make: Callable[[], _Value]) -> _Value:
         """What `make` returns in the chief, which alone calls it: a JSON value."""
         return make()
 
-    def share(self, variables: Sequence[Any]) -> None:
+    def broadcast_variables(self, variables: Sequence[Any]) -> None:
         """Gives the chief's values to the variables of all workers."""
 
-    def gather(self, value: Any, arrays: Sequence[np.ndarray] = ()) -> list[tuple[Any, list[np.ndarray]]]:
+    def gather_objects(self, value: Any, arrays: Sequence[np.ndarray] = ()) -> list[tuple[Any, list[np.ndarray]]]:
         """The JSON values and arrays of all workers in order, in the chief; nothing in the others."""
         return [(value, list(arrays))]
 
-    def wait(self) -> None:
+    def barrier(self) -> None:
         """Returns when all workers have come here."""
 
     def ask_to_stop(self) -> None:
@@ -66,7 +66,7 @@ class Team:
         return contextlib.nullcontext()
 
 
-class Workers(Team):
+class Workers(ProcessGroup):
     """A team of several processes.
 
     Args:
@@ -88,7 +88,7 @@ class Workers(Team):
                 on_end=self._end,
             )
 
-    def from_chief(self, make: Callable[[], _Value]) -> _Value:
+    def broadcast_object(self, make: Callable[[], _Value]) -> _Value:
         """As Team's."""
         if not self.is_chief:
             return self._channels[0].receive()[0]
@@ -97,7 +97,7 @@ class Workers(Team):
             channel.send(value)
         return value
 
-    def share(self, variables: Sequence[Any]) -> None:
+    def broadcast_variables(self, variables: Sequence[Any]) -> None:
         """As Team's."""
         if self.is_chief:
             values = [np.asarray(variable.numpy()) for variable in variables]
@@ -107,17 +107,17 @@ class Workers(Team):
         for variable, value in zip(variables, self._channels[0].receive()[1], strict=True):
             variable.assign(value)
 
-    def gather(self, value: Any, arrays: Sequence[np.ndarray] = ()) -> list[tuple[Any, list[np.ndarray]]]:
+    def gather_objects(self, value: Any, arrays: Sequence[np.ndarray] = ()) -> list[tuple[Any, list[np.ndarray]]]:
         """As Team's."""
         if self.is_chief:
             return [(value, list(arrays)), *(channel.receive() for channel in self._channels.values())]
         self._channels[0].send(value, arrays)
         return []
 
-    def wait(self) -> None:
+    def barrier(self) -> None:
         """As Team's."""
-        self.gather(None)
-        self.from_chief(lambda: None)
+        self.gather_objects(None)
+        self.broadcast_object(lambda: None)
 
     def ask_to_stop(self) -> None:
         """As Team's."""
@@ -160,11 +160,11 @@ class Workers(Team):
                 os._exit(status or 1)
 
 
-ALONE = Team()
+ALONE = ProcessGroup()
 
 
 @contextlib.contextmanager
-def joined(cluster: Cluster | None, settings: Mapping[str, Any], *, timeout_s: float) -> Iterator[Team]:
+def joined(cluster: Cluster | None, settings: Mapping[str, Any], *, timeout_s: float) -> Iterator[ProcessGroup]:
     """The team of this process while the block runs; an error that ends it here ends all.
 
     Args:
@@ -179,20 +179,20 @@ def joined(cluster: Cluster | None, settings: Mapping[str, Any], *, timeout_s: f
         yield ALONE
         return
     connections = rendezvous.meet(cluster, settings, wait_s=max(_LONGEST_START_S, timeout_s))
-    team = Workers(cluster, connections, timeout_s=timeout_s)
+    processes = Workers(cluster, connections, timeout_s=timeout_s)
     me = f"worker {cluster.index} ({cluster.workers[cluster.index]})"
     try:
-        yield team
-        team.is_done = True
-        team.wait()
+        yield processes
+        processes.is_done = True
+        processes.barrier()
     except Interrupted as signal:
-        team.close(f"{me} was stopped by {signal}", status=signal.exit_status)
+        processes.close(f"{me} was stopped by {signal}", status=signal.exit_status)
         raise
     except _LEFT_ALONE:
         time.sleep(timeout_s + 1)  # if it is because a worker is gone, that is noticed now, and ends this process
-        team.close(f"{me} failed", status=1)
+        processes.close(f"{me} failed", status=1)
         raise
     except BaseException as error:
-        team.close(f"{me} ended: {error}", status=1)
+        processes.close(f"{me} ended: {error}", status=1)
         raise
-    team.close()
+    processes.close()

@@ -12,24 +12,24 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from trainers.runtime.processes import Team
+from trainers.runtime.processes import ProcessGroup
 from trainers.runtime.signals import Interrupted, StopRequest
 
 _Value = TypeVar("_Value")
 _BEHIND = 2  # steps, so that an accelerator has one to work on
 
 
-class Agreement:
+class StopConsensus:
     """Of a team: `stop` is what this process was asked."""
 
-    def __init__(self, stop: StopRequest, team: Team):
-        self.stop, self.team = stop, team
+    def __init__(self, stop: StopRequest, processes: ProcessGroup):
+        self.stop, self.processes = stop, processes
         self._results: collections.deque[Any] = collections.deque(maxlen=_BEHIND)
 
     @property
     def is_shared(self) -> bool:
         """Whether there is anybody to agree with."""
-        return self.team.size > 1
+        return self.processes.size > 1
 
     def asked(self) -> float:
         """1 if this process was asked to stop, for the sum over all workers; else 0."""
@@ -53,19 +53,19 @@ class Agreement:
             yield from self.stop.between(values)
             return
         for value in values:
-            if self.stop.number is not None and not self.team.stop_asked:
-                self.team.ask_to_stop()
-            if self.team.stop_asked:
+            if self.stop.number is not None and not self.processes.stop_asked:
+                self.processes.ask_to_stop()
+            if self.processes.stop_asked:
                 return
             yield value
 
     def gather(self, arrays: Sequence[np.ndarray]) -> list[list[np.ndarray]]:
         """The arrays of all workers after an evaluation, in the chief; raises Interrupted in all if it ended early."""
-        parts = self.team.gather(self.team.stop_asked, arrays)
-        if self.team.from_chief(lambda: any(ended_early for ended_early, _ in parts)):
+        parts = self.processes.gather_objects(self.processes.stop_asked, arrays)
+        if self.processes.broadcast_object(lambda: any(ended_early for ended_early, _ in parts)):
             self._leave()
         return [part for _, part in parts]
 
     def _leave(self) -> None:
-        self.team.is_leaving = True
+        self.processes.is_leaving = True
         raise Interrupted(self.stop.number or signal.SIGTERM)

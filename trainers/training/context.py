@@ -8,22 +8,22 @@ import numpy as np
 import tensorflow as tf
 
 from ftdata import pipeline
-from ftdata.cache.images import Pictures
+from ftdata.cache.images import Images
 from ftdata.sources.source import Source
 from trainers.config import TrainConfig
 from trainers.evaluation import scores
 from trainers.evaluation.scores import Evaluation, Summary
 from trainers.evaluation.step import EvaluationStep
-from trainers.rundir.run_dir import Workdir
+from trainers.rundir.run_dir import RunDir
 from trainers.runtime import devices as strategy
 from trainers.runtime.compilation import compile_mode
-from trainers.runtime.processes import ALONE, Team
+from trainers.runtime.processes import ALONE, ProcessGroup
 from trainers.runtime.signals import StopRequest
-from trainers.runtime.stopping import Agreement
+from trainers.runtime.stopping import StopConsensus
 
 
 @dataclasses.dataclass(frozen=True)
-class Job:
+class RunContext:
     """Configuration, data, float32 weights of the classes, devices, files, and the pictures of each split once open.
 
     Only the chief of a team uses the files.
@@ -33,15 +33,15 @@ class Job:
     source: Source
     class_weights: np.ndarray
     strategy: tf.distribute.Strategy
-    workdir: Workdir
-    pictures: dict[str, Pictures] = dataclasses.field(default_factory=dict)
+    run_dir: RunDir
+    pictures: dict[str, Images] = dataclasses.field(default_factory=dict)
     stop: StopRequest = dataclasses.field(default_factory=StopRequest)
-    team: Team = ALONE
+    processes: ProcessGroup = ALONE
 
     @property
-    def agreement(self) -> Agreement:
+    def agreement(self) -> StopConsensus:
         """On when to stop; a new one, for a phase or an evaluation."""
-        return Agreement(self.stop, self.team)
+        return StopConsensus(self.stop, self.processes)
 
     @property
     def compiled(self) -> str:
@@ -60,7 +60,7 @@ class Job:
             while True:
                 parts = [next(elements) for _ in range(here)]
                 yield self.strategy.experimental_distribute_values_from_function(
-                    lambda context, parts=parts: parts[context.replica_id_in_sync_group % here]
+                    lambda replica, parts=parts: parts[replica.replica_id_in_sync_group % here]
                 )
         except StopIteration:
             return
@@ -69,24 +69,24 @@ class Job:
     def shard(self) -> pipeline.Shard:
         """This process feeds its own replicas; all workers have as many."""
         total = self.strategy.num_replicas_in_sync
-        count = total // self.team.size
-        return pipeline.Shard(first=self.team.index * count, count=count, total=total)
+        count = total // self.processes.size
+        return pipeline.Shard(first=self.processes.index * count, count=count, total=total)
 
 
-def evaluate_split(name: str, job: Job, score: EvaluationStep) -> Evaluation | Summary:
+def evaluate_split(name: str, context: RunContext, score: EvaluationStep) -> Evaluation | Summary:
     """Scores every picture of a split: in the chief all scores, in other workers the sums."""
-    labels = getattr(job.source, name).labels
-    batch_size = job.config.training.batch_size
-    dataset = pipeline.for_evaluation(job.pictures[name], labels, global_batch=batch_size, shard=job.shard)
-    agreement = job.agreement
-    batches = agreement.between(job.distribute(dataset))
+    labels = getattr(context.source, name).labels
+    batch_size = context.config.training.batch_size
+    dataset = pipeline.for_evaluation(context.pictures[name], labels, global_batch=batch_size, shard=context.shard)
+    agreement = context.agreement
+    batches = agreement.between(context.distribute(dataset))
     if not agreement.is_shared:
-        return scores.evaluate(score, batches, labels)
+        return scores.evaluate_batches(score, batches, labels)
     own = [score(batch) for batch in batches]
     arrays = [np.concatenate(column) for column in zip(*own, strict=True)]
     parts = agreement.gather(arrays)
-    if job.team.is_chief:
+    if context.processes.is_chief:
         whole = scores.assemble(((index, logits) for index, logits in parts), labels)
-        job.team.from_chief(lambda: dataclasses.asdict(whole.summary))
+        context.processes.broadcast_object(lambda: dataclasses.asdict(whole.summary))
         return whole
-    return Summary(**job.team.from_chief(dict))
+    return Summary(**context.processes.broadcast_object(dict))

@@ -16,18 +16,18 @@ import numpy as np
 
 from trainers.evaluation.scores import Evaluation, Summary
 from trainers.rundir import divergence
-from trainers.rundir.checkpointer import Follower, Keeper
+from trainers.rundir.checkpointer import Checkpointer, NullCheckpointer
 from trainers.rundir.progress import Progress
 from trainers.runtime.signals import Interrupted
-from trainers.runtime.stopping import Agreement
+from trainers.runtime.stopping import StopConsensus
 from trainers.training import optimizer
 from trainers.training.callbacks import TensorBoardWriter, Watcher
 from trainers.training.step import TrainStep
-from trainers.training.timer import Clock
+from trainers.training.timer import EpochTimer
 
 
 @dataclasses.dataclass(frozen=True)
-class Plan:
+class PhasePlan:
     """What a phase is to do; `rate` gives the learning rate of a step."""
 
     epochs: int
@@ -77,17 +77,17 @@ class Loop:
 
     def __init__(
         self,
-        plan: Plan,
+        plan: PhasePlan,
         *,
         model: keras.Model,
         train_step: TrainStep,
         batches: Callable[[int, int], Iterator[Any]],
         validate: Callable[[], Evaluation | Summary] | None,
         save_best: Callable[[Path], None],
-        keeper: Keeper | Follower,
+        keeper: Checkpointer | NullCheckpointer,
         progress: Progress,
         board: TensorBoardWriter | None,
-        agreement: Agreement,
+        agreement: StopConsensus,
         callbacks: Sequence[keras.callbacks.Callback],
     ):
         self.plan, self.model, self.train_step = plan, model, train_step
@@ -95,7 +95,7 @@ class Loop:
         self.keeper, self.progress, self.board, self.agreement = keeper, progress, board, agreement
         parameters = {"epochs": plan.epochs, "steps": plan.steps_per_epoch, "verbose": 0}
         self.callbacks = keras.callbacks.CallbackList(list(callbacks), model=model, **parameters)
-        self._clock = Clock(progress.clock)
+        self._clock = EpochTimer(progress.clock)
         self._pending: list[Any] = []  # results not fetched yet, so that an accelerator can run ahead
 
     def run(self) -> None:
@@ -128,7 +128,7 @@ class Loop:
 
     def _judge_start(self, validate: Callable[[], Evaluation | Summary]) -> None:
         """Makes the model that the phase starts from its epoch 0, which the others have to beat."""
-        progress, clock = self.progress, Clock()
+        progress, clock = self.progress, EpochTimer()
         row: dict[str, Any] = {"epoch": 0, "step": 0, "loss": None, "accuracy": None, **_of_validation(validate())}
         row |= {"learning_rate": None, "images_per_second": None, "input_wait_fraction": None, **self._scaling()}
         row["seconds"] = clock.seconds()
@@ -138,14 +138,14 @@ class Loop:
         for callback in self.callbacks.callbacks:
             if isinstance(callback, Watcher):
                 callback.on_starting_point({**_logs(row), "is_best": True})
-        self._clock = Clock()  # its time is that of epoch 0
+        self._clock = EpochTimer()  # its time is that of epoch 0
         self._save()
 
     def _epoch(self, epoch: int, batches: Iterator[Any]) -> None:
         plan, progress = self.plan, self.progress
         end = (epoch + 1) * plan.steps_per_epoch
         self.callbacks.on_epoch_begin(epoch)
-        self._clock = clock = Clock(progress.clock)
+        self._clock = clock = EpochTimer(progress.clock)
         while progress.step < end and not self.model.stop_training:
             self.agreement.check()
             count = plan.steps_at_once(progress.step)
@@ -214,7 +214,7 @@ class Loop:
             epochs = progress.epochs_without_improvement
             print(f"no improvement in {epochs} epoch{'' if epochs == 1 else 's'}: stopping", flush=True)
         progress.stopped = progress.stopped or bool(self.model.stop_training)
-        self._clock = Clock()
+        self._clock = EpochTimer()
         self._save()
 
     def _check_rate(self, expected: float) -> None:
@@ -247,7 +247,7 @@ class Loop:
     def _finish(self) -> None:
         """Returns when the chief has written everything: before that nobody may leave, which would end it."""
         self.keeper.finish(self.progress)
-        self.agreement.team.wait()
+        self.agreement.processes.barrier()
 
 
 def _take(batches: Iterator[Any], count: int) -> list[Any]:

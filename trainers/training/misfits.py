@@ -4,18 +4,18 @@ from collections.abc import Iterator
 
 from trainers.config import Phase, epochs_and_rate, sequence
 from trainers.training import schedule
-from trainers.training.context import Job
-from trainers.training.loop import Plan
+from trainers.training.context import RunContext
+from trainers.training.loop import PhasePlan
 
 
-def misfits(phase: Phase, plan: Plan, job: Job) -> Iterator[str]:
+def misfits(phase: Phase, plan: PhasePlan, context: RunContext) -> Iterator[str]:
     """A line for each: what was asked for, how long the phase is, and what is done instead."""
-    training, runtime = job.config.training, job.config.runtime
+    training, runtime = context.config.training, context.config.runtime
     length = f"the {_counted(plan.total_steps, 'step')} of {phase.name}"
     warmup = schedule.warmup(training.warmup_steps, total_steps=plan.total_steps)
     if warmup < training.warmup_steps:
         yield f"--warmup_steps={training.warmup_steps} is more than a fifth of {length}: {warmup} are taken"
-    yield from _patience(phase, job)
+    yield from _patience(phase, context)
     if runtime.profile_steps and runtime.profile_steps[1] > plan.total_steps:
         first, last = runtime.profile_steps
         left = max(0, plan.total_steps - first)
@@ -26,7 +26,7 @@ def misfits(phase: Phase, plan: Plan, job: Job) -> Iterator[str]:
             f"--steps_per_execution={plan.steps_per_execution} has no effect, since something is due every {longest}: "
             "the end of an epoch, --log_every_steps or --checkpoint_every_steps"
         )
-    count = len(job.source.train)
+    count = len(context.source.train)
     passes = plan.steps_per_epoch * plan.global_batch / count
     if training.steps_per_epoch and passes >= 2:
         yield (
@@ -35,14 +35,14 @@ def misfits(phase: Phase, plan: Plan, job: Job) -> Iterator[str]:
         )
 
 
-def _patience(phase: Phase, job: Job) -> Iterator[str]:
-    patience = job.config.training.early_stopping_patience
+def _patience(phase: Phase, context: RunContext) -> Iterator[str]:
+    patience = context.config.training.early_stopping_patience
     if not patience:
         return
-    if not len(job.source.validation):
+    if not len(context.source.validation):
         yield "--early_stopping_patience has no effect without a validation split"
         return
-    epochs = {one.name: epochs_and_rate(one, job.config)[0] for one in sequence(job.config.phase)}
+    epochs = {one.name: epochs_and_rate(one, context.config)[0] for one in sequence(context.config.phase)}
     if max(epochs.values()) <= patience:  # a preset's patience is meant for its longest phase
         yield (
             f"--early_stopping_patience={patience} cannot end {phase.name} early, which has "

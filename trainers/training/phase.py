@@ -21,25 +21,25 @@ from trainers.runtime import devices
 from trainers.runtime.compilation import COMPILE_AUGMENTATION
 from trainers.training import callbacks as own_callbacks
 from trainers.training import loop, misfits, optimizer, results, schedule
-from trainers.training.context import Job, evaluate_split
+from trainers.training.context import RunContext, evaluate_split
 from trainers.training.step import TrainStep
 
 
-def build_first(job: Job) -> dict[str, keras.Model]:
+def build_first(context: RunContext) -> dict[str, keras.Model]:
     """The model of the first phase that is not finished, by the phase's name; empty if all are.
 
     Building it early finds settings of the model that cannot be used before the pictures are decoded.
     """
 
     def unfinished() -> list[str]:
-        names = [phase.name for phase in sequence(job.config.phase)]
-        return [name for name in names if job.config.overwrite or not job.workdir.phase(name).metrics.is_file()]
+        names = [phase.name for phase in sequence(context.config.phase)]
+        return [name for name in names if context.config.overwrite or not context.run_dir.phase(name).metrics.is_file()]
 
-    return {name: _build(PHASES[name], job) for name in job.team.from_chief(unfinished)[:1]}
+    return {name: _build(PHASES[name], context) for name in context.processes.broadcast_object(unfinished)[:1]}
 
 
 def run_phase(
-    phase: Phase, job: Job, *, network: keras.Model | None, callbacks: Sequence[keras.callbacks.Callback]
+    phase: Phase, context: RunContext, *, network: keras.Model | None, callbacks: Sequence[keras.callbacks.Callback]
 ) -> dict[str, Any]:
     """Runs a phase, or takes its result from model_dir where it is finished; returns its metrics.
 
@@ -49,56 +49,64 @@ def run_phase(
       network: its model, where `build_first` has built it.
       callbacks: further Keras callbacks.
     """
-    files = job.workdir.phase(phase.name)
-    finished = job.team.from_chief(lambda: read_json(files.metrics))
+    files = context.run_dir.phase(phase.name)
+    finished = context.processes.broadcast_object(lambda: read_json(files.metrics))
     if finished:
         print(f"{phase.name}: finished before (test accuracy {results.percent(finished['test_accuracy'])})", flush=True)
         return finished
-    network = _build(phase, job) if network is None else network
-    plan = make_plan(phase, job)
+    network = _build(phase, context) if network is None else network
+    plan = make_plan(phase, context)
     epochs = f"{plan.epochs} epoch{'' if plan.epochs == 1 else 's'}"
-    lines = [f"\n{phase.name}: {epochs}", trainable.table(network), *trainable.unfreezing(network, phase, job.config)]
-    lines += [f"note: {note}" for note in misfits.misfits(phase, plan, job)]
+    lines = [
+        f"\n{phase.name}: {epochs}",
+        trainable.layer_table(network),
+        *trainable.unfreezing(network, phase, context.config),
+    ]
+    lines += [f"note: {note}" for note in misfits.misfits(phase, plan, context)]
     print("\n".join(lines), flush=True)
     groups = {"weights": network.weights, "optimizer": optimizer.state(network.optimizer)}
-    keeps = checkpointer.Keeper(files, groups=groups) if job.team.is_chief else checkpointer.Follower()
-    progress = checkpointer.restore(keeps, groups=groups, team=job.team)
-    board = _open_board(phase, job, progress)
+    keeps = (
+        checkpointer.Checkpointer(files, groups=groups)
+        if context.processes.is_chief
+        else checkpointer.NullCheckpointer()
+    )
+    progress = checkpointer.restore(keeps, groups=groups, processes=context.processes)
+    board = _open_board(phase, context, progress)
     # a seed of the phase: fine-tuning is not to see transfer's images again, in the same order and warped alike
-    augmentation = Augmentation(job.config.augment, seed=seeds.number(job.config.seed, "phase", phase.name))
+    augmentation = Augmentation(context.config.augment, seed=seeds.number(context.config.seed, "phase", phase.name))
     if board and board.is_new:
-        _show_training_images(board, job, augmentation)
-    score = EvaluationStep(network, strategy=job.strategy, compiled=job.compiled)
+        _show_training_images(board, context, augmentation)
+    score = EvaluationStep(network, strategy=context.strategy, compiled=context.compiled)
     parts: dict[str, Any] = {"keeper": keeps, "progress": progress, "board": board}
-    parts["callbacks"] = [*callbacks, *_callbacks(phase, plan, job, board)]
+    parts["callbacks"] = [*callbacks, *_callbacks(phase, plan, context, board)]
     try:
-        _make_loop(phase, plan, job, network, score, augmentation, **parts).run()
+        _make_loop(phase, plan, context, network, score, augmentation, **parts).run()
     except divergence.Diverged as error:
         step = f"the checkpoint of step {keeps.step} is kept" if keeps.step else "no checkpoint was written yet"
-        advice = f"{divergence.advice(phase.name, job.config)}, {record.way_to_change(phase.name, job.workdir)}"
+        advice = f"{divergence.advice(phase.name, context.config)}, {record.way_to_change(phase.name, context.run_dir)}"
         raise divergence.Diverged(f"{phase.name} diverged: {error}. {step}; {advice}") from error
-    return results.finish(phase, job, network, score, progress, board)
+    return results.finish(phase, context, network, score, progress, board)
 
 
-def _build(phase: Phase, job: Job) -> keras.Model:
+def _build(phase: Phase, context: RunContext) -> keras.Model:
     """The model of the phase with its starting weights, compiled with a built optimizer."""
-    config = job.config
+    config = context.config
     devices.seed_everything(config.seed, deterministic=config.runtime.deterministic)
-    with job.strategy.scope():
-        network = classifier.build(
+    with context.strategy.scope():
+        network = classifier.build_classifier(
             config.model,
-            num_classes=len(job.source.class_names),
+            num_classes=len(context.source.class_names),
             image_size=int(config.data.image_size or 0),
             policy=config.runtime.mixed_precision,
         )
-        trainable.set_trainable(network, phase, config, replicas=job.strategy.num_replicas_in_sync)
+        trainable.set_trainable(network, phase, config, replicas=context.strategy.num_replicas_in_sync)
         if trainable.is_synchronized(network) and config.training.gradient_accumulation_steps > 1:
             raise ValueError(
                 "gradient_accumulation_steps must be 1 where batch normalization trains on several devices: its "
                 "statistics are those of the whole batch"
             )
-        if phase.starts_from and job.team.is_chief:  # the others get them with the start of the phase
-            classifier.load_weights(network, job.workdir.phase(phase.starts_from).best)
+        if phase.starts_from and context.processes.is_chief:  # the others get them with the start of the phase
+            classifier.load_weights(network, context.run_dir.phase(phase.starts_from).best)
         adjust = optimizer.create(config.training, policy=config.runtime.mixed_precision)
         optimizer.build(adjust, network.trainable_variables, statistics=trainable.moving_statistics(network))
         network.compile(optimizer=adjust, jit_compile=False)  # for callbacks, which look for the optimizer
@@ -107,32 +115,32 @@ def _build(phase: Phase, job: Job) -> keras.Model:
 
 def _make_loop(
     phase: Phase,
-    plan: loop.Plan,
-    job: Job,
+    plan: loop.PhasePlan,
+    context: RunContext,
     network: keras.Model,
     score: EvaluationStep,
     augmentation: Augmentation,
     **parts: Any,
 ) -> loop.Loop:
-    config, training = job.config, job.config.training
+    config, training = context.config, context.config.training
 
     def batches(first: int, end: int) -> Iterator[Any]:
         service = config.data.data_service
         dataset = pipeline.for_training(
-            job.pictures["train"],
-            job.source.train.labels,
-            class_weights=job.class_weights,
+            context.pictures["train"],
+            context.source.train.labels,
+            class_weights=context.class_weights,
             global_batch=training.batch_size,
             seed=augmentation.seed,
             steps=(first, end),
-            shard=job.shard,
+            shard=context.shard,
             numbered=service is not None,
         )
         if service is None:
-            return iter(job.distribute(dataset))
-        start = first * job.shard.count
+            return iter(context.distribute(dataset))
+        start = first * context.shard.count
         patience = config.runtime.worker_timeout_s
-        return job.deal(data_service.in_order(dataset, service, first=start, silence_s=patience))
+        return context.deal(data_service.in_order(dataset, service, first=start, silence_s=patience))
 
     def save_best(path: Path) -> None:
         with optimizer.averaged_weights(network.optimizer):
@@ -140,23 +148,23 @@ def _make_loop(
 
     def validate() -> Evaluation | Summary:
         with optimizer.averaged_weights(network.optimizer):
-            scores = evaluate_split("validation", job, score)
+            scores = evaluate_split("validation", context, score)
         if parts["board"]:
-            parts["board"].confusion_matrix(scores, job.source.class_names, step=parts["progress"].step)
+            parts["board"].confusion_matrix(scores, context.source.class_names, step=parts["progress"].step)
         return scores
 
-    agreement = job.agreement
+    agreement = context.agreement
     train_step = TrainStep(
         network,
         network.optimizer,
-        strategy=job.strategy,
+        strategy=context.strategy,
         augmentation=augmentation,
         global_batch=training.batch_size,
         label_smoothing=training.label_smoothing,
         # XLA cannot compile what replicas exchange
-        compiled=COMPILE_AUGMENTATION if trainable.is_synchronized(network) else job.compiled,
+        compiled=COMPILE_AUGMENTATION if trainable.is_synchronized(network) else context.compiled,
         micro_batches=training.gradient_accumulation_steps,
-        pictures=job.pictures["train"].tensor if job.pictures["train"].tier == "device" else None,
+        pictures=context.pictures["train"].tensor if context.pictures["train"].tier == "device" else None,
         asked=agreement.asked if agreement.is_shared else None,
     )
     return loop.Loop(
@@ -164,18 +172,18 @@ def _make_loop(
         model=network,
         train_step=train_step,
         batches=batches,
-        validate=validate if len(job.source.validation) else None,
+        validate=validate if len(context.source.validation) else None,
         save_best=save_best,
         agreement=agreement,
         **parts,
     )
 
 
-def make_plan(phase: Phase, job: Job) -> loop.Plan:
+def make_plan(phase: Phase, context: RunContext) -> loop.PhasePlan:
     """The phase in numbers."""
-    training, runtime = job.config.training, job.config.runtime
-    epochs, highest = epochs_and_rate(phase, job.config)
-    steps_per_epoch = training.steps_per_epoch or -(-len(job.source.train) // training.batch_size)
+    training, runtime = context.config.training, context.config.runtime
+    epochs, highest = epochs_and_rate(phase, context.config)
+    steps_per_epoch = training.steps_per_epoch or -(-len(context.source.train) // training.batch_size)
 
     def rate(step: int) -> float:
         return schedule.learning_rate(
@@ -186,7 +194,7 @@ def make_plan(phase: Phase, job: Job) -> loop.Plan:
             kind=training.learning_rate_schedule,
         )
 
-    return loop.Plan(
+    return loop.PhasePlan(
         epochs=epochs,
         steps_per_epoch=steps_per_epoch,
         global_batch=training.batch_size,
@@ -197,14 +205,14 @@ def make_plan(phase: Phase, job: Job) -> loop.Plan:
         log_every_steps=min(runtime.log_every_steps, epochs * steps_per_epoch),
         checkpoint_every_steps=runtime.checkpoint_every_steps,
         steps_per_execution=runtime.steps_per_execution,
-        goes_on=bool(phase.starts_from or job.config.model.init_from),
+        goes_on=bool(phase.starts_from or context.config.model.init_from),
     )
 
 
 def _callbacks(
-    phase: Phase, plan: loop.Plan, job: Job, board: own_callbacks.TensorBoardWriter | None
+    phase: Phase, plan: loop.PhasePlan, context: RunContext, board: own_callbacks.TensorBoardWriter | None
 ) -> list[keras.callbacks.Callback]:
-    if not job.team.is_chief:
+    if not context.processes.is_chief:
         return []
     chosen: list[keras.callbacks.Callback] = [
         own_callbacks.ProgressLines(
@@ -213,35 +221,39 @@ def _callbacks(
     ]
     if board:
         chosen.append(board)
-    if job.config.runtime.profile_steps:
-        folder = job.workdir.logs(phase.name) / "train"
-        chosen.append(own_callbacks.Profile(*job.config.runtime.profile_steps, folder=folder))
+    if context.config.runtime.profile_steps:
+        folder = context.run_dir.logs(phase.name) / "train"
+        chosen.append(own_callbacks.Profile(*context.config.runtime.profile_steps, folder=folder))
     return chosen
 
 
-def _open_board(phase: Phase, job: Job, progress: Progress) -> own_callbacks.TensorBoardWriter | None:
-    if not (job.config.runtime.tensorboard and job.team.is_chief):
+def _open_board(phase: Phase, context: RunContext, progress: Progress) -> own_callbacks.TensorBoardWriter | None:
+    if not (context.config.runtime.tensorboard and context.processes.is_chief):
         return None
-    board = own_callbacks.TensorBoardWriter(job.workdir.logs(phase.name), recorded=progress.event_files)
+    board = own_callbacks.TensorBoardWriter(context.run_dir.logs(phase.name), recorded=progress.event_files)
     if not board.is_new:
         return board
-    settings = (read_json(job.workdir.config) or {}).get("settings", {})
+    settings = (read_json(context.run_dir.config) or {}).get("settings", {})
     rows = "\n".join(f"| {name} | {value} |" for name, value in settings.items() if value is not None)
     board.text("configuration", f"| setting | value |\n| --- | --- |\n{rows}")
     return board
 
 
-def _show_training_images(board: own_callbacks.TensorBoardWriter, job: Job, augmentation: Augmentation) -> None:
+def _show_training_images(
+    board: own_callbacks.TensorBoardWriter, context: RunContext, augmentation: Augmentation
+) -> None:
     """What the model will see: the first pictures of the first step, augmented."""
-    count = min(16, job.config.training.batch_size)
-    index = pipeline.picture_at(tf.range(count, dtype=tf.int64), count=len(job.source.train), seed=augmentation.seed)
+    count = min(16, context.config.training.batch_size)
+    index = pipeline.picture_at(
+        tf.range(count, dtype=tf.int64), count=len(context.source.train), seed=augmentation.seed
+    )
     augmented = augmentation(
-        tf.constant(job.pictures["train"].take(index.numpy())),
+        tf.constant(context.pictures["train"].take(index.numpy())),
         tf.range(count),
         step=tf.constant(0),
-        global_batch=job.config.training.batch_size,
+        global_batch=context.config.training.batch_size,
     )
-    captions = [job.source.class_names[label] for label in job.source.train.labels[index.numpy()]]
+    captions = [context.source.class_names[label] for label in context.source.train.labels[index.numpy()]]
     if augmented.share is not None:
         captions = [f"{share:.0%} {caption}" for share, caption in zip(augmented.share.numpy(), captions, strict=True)]
     grid = figures.image_grid(augmented.images.numpy(), captions, title="training images, augmented")

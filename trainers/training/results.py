@@ -16,42 +16,44 @@ from trainers.rundir.progress import Progress, read_history
 from trainers.rundir.run_dir import write_atomically, write_json
 from trainers.training import callbacks as own_callbacks
 from trainers.training import hparams
-from trainers.training.context import Job, evaluate_split
+from trainers.training.context import RunContext, evaluate_split
 
 
 def finish(
     phase: Phase,
-    job: Job,
+    context: RunContext,
     network: keras.Model,
     score: EvaluationStep,
     progress: Progress,
     board: own_callbacks.TensorBoardWriter | None,
 ) -> dict[str, Any]:
     """Evaluates the best epoch on the test set, once, and writes what the phase leaves behind."""
-    if job.team.is_chief:
-        classifier.load_weights(network, job.workdir.phase(phase.name).best)
-    job.team.share(network.weights)
-    test = evaluate_split("test", job, score)
-    return job.team.from_chief(lambda: _write(phase, job, network, test, progress, board))
+    if context.processes.is_chief:
+        classifier.load_weights(network, context.run_dir.phase(phase.name).best)
+    context.processes.broadcast_variables(network.weights)
+    test = evaluate_split("test", context, score)
+    return context.processes.broadcast_object(lambda: _write(phase, context, network, test, progress, board))
 
 
 def _write(
     phase: Phase,
-    job: Job,
+    context: RunContext,
     network: keras.Model,
     test: Evaluation | Summary,
     progress: Progress,
     board: own_callbacks.TensorBoardWriter | None,
 ) -> dict[str, Any]:
     assert isinstance(test, Evaluation), "the chief has all scores"
-    files = job.workdir.phase(phase.name)
+    files = context.run_dir.phase(phase.name)
     if phase.name == "pretrain":
         write_atomically(files.backbone_weights, classifier.base_of(network).save_weights)
-    metrics = _metrics(phase, job, network, progress, test) | seen.counts(job.workdir, job.source.test)
-    drawn = _draw(phase, job, test, progress, board)
-    report = reports.write(job.workdir.evaluation, test, names=job.source.test.names, metrics=metrics, drawn=drawn)
+    metrics = _metrics(phase, context, network, progress, test) | seen.counts(context.run_dir, context.source.test)
+    drawn = _draw(phase, context, test, progress, board)
+    report = reports.write(
+        context.run_dir.evaluation, test, names=context.source.test.names, metrics=metrics, drawn=drawn
+    )
     if board:
-        hparams.write(job.workdir.hparams(phase.name), job.config, metrics)
+        hparams.write(context.run_dir.hparams(phase.name), context.config, metrics)
     write_json(files.metrics, metrics)
     print(
         f"{_choice(phase, metrics)}, test accuracy {percent(test.accuracy)} "
@@ -85,7 +87,7 @@ def _choice(phase: Phase, metrics: dict[str, Any]) -> str:
 
 def _metrics(
     phase: Phase,
-    job: Job,
+    context: RunContext,
     network: keras.Model,
     progress: Progress,
     test: Evaluation,
@@ -95,10 +97,10 @@ def _metrics(
     return {
         "phase": phase.name,
         "step": progress.step,
-        "monitor": job.config.training.monitored,
+        "monitor": context.config.training.monitored,
         **{name: best[name] for name in ("epoch", "loss", "accuracy")},
         **{name: value for name, value in best.items() if name.startswith("validation_")},
-        **reports.scores(test, job.source.class_names),
+        **reports.scores(test, context.source.class_names),
         "images_per_second": float(np.median([row["images_per_second"] for row in trained])),
         "input_wait_fraction": float(np.median([row["input_wait_fraction"] for row in trained])),
         "seconds": progress.seconds,
@@ -111,18 +113,20 @@ def _metrics(
 
 def _draw(
     phase: Phase,
-    job: Job,
+    context: RunContext,
     test: Evaluation,
     progress: Progress,
     board: own_callbacks.TensorBoardWriter | None,
 ) -> dict[str, Figure]:
-    names, title = job.source.class_names, f"test set after {phase.name}"
+    names, title = context.source.class_names, f"test set after {phase.name}"
     histories = {phase.name: progress.history}
     if phase.starts_from:
-        earlier = read_history(job.workdir.phase(phase.starts_from).history)
+        earlier = read_history(context.run_dir.phase(phase.starts_from).history)
         histories = {phase.starts_from: earlier, **histories}
-    drawn = reports.drawings(test, names, job.pictures["test"].take, title=title)
-    figures.save(figures.curves(histories, monitor=job.config.training.monitored), job.workdir.phase(phase.name).curves)
+    drawn = reports.drawings(test, names, context.pictures["test"].take, title=title)
+    figures.save(
+        figures.curves(histories, monitor=context.config.training.monitored), context.run_dir.phase(phase.name).curves
+    )
     if board:
         for name, picture in drawn.items():
             board.image(f"test_{name}", figures.as_image(picture), step=progress.step)

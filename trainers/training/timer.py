@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 
-class Clock:
+class EpochTimer:
     """Time of an epoch's training steps and the share spent waiting for input.
 
     The first call of the device in an epoch and process is left out, if there is another: it may trace and compile,

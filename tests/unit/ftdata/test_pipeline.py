@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from ftdata import seeds
-from ftdata.cache.images import held
+from ftdata.cache.images import from_tensor
 from ftdata.pipeline import Shard, for_evaluation, for_training, picture_at
 
 SEED = 7
@@ -19,7 +19,7 @@ def pictures(n):
     numbers = np.arange(n)
     images = np.zeros((n, 2, 3, 2), np.uint8)
     images[..., 0], images[..., 1] = (numbers % 256)[:, None, None], (numbers // 256)[:, None, None]
-    return held(tf.constant(images)), (numbers * 5 % 3).astype(np.int32)
+    return from_tensor(tf.constant(images)), (numbers * 5 % 3).astype(np.int32)
 
 
 def training(n, global_batch, steps, *, seed=SEED, shard=WHOLE):

@@ -59,7 +59,7 @@ def _split(photos):
 
 
 def _open(photos, data_dir, **settings):
-    return cache.open_pictures(
+    return cache.open_split(
         _split(photos), DataConfig(**{"image_size": 64, "data_dir": str(data_dir), **settings}), tier="disk"
     )
 
@@ -67,7 +67,7 @@ def _open(photos, data_dir, **settings):
 def _in_memory(split, config):
     """The pictures by themselves: `_decoded` does not count them."""
     images = np.zeros((len(split), config.image_size, config.image_size, 3), np.uint8)
-    filling.fill(images.__setitem__, split, config)
+    filling.decode_into(images.__setitem__, split, config)
     return images
 
 
@@ -95,7 +95,7 @@ def _decoded(monkeypatch):
 
     def fill(store, split, config):
         names.extend(split.names)
-        filling.fill(store, split, config)
+        filling.decode_into(store, split, config)
 
     monkeypatch.setattr(cache, "fill", fill)
     return names
@@ -126,7 +126,7 @@ def test_splits_seeds_and_spellings_share_the_pictures(photos, tmp_path, monkeyp
         )
         source = open_source(config)
         for part in (source.train, source.validation, source.test):
-            pictures = cache.open_pictures(part, config, tier="disk")
+            pictures = cache.open_split(part, config, tier="disk")
             np.testing.assert_array_equal(_all(pictures, len(part)), _in_memory(part, config))
     assert len(names) == len(set(names)) == 75
     assert _rows(tmp_path) == 75
@@ -207,14 +207,14 @@ def test_a_failure_while_filling_leaves_nothing_behind(photos, tmp_path):
     name = split.names[-1]
     (photos / name).write_bytes(b"\xff\xd8\xff")  # after it was examined
     with pytest.raises(ValueError, match=name):
-        cache.open_pictures(split, DataConfig(image_size=64, data_dir=str(tmp_path)), tier="disk")
+        cache.open_split(split, DataConfig(image_size=64, data_dir=str(tmp_path)), tier="disk")
     assert not _files(tmp_path)
 
 
 def test_an_empty_split_needs_no_file(photos, tmp_path):
     nothing = _split(photos).subset(np.zeros(60, bool))
     config = dataclasses.replace(DataConfig(image_size=64), data_dir=str(tmp_path))
-    assert cache.open_pictures(nothing, config, tier="disk").take(np.arange(0)).shape == (0, 64, 64, 3)
+    assert cache.open_split(nothing, config, tier="disk").take(np.arange(0)).shape == (0, 64, 64, 3)
 
 
 def test_a_failure_while_adding_leaves_what_was_there(photos, tmp_path):
@@ -224,7 +224,7 @@ def test_a_failure_while_adding_leaves_what_was_there(photos, tmp_path):
     split = _split(photos)
     (photos / "train/red/a.jpg").write_bytes(b"\xff\xd8\xff")
     with pytest.raises(ValueError, match=r"train/red/a\.jpg"):
-        cache.open_pictures(split, DataConfig(image_size=64, data_dir=str(tmp_path)), tier="disk")
+        cache.open_split(split, DataConfig(image_size=64, data_dir=str(tmp_path)), tier="disk")
     assert _rows(tmp_path) == 60
     (photos / "train/red/a.jpg").unlink()
     (photos / "train/red/b.jpg").unlink()
@@ -235,7 +235,7 @@ def test_several_parts_are_kept_in_the_order_they_were_written(photos, tmp_path)
     split = _split(photos)
     config = DataConfig(image_size=64, data_dir=str(tmp_path))
     parts = [split.subset(np.arange(60) % 3 == k) for k in range(3)]
-    opened = [cache.open_pictures(part, config, tier="disk") for part in parts]  # at once, while others are kept
+    opened = [cache.open_split(part, config, tier="disk") for part in parts]  # at once, while others are kept
     assert _rows(tmp_path) == 60
     for part, pictures in zip(parts, opened, strict=True):
         np.testing.assert_array_equal(_all(pictures, 20), _in_memory(part, config))

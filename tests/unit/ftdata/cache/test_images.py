@@ -83,7 +83,7 @@ def test_pictures_are_not_copied_when_they_are_read(photo_folder, read):
     images = cache.in_memory(opened(photo_folder), DataConfig(image_size=900))  # 146 MB
     options = {"class_weights": np.ones(1, np.float32), "seed": 0, "steps": (0, 2)} if read == "for_training" else {}
     before = megabytes_of_memory("RssAnon")
-    next(iter(getattr(pipeline, read)(cache.held(images), np.zeros(60, np.int32), global_batch=1, **options)))
+    next(iter(getattr(pipeline, read)(cache.from_tensor(images), np.zeros(60, np.int32), global_batch=1, **options)))
     assert megabytes_of_memory("RssAnon") - before < 0.3 * images.shape.num_elements() / 1e6
 
 

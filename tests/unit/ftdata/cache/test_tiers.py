@@ -31,7 +31,7 @@ def sources(photo_folder, tmp_path_factory):
 
 
 def _training(source, config, tier, steps, shard=_ALONE):
-    pictures = cache.open_pictures(source.train, config, tier=tier)
+    pictures = cache.open_split(source.train, config, tier=tier)
     labels = source.train.labels
     data = pipeline.for_training(
         pictures, labels, class_weights=_WEIGHTS, global_batch=_BATCH, seed=5, steps=steps, shard=shard
@@ -85,7 +85,7 @@ def test_replicas_share_a_stream_without_a_picture_lost_or_doubled(sources):
 @pytest.mark.parametrize("tier", ["memory", "disk", "none"])
 def test_evaluation_counts_every_picture_once(sources, kind, tier):
     source, config = sources[kind]
-    pictures, labels = cache.open_pictures(source.test, config, tier=tier), source.test.labels
+    pictures, labels = cache.open_split(source.test, config, tier=tier), source.test.labels
     expected = cache.in_memory(source.test, config).numpy()
     for shards in ([pipeline.Shard()], [pipeline.Shard(0, 1, 2), pipeline.Shard(1, 1, 2)]):
         every = [
@@ -120,7 +120,7 @@ def test_a_few_pictures_can_be_taken_from_any_tier(sources):
     for kind, (source, config) in sources.items():
         expected = cache.in_memory(source.train, config).numpy()[[7, 0, 3]]
         for tier in ("memory", "disk", "none"):
-            taken = cache.open_pictures(source.train, config, tier=tier).take(np.array([7, 0, 3]))
+            taken = cache.open_split(source.train, config, tier=tier).take(np.array([7, 0, 3]))
             np.testing.assert_array_equal(taken, expected, err_msg=f"{kind} {tier}")
 
 

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from ftdata.cache.filling import fill
+from ftdata.cache.filling import decode_into
 from ftdata.config import DataConfig
 from ftdata.decoding import jpeg
 from ftdata.decoding.decode import Decoding
@@ -95,7 +95,7 @@ def test_a_mixed_folder_keeps_its_order(tmp_path):
         path.write_bytes(encoded(smooth(40, 24 + number), **options))
     split = load_folder(str(tmp_path), validation_fraction=0.0).train
     images = np.zeros((30, 16, 16, 3), np.uint8)
-    fill(images.__setitem__, split, DataConfig(image_size=16))
+    decode_into(images.__setitem__, split, DataConfig(image_size=16))
     how = Decoding(image_size=16)
     expected = [how.any_format(tf.constant((tmp_path / name).read_bytes())) for name in split.names]
     np.testing.assert_array_equal(images, expected)

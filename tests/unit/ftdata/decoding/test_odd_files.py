@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ftdata.cache.filling import fill
+from ftdata.cache.filling import decode_into
 from ftdata.config import DataConfig
 from ftdata.decoding import decode, foreign, headers, jpeg
 from ftdata.inspection import examine
@@ -71,7 +71,7 @@ def test_training_and_serving_read_the_same_pixels(tmp_path):
         path.write_bytes(encoded)
     split = load_folder(str(tmp_path), validation_fraction=0.0).train
     images = np.zeros((len(split), 24, 24, 3), np.uint8)
-    fill(images.__setitem__, split, DataConfig(image_size=24))
+    decode_into(images.__setitem__, split, DataConfig(image_size=24))
     read = tf.function(decode.Decoding(image_size=24).any_format, input_signature=[tf.TensorSpec((), tf.string)])
     for image, name in zip(images, split.names, strict=True):
         np.testing.assert_array_equal(image, read((tmp_path / name).read_bytes()), err_msg=name)

@@ -14,7 +14,7 @@ from trainers import command_line, experiment
 from trainers.commands import trained_model
 from trainers.commands.evaluator import stored_temperature
 from trainers.config import RuntimeConfig, TrainConfig, UseConfig
-from trainers.rundir.run_dir import Workdir
+from trainers.rundir.run_dir import RunDir
 
 _FILES = {
     *("metrics.json", "report.txt", "predictions.csv", "confusion_matrix.png", "mistakes.png"),
@@ -90,8 +90,8 @@ def test_mirror_images_are_averaged_in(evaluated, photo_folder, tmp_path):
     model_dir = shutil.copytree(evaluated[0], tmp_path / "run")
     metrics = evaluate(model_dir, views="flip")
     assert metrics["test_time_augmentation"] == "flip"
-    network = trained_model.of_run(Workdir(model_dir)).load()
-    assert stored_temperature(Workdir(model_dir), network) is None  # it suits the mean, not the model that is exported
+    network = trained_model.of_run(RunDir(model_dir)).load()
+    assert stored_temperature(RunDir(model_dir), network) is None  # it suits the mean, not the model that is exported
     with (model_dir / "evaluation/predictions.csv").open() as stream:
         row = next(csv.DictReader(stream))
     image = Image.open(photo_folder / "test" / row["file"].split("test/")[-1]).resize(

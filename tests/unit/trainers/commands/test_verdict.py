@@ -2,7 +2,7 @@
 
 import pytest
 
-from trainers.commands.verdict import verdict
+from trainers.commands.verdict import describe_bottleneck
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,6 @@ from trainers.commands.verdict import verdict
     ],
 )
 def test_verdict(wait, step, on_gpu, tier, expected):
-    sentence = verdict(input_wait_fraction=wait, seconds_per_step=step, on_gpu=on_gpu, tier=tier)
+    sentence = describe_bottleneck(input_wait_fraction=wait, seconds_per_step=step, on_gpu=on_gpu, tier=tier)
     assert all(part in sentence for part in expected)
     assert "\n" not in sentence

@@ -65,7 +65,7 @@ def _step(batch):
 
 
 def test_probabilities_are_put_back_in_order():
-    scored = scores.evaluate(_step, [np.array([2, 0]), np.array([1])], np.array([0, 1, 2]))
+    scored = scores.evaluate_batches(_step, [np.array([2, 0]), np.array([1])], np.array([0, 1, 2]))
     assert scored.predicted.tolist() == [0, 1, 2]
     np.testing.assert_allclose(scored.probabilities.sum(axis=1), 1)
 
@@ -73,7 +73,7 @@ def test_probabilities_are_put_back_in_order():
 @pytest.mark.parametrize("batches", [[np.array([0, 1])], [np.array([0, 1]), np.array([1, 2])], []])
 def test_a_picture_left_out_or_counted_twice_is_an_error(batches):
     with pytest.raises(RuntimeError, match="not evaluated exactly once"):
-        scores.evaluate(_step, batches, np.array([0, 1, 2]))
+        scores.evaluate_batches(_step, batches, np.array([0, 1, 2]))
 
 
 @pytest.fixture(scope="module")

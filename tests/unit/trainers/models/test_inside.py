@@ -39,8 +39,10 @@ def test_from_a_file_and_fetched_and_keras_own_are_one(name, side, tmp_path):
     publish(path, constructor(include_top=False, weights=None, input_shape=shape))
     with published(path):
         theirs = constructor(include_top=False, weights="imagenet", input_shape=shape)
-        fetched = classifier.build(ModelConfig(name), num_classes=2, image_size=side, policy="float32")
-    from_file = classifier.build(ModelConfig(name, weights=str(path)), num_classes=2, image_size=side, policy="float32")
+        fetched = classifier.build_classifier(ModelConfig(name), num_classes=2, image_size=side, policy="float32")
+    from_file = classifier.build_classifier(
+        ModelConfig(name, weights=str(path)), num_classes=2, image_size=side, policy="float32"
+    )
     preprocess = importlib.import_module(constructor.__module__).preprocess_input
     pixels = np.random.default_rng(1).uniform(0, 255, (2, *shape)).astype(np.float32)
     expected = _features(theirs, preprocess(pixels.copy()))
@@ -88,7 +90,7 @@ def test_the_classifier_of_efficientnet_from_a_file_is_the_fetched_one(tmp_path)
 def test_rescale_divides_by_255_and_nothing_else(name, policy, tmp_path):
     side = 32
     settings = ModelConfig(name, weights="none", preprocessing="rescale")
-    built = classifier.build(settings, num_classes=2, image_size=side, policy=policy)
+    built = classifier.build_classifier(settings, num_classes=2, image_size=side, policy=policy)
     base = classifier.base_of(built)
     assert not inside.of_saved(base)
     pixels = np.random.default_rng(1).uniform(0, 255, (2, side, side, 3)).astype(np.float32)
@@ -176,7 +178,7 @@ def test_a_saved_backbone_keeps_all_but_its_classifier(end, shape, last, tmp_pat
 def test_a_saved_backbone_around_another_model_is_cut_behind_it(tmp_path):
     inner = keras.Sequential([keras.Input((32, 32, 3)), keras.layers.Conv2D(4, 3), keras.layers.GlobalMaxPooling2D()])
     path = _saved(tmp_path / "mine.keras", inner, keras.layers.Dense(3, "softmax"), name="logits")
-    built = classifier.build(
+    built = classifier.build_classifier(
         ModelConfig(path), num_classes=2, image_size=32, policy="float32"
     )  # one layer named logits
     assert classifier.base_of(built).output_shape == (None, 4)
@@ -187,19 +189,27 @@ def test_rescale_is_refused_before_a_saved_model_that_rescales(tmp_path):
     with pytest.raises(
         ValueError, match=r"preprocessing=rescale would come before .*mine.keras .*\(own\): use --preproc"
     ):
-        classifier.build(ModelConfig(path, preprocessing="rescale"), num_classes=2, image_size=32, policy="float32")
+        classifier.build_classifier(
+            ModelConfig(path, preprocessing="rescale"), num_classes=2, image_size=32, policy="float32"
+        )
 
 
 @pytest.mark.parametrize("other", [{"preprocessing": "rescale"}, {"pooling": "max"}])
 def test_init_from_refuses_another_treatment_of_pixels_and_features(other, tmp_path):
     settings = {"weights": "none"}
-    built = classifier.build(ModelConfig("vgg_nano", **settings), num_classes=2, image_size=32, policy="float32")
+    built = classifier.build_classifier(
+        ModelConfig("vgg_nano", **settings), num_classes=2, image_size=32, policy="float32"
+    )
     built.save(tmp_path / "best.keras")
     settings["init_from"] = str(tmp_path / "best.keras")
-    again = classifier.build(ModelConfig("vgg_nano", **settings), num_classes=2, image_size=32, policy="mixed_bfloat16")
+    again = classifier.build_classifier(
+        ModelConfig("vgg_nano", **settings), num_classes=2, image_size=32, policy="mixed_bfloat16"
+    )
     np.testing.assert_array_equal(again.get_weights()[0], built.get_weights()[0])
     with pytest.raises(ValueError, match="treats pixels or features otherwise"):
-        classifier.build(ModelConfig("vgg_nano", **settings, **other), num_classes=2, image_size=32, policy="float32")
+        classifier.build_classifier(
+            ModelConfig("vgg_nano", **settings, **other), num_classes=2, image_size=32, policy="float32"
+        )
 
 
 @pytest.mark.slow

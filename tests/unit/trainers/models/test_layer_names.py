@@ -68,7 +68,7 @@ def test_the_run_says_what_each_entry_took():
         model=ModelConfig("MobileNetV2", {"alpha": 0.35}, weights="none"),
         training=TrainingConfig(unfreeze=("block_1", "Conv_1")),
     )
-    network = classifier.build(config.model, num_classes=2, image_size=32, policy="float32")
+    network = classifier.build_classifier(config.model, num_classes=2, image_size=32, policy="float32")
     trainable.set_trainable(network, PHASES["finetune"], config)
     trained = [layer.name for layer in classifier.base_of(network).layers if layer.trainable]
     assert [name for name in trained if name.startswith("block_")] == [

@@ -23,7 +23,7 @@ def notebook():
         model=ModelConfig(backbone="VGG16", weights="none", **_NOTEBOOK_HEAD),
         training=TrainingConfig(unfreeze=("block4", "block5")),
     )
-    return config, classifier.build(config.model, num_classes=3, image_size=224, policy="float32")
+    return config, classifier.build_classifier(config.model, num_classes=3, image_size=224, policy="float32")
 
 
 def test_transfer_trains_the_head_alone(notebook):
@@ -47,7 +47,7 @@ def test_finetune_trains_block4_and_block5(notebook):
     }
     trainable = sum(weight.shape.num_elements() for weight in (v.value for v in network.trainable_variables))
     assert trainable == 38_673_411
-    text = phases.table(network)
+    text = phases.layer_table(network)
     assert "trains  block4_conv1" in text
     assert "frozen  block3_conv3" in text
     assert "38,673,411 of 40,408,899 parameters train" in text
@@ -71,7 +71,7 @@ def test_a_prefix_that_names_no_layer_is_refused(notebook):
 )
 def test_batch_normalization_of_the_base(settings, phase, trains):
     config = TrainConfig(model=ModelConfig(backbone="MobileNetV2", backbone_args={"alpha": 0.35}, **settings))
-    network = classifier.build(config.model, num_classes=2, image_size=32, policy="float32")
+    network = classifier.build_classifier(config.model, num_classes=2, image_size=32, policy="float32")
     phases.set_trainable(network, PHASES[phase], config)
     layers = [x for x in classifier.base_of(network).layers if isinstance(x, keras.layers.BatchNormalization)]
     assert {layer.trainable for layer in layers} == {trains}
@@ -82,7 +82,7 @@ def test_batch_normalization_of_trained_weights_stays_in_inference_mode(tmp_path
     source.save_weights(tmp_path / "base.weights.h5")
     settings = ModelConfig("MobileNetV2", {"alpha": 0.35}, weights=str(tmp_path / "base.weights.h5"))
     config = TrainConfig(model=settings)
-    network = classifier.build(config.model, num_classes=2, image_size=32, policy="float32")
+    network = classifier.build_classifier(config.model, num_classes=2, image_size=32, policy="float32")
     phases.set_trainable(network, PHASES["finetune"], config)
     statistics = [w for w in network.weights if "moving_mean" in w.name]
     before = [w.numpy().copy() for w in statistics]
@@ -99,12 +99,12 @@ def test_phases_lead_to_one_another():
 
 def test_a_trained_classifier_serves_as_backbone_layer_by_layer(tmp_path):
     config = TrainConfig(model=ModelConfig("MobileNetV2", {"alpha": 0.35}, weights="none"))
-    trained = classifier.build(config.model, num_classes=2, image_size=32, policy="float32")
+    trained = classifier.build_classifier(config.model, num_classes=2, image_size=32, policy="float32")
     phases.set_trainable(trained, PHASES["transfer"], config)
     trained.save(tmp_path / "best.keras")
     training = TrainingConfig(unfreeze=("block_16",))
     config = TrainConfig(model=ModelConfig(str(tmp_path / "best.keras")), training=training)
-    network = classifier.build(config.model, num_classes=3, image_size=32, policy="float32")
+    network = classifier.build_classifier(config.model, num_classes=3, image_size=32, policy="float32")
     phases.set_trainable(network, PHASES["finetune"], config)
-    trains = {line.split()[1] for line in phases.table(network).splitlines() if line.split()[0] == "trains"}
+    trains = {line.split()[1] for line in phases.layer_table(network).splitlines() if line.split()[0] == "trains"}
     assert trains == {"block_16_expand", "block_16_depthwise", "block_16_project", "logits"}  # no batch normalization

@@ -38,7 +38,7 @@ def _built(backbone, phase, unfreeze=("all",), dropout=0.0, weights="none"):
     config = TrainConfig(
         model=ModelConfig(backbone, weights=weights, dropout=dropout), training=TrainingConfig(unfreeze=unfreeze)
     )
-    network = classifier.build(config.model, num_classes=3, image_size=32, policy="float32")
+    network = classifier.build_classifier(config.model, num_classes=3, image_size=32, policy="float32")
     trainable.set_trainable(network, PHASES[phase], config)
     return network
 

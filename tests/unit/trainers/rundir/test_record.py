@@ -14,7 +14,7 @@ from trainers import command_line
 from trainers.commands import agreement
 from trainers.config import ModelConfig, TrainConfig, TrainingConfig
 from trainers.rundir import checkpoint, fingerprint, record
-from trainers.rundir.run_dir import Workdir
+from trainers.rundir.run_dir import RunDir
 
 
 @pytest.fixture
@@ -24,8 +24,8 @@ def photos(photo_folder, tmp_path):
 
 
 @pytest.fixture
-def workdir(tmp_path):
-    return Workdir(tmp_path / "run")
+def run_dir(tmp_path):
+    return RunDir(tmp_path / "run")
 
 
 def make_config(photos, **training):
@@ -34,54 +34,54 @@ def make_config(photos, **training):
     return TrainConfig(phase="transfer", data=data, model=model, training=TrainingConfig(**training))
 
 
-def begin(workdir, config):
+def begin(run_dir, config):
     """What a run does before it trains."""
     source = open_source(config.data)
-    record.start(workdir, config, record.compare(workdir, config, source), source=source, command_line=["main"])
+    record.start(run_dir, config, record.compare(run_dir, config, source), source=source, command_line=["main"])
 
 
-def leave_checkpoint(workdir, phase="transfer"):
-    checkpoint.save(workdir.phase(phase).checkpoints, step=1, arrays={}, state={})
+def leave_checkpoint(run_dir, phase="transfer"):
+    checkpoint.save(run_dir.phase(phase).checkpoints, step=1, arrays={}, state={})
 
 
-def test_settings_bind_only_once_something_is_computed(photos, workdir):
-    begin(workdir, make_config(photos, batch_size=16))
-    begin(workdir, make_config(photos, batch_size=8))  # nothing was computed: the new ones replace the old
-    leave_checkpoint(workdir)
-    begin(workdir, make_config(photos, batch_size=8))
+def test_settings_bind_only_once_something_is_computed(photos, run_dir):
+    begin(run_dir, make_config(photos, batch_size=16))
+    begin(run_dir, make_config(photos, batch_size=8))  # nothing was computed: the new ones replace the old
+    leave_checkpoint(run_dir)
+    begin(run_dir, make_config(photos, batch_size=8))
     with pytest.raises(ValueError, match="batch_size: was 8, is 16"):
-        begin(workdir, make_config(photos, batch_size=16))
-    begin(workdir, dataclasses.replace(make_config(photos, batch_size=16), overwrite=True))
-    assert json.loads(workdir.config.read_text())["phases"]["transfer"]["batch_size"] == 16
+        begin(run_dir, make_config(photos, batch_size=16))
+    begin(run_dir, dataclasses.replace(make_config(photos, batch_size=16), overwrite=True))
+    assert json.loads(run_dir.config.read_text())["phases"]["transfer"]["batch_size"] == 16
 
 
 @pytest.mark.parametrize("leave", ["best", "metrics"])
-def test_a_result_binds_like_a_checkpoint(photos, workdir, leave):
-    begin(workdir, make_config(photos, batch_size=16))
-    file = getattr(workdir.phase("transfer"), leave)
+def test_a_result_binds_like_a_checkpoint(photos, run_dir, leave):
+    begin(run_dir, make_config(photos, batch_size=16))
+    file = getattr(run_dir.phase("transfer"), leave)
     file.parent.mkdir(parents=True)
     file.write_text("{}")
     with pytest.raises(ValueError, match="batch_size: was 16, is 8"):
-        begin(workdir, make_config(photos, batch_size=8))
+        begin(run_dir, make_config(photos, batch_size=8))
 
 
-def test_a_later_phase_is_not_bound_by_what_it_was_to_be(photos, workdir):
+def test_a_later_phase_is_not_bound_by_what_it_was_to_be(photos, run_dir):
     config = dataclasses.replace(make_config(photos, finetune_learning_rate=1e-3), phase="finetune")
-    begin(workdir, config)
-    leave_checkpoint(workdir)  # of transfer
+    begin(run_dir, config)
+    leave_checkpoint(run_dir)  # of transfer
     training = dataclasses.replace(config.training, finetune_learning_rate=1e-4)
-    begin(workdir, dataclasses.replace(config, training=training))
-    assert json.loads(workdir.config.read_text())["phases"]["finetune"]["finetune_learning_rate"] == 1e-4
+    begin(run_dir, dataclasses.replace(config, training=training))
+    assert json.loads(run_dir.config.read_text())["phases"]["finetune"]["finetune_learning_rate"] == 1e-4
 
 
-def test_what_was_settled_on_is_kept_only_with_what_was_computed(photos, workdir):
+def test_what_was_settled_on_is_kept_only_with_what_was_computed(photos, run_dir):
     data = DataConfig(image_dir=str(photos))
     config = dataclasses.replace(make_config(photos), data=data, model=ModelConfig("VGG16", weights="none"))
-    begin(workdir, agreement.settle(config, workdir, on_gpu=False))
+    begin(run_dir, agreement.settle(config, run_dir, on_gpu=False))
     other = dataclasses.replace(config, model=ModelConfig("vgg_nano", weights="objects"))
-    assert agreement.settle(other, workdir, on_gpu=False).data.image_size == 96
-    leave_checkpoint(workdir)
-    assert agreement.settle(other, workdir, on_gpu=False).data.image_size == 224
+    assert agreement.settle(other, run_dir, on_gpu=False).data.image_size == 96
+    leave_checkpoint(run_dir)
+    assert agreement.settle(other, run_dir, on_gpu=False).data.image_size == 224
 
 
 def add(photos):
@@ -131,71 +131,71 @@ def rename_class(photos):
         (rename_class, ["classes: added crimson; removed red"]),
     ],
 )
-def test_changed_pictures_are_said_field_by_field(photos, workdir, change, lines):
+def test_changed_pictures_are_said_field_by_field(photos, run_dir, change, lines):
     config = make_config(photos)
-    begin(workdir, config)
-    leave_checkpoint(workdir)
+    begin(run_dir, config)
+    leave_checkpoint(run_dir)
     change(photos)
     with pytest.raises(ValueError, match="holds a run with other settings or data") as caught:
-        begin(workdir, config)
+        begin(run_dir, config)
     said = [line.strip() for line in str(caught.value).splitlines()[1:-1]]
     assert said[: len(lines)] == lines
     assert not any("{" in line for line in said)
 
 
-def test_other_labels_for_the_same_files_are_said(photos, workdir):
+def test_other_labels_for_the_same_files_are_said(photos, run_dir):
     names = [f"train/{name}/{name}-00-{n:04}.jpg" for name in ("blue", "red") for n in (0, 4, 8, 12)]
     table = photos / "labels.csv"
     data = DataConfig(labels_csv=str(table), validation_fraction=0.25)
     config = dataclasses.replace(make_config(photos), data=data)
     table.write_text("file,label\n" + "".join(f"{name},{'ab'[k // 4]}\n" for k, name in enumerate(names)))
-    begin(workdir, config)
-    leave_checkpoint(workdir)
+    begin(run_dir, config)
+    leave_checkpoint(run_dir)
     table.write_text("file,label\n" + "".join(f"{name},{'ab'[k % 2]}\n" for k, name in enumerate(names)))
     with pytest.raises(ValueError, match="training images: "):
-        begin(workdir, config)
+        begin(run_dir, config)
 
 
-def test_touched_pictures_are_the_same_pictures(photos, workdir):
-    begin(workdir, make_config(photos))
-    leave_checkpoint(workdir)
+def test_touched_pictures_are_the_same_pictures(photos, run_dir):
+    begin(run_dir, make_config(photos))
+    leave_checkpoint(run_dir)
     for path in photos.rglob("*.jpg"):
         path.touch()
-    begin(workdir, make_config(photos))
+    begin(run_dir, make_config(photos))
 
 
-def test_other_versions_are_said_where_a_run_goes_on(photos, workdir, capsys):
+def test_other_versions_are_said_where_a_run_goes_on(photos, run_dir, capsys):
     config = make_config(photos)
-    begin(workdir, config)
-    values = json.loads(workdir.config.read_text())
+    begin(run_dir, config)
+    values = json.loads(run_dir.config.read_text())
     values["versions"]["keras"] = "3.14.0"
-    workdir.config.write_text(json.dumps(values))
-    begin(workdir, config)
+    run_dir.config.write_text(json.dumps(values))
+    begin(run_dir, config)
     assert "note:" not in capsys.readouterr().out  # nothing to go on from
-    workdir.config.write_text(json.dumps(values))
-    leave_checkpoint(workdir)
-    begin(workdir, config)
+    run_dir.config.write_text(json.dumps(values))
+    leave_checkpoint(run_dir)
+    begin(run_dir, config)
     out = capsys.readouterr().out
     assert "begun with other versions" in out
     assert "keras: was 3.14.0, is 3." in out
     assert "tensorflow: was" not in out
 
 
-def test_a_damaged_record_is_one_line(photos, workdir):
-    begin(workdir, make_config(photos))
-    workdir.config.write_text('{"settings": ')
+def test_a_damaged_record_is_one_line(photos, run_dir):
+    begin(run_dir, make_config(photos))
+    run_dir.config.write_text('{"settings": ')
     with pytest.raises(ValueError, match=r"config\.json is damaged .*: remove it, or start anew with --overwrite$"):
-        begin(workdir, make_config(photos))
+        begin(run_dir, make_config(photos))
 
 
-def test_a_record_of_an_older_program_is_no_stack_trace(photos, workdir):
-    begin(workdir, make_config(photos))
-    leave_checkpoint(workdir)
-    values = json.loads(workdir.config.read_text())
+def test_a_record_of_an_older_program_is_no_stack_trace(photos, run_dir):
+    begin(run_dir, make_config(photos))
+    leave_checkpoint(run_dir)
+    values = json.loads(run_dir.config.read_text())
     values["phases"]["transfer"]["data"] = {"counts": [48, 12, 15], "class_names": [], "sha256": "ab"}
-    workdir.config.write_text(json.dumps(values))
+    run_dir.config.write_text(json.dumps(values))
     with pytest.raises(ValueError, match="data: recorded by another version of this program"):
-        begin(workdir, make_config(photos))
+        begin(run_dir, make_config(photos))
 
 
 def spellings(photos, monkeypatch):
@@ -214,24 +214,24 @@ def spellings(photos, monkeypatch):
     ]
 
 
-def test_the_same_pictures_by_any_name_are_the_same_data(photos, workdir, monkeypatch):
+def test_the_same_pictures_by_any_name_are_the_same_data(photos, run_dir, monkeypatch):
     (first, typed), *others = spellings(photos, monkeypatch)
     monkeypatch.chdir(first)
-    begin(workdir, make_config(typed))
-    leave_checkpoint(workdir)
+    begin(run_dir, make_config(typed))
+    leave_checkpoint(run_dir)
     for where, typed in others:
         monkeypatch.chdir(where)
-        begin(workdir, make_config(typed))
-        assert json.loads(workdir.config.read_text())["settings"]["image_dir"] in (str(photos), str(first / "link"))
+        begin(run_dir, make_config(typed))
+        assert json.loads(run_dir.config.read_text())["settings"]["image_dir"] in (str(photos), str(first / "link"))
     moved = photos.rename(photos.parent / "moved")
-    begin(workdir, make_config(moved))
+    begin(run_dir, make_config(moved))
     (moved / "train/red/red-00-0000.jpg").unlink()
     with pytest.raises(ValueError, match="training images: were 48, are 47"):
-        begin(workdir, make_config(moved))
+        begin(run_dir, make_config(moved))
 
 
 @pytest.mark.parametrize("name", ["weights", "backbone", "init_from"])
-def test_a_file_to_start_from_is_known_by_its_content(photos, workdir, tmp_path, monkeypatch, name):
+def test_a_file_to_start_from_is_known_by_its_content(photos, run_dir, tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     endings = {"weights": ".weights.h5", "backbone": ".keras", "init_from": ".keras"}
     file = tmp_path / f"a{endings[name]}"
@@ -241,22 +241,22 @@ def test_a_file_to_start_from_is_known_by_its_content(photos, workdir, tmp_path,
         config = make_config(photos)
         return dataclasses.replace(config, model=dataclasses.replace(config.model, **{name: str(path)}))
 
-    begin(workdir, with_file(file.name))
-    leave_checkpoint(workdir)
-    assert json.loads(workdir.config.read_text())["settings"][name] == str(file)
+    begin(run_dir, with_file(file.name))
+    leave_checkpoint(run_dir)
+    assert json.loads(run_dir.config.read_text())["settings"][name] == str(file)
     moved = file.rename(tmp_path / f"b{endings[name]}")
-    begin(workdir, with_file(moved))
+    begin(run_dir, with_file(moved))
     moved.write_bytes(b"other weights")
     with pytest.raises(ValueError, match=f"{name}: was 'a file of SHA-256 .*, is 'a file of SHA-256 "):
-        begin(workdir, with_file(moved))
+        begin(run_dir, with_file(moved))
 
 
-def test_paths_are_recorded_whole_and_names_as_they_are(photos, workdir, monkeypatch, tmp_path):
+def test_paths_are_recorded_whole_and_names_as_they_are(photos, run_dir, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     config = make_config("photos")
-    begin(workdir, dataclasses.replace(config, data=dataclasses.replace(config.data, data_dir="~/kept")))
-    settings = json.loads(workdir.config.read_text())["settings"]
+    begin(run_dir, dataclasses.replace(config, data=dataclasses.replace(config.data, data_dir="~/kept")))
+    settings = json.loads(run_dir.config.read_text())["settings"]
     assert [settings[name] for name in ("image_dir", "data_dir")] == [str(photos), str(tmp_path / "kept")]
     assert [settings[name] for name in ("backbone", "weights", "manual_dir")] == ["vgg_nano", "objects", None]
 
@@ -273,55 +273,55 @@ FREE = {
 
 
 @pytest.mark.parametrize(("name", "value"), FREE.items())
-def test_a_finished_phase_leaves_the_next_one_free(photos, workdir, name, value):
+def test_a_finished_phase_leaves_the_next_one_free(photos, run_dir, name, value):
     config = dataclasses.replace(make_config(photos, batch_size=16), phase="finetune")
-    begin(workdir, config)
-    leave_checkpoint(workdir)
+    begin(run_dir, config)
+    leave_checkpoint(run_dir)
     other = dataclasses.replace(config, training=dataclasses.replace(config.training, **{name: value}))
     with pytest.raises(ValueError, match=f"{name}: was "):  # it has begun
-        begin(workdir, other)
-    workdir.phase("transfer").metrics.write_text("{}")
-    begin(workdir, other)
-    recorded = json.loads(workdir.config.read_text())["phases"]
+        begin(run_dir, other)
+    run_dir.phase("transfer").metrics.write_text("{}")
+    begin(run_dir, other)
+    recorded = json.loads(run_dir.config.read_text())["phases"]
     assert (recorded["transfer"][name], recorded["finetune"][name]) == (getattr(config.training, name), value)
-    leave_checkpoint(workdir, "finetune")
-    kept = f"without the folder {workdir.phase('finetune').root} the finished transfer phase is kept"
+    leave_checkpoint(run_dir, "finetune")
+    kept = f"without the folder {run_dir.phase('finetune').root} the finished transfer phase is kept"
     with pytest.raises(ValueError, match=f"{name}: was .*(?s:.*){kept}"):
-        begin(workdir, config)
-    shutil.rmtree(workdir.phase("finetune").root)  # as it says
-    begin(workdir, config)
+        begin(run_dir, config)
+    shutil.rmtree(run_dir.phase("finetune").root)  # as it says
+    begin(run_dir, config)
 
 
-def test_of_a_finished_phase_the_pictures_and_the_network_bind(photos, workdir):
+def test_of_a_finished_phase_the_pictures_and_the_network_bind(photos, run_dir):
     config = dataclasses.replace(make_config(photos), phase="finetune")
-    begin(workdir, config)
-    leave_checkpoint(workdir)
-    workdir.phase("transfer").metrics.write_text("{}")
+    begin(run_dir, config)
+    leave_checkpoint(run_dir)
+    run_dir.phase("transfer").metrics.write_text("{}")
     for part, name, value in (("data", "split_seed", 1), ("data", "image_size", 40), ("model", "dense_units", 8)):
         other = dataclasses.replace(config, **{part: dataclasses.replace(getattr(config, part), **{name: value})})
         with pytest.raises(ValueError, match=f"{name}: was "):
-            begin(workdir, other)
+            begin(run_dir, other)
     free = dataclasses.replace(
         config,
         seed=3,
         augment=dataclasses.replace(config.augment, rotation_range=9.0),
         runtime=dataclasses.replace(config.runtime, mixed_precision="float32", jit_compile="false"),
     )
-    begin(workdir, free)
+    begin(run_dir, free)
 
 
-def test_less_memory_is_advised_so_that_it_can_be_followed(photos, workdir):
-    config = dataclasses.replace(make_config(photos, batch_size=16), phase="finetune", model_dir=str(workdir.root))
+def test_less_memory_is_advised_so_that_it_can_be_followed(photos, run_dir):
+    config = dataclasses.replace(make_config(photos, batch_size=16), phase="finetune", model_dir=str(run_dir.root))
     said = command_line._out_of_memory(config)
     assert said == "out of memory at --batch_size=16: try --batch_size=8"  # nothing binds it yet
-    leave_checkpoint(workdir)
+    leave_checkpoint(run_dir)
     assert command_line._out_of_memory(config).endswith(
         "try --batch_size=8, in another --model_dir or with --overwrite, which starts anew"
     )
-    workdir.phase("transfer").metrics.write_text("{}")
+    run_dir.phase("transfer").metrics.write_text("{}")
     assert command_line._out_of_memory(config) == said  # the next phase is free
-    leave_checkpoint(workdir, "finetune")
-    kept = f"; without the folder {workdir.phase('finetune').root} the finished transfer phase is kept"
+    leave_checkpoint(run_dir, "finetune")
+    kept = f"; without the folder {run_dir.phase('finetune').root} the finished transfer phase is kept"
     assert command_line._out_of_memory(config).endswith(kept)
 
 

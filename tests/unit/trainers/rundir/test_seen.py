@@ -12,7 +12,7 @@ from ftdata.sources.source import open_source
 from trainers import experiment
 from trainers.config import ModelConfig, RuntimeConfig, TrainConfig
 from trainers.rundir import seen
-from trainers.rundir.run_dir import Workdir
+from trainers.rundir.run_dir import RunDir
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_the_run_s_own_test_images_alone_are_measured_where_they_lie(run, photo_
 
 
 def test_the_phase_itself_says_that_it_saw_no_test_image(trained_run):
-    record = seen.of_run(Workdir(trained_run))
+    record = seen.of_run(RunDir(trained_run))
     assert [len(record.trained), len(record.validated), len(record.tested), len(record.earlier)] == [48, 12, 15, 0]
 
 
@@ -77,7 +77,7 @@ def test_a_model_to_go_on_from_contaminates_another_parting(trained_run, photo_f
     model = ModelConfig("vgg_nano", weights="objects", init_from=str(trained_run / "transfer/best.keras"))
     data = DataConfig(image_dir=str(photo_folder / "train"), validation_fraction=0.2, split_seed=1)
     source = open_source(data)
-    record = seen.of_run(Workdir(trained_run))
+    record = seen.of_run(RunDir(trained_run))
     said = seen.warnings(source, model)
     for line, name in zip(said, ("validation", "test"), strict=True):
         split = getattr(source, name)
@@ -93,9 +93,9 @@ def test_a_model_to_go_on_from_contaminates_another_parting(trained_run, photo_f
 def test_what_earlier_models_saw_is_handed_on(trained_run, photo_folder, tmp_path):
     source = open_source(DataConfig(image_dir=str(photo_folder / "test"), validation_fraction=0.2))
     model = ModelConfig("vgg_nano", init_from=str(trained_run / "transfer/best.keras"))
-    seen.keep(Workdir(tmp_path / "second"), source, model)
-    seen.keep(Workdir(tmp_path / "third"), source, dataclasses.replace(model, init_from=_model_in(tmp_path / "second")))
-    third = seen.of_run(Workdir(tmp_path / "third"))
+    seen.keep(RunDir(tmp_path / "second"), source, model)
+    seen.keep(RunDir(tmp_path / "third"), source, dataclasses.replace(model, init_from=_model_in(tmp_path / "second")))
+    third = seen.of_run(RunDir(tmp_path / "third"))
     everything = open_source(DataConfig(image_dir=str(photo_folder / "train"), validation_fraction=0.0)).train
     assert third.trains_on(everything).sum() == 48
     assert (tmp_path / "third/seen_images.npz").stat().st_size < 3000

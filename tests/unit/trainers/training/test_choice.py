@@ -9,7 +9,7 @@ import pytest
 from trainers.commands import agreement
 from trainers.config import TrainConfig, TrainingConfig
 from trainers.evaluation.scores import Evaluation
-from trainers.rundir.run_dir import Workdir, write_json
+from trainers.rundir.run_dir import RunDir, write_json
 from trainers.training import loop
 
 
@@ -96,15 +96,15 @@ def test_without_a_validation_split_the_last_epoch_is_kept():
 def test_the_choice_counts_classes_as_training_does(settings, monitored, tmp_path):
     config = TrainConfig(training=TrainingConfig(**settings))
     assert config.training.monitored == monitored
-    settled = agreement.settle(config, Workdir(tmp_path), on_gpu=False)
+    settled = agreement.settle(config, RunDir(tmp_path), on_gpu=False)
     assert settled.training.monitor == monitored
 
 
 def test_a_run_begun_before_keeps_what_chose_then(tmp_path):
-    workdir = Workdir(tmp_path)
-    write_json(workdir.config, {"settings": {"monitor": "accuracy"}, "phases": {}})
-    workdir.phase("transfer").metrics.parent.mkdir()
-    workdir.phase("transfer").metrics.write_text("{}")
-    assert agreement.settle(TrainConfig(), workdir, on_gpu=False).training.monitor == "accuracy"
+    run_dir = RunDir(tmp_path)
+    write_json(run_dir.config, {"settings": {"monitor": "accuracy"}, "phases": {}})
+    run_dir.phase("transfer").metrics.parent.mkdir()
+    run_dir.phase("transfer").metrics.write_text("{}")
+    assert agreement.settle(TrainConfig(), run_dir, on_gpu=False).training.monitor == "accuracy"
     anew = dataclasses.replace(TrainConfig(), overwrite=True)
-    assert agreement.settle(anew, workdir, on_gpu=False).training.monitor == "balanced_accuracy"
+    assert agreement.settle(anew, run_dir, on_gpu=False).training.monitor == "balanced_accuracy"

@@ -2,12 +2,12 @@
 
 import pytest
 
-from trainers.training.loop import Plan
+from trainers.training.loop import PhasePlan
 
 
 def _calls(*, first=0, **settings):
     """(first step, number of steps) of each call of a phase of three epochs."""
-    plan = Plan(
+    plan = PhasePlan(
         epochs=3,
         global_batch=8,
         rate=lambda step: 1e-3,

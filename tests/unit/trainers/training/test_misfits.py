@@ -9,9 +9,9 @@ import tensorflow as tf
 from ftdata.sources.source import open_source
 from tests.configs import make_config
 from trainers.config import PHASES
-from trainers.rundir.run_dir import Workdir
+from trainers.rundir.run_dir import RunDir
 from trainers.training import phase as training
-from trainers.training.context import Job
+from trainers.training.context import RunContext
 from trainers.training.misfits import misfits
 
 
@@ -24,9 +24,9 @@ def _told(photo_folder, *, runtime=None, data=None, phase="transfer", **settings
     )
     source = open_source(config.data)  # 48 training images in batches of 16
     devices = tf.distribute.OneDeviceStrategy("/cpu:0")
-    job = Job(config, source, np.ones(3, np.float32), devices, Workdir(photo_folder / "unused"))
-    plan = training.make_plan(PHASES[phase], job)
-    return list(misfits(PHASES[phase], plan, job)), plan
+    context = RunContext(config, source, np.ones(3, np.float32), devices, RunDir(photo_folder / "unused"))
+    plan = training.make_plan(PHASES[phase], context)
+    return list(misfits(PHASES[phase], plan, context)), plan
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from trainers.config import TrainingConfig
-from trainers.runtime.devices import create
+from trainers.runtime.devices import make_strategy
 from trainers.training import optimizer
 
 
@@ -34,7 +34,7 @@ def _apply(strategy, config, per_replica, policy="float32", rate=1.0, steps=1):
 def test_gradients_are_summed_once_and_clipped_after_that():
     # the sum is [6, 8] of norm 10, clipped to norm 5: [3, 4]. Clipped before the sum: [5, 5] to [8, 6] or so
     config = TrainingConfig(optimizer="sgd", gradient_clip_norm=5.0)
-    two, _ = _apply(create("mirrored"), config, [[6.0, 0.0], [0.0, 8.0]])
+    two, _ = _apply(make_strategy("mirrored"), config, [[6.0, 0.0], [0.0, 8.0]])
     one, _ = _apply(tf.distribute.OneDeviceStrategy("/cpu:0"), config, [[6.0, 8.0]])
     nesterov = 1 + 0.9
     np.testing.assert_allclose(one.numpy(), [3 - 3 * nesterov, 4 - 4 * nesterov], rtol=1e-6)
@@ -43,7 +43,7 @@ def test_gradients_are_summed_once_and_clipped_after_that():
 
 def test_without_clipping_the_sum_is_applied():
     config = TrainingConfig(optimizer="sgd")
-    two, _ = _apply(create("mirrored"), config, [[1.0, 0.0], [1.0, 2.0]], rate=0.1)
+    two, _ = _apply(make_strategy("mirrored"), config, [[1.0, 0.0], [1.0, 2.0]], rate=0.1)
     np.testing.assert_allclose(two.numpy(), [3 - 0.1 * 2 * 1.9, 4 - 0.1 * 2 * 1.9], rtol=1e-6)
 
 
@@ -52,7 +52,7 @@ def test_an_overflow_on_one_replica_skips_the_step_on_all(overflowing):
     gradients = [[1.0, 1.0], [1.0, 1.0]]
     gradients[overflowing] = [np.inf, 1.0]
     variable, adjust = _apply(
-        create("mirrored"), TrainingConfig(optimizer="sgd"), gradients, policy="mixed_float16", steps=2
+        make_strategy("mirrored"), TrainingConfig(optimizer="sgd"), gradients, policy="mixed_float16", steps=2
     )
     np.testing.assert_array_equal(variable.numpy(), [3.0, 4.0])
     assert adjust.dynamic_scale.numpy() == 2**15 / 4  # halved twice
@@ -100,7 +100,7 @@ def _averaged(strategy, policy, gradients, *, decay):
 @pytest.mark.parametrize("decay", [0.25, 0.9999])
 def test_averages_warm_up_over_the_steps_that_were_applied(devices, policy, decay):
     gradients = [1.0, -2.0, np.inf if policy == "mixed_float16" else 0.5, 1.0, 0.25]
-    seen, adjust, held = _averaged(create(devices), policy, gradients, decay=decay)
+    seen, adjust, held = _averaged(make_strategy(devices), policy, gradients, decay=decay)
     expected, applied = np.array([3.0, 0.0]), 0
     for gradient, values in zip(gradients, seen, strict=True):
         if np.isfinite(gradient):  # a step that is skipped moves no average, and is not counted
@@ -112,14 +112,14 @@ def test_averages_warm_up_over_the_steps_that_were_applied(devices, policy, deca
 
 
 def test_averages_start_at_the_weights_and_belong_to_the_state():
-    _, adjust, held = _averaged(create("mirrored"), "float32", [], decay=0.9)
+    _, adjust, held = _averaged(make_strategy("mirrored"), "float32", [], decay=0.9)
     with optimizer.averaged_weights(adjust):
         assert [float(v.numpy()) for v in held] == [3.0, 0.0]
     assert len(optimizer.state(adjust)) == len(adjust.variables) + 1  # that of the statistic
 
 
 def test_without_averaging_nothing_is_swapped_or_added():
-    variable, adjust = _apply(create("one_device"), TrainingConfig(optimizer="sgd"), [[1.0, 0.0]])
+    variable, adjust = _apply(make_strategy("one_device"), TrainingConfig(optimizer="sgd"), [[1.0, 0.0]])
     before = variable.numpy()
     with optimizer.averaged_weights(adjust):
         np.testing.assert_array_equal(variable.numpy(), before)
@@ -136,7 +136,7 @@ def test_every_optimizer_takes_a_step(name):
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
 @pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop"])
 def test_weight_decay_is_of_kernels_alone(name, policy):
-    for strategy in (tf.distribute.OneDeviceStrategy("/cpu:0"), create("mirrored")):
+    for strategy in (tf.distribute.OneDeviceStrategy("/cpu:0"), make_strategy("mirrored")):
         with strategy.scope():
             network = keras.Sequential(
                 [keras.Input((2,)), keras.layers.Dense(3, bias_initializer="ones"), keras.layers.LayerNormalization()]

@@ -11,7 +11,7 @@ from tests.configs import make_config
 from tests.tools.kills import differences, tensorboard_points
 from trainers import experiment
 from trainers.commands import trained_model
-from trainers.rundir.run_dir import Workdir
+from trainers.rundir.run_dir import RunDir
 
 
 def _config(photo_folder, model_dir, **training):
@@ -45,7 +45,7 @@ def test_it_is_kept_where_nothing_beats_it(kept):
     assert (metrics["loss"], metrics["accuracy"]) == (None, None)  # no training led there
     assert metrics["validation_accuracy"] == results["transfer"]["validation_accuracy"]
     assert "finetune: no epoch was better than the model it started from, which is kept and is what predict" in said
-    model = trained_model.of_run(Workdir(model_dir))  # what predict, evaluate and export take
+    model = trained_model.of_run(RunDir(model_dir))  # what predict, evaluate and export take
     assert (model.phase, model.metrics["epoch"]) == ("finetune", 0)
 
 

@@ -7,13 +7,13 @@ import tensorflow as tf
 
 from ftdata import pipeline
 from ftdata.augment.augmentation import Augmentation
-from ftdata.cache.images import held
+from ftdata.cache.images import from_tensor
 from ftdata.config import AugmentConfig
 from trainers.config import PHASES, ModelConfig, TrainConfig, TrainingConfig
 from trainers.evaluation.step import EvaluationStep
 from trainers.models import classifier, trainable
 from trainers.runtime.compilation import COMPILE_AUGMENTATION, COMPILE_NOTHING, COMPILE_STEP
-from trainers.runtime.devices import create
+from trainers.runtime.devices import make_strategy
 from trainers.training import optimizer
 from trainers.training.step import TrainStep, cross_entropy
 
@@ -50,7 +50,7 @@ def _train(
         training=TrainingConfig(**training),
     )
     with strategy.scope():
-        network = classifier.build(config.model, num_classes=3, image_size=_SIDE, policy=policy)
+        network = classifier.build_classifier(config.model, num_classes=3, image_size=_SIDE, policy=policy)
         trainable.set_trainable(network, PHASES["finetune"], config, replicas=strategy.num_replicas_in_sync)
         adjust = optimizer.create(config.training, policy=policy)
         optimizer.build(adjust, network.trainable_variables, statistics=trainable.moving_statistics(network))
@@ -67,7 +67,7 @@ def _train(
     )
     replicas = strategy.num_replicas_in_sync
     dataset = pipeline.for_training(
-        held(tf.constant(_IMAGES)),
+        from_tensor(tf.constant(_IMAGES)),
         _LABELS,
         class_weights=_WEIGHTS,
         global_batch=_BATCH,
@@ -104,7 +104,7 @@ _SCALED = {"augment": _EVERYTHING, "policy": "mixed_float16", "micro_batches": 2
 )
 def test_two_replicas_give_the_losses_and_weights_of_one(settings):
     one, network = _train(_one(), steps=10, optimizer="sgd", **settings)
-    two, mirrored = _train(create("mirrored"), steps=10, optimizer="sgd", **settings)
+    two, mirrored = _train(make_strategy("mirrored"), steps=10, optimizer="sgd", **settings)
     np.testing.assert_allclose(two, one, rtol=1e-5)
     for ours, theirs in zip(mirrored.weights, network.weights, strict=True):
         np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5, atol=1e-6)
@@ -122,7 +122,7 @@ def test_two_replicas_give_the_losses_and_weights_of_one(settings):
 def test_micro_batches_give_the_numbers_of_the_whole_batch(strategy, settings):
     whole, network = _train(_one(), steps=6, optimizer="sgd", **settings)
     count = 4 if strategy == "one_device" else 2
-    parts, accumulated = _train(create(strategy), steps=6, optimizer="sgd", micro_batches=count, **settings)
+    parts, accumulated = _train(make_strategy(strategy), steps=6, optimizer="sgd", micro_batches=count, **settings)
     np.testing.assert_allclose(parts, whole, rtol=1e-5)
     for ours, theirs in zip(accumulated.weights, network.weights, strict=True):
         np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5, atol=5e-6)
@@ -138,8 +138,8 @@ def test_micro_batches_give_the_numbers_of_the_whole_batch(strategy, settings):
     ],
 )
 def test_several_steps_in_one_call_give_the_bits_of_one_by_one(strategy, settings):
-    single, network = _train(create(strategy), steps=5, **settings)
-    several, other = _train(create(strategy), steps=5, together=2, **settings)  # 2, 2 and 1
+    single, network = _train(make_strategy(strategy), steps=5, **settings)
+    several, other = _train(make_strategy(strategy), steps=5, together=2, **settings)  # 2, 2 and 1
     np.testing.assert_array_equal(several, single)
     for ours, theirs in zip(other.weights, network.weights, strict=True):
         np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
@@ -148,10 +148,10 @@ def test_several_steps_in_one_call_give_the_bits_of_one_by_one(strategy, setting
 @pytest.mark.slow
 def test_dropout_differs_between_micro_batches_and_steps_can_be_repeated():
     options = {"dropout": 0.5, "micro_batches": 2, "optimizer": "sgd", "augment": AugmentConfig()}
-    first, _ = _train(create("mirrored"), steps=2, **options)
-    again, _ = _train(create("mirrored"), steps=2, **options)
+    first, _ = _train(make_strategy("mirrored"), steps=2, **options)
+    again, _ = _train(make_strategy("mirrored"), steps=2, **options)
     np.testing.assert_array_equal(first, again)
-    without, _ = _train(create("mirrored"), steps=2, **{**options, "dropout": 0.0})
+    without, _ = _train(make_strategy("mirrored"), steps=2, **{**options, "dropout": 0.0})
     assert (np.abs(first[:, 0] - without[:, 0]) > 1e-4).all()
 
 
@@ -169,7 +169,7 @@ def test_averages_of_weights_and_statistics_are_the_same_step_by_step_in_one_cal
     assert [variable.name for variable in statistics] == ["moving_mean", "moving_variance"]
     last = [variable.numpy() for variable in statistics]
     _, at_once = _train(_one(), together=2, **options)
-    _, mirrored = _train(create("mirrored"), **options)
+    _, mirrored = _train(make_strategy("mirrored"), **options)
     averaged = []
     for each in (network, at_once, mirrored):
         with optimizer.averaged_weights(each.optimizer):
@@ -185,7 +185,7 @@ def test_averages_of_weights_and_statistics_are_the_same_step_by_step_in_one_cal
 def test_batch_norm_that_trains_has_the_statistics_of_the_whole_batch(tmp_path):
     options = {"backbone": _batch_norm_base(tmp_path), "steps": 6, "optimizer": "sgd"}
     one, network = _train(_one(), **options)
-    two, mirrored = _train(create("mirrored"), **options)
+    two, mirrored = _train(make_strategy("mirrored"), **options)
     assert [trainable.is_synchronized(each) for each in (network, mirrored)] == [False, True]
     np.testing.assert_allclose(two, one, rtol=1e-5)
     for ours, theirs in zip(mirrored.weights, network.weights, strict=True):
@@ -207,7 +207,7 @@ def test_mixed_pictures_count_for_both_labels_by_share_and_class_weight():
     batch = next(
         iter(
             pipeline.for_training(
-                held(tf.constant(_IMAGES)),
+                from_tensor(tf.constant(_IMAGES)),
                 _LABELS,
                 class_weights=_WEIGHTS,
                 global_batch=_BATCH,
@@ -243,7 +243,7 @@ def test_dropout_and_augmentation_are_functions_of_seed_and_step():
 
 
 def test_dropout_masks_differ_between_replicas_and_steps():
-    strategy = create("mirrored")
+    strategy = make_strategy("mirrored")
     with strategy.scope():
         inputs = keras.Input((4, 4, 3))
         pooled = keras.layers.Flatten()(inputs)
@@ -353,12 +353,14 @@ def test_cross_entropy_with_smoothing_is_the_formula():
 
 def test_evaluation_scores_every_picture_once_on_any_number_of_devices():
     scores = {}
-    for name, strategy in (("one", _one()), ("two", create("mirrored"))):
+    for name, strategy in (("one", _one()), ("two", make_strategy("mirrored"))):
         _, network = _train(strategy, steps=1, optimizer="sgd")
         step = EvaluationStep(network, strategy=strategy, compiled=COMPILE_NOTHING)
         replicas = strategy.num_replicas_in_sync
         shard = pipeline.Shard(0, replicas, replicas)
-        dataset = pipeline.for_evaluation(held(_IMAGES), _LABELS, global_batch=_BATCH, shard=shard)  # 30 = 3 * 8 + 6
+        dataset = pipeline.for_evaluation(
+            from_tensor(_IMAGES), _LABELS, global_batch=_BATCH, shard=shard
+        )  # 30 = 3 * 8 + 6
         parts = [step(batch) for batch in strategy.distribute_datasets_from_function(lambda _, d=dataset: d)]
         index = np.concatenate([part[0] for part in parts])
         assert sorted(index) == list(range(_COUNT))
