@@ -11,6 +11,7 @@ from typing import Any
 from absl import flags
 
 from ftdata.config import item_type, value_type
+from ftdata.errors import UserError
 from trainers.config import USING_PHASES, TrainConfig, settings
 
 _PRESETS = Path(__file__).parent / "presets"
@@ -162,7 +163,7 @@ def _config(values: dict[str, Any]) -> TrainConfig:
 
     try:
         return build(TrainConfig)
-    except ValueError as error:
+    except UserError as error:
         raise FlagError(f"--{error}") from None
 
 
@@ -179,17 +180,17 @@ def _value(field: dataclasses.Field, value: Any) -> Any:
     try:
         return tuple(item(part.strip()) for part in value.split(","))
     except ValueError:
-        raise ValueError(f"{field.name} must be comma-separated {item.__name__}s, got {value!r}") from None
+        raise UserError(f"{field.name} must be comma-separated {item.__name__}s, got {value!r}") from None
 
 
 def _json(name: str, text: str) -> Any:
     if len(text) > _LONGEST_JSON:
-        raise ValueError(f"{name} must be a JSON object of up to {_LONGEST_JSON:,} characters, got {len(text):,}")
+        raise UserError(f"{name} must be a JSON object of up to {_LONGEST_JSON:,} characters, got {len(text):,}")
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:  # a number of too many digits is a plain ValueError
         shown = text if len(text) <= 200 else f"{text[:200]}..."
-        raise ValueError(f"{name} must be a JSON object, got {shown!r}: {str(error).partition(';')[0]}") from None
+        raise UserError(f"{name} must be a JSON object, got {shown!r}: {str(error).partition(';')[0]}") from None
 
 
 def _help() -> str:

@@ -13,6 +13,8 @@ import typing
 from pathlib import Path
 from typing import Any
 
+from ftdata.errors import UserError
+
 ANY_PHASE = "any"  # a setting that decides the numbers of every phase
 NOTHING = "nothing"  # a setting that no trained weight depends on
 
@@ -55,7 +57,7 @@ def check_settings(config: Any) -> None:
     """Checks every field of `config` against its declared rule; a path may be given as an object and becomes text.
 
     Raises:
-      ValueError: `<field> must be <rule>, got <value>`, for the first field that breaks its rule.
+      UserError: `<field> must be <rule>, got <value>`, for the first field that breaks its rule.
     """
     for field in dataclasses.fields(config):
         if "description" not in field.metadata:
@@ -71,15 +73,15 @@ def _check(field: dataclasses.Field, value: Any) -> None:
     if value is None and optional:
         return
     if kind in (bool, int, float, str) and not _is_a(value, kind):
-        raise ValueError(f"{field.name} must be of type {kind.__name__}, got {value!r}")
+        raise UserError(f"{field.name} must be of type {kind.__name__}, got {value!r}")
     if kind is tuple and not _is_tuple_of(value, item_type(field.type)):
-        raise ValueError(f"{field.name} must be a tuple of {item_type(field.type).__name__}, got {value!r}")
+        raise UserError(f"{field.name} must be a tuple of {item_type(field.type).__name__}, got {value!r}")
     if field.metadata["is_path"] and re.match(r"[A-Za-z][\w+.-]*://", value):
-        raise ValueError(f"{field.name} must be a path on this machine, got {value}: copy or mount it first")
+        raise UserError(f"{field.name} must be a path on this machine, got {value}: copy or mount it first")
     choices = field.metadata["choices"]
     for chosen in value if kind is tuple else (value,):
         if choices is not None and chosen not in choices:
-            raise ValueError(f"{field.name} must be one of {', '.join(map(str, choices))}, got {chosen!r}")
+            raise UserError(f"{field.name} must be one of {', '.join(map(str, choices))}, got {chosen!r}")
     _check_bounds(field, value)
 
 
@@ -102,9 +104,9 @@ def _check_bounds(field: dataclasses.Field, value: Any) -> None:
         too_large = maximum is not None and not number <= maximum
         if too_small or too_large:
             rule = f">= {minimum}" if maximum is None else f"from {minimum} to {maximum}"
-            raise ValueError(f"{field.name} must be {rule}, got {value!r}")
+            raise UserError(f"{field.name} must be {rule}, got {value!r}")
         if isinstance(number, float) and not math.isfinite(number):
-            raise ValueError(f"{field.name} must be finite, got {value!r}")
+            raise UserError(f"{field.name} must be finite, got {value!r}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -186,19 +188,19 @@ class DataConfig:
         try:
             return Path(self.data_dir or "~/tensorflow_datasets").expanduser()
         except RuntimeError:  # a user without a name or a home, as in a container
-            raise ValueError("data_dir must be given, as this user has no home folder (HOME is not set)") from None
+            raise UserError("data_dir must be given, as this user has no home folder (HOME is not set)") from None
 
     def __post_init__(self) -> None:
         check_settings(self)
         if self.dataset and (self.image_dir or self.labels_csv):
-            raise ValueError("dataset must not be given together with image_dir or labels_csv: choose one")
+            raise UserError("dataset must not be given together with image_dir or labels_csv: choose one")
         if self.data_service is not None and not re.fullmatch(r"grpc://[^/]+:\d{1,5}", self.data_service):
-            raise ValueError(f"data_service must be grpc://HOST:PORT, got {self.data_service!r}")
+            raise UserError(f"data_service must be grpc://HOST:PORT, got {self.data_service!r}")
         if self.group_pattern:
             try:
                 re.compile(self.group_pattern)
             except re.error as error:
-                raise ValueError(
+                raise UserError(
                     f"group_pattern must be a regular expression, got {self.group_pattern!r}: {error}"
                 ) from None
 
@@ -258,15 +260,15 @@ class AugmentConfig:
     def __post_init__(self) -> None:
         check_settings(self)
         if len(self.zoom_range) not in (1, 2) or (len(self.zoom_range) == 1 and self.zoom_range[0] >= 1):
-            raise ValueError(f"zoom_range must be one number below 1, or low,high, got {self.zoom_range!r}")
+            raise UserError(f"zoom_range must be one number below 1, or low,high, got {self.zoom_range!r}")
         if self.brightness_range is not None and len(self.brightness_range) != 2:
-            raise ValueError(f"brightness_range must be low,high, got {self.brightness_range!r}")
+            raise UserError(f"brightness_range must be low,high, got {self.brightness_range!r}")
         for name in ("zoom_range", "brightness_range"):
             pair = getattr(self, name)
             if pair is not None and len(pair) == 2 and pair[0] > pair[1]:
-                raise ValueError(f"{name} must have low <= high, got {pair!r}")
+                raise UserError(f"{name} must have low <= high, got {pair!r}")
         if self.zoom_range == (0.0, 0.0) or (len(self.zoom_range) == 2 and self.zoom_range[0] <= 0):
-            raise ValueError(f"zoom_range must be above 0, got {self.zoom_range!r}")
+            raise UserError(f"zoom_range must be above 0, got {self.zoom_range!r}")
 
     @property
     def mixes_pairs(self) -> bool:

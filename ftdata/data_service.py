@@ -13,6 +13,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from ftdata.errors import UserError
 from ftdata.sources.source import Source
 
 _HELD_BACK = 256  # batches that may overtake a missing one; workers run ahead of each other by less
@@ -28,13 +29,11 @@ def check(address: str, source: Source, *, timeout_s: float = 10.0) -> None:
       timeout_s: seconds to wait for a connection.
 
     Raises:
-      ValueError: pictures that only this process can read.
+      UserError: pictures that only this process can read.
       ConnectionError: nobody listens there.
     """
     if source.train.paths is None:
-        raise ValueError(
-            f"data_service must be left out for {source.name}: its workers read image files by their paths"
-        )
+        raise UserError(f"data_service must be left out for {source.name}: its workers read image files by their paths")
     host, _, port = address.removeprefix("grpc://").rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=timeout_s).close()

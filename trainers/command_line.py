@@ -1,14 +1,16 @@
 """A run from the command line: what the user can mend said in a paragraph, and an exit status."""
 
+import contextlib
 import os
 import sys
-import traceback
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import tensorflow as tf
 
 from ftdata.decoding.errors import in_the_input
+from ftdata.errors import UserError
+from ftdata.log import log, on_stderr
 from trainers import experiment
 from trainers.config import TRAINING_PHASES, TrainConfig, sequence, without_effect
 from trainers.rundir import record
@@ -21,15 +23,15 @@ def run(
     config: TrainConfig, *, given: Collection[str], command_line: Sequence[str], stop: StopRequest | None = None
 ) -> int:
     """`experiment.run`; returns the exit status."""
-    for name, reason in without_effect(config, set(given)).items():
-        print(f"note: --{name} has no effect: {reason}", flush=True)
+    answers = config.phase == "predict"  # which standard output is for
     try:
-        experiment.run(config, command_line=command_line, stop=stop)
+        with on_stderr() if answers else contextlib.nullcontext():
+            for name, reason in without_effect(config, set(given)).items():
+                log.info(f"note: --{name} has no effect: {reason}")
+            experiment.run(config, command_line=command_line, stop=stop)
     except OutputLost:
         raise
-    except (ValueError, OSError) as error:
-        if not isinstance(error, OSError) and not _is_ours(error):
-            raise
+    except (UserError, OSError) as error:
         print(f"error: {_in_words(error)}", file=sys.stderr)
         return 1
     except tf.errors.ResourceExhaustedError:
@@ -62,10 +64,3 @@ def _in_words(error: Exception) -> str:
     if not isinstance(error, OSError) or not error.strerror:
         return str(error)
     return f"{error.strerror}: {os.fsdecode(error.filename)}" if error.filename else error.strerror
-
-
-def _is_ours(error: BaseException) -> bool:
-    """Whether the project itself raised the error, so that its message is meant for the user."""
-    raised_in = Path(traceback.extract_tb(error.__traceback__)[-1].filename)
-    root = Path(__file__).parent.parent
-    return any(raised_in.is_relative_to(root / package) for package in ("ftdata", "trainers"))

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from ftdata.errors import UserError
 from trainers.commands import agreement, evaluate, export, predict, train
 from trainers.config import OTHER_PHASES, TrainConfig
 from trainers.models import starting_point
@@ -39,7 +40,7 @@ def run(
       The metrics of each phase by its name, as in its metrics.json; for the phase `check`, what it found.
 
     Raises:
-      ValueError: settings, data or a model_dir that cannot be used, or training that diverged; the message says
+      UserError: settings, data or a model_dir that cannot be used, or training that diverged; the message says
         what to change.
       OSError: a file that cannot be read or written.
     """
@@ -84,9 +85,9 @@ def _use(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
 
 def _check_backend() -> None:
     if keras.backend.backend() != "tensorflow":
-        raise ValueError(f"KERAS_BACKEND must be tensorflow, got {keras.backend.backend()}")
+        raise UserError(f"KERAS_BACKEND must be tensorflow, got {keras.backend.backend()}")
     if keras.config.image_data_format() != "channels_last":
-        raise ValueError(
+        raise UserError(
             "image_data_format must be channels_last, in ~/.keras/keras.json or by keras.config.set_image_data_format, "
             f"got {keras.config.image_data_format()}"
         )

@@ -26,6 +26,7 @@ from ftdata.augment.sampled_layer import (
     uniform,
 )
 from ftdata.config import AugmentConfig
+from ftdata.errors import UserError
 
 __all__ = ["Augmentation", "Augmented", "RandomAffine", "RandomBrightnessFactor", "RandomChannelShift"]
 
@@ -66,7 +67,7 @@ class RandomBrightnessFactor(SampledLayer):
         super().__init__(**kwargs)
         low, high = map(plain, brightness_range)
         if not (is_number(high) and 0 <= low <= high):
-            raise ValueError(f"brightness_range must be low, high with 0 <= low <= high, got {brightness_range!r}")
+            raise UserError(f"brightness_range must be low, high with 0 <= low <= high, got {brightness_range!r}")
         self.brightness_range = (float(low), float(high))
 
     def sample(self, batch_size: Any, height: Side, width: Side, seed: Any) -> dict[str, tf.Tensor]:

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from ftdata.augment import beta, rectangles
 from ftdata.augment.sampled_layer import Parameters, SampledLayer, Side, at_least_zero, real, sides, uniform
+from ftdata.errors import UserError
 
 _EDGES = ("top", "left", "bottom", "right")
 
@@ -37,7 +38,7 @@ class PairMixing(SampledLayer):
         self.mixup_alpha = at_least_zero("mixup_alpha", mixup_alpha)
         self.cutmix_alpha = at_least_zero("cutmix_alpha", cutmix_alpha)
         if not self.mixup_alpha and not self.cutmix_alpha:
-            raise ValueError("mixup_alpha or cutmix_alpha must be above 0, got 0 and 0: leave the layer out instead")
+            raise UserError("mixup_alpha or cutmix_alpha must be above 0, got 0 and 0: leave the layer out instead")
         self._quantiles = {a: beta.beta_quantiles(a) for a in (self.mixup_alpha, self.cutmix_alpha) if a}
 
     def sample(self, batch_size: Any, height: Side, width: Side, seed: Any) -> dict[str, tf.Tensor]:
@@ -87,7 +88,7 @@ class PairMixing(SampledLayer):
     def call(self, inputs: dict[str, tf.Tensor], training: bool = False) -> dict[str, tf.Tensor]:
         """Draws from the layer's own generator."""
         if not isinstance(inputs, dict) or set(inputs) != {"images", "labels"}:
-            raise ValueError("PairMixing mixes labels too: call it with {'images': ..., 'labels': ...}")
+            raise UserError("PairMixing mixes labels too: call it with {'images': ..., 'labels': ...}")
         if not training:
             return inputs
         images, labels = tf.convert_to_tensor(inputs["images"]), tf.cast(inputs["labels"], tf.float32)
@@ -121,7 +122,7 @@ def partner_of(values: tf.Tensor) -> tf.Tensor:
 def check_pairs(batch_size: int) -> None:
     """Raises ValueError if the batch of a replica does not consist of pairs."""
     if batch_size % 2:
-        raise ValueError(
+        raise UserError(
             "batch_size must be even on each device with mixup_alpha or cutmix_alpha, which mix pairs of pictures, "
             f"got {batch_size} a device: change batch_size, or set both to 0"
         )

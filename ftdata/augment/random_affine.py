@@ -18,6 +18,7 @@ from ftdata.augment.sampled_layer import (
     sides,
     uniform,
 )
+from ftdata.errors import UserError
 
 
 @keras.saving.register_keras_serializable(package="ftdata")
@@ -50,7 +51,7 @@ class RandomAffine(SampledLayer):
       **kwargs: `name`, `dtype`, `trainable`. The result is cast to the dtype policy at the very end.
 
     Raises:
-      ValueError: a range that is negative or not understood, an unknown fill mode.
+      UserError: a range that is negative or not understood, an unknown fill mode.
     """
 
     def __init__(
@@ -78,10 +79,10 @@ class RandomAffine(SampledLayer):
         self.horizontal_flip = bool(horizontal_flip)
         self.vertical_flip = bool(vertical_flip)
         if fill_mode not in affine.FILL_MODES:
-            raise ValueError(f"fill_mode must be one of {', '.join(affine.FILL_MODES)}, got {fill_mode!r}")
+            raise UserError(f"fill_mode must be one of {', '.join(affine.FILL_MODES)}, got {fill_mode!r}")
         self.fill_mode = fill_mode
         if not is_number(plain(cval)):
-            raise ValueError(f"cval must be one number, got {cval!r}")
+            raise UserError(f"cval must be one number, got {cval!r}")
         self.cval = float(plain(cval))
         self.output_size = _size(output_size)
         self.rescale = None if rescale is None else float(plain(rescale))
@@ -95,7 +96,7 @@ class RandomAffine(SampledLayer):
           **kwargs: further arguments of the layer, such as `output_size` and `seed`.
 
         Raises:
-          ValueError: the generator has a setting the layer cannot honour; the message names it.
+          UserError: the generator has a setting the layer cannot honour; the message names it.
         """
         _reject_unsupported(generator)
         copied = (
@@ -174,7 +175,7 @@ def _zoom(value: Any) -> tuple[float, float]:
     value = plain(value)
     low, high = (1 - value, 1 + value) if is_number(value) else map(plain, value)
     if not (is_number(high) and 0 < low <= high):
-        raise ValueError(f"zoom_range must be z below 1 or (low, high) with 0 < low <= high, got {value!r}")
+        raise UserError(f"zoom_range must be z below 1 or (low, high) with 0 < low <= high, got {value!r}")
     return float(low), float(high)
 
 
@@ -204,15 +205,15 @@ def _reject_unsupported(generator: Any) -> None:
     }
     for name, remedy in beside.items():
         if getattr(generator, name):
-            raise ValueError(f"RandomAffine cannot honour {name}={getattr(generator, name)!r}: {remedy}")
+            raise UserError(f"RandomAffine cannot honour {name}={getattr(generator, name)!r}: {remedy}")
     if generator.interpolation_order != 1:
-        raise ValueError(f"RandomAffine cannot honour interpolation_order={generator.interpolation_order}: only 1")
+        raise UserError(f"RandomAffine cannot honour interpolation_order={generator.interpolation_order}: only 1")
     if generator.data_format != "channels_last":
-        raise ValueError(f"RandomAffine cannot honour data_format={generator.data_format!r}: only channels_last")
+        raise UserError(f"RandomAffine cannot honour data_format={generator.data_format!r}: only channels_last")
     for name in ("width_shift_range", "height_shift_range"):
         value = getattr(generator, name)
         if not isinstance(value, float) and value != 0:
-            raise ValueError(
+            raise UserError(
                 f"RandomAffine cannot honour {name}={value!r}: ImageDataGenerator draws from whole numbers "
                 "or a list then; only a float is supported"
             )

@@ -8,6 +8,7 @@ import tensorflow as tf
 from ftdata.augment import affine, rectangles
 from ftdata.augment.random_affine import RandomAffine
 from ftdata.augment.sampled_layer import Side, is_number, plain, uniform
+from ftdata.errors import UserError
 
 _ASPECT = (3 / 4, 4 / 3)
 
@@ -28,7 +29,7 @@ class RandomResizedCrop(RandomAffine):
         super().__init__(**kwargs)
         minimal_area = plain(minimal_area)
         if not is_number(minimal_area) or not 0 < minimal_area <= 1:
-            raise ValueError(f"minimal_area must be one number above 0 and up to 1, got {minimal_area!r}")
+            raise UserError(f"minimal_area must be one number above 0 and up to 1, got {minimal_area!r}")
         self.minimal_area = float(minimal_area)
 
     def sample(self, batch_size: Any, height: Side, width: Side, seed: Any) -> dict[str, tf.Tensor]:

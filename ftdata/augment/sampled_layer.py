@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from ftdata import seeds
+from ftdata.errors import UserError
 
 Side = Any  # of images, in pixels: an int where it is known while the graph is made, else a tensor int32 []
 _LARGEST = 1e6  # of an argument; coordinates and pixels computed from larger ones would leave float32
@@ -69,7 +70,7 @@ class SampledLayer(keras.layers.Layer):
         """Keras's own, whose message on a tensor of unknown rank (`tf.io.decode_image` gives one) is not understood."""
         for part in tf.nest.flatten(inputs):
             if tf.is_tensor(part) and part.shape.rank is None:
-                raise ValueError(
+                raise UserError(
                     f"{type(self).__name__} takes images [height, width, channels] or a batch of them, got a tensor of "
                     "unknown rank: say what it is with tf.ensure_shape(image, [None, None, 3])"
                 )
@@ -111,7 +112,7 @@ def at_least_zero(name: str, value: Any) -> float:
     """`value` as a float; ValueError names the argument if it is not a number >= 0, or too large."""
     value = plain(value)
     if not is_number(value) or value < 0:
-        raise ValueError(f"{name} must be one number >= 0 and up to {_LARGEST:g}, got {value!r}")
+        raise UserError(f"{name} must be one number >= 0 and up to {_LARGEST:g}, got {value!r}")
     return float(value)
 
 
@@ -119,7 +120,7 @@ def at_most_one(name: str, value: Any) -> float:
     """`value` as a float; ValueError names the argument if it is not a number from 0 to 1."""
     value = plain(value)
     if not is_number(value) or not 0 <= value <= 1:
-        raise ValueError(f"{name} must be one number from 0 to 1, got {value!r}")
+        raise UserError(f"{name} must be one number from 0 to 1, got {value!r}")
     return float(value)
 
 
@@ -128,5 +129,5 @@ def _seed(value: Any) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ValueError(f"seed must be a whole number >= 0, or None for one drawn at random, got {value!r}")
+        raise UserError(f"seed must be a whole number >= 0, or None for one drawn at random, got {value!r}")
     return value

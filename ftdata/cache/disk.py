@@ -40,7 +40,7 @@ def mapped(
 
     Raises:
       OSError: no space, no permission.
-      ValueError: as `fill`.
+      UserError: as `fill`.
     """
     side = config.image_size
     assert side is not None, "image_size is set before the cache is filled"

@@ -9,6 +9,7 @@ import tensorflow as tf
 from ftdata.config import DataConfig
 from ftdata.decoding import decode, jpeg
 from ftdata.decoding.errors import reason
+from ftdata.errors import UserError
 from ftdata.sources.split import Split
 
 _CHUNK, _CHUNK_BYTES = 16, 2**23
@@ -29,7 +30,7 @@ def decode_into(store: Store, split: Split, config: DataConfig) -> None:
       config: `image_size` (set) and the other decode settings.
 
     Raises:
-      ValueError: a file that cannot be read or decoded; the message names it.
+      UserError: a file that cannot be read or decoded; the message names it.
     """
     how, plain = decode.Decoding.of(config), _are_plain(split)
     for read, chosen in ((how.plain_jpeg, plain), (how.any_format, ~plain)):
@@ -44,7 +45,7 @@ def _fill_part(store: Store, part: Split, places: np.ndarray, read: Decoder, how
             store(places[filled : filled + len(chunk)], chunk)
             filled += len(chunk)
     except (tf.errors.InvalidArgumentError, *_UNREACHABLE) as error:
-        raise ValueError(_name_unreadable(part, how.any_format, filled)) from error
+        raise UserError(_name_unreadable(part, how.any_format, filled)) from error
 
 
 def _decoded(split: Split, read: Decoder, *, side: int) -> tf.data.Dataset:

@@ -62,7 +62,7 @@ def open_split(split: Split, config: DataConfig, *, tier: str, workers: int = 1)
         decoded when they are first asked for.
 
     Raises:
-      ValueError: a file that cannot be read or decoded; the message names it.
+      UserError: a file that cannot be read or decoded; the message names it.
       OSError, MemoryError: the tier has no room.
     """
     if tier == "disk" and len(split):

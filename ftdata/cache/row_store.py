@@ -20,6 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ftdata.log import log
+
 _DIGEST = 16  # bytes
 _SHARE = 0.5  # of what a disk has free for stores, unless a limit is given
 _GIB = 2**30
@@ -150,7 +152,7 @@ def make_room(folder: Path, needed: int, *, limit_gib: float | None, keep: Path 
             held, freed, since = held - size, freed + size, time.localtime(used)
     if freed:
         why = f"not used since {time.strftime('%Y-%m-%d %H:%M', since)}" if since else "of an earlier version"
-        print(f"  cache: freed {freed / 2**20:,.0f} MiB in {folder}, {why}", flush=True)
+        log.info(f"  cache: freed {freed / 2**20:,.0f} MiB in {folder}, {why}")
     if limit_gib is not None and held + needed > limit:
         asked = f"{(held + needed) / _GIB:.2f} GiB are needed, and disk_cache_gib={limit_gib:g}"
         raise OSError(errno.ENOSPC, f"{asked}: raise it, or choose another --cache", str(folder))
@@ -294,7 +296,7 @@ def _keep(
         _unlink(path)  # this process goes on reading; others must not write over what it reads
         with _guard:
             _writing.pop(path, None)
-        print(f"note: the next run decodes again, {path.parent} cannot keep it: {error.strerror}", flush=True)
+        log.info(f"note: the next run decodes again, {path.parent} cannot keep it: {error.strerror}")
     finally:
         os.close(rows)
         _let_go(path, writing)
@@ -331,7 +333,7 @@ def _locked(path: Path) -> Iterator[None]:
             try:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                print(f"another run is filling the same cache ({path.parent}): waiting for it", flush=True)
+                log.info(f"another run is filling the same cache ({path.parent}): waiting for it")
                 fcntl.flock(stream, fcntl.LOCK_EX)
             try:
                 is_still = os.path.samestat(os.fstat(stream.fileno()), _index(path).stat())

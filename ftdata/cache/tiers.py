@@ -27,7 +27,7 @@ def open_all(
       say: where lines go.
 
     Raises:
-      ValueError: a file that cannot be read or decoded; the message names it.
+      UserError: a file that cannot be read or decoded; the message names it.
       OSError, MemoryError: the tier that was asked for has no room.
     """
     held_out = len(source.validation) + len(source.test)

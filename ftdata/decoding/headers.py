@@ -11,6 +11,7 @@ import struct
 from collections.abc import Iterator
 
 from ftdata.decoding import foreign
+from ftdata.errors import UserError
 
 MAX_PIXELS = 100_000_000  # such as 10,000 x 10,000; about 0.6 GB while decoded
 MAX_FILE_BYTES = 2**29  # a BMP of that many pixels at 32 bits each, and room for what else a file carries
@@ -47,21 +48,21 @@ def read(encoded: bytes) -> Header:
     """Reads the header of an encoded image.
 
     Raises:
-      ValueError: the bytes are no image of a supported format, end inside the header, or claim no pixels or more
+      UserError: the bytes are no image of a supported format, end inside the header, or claim no pixels or more
         than `MAX_PIXELS`; the message is a reason of a few words.
     """
     reader = next((reader for magic, reader in _READERS if magic.match(encoded)), None)
     if reader is None:
-        raise ValueError(foreign.name(encoded))
+        raise UserError(foreign.name(encoded))
     try:
         header = reader(encoded)
     except (struct.error, IndexError):
-        raise ValueError("truncated in the header") from None
+        raise UserError("truncated in the header") from None
     if header.width < 1 or header.height < 1:
-        raise ValueError(f"damaged {header.format}: claims {header.width} x {header.height} pixels")
+        raise UserError(f"damaged {header.format}: claims {header.width} x {header.height} pixels")
     if header.pixels > MAX_PIXELS:
         frames = "" if header.pixels == header.width * header.height else " (all frames)"
-        raise ValueError(
+        raise UserError(
             f"too large: {header.width} x {header.height} is {header.pixels:,} pixels{frames}, "
             f"the limit is {MAX_PIXELS:,}"
         )
@@ -106,16 +107,16 @@ def _jpeg(encoded: bytes) -> Header:
         if is_frame(marker):
             precision, height, width, components = struct.unpack_from(">BHHB", encoded, start)
             if marker & 15 in _JPEG_CODINGS:
-                raise ValueError(f"a JPEG of {_JPEG_CODINGS[marker & 15]} coding, not supported: save it as usual JPEG")
+                raise UserError(f"a JPEG of {_JPEG_CODINGS[marker & 15]} coding, not supported: save it as usual JPEG")
             if precision != 8 or components not in (1, 3, 4):
-                raise ValueError(f"a JPEG of {components} components of {precision} bits, not supported")
+                raise UserError(f"a JPEG of {components} components of {precision} bits, not supported")
             # counted quickly, which counts what stands behind the image as well, and only in need exactly
             if encoded.count(b"\xff\xda", end) > _MAX_SCANS and _jpeg_scans(encoded, end)[0] > _MAX_SCANS:
-                raise ValueError(f"damaged JPEG: more than {_MAX_SCANS} scans")
+                raise UserError(f"damaged JPEG: more than {_MAX_SCANS} scans")
             return Header("progressive JPEG" if marker in (0xC2, 0xCA) else "JPEG", width, height, width * height, end)
     if b"\xff\xd9" in encoded or b"\xff\xda" in encoded:
-        raise ValueError("damaged JPEG: no frame header")
-    raise ValueError("truncated in the header")
+        raise UserError("damaged JPEG: no frame header")
+    raise UserError("truncated in the header")
 
 
 def _jpeg_scans(encoded: bytes, position: int) -> tuple[int, bool]:
@@ -143,7 +144,7 @@ def _bmp(encoded: bytes) -> Header:
     """`data` is where the pixels end."""
     (size,) = struct.unpack_from("<I", encoded, 14)
     if size not in BMP_HEADERS:
-        raise ValueError(f"a BMP with a header of {size} bytes, not supported" if size < 256 else foreign.name(encoded))
+        raise UserError(f"a BMP with a header of {size} bytes, not supported" if size < 256 else foreign.name(encoded))
     compression, colors = 0, 0
     if size == 12:
         width, height, _, bits = struct.unpack_from("<HHHH", encoded, 18)
@@ -152,12 +153,12 @@ def _bmp(encoded: bytes) -> Header:
         (colors,) = struct.unpack_from("<I", encoded, 46)
     if (bits, compression) not in BMP_KINDS:
         kind = _BMP_COMPRESSIONS.get(compression, f"of {bits} bits a pixel in compression {compression}")
-        raise ValueError(f"a BMP {kind}, not supported: save it uncompressed or as PNG")
+        raise UserError(f"a BMP {kind}, not supported: save it uncompressed or as PNG")
     if compression and bits > 16:
         masks = struct.unpack_from("<III", encoded, 54)
         if any(masks) and not (set(masks) <= _WHOLE_BYTES if bits == 32 else masks == (0xFF0000, 0xFF00, 0xFF)):
             shown = " ".join(f"{mask:08x}" for mask in masks)
-            raise ValueError(f"a BMP of {bits} bits with masks {shown}, not supported: save it as PNG")
+            raise UserError(f"a BMP of {bits} bits with masks {shown}, not supported: save it as PNG")
     (start,) = struct.unpack_from("<I", encoded, 10)
     if bits <= 8 and start in (0, 14 + size):  # which forgets the palette
         start = 14 + size + (3 if size == 12 else 4) * min(colors or 1 << bits, 65536)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ftdata.errors import UserError
 from ftdata.folders import layout, passed_over, roles, tree
 from ftdata.inspection.file_kind import EXTENSIONS
 from ftdata.names import alike, listed, look_alikes, shown
@@ -48,12 +49,12 @@ def scan(image_dir: str, *, known: Collection[str] | None = None) -> Listing:
       known: the classes of the model that is measured on it: then one class is enough, and no training split needed.
 
     Raises:
-      ValueError: no such folder, no class folders, fewer than two classes, a layout with two meanings, a split with
+      UserError: no such folder, no class folders, fewer than two classes, a layout with two meanings, a split with
         classes that the training set lacks, a folder that cannot be read, or a link that leads nowhere or back.
     """
     root = Path(image_dir).expanduser()
     if not root.is_dir():
-        raise ValueError(f"image_dir must be a folder, got {image_dir!r}: no such folder")
+        raise UserError(f"image_dir must be a folder, got {image_dir!r}: no such folder")
     top = tree.walk(root)
     others = tuple(passed_over.in_tree(top))
     found = layout.recognise(top, origin=str(root), known=known)
@@ -63,8 +64,8 @@ def scan(image_dir: str, *, known: Collection[str] | None = None) -> Listing:
     }
     try:
         result = listing(images, image_dir, known=known)
-    except ValueError as problem:  # what was passed over may be the reason
-        raise ValueError("; ".join((str(problem), *others))) from None
+    except UserError as problem:  # what was passed over may be the reason
+        raise UserError("; ".join((str(problem), *others))) from None
     beside = passed_over.beside_classes(found.passed_over, found.loose)
     return dataclasses.replace(result, notes=(*found.notes, *result.notes, *beside, *others))
 
@@ -82,7 +83,7 @@ def listing(
     With `known` there is one split, `test`: where there is no such, it is all images.
 
     Raises:
-      ValueError: as `scan`, of classes.
+      UserError: as `scan`, of classes.
     """
     filled = {split: {name: files for name, files in classes.items() if files} for split, classes in found.items()}
     if known is not None:
@@ -91,7 +92,7 @@ def listing(
     class_names = tuple(sorted(numbered))
     if len(class_names) < (2 if known is None else 1):
         have = f"only {class_names[0]!r}" if class_names else "none"
-        raise ValueError(
+        raise UserError(
             f"{origin}: needs images of {'two classes or more' if known is None else 'a class'}, found {have}. "
             f"Expected {_LAYOUTS}; files ending in {', '.join(EXTENSIONS)}"
         )
@@ -99,7 +100,7 @@ def listing(
         unknown = sorted(classes.keys() - numbered.keys())
         if unknown:
             hint = nearly_one_of(unknown, class_names)
-            raise ValueError(f"{origin}: {split} has classes without training images: {listed(unknown)}{hint}")
+            raise UserError(f"{origin}: {split} has classes without training images: {listed(unknown)}{hint}")
     splits = {split: _files(classes, class_names) for split, classes in filled.items() if classes}
     pairs = [f"{a!r} and {b!r}" for a, b in look_alikes(class_names)]
     note = f"warning: {listed(pairs)} are two classes, but differ only in capitals, blanks or hyphens: is one meant?"

@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from ftdata.errors import UserError
 from ftdata.folders import roles
 from ftdata.folders.folder import Listing, listing
 from ftdata.inspection.file_kind import EXTENSIONS
@@ -40,12 +41,12 @@ def read(labels_csv: str, image_dir: str | None, *, known: Collection[str] | Non
       known: the classes of the model that is measured on them; None where it is to be trained on them.
 
     Raises:
-      ValueError: no such CSV, no text in UTF-8, columns missing, a row with another number of fields, or a file
+      UserError: no such CSV, no text in UTF-8, columns missing, a row with another number of fields, or a file
         without a label, with two labels or splits, or that does not exist (the first is named, with its line).
     """
     table = Path(labels_csv).expanduser()
     if not table.is_file():
-        raise ValueError(f"labels_csv must be a CSV file, got {labels_csv!r}: no such file")
+        raise UserError(f"labels_csv must be a CSV file, got {labels_csv!r}: no such file")
     root = Path(image_dir).expanduser() if image_dir else table.parent
     found: dict[str, dict[str, list[tuple[str, str]]]] = {}
     first: dict[tuple[int, int], _Row] = {}  # file on disk -> the row that named it
@@ -56,7 +57,7 @@ def read(labels_csv: str, image_dir: str | None, *, known: Collection[str] | Non
         for what in ("label", "split"):
             if (was := getattr(before, what)) != (now := getattr(row, what)):
                 other = "" if before.file == row.file else f" ({before.file} is the same file)"
-                raise ValueError(
+                raise UserError(
                     f"labels_csv names {row.file} twice: as {was} in line {before.line} and as {now} in line "
                     f"{row.line}{other}"
                 )
@@ -74,7 +75,7 @@ def _read(table: Path) -> tuple[list[str], Iterator[_Row]]:
     try:
         text = table.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ValueError(f"labels_csv must be text in UTF-8, got {table}: {error}; save it as CSV UTF-8") from None
+        raise UserError(f"labels_csv must be text in UTF-8, got {table}: {error}; save it as CSV UTF-8") from None
     first, _, following = text.partition("\n")
     names_separator = first.lower().startswith("sep=")  # a line for spreadsheet programs
     header = following.partition("\n")[0] if names_separator else first
@@ -88,12 +89,12 @@ def _read(table: Path) -> tuple[list[str], Iterator[_Row]]:
         raise _no_csv(table, error) from None
     if not {"file", "label"} <= set(columns):
         got = columns if text else None
-        raise ValueError(
+        raise UserError(
             f"labels_csv must have the columns file,label, got {got} in {table}: name the columns so in its first line"
         )
     twice = [name for name in _COLUMNS if columns.count(name) > 1]
     if twice:
-        raise ValueError(f"labels_csv must have one column {twice[0]}, got {columns.count(twice[0])} in {table}")
+        raise UserError(f"labels_csv must have one column {twice[0]}, got {columns.count(twice[0])} in {table}")
     return columns, _rows(lines, columns, table)
 
 
@@ -116,18 +117,18 @@ def _row(values: list[str], columns: list[str], line: int) -> _Row:
         values.pop()
     row = dict(zip(columns, values, strict=False))
     if not row.get("file"):
-        raise ValueError(f"line {line} of labels_csv names no file: {', '.join(values)}")
+        raise UserError(f"line {line} of labels_csv names no file: {', '.join(values)}")
     if not row.get("label"):
-        raise ValueError(f"line {line} of labels_csv gives no label for {row['file']}")
+        raise UserError(f"line {line} of labels_csv gives no label for {row['file']}")
     if len(values) != len(columns):
         quoting = "a value with the separator in it must stand in quotes"
-        raise ValueError(
+        raise UserError(
             f"line {line} of labels_csv has {len(values)} fields and the first line {len(columns)}: "
             f"{quoting if len(values) > len(columns) else 'an empty value still needs its separator'}"
         )
     split = roles.split_of(row["split"]) if "split" in row else roles.TRAIN
     if split is None:
-        raise ValueError(
+        raise UserError(
             f"labels_csv gives {row['file']} the split {row['split']!r} in line {line}: it must be train, validation "
             "or test (to do without it, give the column another name)"
         )
@@ -146,7 +147,7 @@ def _find(root: Path, row: _Row) -> tuple[str, tuple[int, int]]:
         if stat.S_ISREG(status.st_mode):
             return name, (status.st_dev, status.st_ino)
     missing = shown(str(root / row.file))
-    raise ValueError(f"line {row.line} of labels_csv names a file that does not exist: {missing}{_hint(root, slashes)}")
+    raise UserError(f"line {row.line} of labels_csv names a file that does not exist: {missing}{_hint(root, slashes)}")
 
 
 def _hint(root: Path, name: str) -> str:

@@ -20,7 +20,7 @@ def recognise(top: Folder, *, origin: str, known: Collection[str] | None = None)
       known: the classes of the model that is measured on it; None where it is to be trained on.
 
     Raises:
-      ValueError: the folders can be read in more than one way, or have no classes; the message has the way out.
+      UserError: the folders can be read in more than one way, or have no classes; the message has the way out.
     """
     layout, level = Layout(), Level(top, (), origin, None if known is None else frozenset(known))
     while (only := _only_folder(level)) is not None:

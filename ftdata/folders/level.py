@@ -5,6 +5,7 @@ import functools
 import os
 from collections.abc import Collection
 
+from ftdata.errors import UserError
 from ftdata.folders import roles
 from ftdata.folders.roles import ANNOTATION, EXTRA, SPLITS
 from ftdata.folders.tree import Folder
@@ -33,7 +34,7 @@ class Layout:
             if before == whole and its_class == class_name:
                 images += [(*whole, name) for name in folder.images]
             elif its_class != class_name and folder.images:
-                raise ValueError(
+                raise UserError(
                     f"{path_of(whole)} and {path_of(before)} are one folder, by a link: its images would count for two "
                     "classes. Remove one of them"
                 )
@@ -101,7 +102,7 @@ class Level:
         """The same on the way down, which must end.
 
         Raises:
-          ValueError: it is a folder that this one lies in, by links.
+          UserError: it is a folder that this one lies in, by links.
         """
         inner = self.inside(name)
         if id(inner.folder) in inner.above:

@@ -71,7 +71,7 @@ def walk(root: Path) -> Folder:
     """Looks at everything below `root`; what lies in hidden folders, in those of a system or of a run is left alone.
 
     Raises:
-      ValueError: a folder that cannot be read.
+      UserError: a folder that cannot be read.
     """
     top = Folder()
     known, pending = {_identity(root): top}, [(str(root), top)]

@@ -23,6 +23,7 @@ import tensorflow as tf
 
 from ftdata import names, standard_error
 from ftdata.decoding import decode, headers, jpeg
+from ftdata.errors import UserError
 from ftdata.inspection import verdicts
 from ftdata.inspection.verdicts import FileReport, Stamp
 
@@ -155,7 +156,7 @@ def _open(path: str, stamp: Stamp) -> _Opened | tuple[str, FileReport]:
         return path, _unread(error)
     try:
         return _Opened.of(path, encoded)
-    except ValueError as reason:
+    except UserError as reason:
         return path, FileReport(hashlib.blake2b(encoded, digest_size=16).hexdigest(), str(reason))
 
 

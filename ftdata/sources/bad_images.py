@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ftdata.errors import UserError
 from ftdata.folders.folder import Files, Listing
 from ftdata.inspection.verdicts import FileReport
 from ftdata.sources.split import Split
@@ -37,7 +38,7 @@ def drop_bad_images(
       The listing without bad images, and those.
 
     Raises:
-      ValueError: with `error`, that there are bad images; the first ones with their reasons, and how many. With
+      UserError: with `error`, that there are bad images; the first ones with their reasons, and how many. With
         `skip`, that no image of a class is left to train on.
     """
     names = {
@@ -47,15 +48,15 @@ def drop_bad_images(
     if not bad:
         return listing, ()
     if on_bad_image == "error":
-        raise ValueError(_list_of(bad, count=len(names)))
+        raise UserError(_list_of(bad, count=len(names)))
     splits = {split: _good(files, judged) for split, files in listing.splits.items()}
     if "train" not in splits and not any(files.paths for files in splits.values()):
-        raise ValueError(f"none of the images can be used: {_list_of(bad, count=len(names))}")
+        raise UserError(f"none of the images can be used: {_list_of(bad, count=len(names))}")
     # a model can be measured without a class, but not trained
     left = np.bincount(splits["train"].labels, minlength=len(listing.class_names)) if "train" in splits else np.ones(1)
     if not left.all():
         lost = [name for name, count in zip(listing.class_names, left, strict=True) if not count]
-        raise ValueError(f"no training image of {', '.join(lost)} can be used: {_list_of(bad, count=len(names))}")
+        raise UserError(f"no training image of {', '.join(lost)} can be used: {_list_of(bad, count=len(names))}")
     return dataclasses.replace(listing, splits={split: files for split, files in splits.items() if files.paths}), bad
 
 

@@ -31,7 +31,7 @@ def open_files(config: DataConfig, *, known: Collection[str] | None = None) -> I
     """Opens `config.image_dir` or `config.labels_csv`; with the classes `known` to a model, for measuring it.
 
     Raises:
-      ValueError: as `folder.scan`, `labels_csv.read` and `bad_images.drop_bad_images`.
+      UserError: as `folder.scan`, `labels_csv.read` and `bad_images.drop_bad_images`.
     """
     if config.labels_csv:
         listing, origin = labels_csv.read(config.labels_csv, config.image_dir, known=known), config.labels_csv

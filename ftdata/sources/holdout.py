@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ftdata.errors import UserError
+
 # Of groups: how close to the asked share counts as there, how many starts are tried where the hash's own does not
 # lead there (fewer where groups are many), the moves from each, and how many groups on each side may be exchanged.
 _CLOSE = 0.02
@@ -34,10 +36,10 @@ def check_pattern(names: Sequence[str], pattern: str) -> None:
     """Checks that `pattern` groups anything.
 
     Raises:
-      ValueError: no name matches it.
+      UserError: no name matches it.
     """
     if names and not any(_search(pattern, name) for name in names):
-        raise ValueError(
+        raise UserError(
             f"group_pattern must match file names such as {names[0]!r}, got {pattern!r}, which matches none"
         )
 
@@ -132,7 +134,7 @@ def held_out(
       bool [n], True where held out.
 
     Raises:
-      ValueError: the groups leave a class without a training or without a held-out image.
+      UserError: the groups leave a class without a training or without a held-out image.
     """
     if fraction <= 0 or not len(labels):
         return np.zeros(len(labels), bool)
@@ -143,7 +145,7 @@ def held_out(
         share = chosen[labels == label].mean()
         if share in (0.0, 1.0):
             side, name = "training" if share else "held-out", class_names[label] if class_names else label
-            raise ValueError(
+            raise UserError(
                 f"group_pattern leaves class {name} without a {side} image: it has "
                 f"{len(np.unique(places[labels == label]))} group(s); use a finer pattern or another fraction"
             )

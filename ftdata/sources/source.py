@@ -41,7 +41,7 @@ def open_source(config: DataConfig) -> Source:
     `config.split_seed` (see `split.places`).
 
     Raises:
-      ValueError: what is wrong with the data set or the settings, and the way out.
+      UserError: what is wrong with the data set or the settings, and the way out.
     """
     files: ImageFiles | None = None
     if config.image_dir or config.labels_csv:
@@ -79,7 +79,7 @@ def load_folder(image_dir: str, **settings: Any) -> Source:
       **settings: further fields of `ftdata.config.DataConfig`, such as `validation_fraction`.
 
     Raises:
-      ValueError: as `open_source`.
+      UserError: as `open_source`.
     """
     return open_source(DataConfig(image_dir=image_dir, **settings))
 

@@ -11,6 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from ftdata.config import DataConfig
+from ftdata.errors import UserError
+from ftdata.log import log
 from ftdata.sources.split import Split
 
 # Builders of this project: TFDS data sets that need no registration and no network (knifey_spoony excepted).
@@ -29,13 +31,13 @@ def open_tfds(config: DataConfig) -> tuple[str, tuple[str, ...], dict[str, Split
       split serves as the test set where there is no other with labels.
 
     Raises:
-      ValueError: an unknown name, no split `train`, no image or no label among its features.
+      UserError: an unknown name, no split `train`, no image or no label among its features.
     """
     builder = _prepared_builder(config)
     image_key, label_key = _feature_keys(builder)
     available = set(builder.info.splits)
     if "train" not in available:
-        raise ValueError(f"dataset {config.dataset} has no split 'train', only {', '.join(sorted(available))}")
+        raise UserError(f"dataset {config.dataset} has no split 'train', only {', '.join(sorted(available))}")
     splits = {name: _from_tfds(builder, name, image_key, label_key) for name in available & {"train", "test"}}
     if "validation" in available:
         splits["validation"] = _from_tfds(builder, "validation", image_key, label_key)
@@ -54,16 +56,15 @@ def _prepared_builder(config: DataConfig) -> Any:
     logging.getLogger("absl").addFilter(_is_worth_saying)
     manual = Path(config.manual_dir).expanduser() if config.manual_dir else None
     if manual and not manual.exists():
-        raise ValueError(f"manual_dir must be a folder or an archive, got {config.manual_dir!r}: no such file")
+        raise UserError(f"manual_dir must be a folder or an archive, got {config.manual_dir!r}: no such file")
     builder = _builder(config, manual)
     if not builder.data_path.exists():
-        print(f"preparing data set {config.dataset} in {builder.data_path} (once)", flush=True)
+        log.info(f"preparing data set {config.dataset} in {builder.data_path} (once)")
         builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=manual))
     elif manual and config.dataset not in BUILDERS:
-        print(
+        log.info(
             f"note: {config.dataset} was prepared before, and --manual_dir is read only then; to prepare it again, "
-            f"remove {builder.data_path} or give another --data_dir",
-            flush=True,
+            f"remove {builder.data_path} or give another --data_dir"
         )
     return builder
 
@@ -86,7 +87,7 @@ def _builder(config: DataConfig, manual: Path | None) -> Any:
     except (ValueError, AssertionError) as error:  # not found; malformed; no such configuration or version
         reason = str(error).strip().splitlines()[0]
         choices = f"{', '.join(BUILDERS)}, or a name TensorFlow Datasets knows"
-        raise ValueError(f"dataset must be one of {choices}, got {name!r}: {reason}") from None
+        raise UserError(f"dataset must be one of {choices}, got {name!r}: {reason}") from None
 
 
 def _is_worth_saying(entry: logging.LogRecord) -> bool:
@@ -106,12 +107,12 @@ def _feature_keys(builder: Any) -> tuple[str, str]:
     labels = [key for key in keys if isinstance(features[key], tfds.features.ClassLabel)]
     label = labels[0] if labels else None
     if image is None or label is None:
-        raise ValueError(
+        raise UserError(
             f"dataset {builder.name} must have an Image and a ClassLabel feature to train a classifier, "
             f"got {', '.join(f'{key}: {type(value).__name__}' for key, value in features.items())}"
         )
     if len(labels) > 1:
-        print(f"note: {builder.name} has the labels {', '.join(labels)}: {label} is trained", flush=True)
+        log.info(f"note: {builder.name} has the labels {', '.join(labels)}: {label} is trained")
     return image, label
 
 

@@ -11,6 +11,7 @@ import tensorflow as tf
 from ftdata.config import DataConfig
 from ftdata.decoding.decode import Decoding
 from ftdata.decoding.errors import reason
+from ftdata.errors import UserError
 from ftdata.folders import passed_over, tree
 from ftdata.inspection import examine
 from ftdata.inspection.file_kind import EXTENSIONS
@@ -23,7 +24,7 @@ def find(images: str) -> tuple[list[str], tuple[str, ...]]:
     What a pattern or a path names is taken as a picture whatever its ending.
 
     Raises:
-      ValueError: nothing is there.
+      UserError: nothing is there.
     """
     path, notes = Path(images).expanduser(), tuple[str, ...]()
     if path.is_dir():
@@ -40,7 +41,7 @@ def find(images: str) -> tuple[list[str], tuple[str, ...]]:
         found = [name for name in glob.glob(_pattern(path), recursive=True) if os.path.isfile(name)]
         kinds = "no such file, and no file matches it as a pattern"
     if not found:
-        raise ValueError(f"images must be a folder of pictures, a file or a pattern, got {images!r}: {kinds}")
+        raise UserError(f"images must be a folder of pictures, a file or a pattern, got {images!r}: {kinds}")
     return sorted(found), notes
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+from ftdata.errors import UserError
 from ftdata.sources.source import Source
 from trainers.config import PHASES, TrainConfig, settings
 from trainers.models import backbones, precision
@@ -35,7 +36,7 @@ def check_data(processes: ProcessGroup, source: Source) -> None:
     """Checks that every worker has the same pictures as the chief.
 
     Raises:
-      ValueError: in the chief, which of them has others, and how they differ.
+      UserError: in the chief, which of them has others, and how they differ.
     """
     if processes.size == 1:
         return
@@ -44,7 +45,7 @@ def check_data(processes: ProcessGroup, source: Source) -> None:
         differences = fingerprint.data_differences(whole[0][0], theirs)
         if differences:
             lines = "".join(f"  {line}\n" for line in differences)
-            raise ValueError(
+            raise UserError(
                 f"worker {index} has other pictures than the chief:\n{lines}Give all workers the same files"
             )
 

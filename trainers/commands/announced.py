@@ -7,6 +7,7 @@ import numpy as np
 
 from ftdata import seeds
 from ftdata.augment import augmentation
+from ftdata.log import log
 from ftdata.names import listed
 from ftdata.sources import bad_images
 from ftdata.sources.source import Source
@@ -26,32 +27,33 @@ def list_bad_images(source: Source, run_dir: RunDir) -> None:
     content = lines.encode("utf-8", "surrogateescape")  # file names as they are
     write_atomically(run_dir.bad_images, lambda temporary: temporary.write_bytes(content))
     kinds = bad_images.summary(source.bad_images)
-    print(f"{len(source.bad_images):,} images are left out ({kinds}); {run_dir.bad_images} lists them")
+    log.info(f"{len(source.bad_images):,} images are left out ({kinds}); {run_dir.bad_images} lists them")
 
 
 def describe(context: RunContext) -> None:
     """Prints pictures, classes, class weights and devices."""
     source, devices, weights = context.source, context.strategy, context.class_weights
     train, validation, test = (len(split) for split in (source.train, source.validation, source.test))
-    print(
+    log.info(
         f"{source.name}: {train} training, {validation} validation and {test} test images in "
         f"{len(source.class_names)} classes"
     )
-    print(f"  classes {listed(source.class_names, limit=20)}")
+    log.info(f"  classes {listed(source.class_names, limit=20)}")
     for note in (
         *source.notes,
         *augmentation.notes(context.config.augment, image_size=int(context.config.data.image_size or 0)),
     ):
-        print(f"  {note}")
+        log.info(f"  {note}")
     if not validation:
-        print("  no validation split: the last epoch is kept; --monitor and --early_stopping_patience have no effect")
+        log.info(
+            "  no validation split: the last epoch is kept; --monitor and --early_stopping_patience have no effect"
+        )
     if len(weights) <= 20:
-        print(f"  class weights {', '.join(f'{weight:.4f}' for weight in weights)}")
-    print(
+        log.info(f"  class weights {', '.join(f'{weight:.4f}' for weight in weights)}")
+    log.info(
         f"{devices.num_replicas_in_sync} {'GPU' if strategy.runs_on_gpu(devices) else 'CPU'} device(s), "
         f"{context.config.runtime.mixed_precision}, "
-        f"XLA compiles {'nothing' if context.compiled == 'nothing' else f'the {context.compiled}'}",
-        flush=True,
+        f"XLA compiles {'nothing' if context.compiled == 'nothing' else f'the {context.compiled}'}"
     )
 
 
@@ -71,13 +73,12 @@ def say_where(context: RunContext, metrics: dict[str, Any]) -> None:
         on_gpu=strategy.runs_on_gpu(context.strategy),
         tier=context.pictures["train"].tier,
     )
-    print(f"{metrics['phase']} was {sentence}")
+    log.info(f"{metrics['phase']} was {sentence}")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
     held = [pictures.tensor for pictures in context.pictures.values() if pictures.tensor is not None]
     cached = sum(np.prod(tensor.shape) for tensor in held) / 2**20
     images = f", of which {cached:.0f} MiB are decoded images (in {context.pictures['train'].tier})" if held else ""
-    print(f"peak memory {peak:.0f} MiB{images}")
-    print(
-        f"everything is in {context.run_dir.root}; watch it with: tensorboard --logdir={context.run_dir.root / 'logs'}",
-        flush=True,
+    log.info(f"peak memory {peak:.0f} MiB{images}")
+    log.info(
+        f"everything is in {context.run_dir.root}; watch it with: tensorboard --logdir={context.run_dir.root / 'logs'}"
     )

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 from matplotlib.figure import Figure
 
+from ftdata.log import log
 from trainers.commands import evaluator, trained_model
 from trainers.commands.evaluator import Evaluator
 from trainers.config import TrainConfig
@@ -36,7 +37,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
 
     Raises:
       Interrupted: somebody asked to stop.
-      ValueError: no trained model, or pictures that cannot be used; the message says what to do.
+      UserError: no trained model, or pictures that cannot be used; the message says what to do.
     """
     run_dir = RunDir(Path(config.model_dir).expanduser())
     model = trained_model.of_run(run_dir)
@@ -47,13 +48,13 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     source = evaluator.open_other(config, model) if is_other else evaluator.open_own(config, model)
     config = model.adapt(config)
     what = source.name if is_other else "test set"
-    print(f"{model.path} on {len(source.test)} images ({source.name})", flush=True)
+    log.info(f"{model.path} on {len(source.test)} images ({source.name})")
     for note in source.notes if is_other else ():
-        print(f"  {note}", flush=True)
+        log.info(f"  {note}")
     record = seen.of_model(model.path)
     known = record.trains_on(source.test) if record else np.zeros(len(source.test), bool)
     if known.any():
-        print(_warning(known), flush=True)
+        log.info(_warning(known))
     views = config.use.test_time_augmentation
     with devices.scope():
         scoring = with_mirror_images(network) if views == "flip" else network
@@ -93,7 +94,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
         curves = score_figures.lowest(average, excerpt.MOST_CLASSES)
         folder, step = run_dir.logs("evaluate") / "test", metrics["step"] or 0
         _write_board(folder, scored, model.class_names, curves, drawn, step=step)
-    print(f"\n{report}\n{_in_words(metrics, temperature)}\neverything is in {run_dir.evaluation}", flush=True)
+    log.info(f"\n{report}\n{_in_words(metrics, temperature)}\neverything is in {run_dir.evaluation}")
     return {**metrics, "loss": scored.loss, "accuracy": scored.accuracy}
 
 

@@ -11,7 +11,9 @@ import tensorflow as tf
 from ftdata.cache import images as cache
 from ftdata.cache.images import Images
 from ftdata.config import DataConfig
+from ftdata.errors import UserError
 from ftdata.folders.folder import nearly_one_of
+from ftdata.log import log
 from ftdata.names import composed, listed
 from ftdata.sources import bad_images
 from ftdata.sources.files import open_files
@@ -46,13 +48,13 @@ def open_own(config: TrainConfig, trained: TrainedModel, *, at: DataConfig | Non
     """The data set the model was trained on, parted as it was then; `at` says where it lies by now.
 
     Raises:
-      ValueError: it cannot be opened, or has other classes now.
+      UserError: it cannot be opened, or has other classes now.
     """
     places = {name: value for name in ("data_dir", "manual_dir") if (value := getattr(config.data, name))}
     places |= {name: getattr(at, name) for name in _WHICH} if at else {}
     source = open_source(dataclasses.replace(trained.data, **places))
     if source.class_names != trained.class_names:
-        raise ValueError(
+        raise UserError(
             f"{source.name} has the classes {listed(source.class_names, limit=20)} now, and the model was trained on "
             f"{listed(trained.class_names, limit=20)}"
         )
@@ -60,8 +62,8 @@ def open_own(config: TrainConfig, trained: TrainedModel, *, at: DataConfig | Non
     before = recorded.get(trained.phase, {}).get("data")
     changes = fingerprint.data_differences(before, fingerprint.of_data(source)) if before else []
     if changes:
-        print("note: the pictures are no longer those the model was trained on, so the parting may differ:")
-        print("\n".join(f"  {line}" for line in changes), flush=True)
+        log.info("note: the pictures are no longer those the model was trained on, so the parting may differ:")
+        log.info("\n".join(f"  {line}" for line in changes))
     return source
 
 
@@ -71,7 +73,7 @@ def open_other(config: TrainConfig, trained: TrainedModel) -> Source:
     Where they are the very images of the model's run, moved or under other names, they are parted as they were then.
 
     Raises:
-      ValueError: they cannot be opened, or have classes that the model does not know.
+      UserError: they cannot be opened, or have classes that the model does not know.
     """
     data, notes = dataclasses.replace(config.data, validation_fraction=0.0), list[str]()
     if data.image_dir or data.labels_csv:
@@ -88,13 +90,13 @@ def open_other(config: TrainConfig, trained: TrainedModel) -> Source:
         whole = [source.train, source.validation, source.test]
     record = seen.of_model(trained.path)
     if record and (record.is_of(whole) or record.is_test_set(everything)):
-        print(f"note: {name} holds the images of the model's own run: its test set is evaluated", flush=True)
+        log.info(f"note: {name} holds the images of the model's own run: its test set is evaluated")
         if record.is_of(whole):
             return open_own(config, trained, at=config.data)
     place_of = {composed(known): place for place, known in enumerate(trained.class_names)}
     unknown = [class_name for class_name in class_names if composed(class_name) not in place_of]
     if unknown:
-        raise ValueError(
+        raise UserError(
             f"{name} has classes that the model does not know: {listed(unknown, limit=20)}; it knows "
             f"{listed(trained.class_names, limit=20)}{nearly_one_of(unknown, trained.class_names)}"
         )
@@ -111,7 +113,7 @@ class Evaluator:
     """A trained model on devices, ready to score the splits of a source.
 
     Raises:
-      ValueError: a file that cannot be read or decoded; the message names it.
+      UserError: a file that cannot be read or decoded; the message names it.
       Interrupted: somebody asked to stop.
     """
 

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from ftdata.cache import images as cache
+from ftdata.log import log
 from ftdata.sources.source import Source
 from trainers.commands import evaluator, trained_model
 from trainers.commands.evaluator import Evaluator
@@ -31,7 +32,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     """Writes `config.use.export_formats`, labels.txt and parity.json into export/; returns parity.json.
 
     Raises:
-      ValueError: no trained model, its pictures are gone, or a file that does not give the model's answers.
+      UserError: no trained model, its pictures are gone, or a file that does not give the model's answers.
       Interrupted: somebody asked to stop.
     """
     check_formats(config)
@@ -51,13 +52,13 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     samples = _samples(measured)
     reference = _answers(final, samples.images)
     told = found.in_words if found else "temperature 1: no validation split to fit one on"
-    print(f"{model.path}\n{told}\ncompared on {len(reference)} test images", flush=True)
+    log.info(f"{model.path}\n{told}\ncompared on {len(reference)} test images")
     rows: list[dict[str, Any]] = []
     for kind in stop.between(config.use.export_formats):
         path = folder / formats.FILES[kind]
         _write(kind, path, final, model, source)
         rows += parity.check(kind, path, samples, reference, stop=stop)
-        print("\n".join(_in_words(row) for row in rows if row["format"] == kind), flush=True)
+        log.info("\n".join(_in_words(row) for row in rows if row["format"] == kind))
     as_trained = calibration.with_temperature(measured.evaluate("test"), temperature).probabilities
     result = {
         "model": str(model.path),
@@ -74,9 +75,9 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     write_json(folder / "parity.json", result)
     if "saved_model" in config.use.export_formats and (sign := _PATTERN.search(str(folder.resolve()))):
         saved = folder / "saved_model"
-        print(f"note: TensorFlow takes {sign[0]} in a path for a pattern: copy {saved} to another folder to load it")
+        log.info(f"note: TensorFlow takes {sign[0]} in a path for a pattern: copy {saved} to another folder to load it")
     parity.refuse(rows, report=folder / "parity.json")
-    print(f"everything is in {folder}", flush=True)
+    log.info(f"everything is in {folder}")
     return result
 
 
@@ -84,7 +85,7 @@ def check_formats(config: TrainConfig) -> None:
     """Does nothing if all that the formats of `config.use.export_formats` need is installed.
 
     Raises:
-      ValueError: what is missing and how to install it.
+      UserError: what is missing and how to install it.
     """
     if "onnx" in config.use.export_formats:
         onnx_format.check_installed()

@@ -13,7 +13,9 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from ftdata.config import DataConfig
+from ftdata.errors import UserError
 from ftdata.folders import folder
+from ftdata.log import log, on_stderr
 from ftdata.sources import unlabeled
 from trainers.commands import trained_model
 from trainers.config import TrainConfig
@@ -47,9 +49,14 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
       `predictions`, a dict for each picture as in its JSON line, and `left_out`, the reason by file.
 
     Raises:
-      ValueError: no picture there, none that can be read, or no model.
+      UserError: no picture there, none that can be read, or no model.
       Interrupted: somebody asked to stop.
     """
+    with on_stderr():  # standard output is for answers
+        return _run(config, stop)
+
+
+def _run(config: TrainConfig, stop: StopRequest) -> dict[str, Any]:
     run_dir = RunDir(Path(config.model_dir).expanduser())
     devices.grow_gpu_memory()
     predictor = _open(config, run_dir)
@@ -57,8 +64,8 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     grid = run_dir.root / "predictions.png"
     paths = [path for path in paths if not (path.endswith(grid.name) and grid.exists() and grid.samefile(path))]
     for note in notes:
-        print(note, file=sys.stderr)
-    print(f"{predictor.name} on {len(paths)} images", file=sys.stderr, flush=True)
+        log.info(note)
+    log.info(f"{predictor.name} on {len(paths)} images")
     rows: list[dict[str, Any]] = []
     shown: list[np.ndarray] = []
     left_out = unlabeled.examined(paths, str(config.use.images), predictor.data)
@@ -72,14 +79,14 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     predicted = {row["file"] for row in rows}
     left_out |= {path: unlabeled.why_not(path, predictor.data) for path in good if path not in predicted}
     for path, why in left_out.items():
-        print(f"left out: {folder.shown(path)}: {why}", file=sys.stderr)
+        log.info(f"left out: {folder.shown(path)}: {why}")
     if not rows:
-        raise ValueError(f"none of the {len(paths)} files of images {config.use.images!r} can be read as a picture")
+        raise UserError(f"none of the {len(paths)} files of images {config.use.images!r} can be read as a picture")
     if not config.use.json:
         print("\n".join(_table(rows)), flush=True)
     skipped = f", {len(left_out)} left out" if left_out else ""
     drawn = _draw(grid, predictor, rows, shown)
-    print(f"{len(rows)} images predicted{skipped}; {drawn}", file=sys.stderr)
+    log.info(f"{len(rows)} images predicted{skipped}; {drawn}")
     return {"predictions": rows, "left_out": left_out}
 
 
@@ -89,7 +96,7 @@ def _open(config: TrainConfig, run_dir: RunDir) -> Predictor:
         data = dataclasses.replace(config.data, image_size=side)
         names = imagenet.class_names()
         if names is None:
-            print("note: the names of ImageNet's classes were not found: their numbers are given", file=sys.stderr)
+            log.info("note: the names of ImageNet's classes were not found: their numbers are given")
         network = imagenet.create(config.model, image_size=side)
         classes = names or [f"class {k}" for k in range(network.output_shape[-1])]
         return Predictor(network, classes, data, f"{config.model.backbone} (ImageNet)")

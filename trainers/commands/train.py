@@ -10,6 +10,7 @@ import tensorflow as tf
 from ftdata import data_service
 from ftdata.augment.mixing import check_pairs
 from ftdata.cache import tiers
+from ftdata.errors import UserError
 from ftdata.sources.class_weights import class_weights
 from ftdata.sources.source import Source, open_source
 from trainers.commands import agreement, announced
@@ -73,10 +74,10 @@ def run(
 def _check_batch(config: TrainConfig, devices: tf.distribute.Strategy) -> None:
     replicas = devices.num_replicas_in_sync
     if config.training.batch_size % replicas:
-        raise ValueError(f"batch_size must be a multiple of the {replicas} devices, got {config.training.batch_size}")
+        raise UserError(f"batch_size must be a multiple of the {replicas} devices, got {config.training.batch_size}")
     pieces = config.training.gradient_accumulation_steps
     if config.training.batch_size % (replicas * pieces):
-        raise ValueError(
+        raise UserError(
             f"batch_size must be a multiple of {replicas * pieces}, the {replicas} devices times "
             f"gradient_accumulation_steps={pieces}, got {config.training.batch_size}"
         )
@@ -88,8 +89,8 @@ def _check_test_set(config: TrainConfig, source: Source) -> None:
     if len(source.test):
         return
     if not config.data.validation_fraction:
-        raise ValueError(f"{source.name} has no test set and validation_fraction=0 holds none out: set it above 0")
-    raise ValueError(
+        raise UserError(f"{source.name} has no test set and validation_fraction=0 holds none out: set it above 0")
+    raise UserError(
         f"{source.name}: {len(source.train)} images in {len(source.class_names)} classes are too few to hold a test "
         "set out of them: give every class two or more (three for a validation split too), or a test set"
     )

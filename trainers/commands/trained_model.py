@@ -9,6 +9,8 @@ import keras
 
 from ftdata.config import DataConfig
 from ftdata.decoding.decode import Decoding
+from ftdata.errors import UserError
+from ftdata.log import log
 from trainers.config import TrainConfig
 from trainers.models import backbones, starting_point
 from trainers.models.class_names import of_lines
@@ -46,11 +48,11 @@ class TrainedModel:
         """The model: float32 [b, side, side, 3], pixels 0..255, to probabilities [b, num_classes].
 
         Raises:
-          ValueError: the file is no such model.
+          UserError: the file is no such model.
         """
         model = backbones.load_model(str(self.path))
         if not any(layer.name == "logits" for layer in model.layers):
-            raise ValueError(f"{self.path} is no classifier of this project: it has no layer named logits")
+            raise UserError(f"{self.path} is no classifier of this project: it has no layer named logits")
         return model
 
 
@@ -58,15 +60,15 @@ def of_run(run_dir: RunDir) -> TrainedModel:
     """The best model of the last phase that has one.
 
     Raises:
-      ValueError: nothing was trained there yet.
+      UserError: nothing was trained there yet.
     """
     for phase in _LATEST_FIRST:
         path = run_dir.phase(phase).best
         if path.is_file():
             if not run_dir.phase(phase).metrics.is_file():
-                print(f"note: {phase} is not finished: this is its best epoch so far", flush=True)
+                log.info(f"note: {phase} is not finished: this is its best epoch so far")
             return of_file(path)
-    raise ValueError(
+    raise UserError(
         f"model_dir {run_dir.root} holds no trained model (finetune/best.keras or transfer/best.keras): train one "
         f"first with python -m trainers.main --model_dir={run_dir.root}, or name the right --model_dir"
     )
@@ -76,14 +78,14 @@ def of_file(path: Path) -> TrainedModel:
     """A model file, with what the run's files beside it tell.
 
     Raises:
-      ValueError: no such file, or nothing says which classes it knows.
+      UserError: no such file, or nothing says which classes it knows.
     """
     if not path.is_file() or path.suffix != ".keras":
-        raise ValueError(f"model must be a trained model (.keras) or imagenet, got {path}: no such file")
+        raise UserError(f"model must be a trained model (.keras) or imagenet, got {path}: no such file")
     class_names = starting_point.classes_of(path) or _labels_beside(path)
     settings = (read_json(path.parent.with_name("config.json")) or {}).get("settings", {})
     if class_names is None:
-        raise ValueError(
+        raise UserError(
             f"{path}: nothing beside it names its classes. Keep it in the folder of its run (metrics.json, "
             "config.json), or put a labels.txt with a class name in each line beside it"
         )

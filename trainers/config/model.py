@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 from ftdata.config import check_settings, setting
+from ftdata.errors import UserError
 
 _LARGEST_ARGUMENT = 1000  # of a number in backbone_args: widths and depths of networks
 
@@ -33,7 +34,7 @@ class ModelConfig:
     def __post_init__(self) -> None:
         check_settings(self)
         if self.backbone_args is not None and not isinstance(self.backbone_args, dict):
-            raise ValueError(f"backbone_args must be a JSON object, got {self.backbone_args!r}")
+            raise UserError(f"backbone_args must be a JSON object, got {self.backbone_args!r}")
         for name, value in (self.backbone_args or {}).items():
             if isinstance(value, int | float) and not abs(value) <= _LARGEST_ARGUMENT:  # catches NaN too
-                raise ValueError(f"backbone_args must have numbers up to {_LARGEST_ARGUMENT}, got {name}: {value!r}")
+                raise UserError(f"backbone_args must have numbers up to {_LARGEST_ARGUMENT}, got {name}: {value!r}")

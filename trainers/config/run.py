@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ftdata.config import ANY_PHASE, NOTHING, AugmentConfig, DataConfig, check_settings, setting
+from ftdata.errors import UserError
 from trainers.config.model import ModelConfig
 from trainers.config.runtime import RuntimeConfig
 from trainers.config.training import TrainingConfig
@@ -39,11 +40,11 @@ class TrainConfig:
         check_settings(self)
         images = self.data.image_dir
         if images and not self.data.labels_csv and _real(images) == _real(self.model_dir):
-            raise ValueError(f"model_dir must not be image_dir itself, got {images}: its figures would become a class")
+            raise UserError(f"model_dir must not be image_dir itself, got {images}: its figures would become a class")
         if self.phase == "predict" and not self.use.images:
-            raise ValueError("images must be a folder, a file or a pattern for the phase predict, got none")
+            raise UserError("images must be a folder, a file or a pattern for the phase predict, got none")
         if self.phase == "pretrain" and self.model.weights not in ("none",):
-            raise ValueError(
+            raise UserError(
                 f"weights must be none for the phase pretrain, which starts from random ones, "
                 f"got {self.model.weights!r}"
             )

@@ -3,6 +3,7 @@
 import dataclasses
 
 from ftdata.config import NOTHING, check_settings, setting
+from ftdata.errors import UserError
 
 _MANY = 1_000_000_000  # an upper bound that only a slip exceeds
 
@@ -47,4 +48,4 @@ class RuntimeConfig:
         check_settings(self)
         steps = self.profile_steps
         if steps is not None and (len(steps) != 2 or steps[0] >= steps[1]):
-            raise ValueError(f"profile_steps must be START,STOP with START < STOP, got {steps!r}")
+            raise UserError(f"profile_steps must be START,STOP with START < STOP, got {steps!r}")

@@ -3,6 +3,7 @@
 import dataclasses
 
 from ftdata.config import check_settings, setting
+from ftdata.errors import UserError
 
 # Upper bounds that only a slip exceeds.
 _EPOCHS, _MANY = 100_000, 1_000_000_000
@@ -67,9 +68,9 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         check_settings(self)
         if self.gradient_clip_norm == 0:
-            raise ValueError("gradient_clip_norm must be above 0, got 0: leave it out for no clipping")
+            raise UserError("gradient_clip_norm must be above 0, got 0: leave it out for no clipping")
         if not self.unfreeze or not all(self.unfreeze):
-            raise ValueError(f"unfreeze must be layer-name prefixes or all, got {self.unfreeze!r}")
+            raise UserError(f"unfreeze must be layer-name prefixes or all, got {self.unfreeze!r}")
 
     @property
     def monitored(self) -> str:

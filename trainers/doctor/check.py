@@ -13,6 +13,8 @@ import tensorflow as tf
 
 from ftdata.augment import augmentation
 from ftdata.cache import images, tiers
+from ftdata.errors import UserError
+from ftdata.log import log
 from ftdata.sources.class_weights import class_weights
 from ftdata.sources.source import Source
 from trainers.config import TrainConfig, epochs_and_rate, sequence
@@ -42,12 +44,12 @@ def run(config: TrainConfig, source: Source, devices: tf.distribute.Strategy, ru
       What was found, as JSON values: a dict for each section, and `advice`, reasons by flag.
 
     Raises:
-      ValueError: after the report, what would stop a run before it trains.
+      UserError: after the report, what would stop a run before it trains.
     """
     began = time.perf_counter()
     config = dataclasses.replace(config, phase="finetune")  # the whole job
     count = sum(len(getattr(source, name)) for name in tiers.SPLITS)
-    print(f"{source.name}: looking at {count:,} images", flush=True)
+    log.info(f"{source.name}: looking at {count:,} images")
     surveys = {name: survey(getattr(source, name)) for name in tiers.SPLITS}
     weights = class_weights(source.train.labels, num_classes=len(source.class_names), mode=config.training.class_weight)
     context = RunContext(config, source, weights, devices, run_dir)
@@ -64,7 +66,7 @@ def run(config: TrainConfig, source: Source, devices: tf.distribute.Strategy, ru
     advice = dict(entry for section in sections.values() for entry in section.advice)
     told = [f"{flag}  ({reason})" for flag, reason in advice.items()] or ["none: nothing speaks against these settings"]
     _print("advice", told)
-    print(f"nothing was trained or written ({time.perf_counter() - began:.0f} s)", flush=True)
+    log.info(f"nothing was trained or written ({time.perf_counter() - began:.0f} s)")
     if trouble:
         raise trouble
     return {**{name: section.facts for name, section in sections.items()}, "advice": advice}
@@ -75,7 +77,7 @@ def _print(name: str, lines: Sequence[str]) -> None:
     wrapper = textwrap.TextWrapper(110, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False)
     texts = [wrapper.fill(line) for line in lines]
     texts = [line if line.startswith(" ") else text for line, text in zip(lines, texts, strict=True)]  # a table's head
-    print(f"{name:<10}" + textwrap.indent("\n".join(texts), " " * 10)[10:], flush=True)
+    log.info(f"{name:<10}" + textwrap.indent("\n".join(texts), " " * 10)[10:])
 
 
 def _machine(context: RunContext) -> Finding:
@@ -99,7 +101,7 @@ def _training(context: RunContext) -> tuple[Finding, ValueError | None]:
     config, trouble = context.config, None
     try:
         record.compare(context.run_dir, config, context.source)
-    except ValueError as error:
+    except UserError as error:
         trouble = error
     network, refusal = _network(context)
     side = config.data.image_size

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ftdata.config import DataConfig
+from ftdata.errors import UserError
 from ftdata.sources import holdout
 from ftdata.sources.source import Source
 from trainers.config import TrainConfig
@@ -71,11 +72,11 @@ def sizes(config: DataConfig, data: Source, surveys: Surveys) -> Finding:
     """How large the pictures are, and what bringing them to one size does to them.
 
     Raises:
-      ValueError: not one of them can be decoded.
+      UserError: not one of them can be decoded.
     """
     seen = np.concatenate([survey.sizes[survey.is_readable] for survey in surveys.values()])
     if not len(seen):
-        raise ValueError(f"none of the images of {data.name} can be read and decoded")
+        raise UserError(f"none of the images of {data.name} can be read and decoded")
     height, width = seen.T
     side, wanted = np.minimum(height, width), int(config.image_size or 0)
     area = np.argsort(height * width, kind="stable")

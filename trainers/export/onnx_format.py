@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from ftdata import standard_error
+from ftdata.errors import UserError
 from trainers.models.class_names import as_lines
 from trainers.rundir.run_dir import write_atomically
 
@@ -22,11 +23,11 @@ def check_installed() -> None:
     """Does nothing where ONNX files can be written and read back.
 
     Raises:
-      ValueError: what is missing and how to install it.
+      UserError: what is missing and how to install it.
     """
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
-        raise ValueError(
+        raise UserError(
             f"export_formats: onnx needs {', '.join(missing)}, not installed here: "
             ".venv/bin/pip install --constraint constraints.txt --editable '.[onnx]'"
         )
@@ -43,7 +44,7 @@ def write(path: Path, network: keras.Model, class_names: Sequence[str]) -> None:
       class_names: in the order of the probabilities.
 
     Raises:
-      ValueError: the network has operations that ONNX files cannot be given.
+      UserError: the network has operations that ONNX files cannot be given.
     """
     import onnx
     import tf2onnx
@@ -74,7 +75,7 @@ def write(path: Path, network: keras.Model, class_names: Sequence[str]) -> None:
             logger.setLevel(level)
     unknown = sorted(_unknown_operations(content, onnx))
     if unknown:
-        raise ValueError(
+        raise UserError(
             f"export {path}: tf2onnx cannot translate {', '.join(unknown)}, which this network uses: leave onnx out of "
             "export_formats, or train another backbone"
         )

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ftdata.errors import UserError
 from trainers.runtime.signals import StopRequest
 
 _LONGEST_S, _LOOKS_PER_S = 600, 5
@@ -49,7 +50,7 @@ def check(kind: str, path: Path, samples: Samples, reference: np.ndarray, *, sto
       stop: looked at while the process runs.
 
     Raises:
-      ValueError: the file cannot be run; the message ends with the last line of the reason.
+      UserError: the file cannot be run; the message ends with the last line of the reason.
       Interrupted: somebody asked to stop.
     """
     with tempfile.TemporaryDirectory() as folder:
@@ -61,7 +62,7 @@ def check(kind: str, path: Path, samples: Samples, reference: np.ndarray, *, sto
         command = [sys.executable, "-I", str(_SCRIPT), kind, str(file), str(inputs), str(output)]
         why_not = _run(command, folder, stop)
         if why_not:
-            raise ValueError(f"export {path} cannot be run by itself: {why_not}")
+            raise UserError(f"export {path} cannot be run by itself: {why_not}")
         found = dict(np.load(output, allow_pickle=False))
     latency = json.loads(str(found.pop("latency")))
     common = {"format": kind, "file": path.name, "bytes": _size(path)}
@@ -94,11 +95,11 @@ def refuse(rows: Sequence[dict[str, Any]], *, report: Path) -> None:
     """Does nothing if every row is within its tolerance.
 
     Raises:
-      ValueError: the files that are not.
+      UserError: the files that are not.
     """
     wrong = [f"{row['file']} ({row['call']})" for row in rows if not row["is_within"]]
     if wrong:
-        raise ValueError(f"export: not the answers of the model, beyond tolerance: {', '.join(wrong)}; see {report}")
+        raise UserError(f"export: not the answers of the model, beyond tolerance: {', '.join(wrong)}; see {report}")
 
 
 def compare(kind: str, probabilities: np.ndarray, reference: np.ndarray, labels: np.ndarray) -> dict[str, Any]:

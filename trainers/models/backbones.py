@@ -7,6 +7,8 @@ from typing import Any
 
 import keras
 
+from ftdata.errors import UserError
+from ftdata.log import log
 from trainers.models import inside, layer_names, precision, weights_file
 from trainers.models.vgg_nano import vgg_nano
 
@@ -52,7 +54,7 @@ def module(backbone: str) -> str:
     """The module of Keras Applications that makes it, `vgg_nano`, or empty for a saved model.
 
     Raises:
-      ValueError: an unknown name.
+      UserError: an unknown name.
     """
     return "" if is_file(backbone) else _constructor(backbone).__module__.rsplit(".", 1)[-1]
 
@@ -61,7 +63,7 @@ def is_depthwise(backbone: str) -> bool:
     """Whether a network by name convolves depthwise; False for a saved model, which is not opened for this.
 
     Raises:
-      ValueError: an unknown name.
+      UserError: an unknown name.
     """
     return module(backbone) in _DEPTHWISE
 
@@ -70,14 +72,14 @@ def default_size(backbone: str) -> int:
     """The input side the backbone's weights were trained at, pixels.
 
     Raises:
-      ValueError: an unknown name, or a saved model without a fixed square input.
+      UserError: an unknown name, or a saved model without a fixed square input.
     """
     if not is_file(backbone):
         _constructor(backbone)
         return _SIZES.get(backbone, 224)
     shape = load_model(backbone).input_shape
     if len(shape) != 4 or shape[1] is None or shape[1] != shape[2]:
-        raise ValueError(f"image_size must be given for {backbone}, whose input shape is {shape}")
+        raise UserError(f"image_size must be given for {backbone}, whose input shape is {shape}")
     return shape[1]
 
 
@@ -85,19 +87,19 @@ def check(backbone: str, *, weights: str, arguments: Mapping[str, Any] | None = 
     """Checks what can be checked of the arguments of `create` without building or fetching anything.
 
     Raises:
-      ValueError: an unknown name, arguments it does not take, a file that is not there.
+      UserError: an unknown name, arguments it does not take, a file that is not there.
     """
     if is_file(backbone):
         if not Path(backbone).expanduser().is_file():
-            raise ValueError(f"cannot load {backbone}: no such file")
+            raise UserError(f"cannot load {backbone}: no such file")
         return
     _check_arguments(backbone, arguments or {})
     if weights == "objects" and backbone != "vgg_nano":
-        raise ValueError("weights=objects is for the backbone vgg_nano only; use imagenet, none or a file")
+        raise UserError("weights=objects is for the backbone vgg_nano only; use imagenet, none or a file")
     if weights == "imagenet" and backbone == "vgg_nano":
-        raise ValueError("vgg_nano has no ImageNet weights: use --weights=objects, none or a file")
+        raise UserError("vgg_nano has no ImageNet weights: use --weights=objects, none or a file")
     if weights not in ("imagenet", "none", "objects") and not Path(weights).expanduser().is_file():
-        raise ValueError(f"weights must be imagenet, none, objects or a file, got {weights}: no such file")
+        raise UserError(f"weights must be imagenet, none, objects or a file, got {weights}: no such file")
 
 
 def _check_arguments(backbone: str, arguments: Mapping[str, Any]) -> None:
@@ -105,13 +107,13 @@ def _check_arguments(backbone: str, arguments: Mapping[str, Any]) -> None:
     takes = sorted(set(parameters) - set(_DECIDED))
     for name, value in arguments.items():
         if name in parameters and name in _DECIDED:
-            raise ValueError(f"backbone_args must leave {name} alone ({_DECIDED[name]}), got {value!r}")
+            raise UserError(f"backbone_args must leave {name} alone ({_DECIDED[name]}), got {value!r}")
         if name not in takes:
             known = ", ".join(takes) or "it takes none"
-            raise ValueError(f"backbone_args must be arguments of {backbone} ({known}), got {name!r}")
+            raise UserError(f"backbone_args must be arguments of {backbone} ({known}), got {name!r}")
         if isinstance(parameters[name].default, bool) != isinstance(value, bool):
             rule = "must be" if isinstance(parameters[name].default, bool) else "cannot be"
-            raise ValueError(f"backbone_args: {name} of {backbone} {rule} true or false, got {value!r}")
+            raise UserError(f"backbone_args: {name} of {backbone} {rule} true or false, got {value!r}")
 
 
 def create(
@@ -140,39 +142,39 @@ def create(
       or to the class probabilities of its own top.
 
     Raises:
-      ValueError: an unknown name, arguments it does not take, weights that do not fit or cannot be had.
+      UserError: an unknown name, arguments it does not take, weights that do not fit or cannot be had.
     """
     check(backbone, weights=weights, arguments=arguments)
     if is_file(backbone):
         saved = load_model(backbone)
         if saved.input_shape[1:] not in ((image_size, image_size, 3), (None, None, 3)):
-            raise ValueError(
+            raise UserError(
                 f"image_size={image_size} does not fit {backbone}, whose input shape is {saved.input_shape}"
             )
         if not own_preprocessing and inside.of_saved(saved):
-            raise ValueError(
+            raise UserError(
                 f"preprocessing=rescale would come before what {backbone} does to its pixels itself "
                 f"({', '.join(inside.of_saved(saved))}): use --preprocessing=backbone"
             )
         return _without_classifier(saved)
     if include_top and module(backbone) in _FLATTENED and image_size != default_size(backbone):
-        raise ValueError(
+        raise UserError(
             f"image_size must be {default_size(backbone)} for the original classifier of {backbone}, got {image_size}"
         )
     with precision.scope(policy), weights_file.without_warnings(), layer_names.numbered_afresh():
         try:
             model = _construct(backbone, image_size, weights, include_top=include_top, arguments=arguments or {})
         except (TypeError, ValueError) as error:
-            raise ValueError(f"backbone {backbone} with {dict(arguments or {})}: {error}") from error
+            raise UserError(f"backbone {backbone} with {dict(arguments or {})}: {error}") from error
         except Exception as error:  # keras.utils.get_file raises a bare Exception without a network
             if weights != "imagenet":
                 raise
             if not str(error).startswith("URL fetch failure"):  # Keras's words; else a file that was fetched before
-                raise ValueError(
+                raise UserError(
                     f"weights=imagenet: the file of {backbone} in Keras's folder models cannot be read ({error}): "
                     "delete it, so that it is fetched again"
                 ) from error
-            raise ValueError(
+            raise UserError(
                 f"weights=imagenet: cannot fetch the weights of {backbone} ({error}). Without a network use "
                 "--weights=FILE with a file fetched elsewhere, or --weights=none"
             ) from error
@@ -201,7 +203,7 @@ def _construct(
 
 def _constructor(backbone: str) -> Any:
     if backbone not in names():
-        raise ValueError(f"backbone must be one of {', '.join(names())}, or a .keras file, got {backbone!r}")
+        raise UserError(f"backbone must be one of {', '.join(names())}, or a .keras file, got {backbone!r}")
     return vgg_nano if backbone == "vgg_nano" else getattr(keras.applications, backbone)
 
 
@@ -209,23 +211,23 @@ def load_model(path: str) -> keras.Model:
     """A saved model, not compiled.
 
     Raises:
-      ValueError: the file cannot be loaded.
+      UserError: the file cannot be loaded.
     """
     try:
         return keras.saving.load_model(Path(path).expanduser(), compile=False, safe_mode=True)
     except Exception as error:  # zipfile, json and Keras raise many kinds for a file that is no model
         if "safe_mode" in str(error):  # Keras's advice is to switch the protection off
-            raise ValueError(
+            raise UserError(
                 f"cannot load {path}: it holds code (such as a Lambda layer), and models load in safe mode only"
             ) from error
-        raise ValueError(f"cannot load {path}: {str(error).strip().splitlines()[0]}") from error
+        raise UserError(f"cannot load {path}: {str(error).strip().splitlines()[0]}") from error
 
 
 def _without_classifier(model: keras.Model) -> keras.Model:
     """The model up to the features. What follows them is a last dense layer that gives scores or probabilities, with
     its softmax; where there is none the model ends with its features, and is kept to its last layer."""
     if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise ValueError(f"backbone {model.name} must have one input and one output")
+        raise UserError(f"backbone {model.name} must have one input and one output")
     name = f"{model.name}_features" if model.name in _TAKEN else model.name
     layers = list(model.layers)
     end, last = model.outputs[0], layers.pop()
@@ -239,7 +241,7 @@ def _without_classifier(model: keras.Model) -> keras.Model:
         left_out, end = [last, *left_out], last.input
     if left_out:
         names = ", ".join(layer.name for layer in left_out)
-        print(f"note: the classifier of the backbone is left out ({names})", flush=True)
+        log.info(f"note: the classifier of the backbone is left out ({names})")
     return keras.Model(model.inputs[0], end, name=name)
 
 

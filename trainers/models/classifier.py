@@ -33,7 +33,7 @@ def build_classifier(config: ModelConfig, *, num_classes: int, image_size: int, 
       [batch, num_classes]. Its layer `logits` gives the scores before the softmax.
 
     Raises:
-      ValueError: as `backbones.create`.
+      UserError: as `backbones.create`.
     """
     base = backbones.create(
         config.backbone,
@@ -108,7 +108,7 @@ def load_weights(model: keras.Model, path: Path) -> None:
     """Loads the weights of a trained model of the same architecture.
 
     Raises:
-      ValueError: no such file, or weights of another architecture, or of one that treats pixels or features otherwise.
+      UserError: no such file, or weights of another architecture, or of one that treats pixels or features otherwise.
     """
     weights_file.check_treatment(model, path)
     weights_file.load(model, path, refusal=f"{path} does not fit this model (same backbone, head and classes?)")

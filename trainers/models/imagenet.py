@@ -2,6 +2,7 @@
 
 import keras
 
+from ftdata.errors import UserError
 from trainers.config import ModelConfig
 from trainers.models import backbones, preprocessing
 
@@ -12,15 +13,15 @@ def create(config: ModelConfig, *, image_size: int) -> keras.Model:
     """float32 [b, image_size, image_size, 3], pixels 0..255, to the probabilities of 1000 classes [b, 1000].
 
     Raises:
-      ValueError: as `backbones.create`, or a backbone without such a classifier.
+      UserError: as `backbones.create`, or a backbone without such a classifier.
     """
     if backbones.is_file(config.backbone) or config.backbone == "vgg_nano":
-        raise ValueError(
+        raise UserError(
             f"model=imagenet needs a backbone of Keras Applications, got {config.backbone}: give --backbone, such as "
             "--backbone=MobileNetV2"
         )
     if config.weights == "none":
-        raise ValueError("model=imagenet needs trained weights: --weights=imagenet, or --weights=FILE")
+        raise UserError("model=imagenet needs trained weights: --weights=imagenet, or --weights=FILE")
     network = backbones.create(
         config.backbone,
         image_size=image_size,

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 import keras
 from keras.src.backend.common import global_state
 
+from ftdata.errors import UserError
+
 _COUNTERS = "object_name_uids"
 _SHOWN = 24  # names in a message
 
@@ -51,14 +53,14 @@ def chosen(base: keras.Model, wanted: Sequence[str]) -> dict[str, list[keras.lay
     """The layers of a backbone that each entry of `--unfreeze` takes.
 
     Raises:
-      ValueError: an entry takes none; the message says what there is.
+      UserError: an entry takes none; the message says what there is.
     """
     layers = list(layers_of(base))
     names = [layer.name for layer in layers]
     found = {entry: set(taken_by(entry, names)) for entry in wanted}
     for entry, taken in found.items():
         if not taken:
-            raise ValueError(
+            raise UserError(
                 f"unfreeze must name layers of {base.name} or the beginnings of their names, or all; no layer starts "
                 f"with {entry!r}. It has {_shortened(_beginnings(names))}"
             )

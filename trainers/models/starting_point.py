@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from ftdata.errors import UserError
 from ftdata.names import listed
 from trainers.config import ModelConfig, TrainConfig
 from trainers.models import backbones
@@ -13,31 +14,31 @@ def check(config: TrainConfig) -> None:
     """Checks the names and files of the model's settings; builds and fetches nothing.
 
     Raises:
-      ValueError: an unknown backbone or argument of it, or a file that is not there or that --overwrite would remove.
+      UserError: an unknown backbone or argument of it, or a file that is not there or that --overwrite would remove.
     """
     model = config.model
     backbones.check(model.backbone, weights=model.weights, arguments=model.backbone_args)
     if model.init_from and not Path(model.init_from).expanduser().is_file():
-        raise ValueError(f"init_from must be a trained model (.keras), got {model.init_from}: no such file")
+        raise UserError(f"init_from must be a trained model (.keras), got {model.init_from}: no such file")
     if not config.overwrite:
         return
     root = Path(config.model_dir).expanduser().resolve()
     for name, value in (("backbone", model.backbone), ("weights", model.weights), ("init_from", model.init_from)):
         path = Path(value or "").expanduser()
         if path.is_file() and path.resolve().is_relative_to(root):
-            raise ValueError(f"{name} {value} lies in model_dir, which --overwrite clears: copy it elsewhere first")
+            raise UserError(f"{name} {value} lies in model_dir, which --overwrite clears: copy it elsewhere first")
 
 
 def check_classes(model: ModelConfig, class_names: Sequence[str]) -> None:
     """Checks that `init_from` was trained on these classes, where the files beside it tell on which.
 
     Raises:
-      ValueError: it was trained on others, or on the same in another order.
+      UserError: it was trained on others, or on the same in another order.
     """
     trained = list(classes_of(Path(model.init_from).expanduser()) or class_names) if model.init_from else class_names
     if list(trained) != list(class_names):
         before, now = listed(trained, limit=20), listed(class_names, limit=20)
-        raise ValueError(
+        raise UserError(
             f"init_from {model.init_from} was trained on the classes {before}, and these are {now}: its answers would "
             "get the wrong names. Rename the classes, or keep its layers under a new head with "
             f"--backbone={model.init_from}"

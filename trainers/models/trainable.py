@@ -17,7 +17,7 @@ def set_trainable(model: keras.Model, phase: Phase, config: TrainConfig, *, repl
     trains on several replicas its statistics are those of the whole batch.
 
     Raises:
-      ValueError: `unfreeze` names no layer.
+      UserError: `unfreeze` names no layer.
     """
     base, wanted = base_of(model), config.training.unfreeze
     by_name = wanted != ("all",) and (config.phase == "finetune" or phase.trains_base == "unfrozen")

@@ -12,20 +12,22 @@ from typing import Any
 
 import keras
 
+from ftdata.errors import UserError
+
 
 def load(model: keras.Model, path: Path, *, refusal: str) -> None:
     """Loads the weights in `path` into `model`.
 
     Raises:
-      ValueError: no such file, or weights that do not fit; `refusal` begins the message, and the reason ends it.
+      UserError: no such file, or weights that do not fit; `refusal` begins the message, and the reason ends it.
     """
     if not path.is_file():
-        raise ValueError(f"{refusal}: no such file")
+        raise UserError(f"{refusal}: no such file")
     try:
         with without_warnings():
             model.load_weights(path)
     except Exception as error:  # h5py, zipfile and Keras raise many kinds for a file that does not fit
-        raise ValueError(f"{refusal}: {_reason(str(error))}") from error
+        raise UserError(f"{refusal}: {_reason(str(error))}") from error
 
 
 def check_treatment(model: keras.Model, path: Path) -> None:
@@ -34,7 +36,7 @@ def check_treatment(model: keras.Model, path: Path) -> None:
     That has no weights, so that those of the one would load into the other without a word.
 
     Raises:
-      ValueError: it does otherwise.
+      UserError: it does otherwise.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -45,7 +47,7 @@ def check_treatment(model: keras.Model, path: Path) -> None:
     pairs = itertools.zip_longest(there, here, fillvalue="nothing")
     differing = [f"{one} there, {other} here" for one, other in pairs if one != other]
     if differing:
-        raise ValueError(
+        raise UserError(
             f"{path} does not fit this model: it treats pixels or features otherwise ({differing[0]}). Give the "
             "--preprocessing and --pooling it was trained with; one that an older version trained from EfficientNetB0 "
             "to B7 with --weights=FILE saw pixels rescaled wrongly, and has to be trained again"

@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from ftdata.errors import UserError
+from ftdata.log import log
 from trainers.rundir.run_dir import WriteFailed, force_to_disk, temporary_name
 
 _KEEP = 2
@@ -91,9 +93,9 @@ def latest(folder: Path) -> Path | None:
         damaged = _damaged_files(path)
         if not damaged:
             return path
-        print(f"checkpoint {path} is damaged ({', '.join(damaged)}): using the one before", flush=True)
+        log.info(f"checkpoint {path} is damaged ({', '.join(damaged)}): using the one before")
     if _all(folder):
-        print(f"no checkpoint in {folder} is whole: starting the phase anew", flush=True)
+        log.info(f"no checkpoint in {folder} is whole: starting the phase anew")
     return None
 
 
@@ -110,12 +112,12 @@ def restore(path: Path, *, groups: Mapping[str, Sequence[Any]]) -> dict[str, Any
     """Assigns the saved values to the variables and returns the saved state.
 
     Raises:
-      ValueError: the checkpoint holds other variables than these.
+      UserError: the checkpoint holds other variables than these.
     """
     with np.load(path / _VARIABLES, allow_pickle=False) as arrays:
         expected = {f"{group}/{n:05d}": v for group, vs in groups.items() for n, v in enumerate(vs)}
         if set(expected) != set(arrays.files):
-            raise ValueError(f"checkpoint {path} holds {len(arrays.files)} variables, the model {len(expected)}")
+            raise UserError(f"checkpoint {path} holds {len(arrays.files)} variables, the model {len(expected)}")
         for key, variable in expected.items():
             variable.assign(arrays[key])
     return json.loads((path / _STATE).read_text(encoding="utf-8"))

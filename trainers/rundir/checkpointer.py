@@ -14,6 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from ftdata.errors import UserError
 from trainers.rundir import checkpoint, divergence
 from trainers.rundir.progress import Progress, write_history
 from trainers.rundir.run_dir import PhaseDir, WriteFailed, temporary_name, write_atomically
@@ -45,7 +46,7 @@ class Checkpointer:
             return Progress()
         state = checkpoint.restore(newest, groups=self._groups)
         if set(state) != set(dataclasses.asdict(Progress())):
-            raise ValueError(
+            raise UserError(
                 f"checkpoint {newest} was written by another version of this program: use that, or --overwrite"
             )
         progress = Progress(**state)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ftdata.errors import UserError
 from trainers.config import TrainConfig
 
 # Far above what the worst start gives (class weights of 1000 times a confident mistake), far below overflow.
@@ -13,7 +14,7 @@ _LARGEST_LOSS = 1e6
 _SMALLEST_LOSS_SCALE = 2.0**-10
 
 
-class Diverged(ValueError):
+class Diverged(UserError):
     """The loss or the weights are no longer finite."""
 
 

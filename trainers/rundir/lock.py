@@ -9,6 +9,9 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+from ftdata.errors import UserError
+from ftdata.log import log
+
 _WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
@@ -21,7 +24,7 @@ def only_writer(root: Path) -> Iterator[None]:
     locks at all the content of the file decides: another machine's process cannot be asked and counts as alive.
 
     Raises:
-      ValueError: another process writes there; it is named.
+      UserError: another process writes there; it is named.
     """
     is_new = not root.exists()
     root.mkdir(parents=True, exist_ok=True)
@@ -65,7 +68,7 @@ def _lock(descriptor: int, path: Path) -> None:
         if holder and not _is_dead(*holder):
             _refuse(path, holder, f"if that process is gone, delete {path}")
     if holder:
-        print(f"note: {path} was left by process {holder[1]} on {holder[0]}, which holds it no longer", flush=True)
+        log.info(f"note: {path} was left by process {holder[1]} on {holder[0]}, which holds it no longer")
 
 
 def _holder(descriptor: int) -> tuple[str, int] | None:
@@ -83,4 +86,4 @@ def _is_dead(host: str, process: int) -> bool:
 
 def _refuse(path: Path, holder: tuple[str, int] | None, way_out: str) -> None:
     who = f"process {holder[1]} on {holder[0]}" if holder else "another process"
-    raise ValueError(f"model_dir {path.parent} is in use by {who}: {way_out}")
+    raise UserError(f"model_dir {path.parent} is in use by {who}: {way_out}")

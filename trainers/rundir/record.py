@@ -4,6 +4,8 @@ import shutil
 from collections.abc import Sequence
 from typing import Any
 
+from ftdata.errors import UserError
+from ftdata.log import log
 from ftdata.sources.source import Source
 from trainers.config import PHASES, TrainConfig, as_recorded, deciding, passed_on, sequence
 from trainers.rundir import fingerprint, seen
@@ -18,7 +20,7 @@ def compare(run_dir: RunDir, config: TrainConfig, source: Source) -> dict[str, d
     those it was begun with are said in a note.
 
     Raises:
-      ValueError: something was computed with other settings or data; each difference is named.
+      UserError: something was computed with other settings or data; each difference is named.
     """
     data = fingerprint.of_data(source)
     names = [phase.name for phase in sequence(config.phase)]
@@ -33,8 +35,8 @@ def compare(run_dir: RunDir, config: TrainConfig, source: Source) -> dict[str, d
         _compare(earlier["phases"][name], now[name], binding, run_dir=run_dir, phase=name)
     changed = fingerprint.code_differences(earlier.get("versions", {}), fingerprint.of_code())
     if computed and changed and not all(run_dir.phase(name).metrics.is_file() for name in now):
-        print("note: this run was begun with other versions, so its result may differ from that of one left alone:")
-        print("\n".join(f"  {line}" for line in changed), flush=True)
+        log.info("note: this run was begun with other versions, so its result may differ from that of one left alone:")
+        log.info("\n".join(f"  {line}" for line in changed))
     return now
 
 
@@ -78,7 +80,7 @@ def _compare(before: dict[str, Any], now: dict[str, Any], names: Sequence[str], 
     lines = [f"{name}: was {before.get(name)!r}, is {now[name]!r}" for name in names if before.get(name) != now[name]]
     lines += fingerprint.data_differences(before["data"], now["data"])
     if lines:
-        raise ValueError(
+        raise UserError(
             f"model_dir {run_dir.root} holds a run with other settings or data:\n"
             + "".join(f"  {line}\n" for line in lines)
             + f"Restore them, or change them {way_to_change(phase, run_dir)}"

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ftdata.errors import UserError
+
 
 @dataclasses.dataclass(frozen=True)
 class PhaseDir:
@@ -63,16 +65,16 @@ class RunDir:
         """Checks that the folder is one or can be made, and can be written to; makes nothing.
 
         Raises:
-          ValueError: why it cannot be used.
+          UserError: why it cannot be used.
         """
         try:
             existing = next(path for path in (self.root, *self.root.parents) if path.exists())
         except OSError as error:
-            raise ValueError(f"model_dir {self.root} cannot be used: {error.strerror}") from None
+            raise UserError(f"model_dir {self.root} cannot be used: {error.strerror}") from None
         if not existing.is_dir():
-            raise ValueError(f"model_dir must be a folder, got a file: {existing}")
+            raise UserError(f"model_dir must be a folder, got a file: {existing}")
         if not os.access(existing, os.W_OK | os.X_OK):
-            raise ValueError(f"model_dir {self.root} cannot be written: {existing} is read-only for this user")
+            raise UserError(f"model_dir {self.root} cannot be written: {existing} is read-only for this user")
 
     @property
     def config(self) -> Path:
@@ -187,9 +189,9 @@ def read_json(path: Path) -> dict[str, Any] | None:
     """The values of a JSON file, or None where there is no such file.
 
     Raises:
-      ValueError: it is no JSON.
+      UserError: it is no JSON.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
     except ValueError as error:  # no JSON, or no text at all
-        raise ValueError(f"{path} is damaged ({error}): remove it, or start anew with --overwrite") from None
+        raise UserError(f"{path} is damaged ({error}): remove it, or start anew with --overwrite") from None

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from ftdata.cache import resources
+from ftdata.errors import UserError
 
 _HEAD = struct.Struct("!cQ")
 _ALIVE, _MESSAGE, _STOP, _GOODBYE = b".", b"m", b"s", b"b"
@@ -151,13 +152,13 @@ class Channel:
             head = read_exactly(self._connection, _HEAD.size, deadline=self._deadline(0))
             kind, length = _HEAD.unpack(head)
             if length > _LARGEST.get(kind, -1):
-                raise ValueError(f"a frame of the kind {kind!r} and {length:,} bytes")
+                raise UserError(f"a frame of the kind {kind!r} and {length:,} bytes")
             if length > _PIECE and length > (left := resources.available_memory()):
-                raise ValueError(f"a message of {length / 2**20:,.0f} MiB, and {left / 2**20:,.0f} MiB are left here")
+                raise UserError(f"a message of {length / 2**20:,.0f} MiB, and {left / 2**20:,.0f} MiB are left here")
             content = read_exactly(self._connection, length, deadline=self._deadline(length))
             if kind == _MESSAGE:
                 if self._messages.qsize() >= _MOST_WAITING:
-                    raise ValueError(f"{_MOST_WAITING} messages that nobody has asked for")
+                    raise UserError(f"{_MOST_WAITING} messages that nobody has asked for")
                 self._messages.put(_decode(content))
             elif kind == _STOP:
                 self._on_stop()
@@ -192,22 +193,22 @@ def read_exactly(connection: socket.socket, count: int, *, deadline: float) -> b
 def _decode(content: bytearray) -> Message:
     (length,) = struct.unpack_from("!Q", content)
     if length > len(content) - 8:
-        raise ValueError("a message shorter than its header")
+        raise UserError("a message shorter than its header")
     header = json.loads(content[8 : 8 + length])
     place, arrays = 8 + length, []
     for dtype, shape in header["arrays"]:
         if not all(type(side) is int and side >= 0 for side in shape):
-            raise ValueError(f"an array of the shape {str(shape)[:80]}")
+            raise UserError(f"an array of the shape {str(shape)[:80]}")
         array = np.frombuffer(content, np.dtype(dtype), count=math.prod(shape), offset=place).reshape(shape)
         place += array.nbytes
         arrays.append(array)
     if place != len(content):
-        raise ValueError(f"a message of {len(content):,} bytes whose parts have {place:,}")
+        raise UserError(f"a message of {len(content):,} bytes whose parts have {place:,}")
     return header["value"], arrays
 
 
 def _decode_goodbye(content: bytearray) -> tuple[str, int]:
     reason, status = json.loads(content)
     if type(reason) is not str or type(status) is not int or not 0 <= status <= 255:
-        raise ValueError("a goodbye without a reason and an exit status")
+        raise UserError("a goodbye without a reason and an exit status")
     return reason[:_LONGEST_REASON], status

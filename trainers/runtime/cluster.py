@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from ftdata.errors import UserError
+
 _EXAMPLE = '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", "index": 0}}'
 _REFUSED = {
     "ps": "parameter servers (ps) cannot be used: they apply each worker's gradients on their own and in no fixed "
@@ -37,7 +39,7 @@ def find(strategy: str, environment: Mapping[str, str] = os.environ) -> Cluster 
       environment: TF_CONFIG counts first, then the variables of `srun`.
 
     Raises:
-      ValueError: the environment describes no cluster, or one that cannot be used.
+      UserError: the environment describes no cluster, or one that cannot be used.
     """
     if strategy not in ("auto", "multi_worker_mirrored"):
         return None
@@ -48,7 +50,7 @@ def find(strategy: str, environment: Mapping[str, str] = os.environ) -> Cluster 
     else:
         cluster = None
     if cluster is None and strategy == "multi_worker_mirrored":
-        raise ValueError(
+        raise UserError(
             "distribution_strategy multi_worker_mirrored needs a cluster: set TF_CONFIG in the environment of every "
             f"worker, each with its own index, as in {_EXAMPLE}, or start the workers with srun"
         )
@@ -62,18 +64,18 @@ def _from_tf_config(text: str) -> Cluster | None:
         task = values.get("task", {})
         kind, index = str(task.get("type", "worker")), int(task.get("index", 0))
     except (ValueError, TypeError, AttributeError) as error:
-        raise ValueError(f"TF_CONFIG must be JSON like {_EXAMPLE}, got {text[:200]!r}: {error}") from None
+        raise UserError(f"TF_CONFIG must be JSON like {_EXAMPLE}, got {text[:200]!r}: {error}") from None
     if not jobs:
         return None
     for job in jobs:
         if job not in ("chief", "worker"):
             reason = _REFUSED.get(job, "workers are listed under worker, and one of them may stand under chief instead")
-            raise ValueError(f"TF_CONFIG has the job {job!r}: {reason}")
+            raise UserError(f"TF_CONFIG has the job {job!r}: {reason}")
     chief, workers = jobs.get("chief", []), jobs.get("worker", [])
     if len(chief) > 1:
-        raise ValueError(f"TF_CONFIG must have one chief, got {len(chief)}")
+        raise UserError(f"TF_CONFIG must have one chief, got {len(chief)}")
     if kind not in jobs or not 0 <= index < len(jobs[kind]):
-        raise ValueError(f"TF_CONFIG must have a task of its cluster, got {kind} {index} and {_sizes(jobs)}")
+        raise UserError(f"TF_CONFIG must have a task of its cluster, got {kind} {index} and {_sizes(jobs)}")
     addresses = (*chief, *workers)
     _check(addresses)
     return Cluster(addresses, index + (len(chief) if kind == "worker" else 0))
@@ -83,9 +85,9 @@ def _check(addresses: tuple[str, ...]) -> None:
     for address in addresses:
         host, _, port = address.rpartition(":")
         if not host or not 0 < _number(port) < 65_536:
-            raise ValueError(f"TF_CONFIG must name every worker as host:port, got {address!r}")
+            raise UserError(f"TF_CONFIG must name every worker as host:port, got {address!r}")
     if len(set(addresses)) < len(addresses):
-        raise ValueError(f"TF_CONFIG must name every worker once, got {', '.join(addresses)}")
+        raise UserError(f"TF_CONFIG must name every worker once, got {', '.join(addresses)}")
 
 
 def _from_slurm() -> Cluster:
@@ -99,7 +101,7 @@ def _from_slurm() -> Cluster:
         addresses = resolver.cluster_spec().as_dict()["worker"]
         return Cluster(tuple(addresses), int(resolver.task_id))
     except (RuntimeError, ValueError) as error:
-        raise ValueError(f"the tasks of this SLURM step cannot be told from its variables: {error}") from None
+        raise UserError(f"the tasks of this SLURM step cannot be told from its variables: {error}") from None
 
 
 def _sizes(jobs: Mapping[str, Any]) -> str:

@@ -7,6 +7,8 @@ import keras
 import tensorflow as tf
 
 from ftdata import seeds
+from ftdata.errors import UserError
+from ftdata.log import log
 from trainers.runtime.cluster import Cluster
 
 
@@ -18,7 +20,7 @@ def make_strategy(name: str, cluster: Cluster | None = None) -> tf.distribute.St
     `mirrored` without a GPU runs over the logical CPU devices.
 
     Raises:
-      ValueError: `tpu` where there is none.
+      UserError: `tpu` where there is none.
     """
     if name == "tpu":
         return _tpu()
@@ -28,10 +30,9 @@ def make_strategy(name: str, cluster: Cluster | None = None) -> tf.distribute.St
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     is_gpu = devices[0].device_type == "GPU"
     if not is_gpu and Path("/dev/nvidiactl").exists():
-        print(
+        log.warning(
             "warning: there is an NVIDIA GPU, but TensorFlow cannot use it and computes on the CPU. Install the extra "
-            "'gpu'; TF_CPP_MIN_LOG_LEVEL=0 in the environment shows which library is missing",
-            flush=True,
+            "'gpu'; TF_CPP_MIN_LOG_LEVEL=0 in the environment shows which library is missing"
         )
     if name == "mirrored" or (name == "auto" and is_gpu and len(devices) > 1):
         return _mirrored(tuple(device.name for device in devices))
@@ -66,11 +67,11 @@ def _tpu() -> tf.distribute.Strategy:
     """Best effort: this project has never run on a TPU."""
     try:
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect()
-        print("warning: distribution_strategy tpu is untested: no TPU was at hand to try it on", flush=True)
+        log.warning("warning: distribution_strategy tpu is untested: no TPU was at hand to try it on")
         return tf.distribute.TPUStrategy(resolver)
     except (ValueError, RuntimeError, tf.errors.OpError) as error:
         reason = str(error).strip().partition("\n")[0]
-        raise ValueError(f"distribution_strategy tpu found no TPU it can use: {reason}") from None
+        raise UserError(f"distribution_strategy tpu found no TPU it can use: {reason}") from None
 
 
 def grow_gpu_memory() -> None:

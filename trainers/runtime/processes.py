@@ -173,7 +173,7 @@ def joined(cluster: Cluster | None, settings: Mapping[str, Any], *, timeout_s: f
       timeout_s: seconds of silence after which a worker counts as dead.
 
     Raises:
-      ValueError: a worker did not come, or came with other settings.
+      UserError: a worker did not come, or came with other settings.
     """
     if cluster is None:
         yield ALONE

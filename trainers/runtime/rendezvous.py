@@ -15,6 +15,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from ftdata.errors import UserError
+from ftdata.log import log
 from trainers.runtime.channel import read_exactly
 from trainers.runtime.cluster import Cluster
 
@@ -41,7 +43,7 @@ def meet(cluster: Cluster, settings: Mapping[str, Any], *, wait_s: float) -> dic
       Connections by worker: the chief's to all others, each other's to the chief.
 
     Raises:
-      ValueError: who is missing, or who has other settings.
+      UserError: who is missing, or who has other settings.
     """
     deadline = time.monotonic() + wait_s
     greeting = {"program": _PROGRAM, "index": cluster.index, "workers": cluster.workers, "settings": settings}
@@ -59,9 +61,9 @@ def _listen(cluster: Cluster, greeting: dict[str, Any], deadline: float) -> dict
         while len(here) < len(cluster.workers) - 1:
             missing = ", ".join(f"{k} ({cluster.workers[k]})" for k in range(1, len(cluster.workers)) if k not in here)
             if time.monotonic() > deadline:
-                raise ValueError(f"worker {missing} did not come: start it with its TF_CONFIG, then all again")
+                raise UserError(f"worker {missing} did not come: start it with its TF_CONFIG, then all again")
             if time.monotonic() > reminder:
-                print(f"waiting for worker {missing}", flush=True)
+                log.info(f"waiting for worker {missing}")
                 reminder += _REMIND_S
             for connection, theirs in reception.greetings():
                 if not _is_ours(theirs, greeting):
@@ -74,7 +76,7 @@ def _listen(cluster: Cluster, greeting: dict[str, Any], deadline: float) -> dict
                     for each in (connection, *here.values()):
                         with contextlib.suppress(OSError):
                             _say(each, {"refused": message})
-                    raise ValueError(message)
+                    raise UserError(message)
                 if theirs["index"] in here:  # it was started again
                     here[theirs["index"]].close()
                 here[theirs["index"]] = connection
@@ -167,7 +169,7 @@ def _server(cluster: Cluster, deadline: float) -> socket.socket:
             return socket.create_server(("", port), backlog=1024)
         except OSError as error:
             if time.monotonic() > end:
-                raise ValueError(f"the chief cannot listen on port {port}: {error.strerror}") from None
+                raise UserError(f"the chief cannot listen on port {port}: {error.strerror}") from None
             time.sleep(0.5)
 
 
@@ -177,7 +179,7 @@ def _call(cluster: Cluster, greeting: dict[str, Any], deadline: float) -> socket
     reminder = time.monotonic() + _REMIND_S
     while time.monotonic() < deadline:
         if time.monotonic() > reminder:
-            print(f"waiting for the chief ({address}): {failure}", flush=True)
+            log.info(f"waiting for the chief ({address}): {failure}")
             reminder += _REMIND_S
         connection = None
         try:
@@ -193,11 +195,9 @@ def _call(cluster: Cluster, greeting: dict[str, Any], deadline: float) -> socket
             continue
         if "refused" in answer:
             connection.close()
-            raise ValueError(str(answer["refused"])[:_LONGEST_MESSAGE])
+            raise UserError(str(answer["refused"])[:_LONGEST_MESSAGE])
         return connection
-    raise ValueError(
-        f"the chief ({address}) did not answer ({failure}): start it too, or mend its address in TF_CONFIG"
-    )
+    raise UserError(f"the chief ({address}) did not answer ({failure}): start it too, or mend its address in TF_CONFIG")
 
 
 def _is_ours(theirs: Any, greeting: Mapping[str, Any]) -> bool:
@@ -227,13 +227,13 @@ def _answer(connection: socket.socket, deadline: float) -> dict[str, Any]:
     length = _length(read_exactly(connection, _LENGTH.size, deadline=deadline))
     value = _value(read_exactly(connection, length, deadline=min(deadline, time.monotonic() + _GREETING_S)))
     if not isinstance(value, dict) or not ("refused" in value or value.get("welcome") is True):
-        raise ValueError("another program answers there")
+        raise UserError("another program answers there")
     return value
 
 
 def _length(head: bytes | bytearray) -> int:
     if len(head) < _LENGTH.size or (length := _LENGTH.unpack(head)[0]) > _LONGEST:
-        raise ValueError("another program answers there")
+        raise UserError("another program answers there")
     return length
 
 
@@ -242,4 +242,4 @@ def _value(content: bytearray) -> Any:
     try:
         return json.loads(content)
     except (ValueError, RecursionError):
-        raise ValueError("another program answers there") from None
+        raise UserError("another program answers there") from None

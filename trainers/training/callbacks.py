@@ -12,6 +12,8 @@ import keras
 import tensorflow as tf
 from tqdm import tqdm
 
+from ftdata.errors import UserError
+from ftdata.log import log
 from trainers.evaluation import figures
 from trainers.evaluation import scores as evaluate
 from trainers.evaluation.scores import Evaluation, in_words
@@ -26,17 +28,17 @@ def check(callbacks: Sequence[keras.callbacks.Callback], *, has_validation: bool
     """Checks further callbacks, and tells those that watch a score with mode `auto` which way is better.
 
     Raises:
-      ValueError: one that clashes with what this project does itself, or that watches what is not in the logs.
+      UserError: one that clashes with what this project does itself, or that watches what is not in the logs.
     """
     for callback in callbacks:
         name = type(callback).__name__
         if isinstance(callback, keras.callbacks.LearningRateScheduler | keras.callbacks.ReduceLROnPlateau):
-            raise ValueError(
+            raise UserError(
                 f"{name} clashes with the learning rate schedule, which sets the rate at every step: use "
                 "learning_rate_schedule and warmup_steps"
             )
         if isinstance(callback, keras.callbacks.BackupAndRestore):
-            raise ValueError(f"{name} clashes with the checkpoints of the run itself, which goes on without it")
+            raise UserError(f"{name} clashes with the checkpoints of the run itself, which goes on without it")
         if isinstance(callback, keras.callbacks.EarlyStopping) or getattr(callback, "save_best_only", False):
             _tell_direction(callback, has_validation=has_validation)
 
@@ -46,7 +48,7 @@ def _tell_direction(callback: Any, *, has_validation: bool) -> None:
     known = ["loss", "accuracy", *(f"val_{score}" for score in _LOGGED if has_validation)]
     if monitor not in known:
         without = "" if has_validation else " (there is no validation split)"
-        raise ValueError(f"{name} must monitor one of {', '.join(known)}{without}, got {monitor!r}")
+        raise UserError(f"{name} must monitor one of {', '.join(known)}{without}, got {monitor!r}")
     if callback.mode == "auto":
         callback.mode = "max" if monitor.removeprefix("val_") in _HIGHER_IS_BETTER else "min"
 
@@ -89,7 +91,7 @@ class ProgressLines(Watcher):
 
     def on_starting_point(self, logs: Any) -> None:
         """Prints its line."""
-        print(f"{self._name(0)}{self._held_out(logs)}  the model it starts from", flush=True)
+        log.info(f"{self._name(0)}{self._held_out(logs)}  the model it starts from")
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Moves the bar."""
@@ -107,11 +109,10 @@ class ProgressLines(Watcher):
             self.bar.close()
         count = int(logs.get("skipped_steps", 0))
         skipped = f"  loss scaling has skipped {count} of {int(logs['step'])} steps" if count else ""
-        print(
+        log.info(
             f"{self._name(epoch + 1)}  loss {logs['loss']:.4f} accuracy {logs['accuracy']:.4f}{self._held_out(logs)}"
             f"  {logs['images_per_second']:.0f} images/s  input wait {logs['input_wait_fraction']:.1%}"
-            f"  {logs['seconds']:.1f} s  {self._time_left(logs['step'])} left{skipped}",
-            flush=True,
+            f"  {logs['seconds']:.1f} s  {self._time_left(logs['step'])} left{skipped}"
         )
 
     def _name(self, epoch: int) -> str:
@@ -160,7 +161,7 @@ class TensorBoardWriter(Watcher):
         except tf.errors.OpError as error:
             self.failed = True
             reason = error.message.strip().splitlines()[0]
-            print(f"warning: TensorBoard gets no further points until the next start: {reason}", flush=True)
+            log.warning(f"warning: TensorBoard gets no further points until the next start: {reason}")
 
     @contextlib.contextmanager
     def _writing(self, name: str, *, step: int) -> Iterator[None]:

@@ -12,6 +12,7 @@ from tensorboard.plugins.hparams import api_pb2
 from tensorboard.plugins.hparams import summary as sessions
 from tensorboard.plugins.hparams import summary_v2 as hp
 
+from ftdata.log import log
 from trainers.config import TrainConfig, deciding
 
 METRICS = (
@@ -50,7 +51,7 @@ def write(folder: Path, config: TrainConfig, metrics: Mapping[str, Any]) -> None
             tf.summary.experimental.write_raw_pb(end.SerializeToString(), step=metrics["step"])
         writer.close()
     except tf.errors.OpError as error:
-        print(f"warning: TensorBoard's HParams table lacks {phase}: {error.message.splitlines()[0]}", flush=True)
+        log.warning(f"warning: TensorBoard's HParams table lacks {phase}: {error.message.splitlines()[0]}")
 
 
 def _columns(config: TrainConfig, phase: str) -> dict[str, bool | float | str]:

@@ -14,6 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from ftdata.log import log
 from trainers.evaluation.scores import Evaluation, Summary
 from trainers.rundir import divergence
 from trainers.rundir.checkpointer import Checkpointer, NullCheckpointer
@@ -108,7 +109,7 @@ class Loop:
         """
         plan, progress = self.plan, self.progress
         if progress.step:
-            print(f"going on from step {progress.step} of {plan.total_steps}", flush=True)
+            log.info(f"going on from step {progress.step} of {plan.total_steps}")
         self.model.stop_training = progress.stopped
         with self.agreement.stop.deferred(), self.keeper:
             self.callbacks.on_train_begin()
@@ -121,7 +122,7 @@ class Loop:
             except Interrupted:
                 self._save()
                 self._finish()
-                print(f"saved at step {progress.step} of {plan.total_steps}", flush=True)
+                log.info(f"saved at step {progress.step} of {plan.total_steps}")
                 raise
             self.callbacks.on_train_end()
             self._finish()
@@ -212,7 +213,7 @@ class Loop:
         self._check_rate(row["learning_rate"])
         if progress.stopped:
             epochs = progress.epochs_without_improvement
-            print(f"no improvement in {epochs} epoch{'' if epochs == 1 else 's'}: stopping", flush=True)
+            log.info(f"no improvement in {epochs} epoch{'' if epochs == 1 else 's'}: stopping")
         progress.stopped = progress.stopped or bool(self.model.stop_training)
         self._clock = EpochTimer()
         self._save()
@@ -220,10 +221,9 @@ class Loop:
     def _check_rate(self, expected: float) -> None:
         found = float(self.model.optimizer.learning_rate.numpy())
         if not math.isclose(found, expected, rel_tol=1e-6):
-            print(
+            log.info(
                 f"note: a callback has set the learning rate to {found:g}, which has no effect: the schedule sets it "
-                "at every step (see --learning_rate_schedule and --warmup_steps)",
-                flush=True,
+                "at every step (see --learning_rate_schedule and --warmup_steps)"
             )
 
     def _judge(self, row: dict[str, Any]) -> None:

@@ -9,6 +9,8 @@ import tensorflow as tf
 
 from ftdata import data_service, pipeline, seeds
 from ftdata.augment.augmentation import Augmentation
+from ftdata.errors import UserError
+from ftdata.log import log
 from trainers.config import PHASES, Phase, epochs_and_rate, sequence
 from trainers.evaluation import figures
 from trainers.evaluation.scores import Evaluation, Summary
@@ -52,7 +54,7 @@ def run_phase(
     files = context.run_dir.phase(phase.name)
     finished = context.processes.broadcast_object(lambda: read_json(files.metrics))
     if finished:
-        print(f"{phase.name}: finished before (test accuracy {results.percent(finished['test_accuracy'])})", flush=True)
+        log.info(f"{phase.name}: finished before (test accuracy {results.percent(finished['test_accuracy'])})")
         return finished
     network = _build(phase, context) if network is None else network
     plan = make_plan(phase, context)
@@ -63,7 +65,7 @@ def run_phase(
         *trainable.unfreezing(network, phase, context.config),
     ]
     lines += [f"note: {note}" for note in misfits.misfits(phase, plan, context)]
-    print("\n".join(lines), flush=True)
+    log.info("\n".join(lines))
     groups = {"weights": network.weights, "optimizer": optimizer.state(network.optimizer)}
     keeps = (
         checkpointer.Checkpointer(files, groups=groups)
@@ -101,7 +103,7 @@ def _build(phase: Phase, context: RunContext) -> keras.Model:
         )
         trainable.set_trainable(network, phase, config, replicas=context.strategy.num_replicas_in_sync)
         if trainable.is_synchronized(network) and config.training.gradient_accumulation_steps > 1:
-            raise ValueError(
+            raise UserError(
                 "gradient_accumulation_steps must be 1 where batch normalization trains on several devices: its "
                 "statistics are those of the whole batch"
             )

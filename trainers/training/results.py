@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from matplotlib.figure import Figure
 
+from ftdata.log import log
 from trainers.config import Phase
 from trainers.evaluation import figures, reports, scores
 from trainers.evaluation.scores import Evaluation, Summary
@@ -55,11 +56,10 @@ def _write(
     if board:
         hparams.write(context.run_dir.hparams(phase.name), context.config, metrics)
     write_json(files.metrics, metrics)
-    print(
+    log.info(
         f"{_choice(phase, metrics)}, test accuracy {percent(test.accuracy)} "
         f"({progress.seconds:.0f} s of training; checkpoints held it up for {progress.checkpoint_stall_seconds:.1f} s "
-        f"and took {progress.checkpoint_write_seconds:.1f} s to write)\n\n{report}",
-        flush=True,
+        f"and took {progress.checkpoint_write_seconds:.1f} s to write)\n\n{report}"
     )
     return metrics
 

@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PureWindowsPath
 
+from ftdata.errors import UserError
+
 ATTEMPTS = 3
 FIRST_DELAY_S = 1.0  # doubled after every failed attempt
 TIMEOUT_S = 20.0  # for each wait on the network, not for the whole download
@@ -40,10 +42,10 @@ def check_blob_id(path: Path, *, expected: str, origin: str) -> None:
     """Compare a file with the git blob id it should have; `origin` says where it came from.
 
     Raises:
-        ValueError: it differs; names the origin, the size and both ids.
+        UserError: it differs; names the origin, the size and both ids.
     """
     if (found := blob_id(path)) != expected:
-        raise ValueError(
+        raise UserError(
             f"{origin} is damaged or another file: its git blob id is {found}, expected {expected} "
             f"({path.stat().st_size} bytes came)."
         )
@@ -56,7 +58,7 @@ def download(url: str, *, target: Path, expected_id: str) -> None:
 
     Raises:
         ConnectionError: the file could not be fetched; names the URL and the last reason.
-        ValueError: it came whole but with another blob id (names both), or is beyond `MAX_BYTES`.
+        UserError: it came whole but with another blob id (names both), or is beyond `MAX_BYTES`.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
@@ -93,7 +95,7 @@ def _fetch(url: str, *, part: Path) -> None:
         while chunk := response.read(_CHUNK):
             file.write(chunk)
             if file.tell() > MAX_BYTES:
-                raise ValueError(f"{url} sends more than {MAX_BYTES} bytes: not the archive.")
+                raise UserError(f"{url} sends more than {MAX_BYTES} bytes: not the archive.")
         if promised is not None and file.tell() != int(promised):
             raise ConnectionError(f"it ended after {file.tell()} of {promised} bytes")
 
@@ -107,7 +109,7 @@ def extract(path: Path, *, folder: Path) -> None:
     (`tarfile.data_filter` would still make safe-looking links, and Python 3.11.0 to 3.11.3 lack it.)
 
     Raises:
-        ValueError: no readable .tar.gz; a member that is absolute, climbs out by `..`, stands twice, is
+        UserError: no readable .tar.gz; a member that is absolute, climbs out by `..`, stands twice, is
             a link, a device or anything else but a file or folder; more than `MAX_MEMBERS` members or
             `MAX_BYTES` bytes. The message names the member.
         FileExistsError: `folder` exists, or another process made it meanwhile.
@@ -147,7 +149,7 @@ class _Bounded:
         chunk = self._file.read(size)
         self._left -= len(chunk)
         if self._left < 0:
-            raise ValueError(f"The archive unpacks to more than {self._limit} bytes: refused as a bomb.")
+            raise UserError(f"The archive unpacks to more than {self._limit} bytes: refused as a bomb.")
         return chunk
 
 
@@ -161,7 +163,7 @@ def _open(path: Path) -> Iterator[tarfile.TarFile]:
         ):
             yield tar
     except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise ValueError(f"{path} is not a readable .tar.gz: {error}.") from error
+        raise UserError(f"{path} is not a readable .tar.gz: {error}.") from error
 
 
 def _checked_members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
@@ -169,9 +171,9 @@ def _checked_members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     for count, member in enumerate(tar, start=1):
         total += member.size
         if count > MAX_MEMBERS:
-            raise ValueError(f"The archive has more than {MAX_MEMBERS} members, the next is {member.name!r}.")
+            raise UserError(f"The archive has more than {MAX_MEMBERS} members, the next is {member.name!r}.")
         if total > MAX_BYTES:
-            raise ValueError(f"The archive unpacks to more than {MAX_BYTES} bytes, at {member.name!r}.")
+            raise UserError(f"The archive unpacks to more than {MAX_BYTES} bytes, at {member.name!r}.")
         _check_member(member)
         yield member
 
@@ -179,9 +181,9 @@ def _checked_members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
 def _check_member(member: tarfile.TarInfo) -> None:
     name = PureWindowsPath(member.name)  # knows both separators and drives
     if name.drive or name.root or ".." in name.parts or "\0" in member.name:
-        raise ValueError(f"The archive's member {member.name!r} would leave the folder: refused.")
+        raise UserError(f"The archive's member {member.name!r} would leave the folder: refused.")
     if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE):
-        raise ValueError(f"The archive's member {member.name!r} is neither a file nor a folder: refused.")
+        raise UserError(f"The archive's member {member.name!r} is neither a file nor a folder: refused.")
 
 
 def _write(tar: tarfile.TarFile, *, member: tarfile.TarInfo, folder: Path) -> None:
@@ -192,4 +194,4 @@ def _write(tar: tarfile.TarFile, *, member: tarfile.TarInfo, folder: Path) -> No
             with source, target.open("xb") as file:
                 shutil.copyfileobj(source, file)
     except (FileExistsError, NotADirectoryError) as error:
-        raise ValueError(f"The archive's member {member.name!r} stands twice: refused.") from error
+        raise UserError(f"The archive's member {member.name!r} stands twice: refused.") from error

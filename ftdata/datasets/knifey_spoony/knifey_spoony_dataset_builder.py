@@ -10,6 +10,7 @@ import tensorflow_datasets as tfds
 from absl import logging
 
 from ftdata.datasets.knifey_spoony import archive, photos
+from ftdata.errors import UserError
 
 HOMEPAGE = "https://github.com/Hvass-Labs/knifey-spoony"
 ARCHIVE_NAME = "knifey-spoony.tar.gz"
@@ -62,7 +63,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         for split, found in listings.items():
             if not found:
                 where = "<class>/test/*.jpg" if split == "test" else "<class>/*.jpg"
-                raise ValueError(f"{folder} has no {split} photos: expected some as {where}.")
+                raise UserError(f"{folder} has no {split} photos: expected some as {where}.")
         return {split: self._generate_examples(found) for split, found in listings.items()}
 
     def _generate_examples(self, found: list[photos.Photo]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -119,7 +120,7 @@ def _manual(dl_manager: tfds.download.DownloadManager) -> Path | None:
 
 def _local(folder: Any) -> Path:
     if "://" in str(folder):
-        raise ValueError(
+        raise UserError(
             f"{folder} is not on this machine: knifey_spoony needs a local manual_dir and download_dir "
             "(pass download_dir= to download_and_prepare); only data_dir may be remote."
         )
@@ -155,7 +156,7 @@ def _unpacked(packed: Path, *, below: Path) -> Path:
     folder = photos.find(target)
     found = photos.count(folder or target)
     if folder is None or found != photos.COUNTS:
-        raise ValueError(f"{packed} holds {photos.describe(found)}; expected {photos.describe(photos.COUNTS)}.")
+        raise UserError(f"{packed} holds {photos.describe(found)}; expected {photos.describe(photos.COUNTS)}.")
     return folder
 
 

@@ -10,6 +10,8 @@ import math
 import numpy as np
 from PIL import Image
 
+from ftdata.errors import UserError
+
 Picture = np.ndarray
 Range = tuple[float, float]
 
@@ -23,10 +25,10 @@ def draw(family: str, *, size: int, rng: np.random.Generator) -> Picture:
       rng: the only source of chance.
 
     Raises:
-      ValueError: for an unknown family.
+      UserError: for an unknown family.
     """
     if family not in FAMILIES:
-        raise ValueError(f"family must be one of {', '.join(FAMILIES)}, got {family!r}")
+        raise UserError(f"family must be one of {', '.join(FAMILIES)}, got {family!r}")
     return np.clip(FAMILIES[family](size, rng), 0.0, 1.0).astype(np.float32, copy=False)
 
 

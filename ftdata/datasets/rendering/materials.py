@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ftdata.datasets.rendering import backgrounds
+from ftdata.errors import UserError
 
 Picture = np.ndarray
 
@@ -25,10 +26,10 @@ def paint(material: str, *, surface: Surface, rng: np.random.Generator) -> Pictu
     """Colours of a part, float32 [H, W, 3], about 0..1.
 
     Raises:
-      ValueError: for a material that is not one of `MATERIALS`.
+      UserError: for a material that is not one of `MATERIALS`.
     """
     if material not in MATERIALS:
-        raise ValueError(f"material must be one of {', '.join(MATERIALS)}, got {material!r}")
+        raise UserError(f"material must be one of {', '.join(MATERIALS)}, got {material!r}")
     return MATERIALS[material](surface, rng)
 
 

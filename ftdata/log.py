@@ -1,0 +1,62 @@
+"""What the program says while it works: one logger, a line a message.
+
+It is the standard library's logger `fast_fine_tuning`: `logging.getLogger("fast_fine_tuning")` sets its level or gives
+it other handlers. Messages go to standard output, as it is when they are said. Standard library only.
+"""
+
+import contextlib
+import logging
+import sys
+from collections.abc import Iterator
+from typing import TextIO
+
+
+class _Handler(logging.StreamHandler):
+    """To whatever `sys.stdout` is now: notebooks, tests and the command line exchange it."""
+
+    to_stderr = False
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)  # without a stream of its own
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]
+        return sys.stderr if self.to_stderr else sys.stdout
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Raises what writing has raised: whoever wraps the stream decides what its loss means."""
+        raise
+
+
+class _Silence(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        return False
+
+
+log = logging.getLogger("fast_fine_tuning")
+_handler = _Handler()
+if not log.handlers:
+    log.addHandler(_handler)
+    log.setLevel(logging.INFO)
+    log.propagate = False
+
+
+@contextlib.contextmanager
+def silenced() -> Iterator[None]:
+    """Says nothing while the block runs: in every process but the one of rank 0."""
+    silence = _Silence()
+    log.addFilter(silence)
+    try:
+        yield
+    finally:
+        log.removeFilter(silence)
+
+
+@contextlib.contextmanager
+def on_stderr() -> Iterator[None]:
+    """Messages go to standard error while the block runs: where standard output is for answers."""
+    before, _handler.to_stderr = _handler.to_stderr, True
+    try:
+        yield
+    finally:
+        _handler.to_stderr = before
