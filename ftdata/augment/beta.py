@@ -25,7 +25,7 @@ def beta_quantiles(alpha: float) -> np.ndarray:
 
 def beta_sample(u: tf.Tensor, quantiles: np.ndarray) -> tf.Tensor:
     """The values of Beta(alpha, alpha) that belong to probabilities `u` in [0, 1); float32, the shape of `u`."""
-    table = tf.constant(beta_quantiles)
+    table = tf.constant(quantiles)
     place = tf.minimum(u, 1 - u) * (2.0 * _CELLS)
     cell = tf.minimum(tf.cast(place, tf.int32), _CELLS - 1)
     low, high = tf.gather(table, cell), tf.gather(table, cell + 1)
