@@ -6,7 +6,7 @@ The public names load lazily, so that importing `trainers.config` does not impor
 import importlib
 from typing import Any
 
-from ftdata import quiet
+from ftdata import stderr
 
 _PUBLIC = {"run": "trainers.experiment"}
 __all__ = list(_PUBLIC)
@@ -15,5 +15,5 @@ __all__ = list(_PUBLIC)
 def __getattr__(name: str) -> Any:
     if name not in _PUBLIC:
         raise AttributeError(f"module 'trainers' has no attribute {name!r}; it offers {', '.join(_PUBLIC)}")
-    with quiet.tensorflow_import():
+    with stderr.quiet_import():
         return getattr(importlib.import_module(_PUBLIC[name]), name)

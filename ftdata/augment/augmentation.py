@@ -4,85 +4,18 @@ The order: RandomAffine or RandomResizedCrop (flips included) -> channel shift -
 -> mixing of pairs. What follows ImageDataGenerator's own is off unless asked for.
 """
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import keras
 import tensorflow as tf
 
 from ftdata import seeds
-from ftdata.augment.color import RandomColorJitter
+from ftdata.augment.color import RandomBrightnessFactor, RandomChannelShift, RandomColorJitter
 from ftdata.augment.erasing import RandomErasing
 from ftdata.augment.mixing import PairMixing
 from ftdata.augment.random_affine import RandomAffine
 from ftdata.augment.resized_crop import RandomResizedCrop
-from ftdata.augment.sampled_layer import (
-    Parameters,
-    SampledLayer,
-    Side,
-    at_least_zero,
-    is_number,
-    plain,
-    uniform,
-)
+from ftdata.augment.sampled_layer import SampledLayer
 from ftdata.config import AugmentConfig
-from ftdata.errors import UserError
-
-__all__ = ["Augmentation", "Augmented", "RandomAffine", "RandomBrightnessFactor", "RandomChannelShift"]
-
-
-@keras.saving.register_keras_serializable(package="ftdata")
-class RandomChannelShift(SampledLayer):
-    """Adds one drawn grey level to all channels, clipped to the picture's own range, as
-    `ImageDataGenerator(channel_shift_range=...)` does (its `apply_channel_shift`)."""
-
-    def __init__(self, channel_shift_range: float = 0.0, **kwargs: Any):
-        super().__init__(**kwargs)
-        self.channel_shift_range = at_least_zero("channel_shift_range", channel_shift_range)
-
-    def sample(self, batch_size: Any, height: Side, width: Side, seed: Any) -> dict[str, tf.Tensor]:
-        """`channel_shift_intensity`, grey levels in [-r, r], float32 [batch]."""
-        u = uniform([batch_size], seed)
-        return {"channel_shift_intensity": (2 * u - 1) * self.channel_shift_range}
-
-    def apply(self, images: tf.Tensor, parameters: Parameters) -> tf.Tensor:
-        """float32 [batch, height, width, channels]."""
-        images = tf.cast(images, tf.float32)
-        low = tf.reduce_min(images, axis=(1, 2, 3), keepdims=True)
-        high = tf.reduce_max(images, axis=(1, 2, 3), keepdims=True)
-        shifted = images + parameters["channel_shift_intensity"][:, None, None, None]
-        return tf.clip_by_value(shifted, low, high)
-
-    def get_config(self) -> dict[str, Any]:
-        """Every argument of the constructor."""
-        return {**super().get_config(), "channel_shift_range": self.channel_shift_range}
-
-
-@keras.saving.register_keras_serializable(package="ftdata")
-class RandomBrightnessFactor(SampledLayer):
-    """Multiplies pixels by a drawn factor with `ImageDataGenerator(brightness_range=...)`'s rounding: down
-    to whole grey levels before and after, clipped to 0..255 (PIL's ImageEnhance.Brightness)."""
-
-    def __init__(self, brightness_range: Sequence[float] = (1.0, 1.0), **kwargs: Any):
-        super().__init__(**kwargs)
-        low, high = map(plain, brightness_range)
-        if not (is_number(high) and 0 <= low <= high):
-            raise UserError(f"brightness_range must be low, high with 0 <= low <= high, got {brightness_range!r}")
-        self.brightness_range = (float(low), float(high))
-
-    def sample(self, batch_size: Any, height: Side, width: Side, seed: Any) -> dict[str, tf.Tensor]:
-        """`brightness`, a factor, float32 [batch]."""
-        low, high = self.brightness_range
-        return {"brightness": low + uniform([batch_size], seed) * (high - low)}
-
-    def apply(self, images: tf.Tensor, parameters: Parameters) -> tf.Tensor:
-        """float32 [batch, height, width, channels] of whole numbers from 0 to 255."""
-        whole = tf.floor(tf.cast(images, tf.float32))
-        return tf.floor(tf.clip_by_value(whole * parameters["brightness"][:, None, None, None], 0.0, 255.0))
-
-    def get_config(self) -> dict[str, Any]:
-        """Every argument of the constructor."""
-        return {**super().get_config(), "brightness_range": self.brightness_range}
 
 
 class Augmented(NamedTuple):

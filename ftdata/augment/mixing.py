@@ -3,13 +3,16 @@
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
+from scipy import special
 
-from ftdata.augment import beta, rectangles
+from ftdata.augment import rectangles
 from ftdata.augment.sampled_layer import Parameters, SampledLayer, Side, at_least_zero, real, sides, uniform
 from ftdata.errors import UserError
 
 _EDGES = ("top", "left", "bottom", "right")
+_CELLS = 4096  # of the table of quantiles; in each the distribution function is off by less than 1 / (2 * _CELLS)
 
 
 # In place of keras.layers.MixUp and CutMix, which draw from variables, with an operation that XLA lacks, and take
@@ -39,7 +42,7 @@ class PairMixing(SampledLayer):
         self.cutmix_alpha = at_least_zero("cutmix_alpha", cutmix_alpha)
         if not self.mixup_alpha and not self.cutmix_alpha:
             raise UserError("mixup_alpha or cutmix_alpha must be above 0, got 0 and 0: leave the layer out instead")
-        self._quantiles = {a: beta.beta_quantiles(a) for a in (self.mixup_alpha, self.cutmix_alpha) if a}
+        self._quantiles = {a: beta_quantiles(a) for a in (self.mixup_alpha, self.cutmix_alpha) if a}
 
     def sample(self, batch_size: Any, height: Side, width: Side, seed: Any) -> dict[str, tf.Tensor]:
         """Draws for each pair of a batch.
@@ -59,14 +62,14 @@ class PairMixing(SampledLayer):
         return {name: tf.gather(value, tf.range(batch_size) // 2) for name, value in drawn.items()}
 
     def _mixup(self, u: tf.Tensor, height: Side, width: Side) -> dict[str, tf.Tensor]:
-        share = beta.beta_sample(u[0], self._quantiles[self.mixup_alpha])
+        share = beta_sample(u[0], self._quantiles[self.mixup_alpha])
         edge = tf.zeros_like(share, tf.int32)
         edges = (edge, edge, edge + height, edge + width)
         return {**dict(zip(_EDGES, edges, strict=True)), "keep": share, "share": share}
 
     def _cutmix(self, u: tf.Tensor, height: Side, width: Side) -> dict[str, tf.Tensor]:
         """In whole pixels, as the authors' code does it."""
-        side = tf.sqrt(1 - beta.beta_sample(u[0], self._quantiles[self.cutmix_alpha]))
+        side = tf.sqrt(1 - beta_sample(u[0], self._quantiles[self.cutmix_alpha]))
         top, bottom = _interval(u[1], side, height)
         left, right = _interval(u[2], side, width)
         area = tf.cast((bottom - top) * (right - left), tf.float32)
@@ -133,3 +136,27 @@ def _interval(u: tf.Tensor, share: tf.Tensor, side: Side) -> tuple[tf.Tensor, tf
     half = tf.cast(share * real(side), tf.int32) // 2
     center = tf.cast(u * real(side), tf.int32)
     return tf.maximum(center - half, 0), tf.minimum(center + half, side)
+
+
+def beta_quantiles(alpha: float) -> np.ndarray:
+    """The quantiles of Beta(alpha, alpha) at probabilities 0 to 1/2 in equal steps, float32 [_CELLS + 1].
+
+    With them draws are stateless and compile: TensorFlow makes them from gamma variates, whose operation
+    (StatelessRandomGammaV3) XLA does not have. The upper half mirrors the lower. Any finite alpha above 0 will do:
+    towards 0 the values go to 0 (or 1: nothing is mixed), towards infinity to 1/2.
+    """
+    probabilities = np.linspace(0.0, 0.5, _CELLS + 1)
+    probabilities[0] = 2.0**-25  # not 0, where 0 lies, far from all others at a large alpha; the least drawn is 2^-24
+    alpha = max(alpha, 1e-300)  # below scipy gives nonsense; nothing is mixed here either
+    below = special.betaincinv(alpha, alpha, probabilities)
+    return np.maximum.accumulate(below).astype(np.float32)  # at extreme alphas it wavers in the last digits
+
+
+def beta_sample(u: tf.Tensor, quantiles: np.ndarray) -> tf.Tensor:
+    """The values of Beta(alpha, alpha) that belong to probabilities `u` in [0, 1); float32, the shape of `u`."""
+    table = tf.constant(quantiles)
+    place = tf.minimum(u, 1 - u) * (2.0 * _CELLS)
+    cell = tf.minimum(tf.cast(place, tf.int32), _CELLS - 1)
+    low, high = tf.gather(table, cell), tf.gather(table, cell + 1)
+    value = low + (place - tf.cast(cell, tf.float32)) * (high - low)
+    return tf.where(u < 0.5, value, 1 - value)

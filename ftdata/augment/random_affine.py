@@ -194,8 +194,8 @@ def _pixels(shift: float, side: Side) -> Any:
 def _reject_unsupported(generator: Any) -> None:
     """Raises ValueError for the first setting of an ImageDataGenerator that the layer cannot honour."""
     beside = {
-        "channel_shift_range": "add ftdata.augment.augmentation.RandomChannelShift after the layer",
-        "brightness_range": "add ftdata.augment.augmentation.RandomBrightnessFactor after the layer",
+        "channel_shift_range": "add ftdata.RandomChannelShift after the layer",
+        "brightness_range": "add ftdata.RandomBrightnessFactor after the layer",
         "preprocessing_function": "call it on the layer's result",
         "featurewise_center": "add keras.layers.Normalization",
         "featurewise_std_normalization": "add keras.layers.Normalization",

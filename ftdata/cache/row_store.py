@@ -10,7 +10,7 @@ them, so that a store in use is not removed.
 import contextlib
 import dataclasses
 import errno
-import fcntl
+import functools
 import os
 import threading
 import time
@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ftdata import file_lock
 from ftdata.log import log
 
 _DIGEST = 16  # bytes
@@ -98,7 +99,7 @@ def _complete(
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Makes what is missing; the index then and the places of the digests, None where the store is gone."""
     with _held(path) as writing:
-        if not _is_still(rows, path):
+        if not file_lock.is_at(rows, path.with_suffix(".rows")):
             return writing.index, None
         if writing.holders == 1:  # what was read before the lock was taken may be less by now
             writing.index = _read_index(path, rows, size)
@@ -176,23 +177,7 @@ def _last_use(path: Path) -> float:
 
 def _open_for_use(path: Path) -> int:
     """The open rows, made if need be, with a lock that keeps them from being removed."""
-    while True:
-        rows = os.open(path.with_suffix(".rows"), os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(rows, fcntl.LOCK_SH)
-            if _is_still(rows, path):
-                return rows
-        except BaseException:
-            os.close(rows)
-            raise
-        os.close(rows)
-
-
-def _is_still(rows: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(rows), path.with_suffix(".rows").stat())
-    except FileNotFoundError:
-        return False
+    return file_lock.open_locked(path.with_suffix(".rows"), functools.partial(file_lock.lock, shared=True))
 
 
 def _read_index(path: Path, rows: int, size: int) -> np.ndarray:
@@ -284,7 +269,7 @@ def _keep(
         if before:
             before.join()
         os.fsync(rows)
-        if not _is_still(rows, path):
+        if not file_lock.is_at(rows, path.with_suffix(".rows")):
             return  # a store that is gone is not missed
         with _index(path).open("r+b") as stream:
             stream.seek(first * _DIGEST)
@@ -305,18 +290,13 @@ def _keep(
 def _remove(path: Path) -> bool:
     """Removes a store; False where somebody uses it."""
     try:
-        rows = os.open(path.with_suffix(".rows"), os.O_RDWR)
+        rows = file_lock.open_locked(
+            path.with_suffix(".rows"), functools.partial(file_lock.lock, wait=False), create=False
+        )
     except OSError:
         return False
-    try:
-        fcntl.flock(rows, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if not _is_still(rows, path):
-            return False
-        _unlink(path)
-    except OSError:
-        return False
-    finally:
-        os.close(rows)
+    _unlink(path)
+    os.close(rows)
     return True
 
 
@@ -328,17 +308,15 @@ def _unlink(path: Path) -> None:
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    while True:
-        with _index(path).open("ab") as stream:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                log.info(f"another run is filling the same cache ({path.parent}): waiting for it")
-                fcntl.flock(stream, fcntl.LOCK_EX)
-            try:
-                is_still = os.path.samestat(os.fstat(stream.fileno()), _index(path).stat())
-            except FileNotFoundError:
-                is_still = False
-            if is_still:
-                yield
-                return
+    def take(descriptor: int) -> None:
+        try:
+            file_lock.lock(descriptor, wait=False)
+        except BlockingIOError:
+            log.info(f"another run is filling the same cache ({path.parent}): waiting for it")
+            file_lock.lock(descriptor)
+
+    descriptor = file_lock.open_locked(_index(path), take)
+    try:
+        yield
+    finally:
+        os.close(descriptor)

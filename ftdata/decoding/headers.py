@@ -69,6 +69,15 @@ def read(encoded: bytes) -> Header:
     return header
 
 
+def is_supported(head: bytes) -> bool:
+    """Whether a file of unknown name that begins with `head`, 10 bytes or more, is of a supported format.
+
+    Of a BMP, whose two letters may begin a text as well, the reserved bytes have to be zeros.
+    """
+    reader = next((reader for magic, reader in _READERS if magic.match(head)), None)
+    return reader is not None and (reader is not _bmp or _BMP_START.match(head) is not None)
+
+
 def is_whole(encoded: bytes, header: Header) -> bool:
     """Whether the file reaches the end that its format marks or its header announces."""
     if header.format.endswith("JPEG"):
@@ -236,3 +245,4 @@ _READERS = (
     (re.compile(rb"RIFF.{4}WEBP", re.DOTALL), _webp),
     (re.compile(rb"BM"), _bmp),
 )
+_BMP_START = re.compile(rb"BM.{4}\0{4}", re.DOTALL)

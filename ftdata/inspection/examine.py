@@ -21,7 +21,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from ftdata import names, standard_error
+from ftdata import names, stderr
 from ftdata.decoding import decode, headers, jpeg
 from ftdata.errors import UserError
 from ftdata.inspection import verdicts
@@ -193,7 +193,7 @@ def _reason(entry: _Opened, complaint: str) -> str:
 def _complaint(group: Sequence[_Opened]) -> str | None:
     """None where all can be decoded; else what the decoder or libjpeg says of it, or nothing."""
     failed: str | None = None
-    with standard_error.held_back() as heard:
+    with stderr.captured() as heard:
         try:
             _decode(tf.constant([entry.encoded for entry in group]), tf.constant([entry.plain for entry in group]))
         except tf.errors.InvalidArgumentError as error:

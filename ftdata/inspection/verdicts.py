@@ -4,14 +4,14 @@ One JSON file a folder, below the folder where TFDS and the decoded cache lie. A
 as its size and its time of change do; a file that could not even be read has none.
 """
 
-import contextlib
 import dataclasses
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+
+from ftdata import atomic
 
 # Raise this when a file could be judged differently: verdicts given before are not used any more.
 _VERSION = 3
@@ -62,12 +62,4 @@ def save(path: Path, verdicts: Mapping[str, tuple[Stamp, FileReport]]) -> None:
     rows = {
         name: (dataclasses.astuple(stamp), dataclasses.astuple(verdict)) for name, (stamp, verdict) in verdicts.items()
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=".tmp")
-    try:
-        with os.fdopen(descriptor, "w") as stream:
-            json.dump(rows, stream)
-        os.replace(temporary, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
+    atomic.write(path, lambda temporary: temporary.write_text(json.dumps(rows), encoding="utf-8"))

@@ -13,11 +13,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ftdata import standard_error
+from ftdata import stderr
+from ftdata.atomic import temporary_name
 from ftdata.config import DataConfig
 from ftdata.decoding.decode import Decoding
 from trainers.models.class_names import as_lines, in_a_line
-from trainers.rundir.run_dir import temporary_name, write_atomically
+from trainers.rundir.run_dir import write_atomically
 
 FILES = {
     "saved_model": "saved_model",
@@ -127,7 +128,7 @@ def write_litert(
         converter.target_spec.supported_types = [tf.float16]
     if kind == "litert_int8":
         converter.representative_dataset = lambda: ([image[None]] for image in representative)
-    with warnings.catch_warnings(), standard_error.held_back():  # the converter tells of its passes
+    with warnings.catch_warnings(), stderr.captured():  # the converter tells of its passes
         warnings.simplefilter("ignore")  # tf.lite is to move into a package of its own
         content = io.BytesIO(converter.convert())
     with zipfile.ZipFile(content, "a") as archive:

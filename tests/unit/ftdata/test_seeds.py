@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 
 from ftdata import seeds
-from ftdata.augment.augmentation import Augmentation, RandomBrightnessFactor, RandomChannelShift
+from ftdata.augment.augmentation import Augmentation
+from ftdata.augment.color import RandomBrightnessFactor, RandomChannelShift
 from ftdata.augment.sampled_layer import SampledLayer, uniform
 from ftdata.config import AugmentConfig
 from ftdata.pipeline import picture_at
