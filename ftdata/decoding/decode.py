@@ -54,6 +54,34 @@ class Decoding:
         # no decode_and_crop_jpeg for `crop`: next to the cut it makes other colours than the whole picture has
         return self.to_square(self._stored(encoded))
 
+    def decode_batch(
+        self,
+        files: tf.Tensor,
+        *,
+        plain: bool = False,
+        read: Callable[[tf.Tensor], tf.Tensor] = tf.identity,
+        parallel_iterations: int | None = None,
+    ) -> tf.Tensor:
+        """Decodes many images.
+
+        Args:
+          files: string [b], the bytes of image files, or what `read` makes such bytes from.
+          plain: whether all of them are `jpeg.is_plain`.
+          read: of one file, such as `tf.io.read_file`.
+          parallel_iterations: how many are decoded at a time inside a graph; `tf.map_fn`'s own default where None.
+
+        Returns:
+          uint8 [b, image_size, image_size, 3].
+
+        Raises:
+          tf.errors.InvalidArgumentError: as `any_format`, if one of them does.
+        """
+        decode = self.plain_jpeg if plain else self.any_format
+        image = tf.TensorSpec((self.image_size, self.image_size, 3), tf.uint8)
+        return tf.map_fn(
+            lambda file: decode(read(file)), files, fn_output_signature=image, parallel_iterations=parallel_iterations
+        )
+
     def _stored(self, encoded: tf.Tensor) -> tf.Tensor:
         if self.jpeg_decode == "full":
             return jpeg.stored(encoded)

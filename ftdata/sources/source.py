@@ -31,6 +31,11 @@ class Source:
     bad_images: tuple[BadImage, ...] = ()
     held_out: tuple[str, ...] = ()
 
+    @property
+    def splits(self) -> dict[str, Split]:
+        """The splits by name: `train`, `validation`, `test`."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
 
 def open_source(config: DataConfig) -> Source:
     """Opens the data set that `config` names and parts off what is held out.

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ftdata.cache import images as cache
+from ftdata.cache import tiers
 from ftdata.cache.images import Images
 from ftdata.config import DataConfig
 from ftdata.errors import UserError
@@ -130,8 +130,8 @@ class Evaluator:
         run_dir, replicas = RunDir(Path(config.model_dir).expanduser()), devices.num_replicas_in_sync
         batch_size = -(-config.training.batch_size // replicas) * replicas
         config = dataclasses.replace(config, training=dataclasses.replace(config.training, batch_size=batch_size))
-        filled = stop.between(name for name in splits if len(getattr(source, name)))
-        kept = {name: _open(getattr(source, name), config.data) for name in filled}
+        filled = stop.between(name for name in splits if len(source.splits[name]))
+        kept = {name: _open(source.splits[name], config.data) for name in filled}
         self.context = RunContext(
             config, source, np.ones(len(source.class_names), np.float32), devices, run_dir, kept, stop
         )
@@ -161,5 +161,5 @@ def stored_temperature(run_dir: RunDir, network: keras.Model) -> Temperature | N
 
 def _open(split: Split, config: DataConfig) -> Images:
     """Pictures are read once: memory where they fit, which names a bad file, else decoded on the way."""
-    tiers = cache.plan(dataclasses.replace(config, cache="auto"), train=0, held_out=len(split), on_gpu=False).tiers
-    return cache.open_split(split, config, tier="memory" if "memory" in tiers else "none")
+    plan = tiers.plan(dataclasses.replace(config, cache="auto"), train=0, held_out=len(split), on_gpu=False)
+    return tiers.open_split(split, config, tier="memory" if "memory" in plan.tiers else "none")

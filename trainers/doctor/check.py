@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 
 from ftdata.augment import augmentation
-from ftdata.cache import images, tiers
+from ftdata.cache import tiers
 from ftdata.errors import UserError
 from ftdata.log import log
 from ftdata.sources.class_weights import class_weights
@@ -48,9 +48,9 @@ def run(config: TrainConfig, source: Source, devices: tf.distribute.Strategy, ru
     """
     began = time.perf_counter()
     config = dataclasses.replace(config, phase="finetune")  # the whole job
-    count = sum(len(getattr(source, name)) for name in tiers.SPLITS)
+    count = sum(map(len, source.splits.values()))
     log.info(f"{source.name}: looking at {count:,} images")
-    surveys = {name: survey(getattr(source, name)) for name in tiers.SPLITS}
+    surveys = {name: survey(split) for name, split in source.splits.items()}
     weights = class_weights(source.train.labels, num_classes=len(source.class_names), mode=config.training.class_weight)
     context = RunContext(config, source, weights, devices, run_dir)
     plan, trouble = _training(context)
@@ -85,7 +85,7 @@ def _machine(context: RunContext) -> Finding:
     config, source = context.config, context.source
     on_gpu = strategy.runs_on_gpu(context.strategy)
     held_out = len(source.validation) + len(source.test)
-    plan = images.plan(config.data, train=len(source.train), held_out=held_out, on_gpu=on_gpu)
+    plan = tiers.plan(config.data, train=len(source.train), held_out=held_out, on_gpu=on_gpu)
     compiled = "nothing" if context.compiled == "nothing" else f"the {context.compiled}"
     devices = f"{context.strategy.num_replicas_in_sync} {'GPU' if on_gpu else 'CPU'} device(s)"
     lines = (f"{devices}, {config.runtime.mixed_precision}, XLA compiles {compiled}", f"cache: {plan.reason}")

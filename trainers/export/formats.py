@@ -5,7 +5,7 @@ import os
 import shutil
 import warnings
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +62,8 @@ class Served(tf.Module):
 
     def __init__(self, network: keras.Model, class_names: Sequence[str], data: DataConfig):
         super().__init__()
-        how = Decoding.of(data)
-        picture = tf.TensorSpec((how.image_size, how.image_size, 3), tf.uint8)
+        decoding = Decoding.of(data)
+        square = tf.TensorSpec((decoding.image_size, decoding.image_size, 3), tf.uint8)
         self.held = [variable.value for variable in network.variables]
         self.class_names = tf.constant([in_a_line(name) for name in class_names])
 
@@ -71,16 +71,13 @@ class Served(tf.Module):
             probabilities = network(tf.cast(images, tf.float32), training=False)
             return {"probabilities": probabilities, "label": tf.gather(self.class_names, tf.argmax(probabilities, 1))}
 
-        def square(read: Callable[..., tf.Tensor], pictures: tf.Tensor) -> tf.Tensor:
-            return tf.map_fn(read, pictures, fn_output_signature=picture)
-
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
         def from_bytes(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-            return answer(square(how.any_format, image_bytes))
+            return answer(decoding.decode_batch(image_bytes))
 
         @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")])
         def from_pixels(images: tf.Tensor) -> dict[str, tf.Tensor]:
-            return answer(square(how.to_square, images))
+            return answer(tf.map_fn(decoding.to_square, images, fn_output_signature=square))
 
         self.calls = {"serving_default": from_bytes, "pixels": from_pixels}
 

@@ -246,9 +246,7 @@ def _show_training_images(
 ) -> None:
     """What the model will see: the first pictures of the first step, augmented."""
     count = min(16, context.config.training.batch_size)
-    index = pipeline.picture_at(
-        tf.range(count, dtype=tf.int64), count=len(context.source.train), seed=augmentation.seed
-    )
+    index = pipeline.image_at(tf.range(count, dtype=tf.int64), count=len(context.source.train), seed=augmentation.seed)
     augmented = augmentation(
         tf.constant(context.pictures["train"].take(index.numpy())),
         tf.range(count),
