@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from ftdata.cache import row_store
 from ftdata.cache.filling import Store
-from ftdata.cache.row_store import wait_until_kept
+from ftdata.cache.row_writer import wait_until_kept
 from ftdata.config import DataConfig
 from ftdata.decoding.decode import Decoding
 from ftdata.sources.split import Split

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from ftdata.cache import disk, nvidia, planner, resources, row_store
+from ftdata.cache import disk, nvidia, planner, resources, store_files
 from ftdata.cache.filling import decode_into, empty_store, in_memory
 from ftdata.cache.images import Images, ImageStream, IndexedImages, decoder_of_files, from_tensor, memoized
 from ftdata.config import DataConfig
@@ -114,7 +114,7 @@ def plan(config: DataConfig, *, train: int, held_out: int, on_gpu: bool) -> plan
         "device": nvidia.free_memory() if on_gpu and fits_host else 0,
         "memory": memory,
         # the stores there are shared, or make room
-        "disk": resources.free_disk(folder(config)) + row_store.size_of(folder(config)),
+        "disk": resources.free_disk(folder(config)) + store_files.size_of(folder(config)),
     }
     return planner.plan(
         config.cache, needed={"device": train * image, "memory": everything, "disk": everything}, free=free

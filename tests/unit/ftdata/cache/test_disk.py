@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ftdata.cache import disk, filling, row_store, tiers
+from ftdata.cache import disk, filling, row_writer, tiers
 from ftdata.config import DataConfig
 from ftdata.sources.source import load_folder, open_source
 from tests import ROOT
@@ -238,4 +238,4 @@ def test_several_parts_are_kept_in_the_order_they_were_written(photos, tmp_path)
     assert _rows(tmp_path) == 60
     for part, pictures in zip(parts, opened, strict=True):
         np.testing.assert_array_equal(_all(pictures, 20), _in_memory(part, config))
-    assert not row_store._writing
+    assert not row_writer._writing
