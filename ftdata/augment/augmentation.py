@@ -1,4 +1,4 @@
-"""Augmentation as Keras preprocessing layers: ImageDataGenerator's pictures and more, on the accelerator.
+"""Augmentation as Keras preprocessing layers: ImageDataGenerator's images and more, on the accelerator.
 
 The order: RandomAffine or RandomResizedCrop (flips included) -> channel shift -> brightness -> colour jitter -> erasing
 -> mixing of pairs. What follows ImageDataGenerator's own is off unless asked for.
@@ -19,7 +19,7 @@ from ftdata.config import AugmentConfig
 
 
 class Augmented(NamedTuple):
-    """Pictures float32 [batch, height, width, channels] and, where pairs are mixed, the weight of each picture's own
+    """Images float32 [batch, height, width, channels] and, where pairs are mixed, the weight of each image's own
     label, float32 [batch]; its partner's (`ftdata.augment.mixing.partner_of`) has the rest."""
 
     images: tf.Tensor
@@ -29,7 +29,7 @@ class Augmented(NamedTuple):
 class Augmentation:
     """The configured layers in the order above, as a pure function of (seed, step, slot).
 
-    Parameters are drawn for the whole global batch and gathered by slot, so that a picture is warped alike
+    Parameters are drawn for the whole global batch and gathered by slot, so that an image is warped alike
     however many replicas share the batch.
     """
 
@@ -41,10 +41,10 @@ class Augmentation:
         """Augments uint8 [batch, height, width, channels] to float32 of the same shape.
 
         Args:
-          images: the replica's pictures.
+          images: the replica's images.
           slots: int32 [batch], their places in the global batch; where pairs are mixed, consecutive from an even one.
           step: int32 scalar, the training step.
-          global_batch: number of pictures over all replicas.
+          global_batch: number of images over all replicas.
         """
         height, width = images.shape[1:3]
         share = None

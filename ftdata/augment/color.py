@@ -23,7 +23,7 @@ _LUMA = (0.299, 0.587, 0.114)  # grey of RGB by ITU-R BT.601, as in PIL
 
 @keras.saving.register_keras_serializable(package="ftdata")
 class RandomChannelShift(SampledLayer):
-    """Adds one drawn grey level to all channels, clipped to the picture's own range, as
+    """Adds one drawn grey level to all channels, clipped to the image's own range, as
     `ImageDataGenerator(channel_shift_range=...)` does (its `apply_channel_shift`)."""
 
     def __init__(self, channel_shift_range: float = 0.0, **kwargs: Any):
@@ -81,13 +81,13 @@ class RandomBrightnessFactor(SampledLayer):
 class RandomColorJitter(SampledLayer):
     """Brightness, contrast and saturation by drawn factors, in this order; the hue stays.
 
-    Each is a blend with a picture that lacks it, as in PIL's ImageEnhance (Brightness, Contrast, Color) without its
-    rounding: black, a plain of the mean grey, the grey picture. A factor 1 changes nothing, 0 leaves the plain picture;
+    Each is a blend with an image that lacks it, as in PIL's ImageEnhance (Brightness, Contrast, Color) without its
+    rounding: black, a plain of the mean grey, the grey image. A factor 1 changes nothing, 0 leaves the plain image;
     after each the pixels are cut to 0..255.
 
     Args:
       strength: s from 0 to 1; each factor is drawn from [1 - s, 1 + s]. 0.4 is usual; near 1 some
-        pictures lose all they show.
+        images lose all they show.
       **kwargs: `seed`, `name`, `dtype`.
     """
 

@@ -1,4 +1,4 @@
-"""PairMixing: MixUp and CutMix, which mix two pictures of a batch and their labels."""
+"""PairMixing: MixUp and CutMix, which mix two images of a batch and their labels."""
 
 from typing import Any
 
@@ -16,19 +16,19 @@ _CELLS = 4096  # of the table of quantiles; in each the distribution function is
 
 
 # In place of keras.layers.MixUp and CutMix, which draw from variables, with an operation that XLA lacks, and take
-# partners from all over the batch, so that the pictures would depend on the number of replicas.
+# partners from all over the batch, so that the images would depend on the number of replicas.
 @keras.saving.register_keras_serializable(package="ftdata")
 class PairMixing(SampledLayer):
     """MixUp (Zhang et al., 2017, arXiv:1710.09412) and CutMix (Yun et al., 2019, arXiv:1905.04899).
 
     Places 2k and 2k + 1 of the batch are partners: a pair stays on one replica if the replica's batch is even. With a
     share drawn from Beta(alpha, alpha), MixUp makes each the weighted mean of itself (`share`) and its partner; CutMix
-    gives each a rectangle of its partner with the picture's aspect, 1 - share of its area before it is cut at the edge,
+    gives each a rectangle of its partner with the image's aspect, 1 - share of its area before it is cut at the edge,
     and a uniform centre. Both partners have one share and one rectangle: what one gives up the other gets, so that
     every label keeps its whole weight in the batch. With both alphas above 0, half of the pairs get either.
 
     `call` takes and gives {"images": [batch, height, width, channels], "labels": [batch, classes]}, as
-    keras.layers.MixUp does: pictures must not be mixed without their labels.
+    keras.layers.MixUp does: images must not be mixed without their labels.
 
     Args:
       mixup_alpha: 0 for no MixUp; 0.2 is usual, 1 mixes more.
@@ -49,7 +49,7 @@ class PairMixing(SampledLayer):
 
         Returns:
           `top`, `left`, `bottom`, `right`: the mixed rectangle's edges, int32 [batch]; `keep`: the weight of the own
-          picture inside it; `share`: the weight of the own label; float32 [batch]. Partners have the same.
+          image inside it; `share`: the weight of the own label; float32 [batch]. Partners have the same.
         """
         u = uniform([4, (batch_size + 1) // 2], seed)
         if not self.cutmix_alpha:
@@ -80,7 +80,7 @@ class PairMixing(SampledLayer):
         }
 
     def apply(self, images: tf.Tensor, parameters: Parameters) -> tf.Tensor:
-        """Mixes pictures of an even batch as `sample` says; float32 [batch, height, width, channels]."""
+        """Mixes images of an even batch as `sample` says; float32 [batch, height, width, channels]."""
         images = tf.cast(images, tf.float32)
         edges = [tf.cast(parameters[name], tf.int32) for name in _EDGES]
         height, width = sides(images)
@@ -126,7 +126,7 @@ def check_pairs(batch_size: int) -> None:
     """Raises ValueError if the batch of a replica does not consist of pairs."""
     if batch_size % 2:
         raise UserError(
-            "batch_size must be even on each device with mixup_alpha or cutmix_alpha, which mix pairs of pictures, "
+            "batch_size must be even on each device with mixup_alpha or cutmix_alpha, which mix pairs of images, "
             f"got {batch_size} a device: change batch_size, or set both to 0"
         )
 

@@ -23,11 +23,11 @@ from ftdata.errors import UserError
 
 @keras.saving.register_keras_serializable(package="ftdata")
 class RandomAffine(SampledLayer):
-    """Rotation, shift, shear, zoom and flips in one bilinear read: ImageDataGenerator's picture.
+    """Rotation, shift, shear, zoom and flips in one bilinear read: ImageDataGenerator's image.
 
-    The same parameters give the same picture as `ImageDataGenerator.apply_transform` (within 0.05 of 255;
+    The same parameters give the same image as `ImageDataGenerator.apply_transform` (within 0.05 of 255;
     formula in `ftdata.augment.affine`), including what its users live with: `height_shift_range` moves columns and
-    `width_shift_range` rows (tensorflow#82838), and on a picture that is not square the centre of rotation
+    `width_shift_range` rows (tensorflow#82838), and on an image that is not square the centre of rotation
     has its coordinates swapped.
 
     Works in `keras.Sequential`, in `model.fit`, in `tf.data` and under `jit_compile=True`. Inside a model
@@ -43,7 +43,7 @@ class RandomAffine(SampledLayer):
       horizontal_flip: mirror left and right with probability 1/2.
       vertical_flip: mirror up and down with probability 1/2.
       fill_mode: `nearest`, `constant`, `reflect` or `wrap`, with scipy's meaning.
-      cval: grey level outside the picture in mode `constant`.
+      cval: grey level outside the image in mode `constant`.
       output_size: side or (height, width) of the result; the input's by default. The scaling is folded
         into the same interpolation. Shrinking by more than 1.5 would alias: resize with antialiasing first.
       rescale: factor on the result, in training or not.
@@ -89,7 +89,7 @@ class RandomAffine(SampledLayer):
 
     @classmethod
     def from_image_data_generator(cls, generator: Any, **kwargs: Any) -> "RandomAffine":
-        """The layer that does to a picture what `generator` does.
+        """The layer that does to an image what `generator` does.
 
         Args:
           generator: a `keras.src.legacy.preprocessing.image.ImageDataGenerator`.
@@ -110,9 +110,9 @@ class RandomAffine(SampledLayer):
         """Draws ImageDataGenerator's parameters for a batch.
 
         Args:
-          batch_size: number of pictures, int or scalar tensor.
-          height: of the pictures, pixels.
-          width: of the pictures, pixels.
+          batch_size: number of images, int or scalar tensor.
+          height: of the images, pixels.
+          width: of the images, pixels.
           seed: pair of int32; the same seed gives the same parameters.
 
         Returns:
@@ -199,8 +199,8 @@ def _reject_unsupported(generator: Any) -> None:
         "preprocessing_function": "call it on the layer's result",
         "featurewise_center": "add keras.layers.Normalization",
         "featurewise_std_normalization": "add keras.layers.Normalization",
-        "samplewise_center": "subtract the mean of each picture after the layer",
-        "samplewise_std_normalization": "divide by the deviation of each picture after the layer",
+        "samplewise_center": "subtract the mean of each image after the layer",
+        "samplewise_std_normalization": "divide by the deviation of each image after the layer",
         "zca_whitening": "apply the whitening after the layer",
     }
     for name, remedy in beside.items():

@@ -1,4 +1,4 @@
-"""RandomResizedCrop: RandomAffine of a random part of the picture, still one bilinear read."""
+"""RandomResizedCrop: RandomAffine of a random part of the image, still one bilinear read."""
 
 from typing import Any
 
@@ -15,13 +15,13 @@ _ASPECT = (3 / 4, 4 / 3)
 
 @keras.saving.register_keras_serializable(package="ftdata")
 class RandomResizedCrop(RandomAffine):
-    """A random part of the picture at full size (Szegedy et al., 2014, arXiv:1409.4842, section 6).
+    """A random part of the image at full size (Szegedy et al., 2014, arXiv:1409.4842, section 6).
 
-    The part covers a uniform share of the picture from `minimal_area` to 1; its width is 3/4 to 4/3 of its height.
+    The part covers a uniform share of the image from `minimal_area` to 1; its width is 3/4 to 4/3 of its height.
     RandomAffine's changes come first: its result is what would be cropped, were both not one read. Flips come last.
 
     Args:
-      minimal_area: least share of the picture, above 0 and up to 1; 0.08 in the paper.
+      minimal_area: least share of the image, above 0 and up to 1; 0.08 in the paper.
       **kwargs: of RandomAffine.
     """
 

@@ -59,7 +59,7 @@ class SampledLayer(keras.layers.Layer):
         self.supports_jit = True
 
     def sample(self, batch_size: Any, height: Side, width: Side, seed: Any) -> dict[str, tf.Tensor]:
-        """Draws parameters for a batch of pictures of `height` x `width` pixels from `seed`, a pair of int32."""
+        """Draws parameters for a batch of images of `height` x `width` pixels from `seed`, a pair of int32."""
         raise NotImplementedError
 
     def apply(self, images: tf.Tensor, parameters: Parameters) -> tf.Tensor:

@@ -10,7 +10,7 @@ import tensorflow as tf
 from ftdata.config import DataConfig
 from ftdata.decoding import jpeg
 from ftdata.decoding.decode import Decoding
-from ftdata.decoding.errors import reason
+from ftdata.decoding.errors import decode_error
 from ftdata.errors import UserError
 from ftdata.sources.split import Split
 
@@ -83,7 +83,7 @@ def _are_plain(split: Split) -> np.ndarray:
     """Which files are plain JPEGs, bool [n]."""
     if split.plain is not None:
         return split.plain
-    return np.array([jpeg.is_plain(encoded) for encoded in split.encoded().as_numpy_iterator()], bool)
+    return np.array([jpeg.is_plain_jpeg(encoded) for encoded in split.encoded().as_numpy_iterator()], bool)
 
 
 def _name_unreadable(split: Split, decoding: Decoding, start: int) -> str:
@@ -94,7 +94,7 @@ def _name_unreadable(split: Split, decoding: Decoding, start: int) -> str:
         try:
             reader(next(encoded))
         except tf.errors.InvalidArgumentError as error:
-            return f"cannot decode {name}: {reason(error)}. Remove or replace the file and start again"
+            return f"cannot decode {name}: {decode_error(error)}. Remove or replace the file and start again"
         except _UNREACHABLE:
             return f"cannot read {name}: the file is gone, or its permissions forbid it"
     return "an image could not be decoded, but decodes now: is the data set being changed?"

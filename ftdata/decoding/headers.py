@@ -1,6 +1,6 @@
 """What the first bytes of an image file claim: its format, and how much a decoder will have to hold.
 
-Read before anything is decoded, so that a small file that claims a huge picture is refused unopened. Counts
+Read before anything is decoded, so that a small file that claims a huge image is refused unopened. Counts
 what TensorFlow's decoders allocate: all frames of an animated GIF or WebP, not only the first. Formats: JPEG
 (ITU T.81 annex B), PNG (ISO/IEC 15948), GIF89a, WebP (RFC 9649), BMP. Standard library only.
 """

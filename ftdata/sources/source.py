@@ -1,4 +1,4 @@
-"""Open a data set, by name, folder or CSV, as encoded pictures with their labels and splits."""
+"""Open a data set, by name, folder or CSV, as encoded images with their labels and splits."""
 
 import dataclasses
 from typing import Any
@@ -19,7 +19,7 @@ class Source:
     """A data set ready to be decoded.
 
     `notes` says what was decided on the user's behalf; `bad_images` are the files that were left out; `held_out`
-    names the splits that were parted off the training pictures because the data set has none.
+    names the splits that were parted off the training images because the data set has none.
     """
 
     name: str
@@ -40,9 +40,9 @@ class Source:
 def open_source(config: DataConfig) -> Source:
     """Opens the data set that `config` names and parts off what is held out.
 
-    Where the data set has no validation split, `config.validation_fraction` of the training pictures
+    Where the data set has no validation split, `config.validation_fraction` of the training images
     becomes one, stratified by class and, with `config.group_pattern`, group by group. Where it has no test
-    split, the same share is held out as one before that. Which, is decided by the pictures' contents and
+    split, the same share is held out as one before that. Which, is decided by the images' contents and
     `config.split_seed` (see `split.places`).
 
     Raises:
@@ -90,7 +90,7 @@ def load_folder(image_dir: str, **settings: Any) -> Source:
 
 
 def _lacking(name: str, splits: dict[str, Split], class_names: tuple[str, ...], config: DataConfig) -> list[str]:
-    """A line if the split that was held out lacks classes, for want of pictures."""
+    """A line if the split that was held out lacks classes, for want of images."""
     there = set(splits[name].labels.tolist())
     lacking = [class_name for label, class_name in enumerate(class_names) if label not in there]
     if not lacking or not config.validation_fraction:

@@ -11,8 +11,8 @@ from ftdata import data_service
 from ftdata.augment.mixing import check_pairs
 from ftdata.cache import tiers
 from ftdata.errors import UserError
-from ftdata.sources.class_weights import class_weights
 from ftdata.sources.source import Source, open_source
+from ftdata.sources.weighting import class_weights
 from trainers.commands import agreement, announced
 from trainers.config import TrainConfig, sequence
 from trainers.doctor import check

@@ -15,8 +15,8 @@ from ftdata.augment import augmentation
 from ftdata.cache import tiers
 from ftdata.errors import UserError
 from ftdata.log import log
-from ftdata.sources.class_weights import class_weights
 from ftdata.sources.source import Source
+from ftdata.sources.weighting import class_weights
 from trainers.config import TrainConfig, epochs_and_rate, sequence
 from trainers.doctor import findings
 from trainers.doctor.findings import Finding

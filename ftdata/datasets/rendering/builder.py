@@ -11,7 +11,7 @@ import tensorflow_datasets as tfds
 class RenderedBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
     """A data set that is rendered while it is prepared.
 
-    `PHOTOS` is the module that says which pictures there are: SIZE, CLASS_NAMES, COUNTS and `jpeg`.
+    `PHOTOS` is the module that says which images there are: SIZE, CLASS_NAMES, COUNTS and `jpeg`.
     """
 
     PHOTOS: ModuleType
@@ -40,9 +40,9 @@ class RenderedBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True): 
 
 
 def interleaved(counts: Mapping[str, int]) -> Iterator[tuple[str, int]]:
-    """(class name, number from 1) of every picture of a split.
+    """(class name, number from 1) of every image of a split.
 
-    The classes are spread evenly, so that the first pictures hold about the balance of the whole.
+    The classes are spread evenly, so that the first images hold about the balance of the whole.
     """
     places = [
         ((number - 0.5) / count, name, number) for name, count in counts.items() for number in range(1, count + 1)
@@ -52,5 +52,5 @@ def interleaved(counts: Mapping[str, int]) -> Iterator[tuple[str, int]]:
 
 
 def file_name(class_name: str, *, split: str, number: int) -> str:
-    """`forky/forky-train-0001.jpg` and the like: folder per class, as people keep their pictures."""
+    """`forky/forky-train-0001.jpg` and the like: folder per class, as people keep their images."""
     return f"{class_name}/{class_name}-{split}-{number:04d}.jpg"
