@@ -65,6 +65,18 @@ def for_training(
       A dataset of {"image": uint8 [b, height, width, channels] (absent in the tier `device`), "index": int32 [b]
       (which image), "slot": int32 [b] (place in the global batch), "label": int32 [b], "weight": float32 [b]}
       with b = global_batch / shard.total, static.
+
+    Example:
+      >>> from ftdata import DataConfig, cache, open_source
+      >>> config = DataConfig(image_dir=photos, image_size=32)
+      >>> source = open_source(config)
+      >>> images = cache.open_split(source.train, config, tier="memory")
+      >>> weights = np.ones(len(source.class_names), np.float32)
+      >>> batches = for_training(
+      ...     images, source.train.labels, class_weights=weights, global_batch=8, seed=0, steps=(0, 10)
+      ... )
+      >>> [batch["image"].shape for batch in batches.take(2)]
+      [TensorShape([8, 32, 32, 3]), TensorShape([8, 32, 32, 3])]
     """
     per_replica = global_batch // shard.total
     label_of, weight_of = tf.constant(labels, tf.int32), tf.constant(class_weights, tf.float32)

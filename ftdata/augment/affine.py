@@ -15,7 +15,7 @@ from ftdata.augment.sampled_layer import Side, real, sides
 FILL_MODES = ("nearest", "constant", "reflect", "wrap")
 
 PARAMETERS = ("theta", "tx", "ty", "shear", "zx", "zy", "flip_horizontal", "flip_vertical")
-CROP = ("crop_top", "crop_left", "crop_height", "crop_width")  # may be left out: the whole image
+CROP = ("crop_top", "crop_left", "crop_height", "crop_width")  # optional; without them the whole image
 
 Parameters = Mapping[str, tf.Tensor]
 Coefficients = tuple[tf.Tensor, tf.Tensor, tf.Tensor]

@@ -19,8 +19,11 @@ from ftdata.config import AugmentConfig
 
 
 class Augmented(NamedTuple):
-    """Images float32 [batch, height, width, channels] and, where pairs are mixed, the weight of each image's own
-    label, float32 [batch]; its partner's (`ftdata.augment.mixing.partner_of`) has the rest."""
+    """What `Augmentation` returns.
+
+    `images` is float32 [batch, height, width, channels]. Where pairs are mixed, `share` is the weight of each image's
+    own label, float32 [batch]; its partner's label (`ftdata.augment.mixing.partner_of`) has the rest. Else it is None.
+    """
 
     images: tf.Tensor
     share: tf.Tensor | None
@@ -31,6 +34,16 @@ class Augmentation:
 
     Parameters are drawn for the whole global batch and gathered by slot, so that an image is warped alike
     however many replicas share the batch.
+
+    Args:
+      config: which layers, and their arguments.
+      seed: of everything drawn.
+
+    Example:
+      >>> augmentation = Augmentation(AugmentConfig(rotation_range=20.0), seed=0)
+      >>> images = tf.zeros([8, 32, 32, 3], tf.uint8)
+      >>> augmentation(images, tf.range(8), step=tf.constant(0), global_batch=8).images.shape
+      TensorShape([8, 32, 32, 3])
     """
 
     def __init__(self, config: AugmentConfig, *, seed: int):
@@ -59,7 +72,7 @@ class Augmentation:
 
 
 def notes(config: AugmentConfig, *, image_size: int) -> list[str]:
-    """Lines on what the settings do that their names do not tell."""
+    """Lines for the user on what the settings do that their names do not say."""
     area = config.random_resized_crop
     if not config.augment or area is None or area == 1:
         return []

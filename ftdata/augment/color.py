@@ -24,7 +24,26 @@ _LUMA = (0.299, 0.587, 0.114)  # grey of RGB by ITU-R BT.601, as in PIL
 @keras.saving.register_keras_serializable(package="ftdata")
 class RandomChannelShift(SampledLayer):
     """Adds one drawn grey level to all channels, clipped to the image's own range, as
-    `ImageDataGenerator(channel_shift_range=...)` does (its `apply_channel_shift`)."""
+    `ImageDataGenerator(channel_shift_range=...)` does (its `apply_channel_shift`).
+
+    Args:
+      channel_shift_range: r, grey levels; the level is drawn from [-r, r] for each image.
+      **kwargs: `seed`, `name`, `dtype`.
+
+    Input shape:
+      [batch, height, width, channels] or [height, width, channels], uint8 or float.
+
+    Output shape:
+      That of the input; of the layer's compute dtype.
+
+    Raises:
+      UserError: a range that is no number >= 0.
+
+    Example:
+      >>> import numpy as np
+      >>> RandomChannelShift(30.0)(np.zeros((8, 48, 64, 3), np.uint8), training=True).shape
+      TensorShape([8, 48, 64, 3])
+    """
 
     def __init__(self, channel_shift_range: float = 0.0, **kwargs: Any):
         super().__init__(**kwargs)
@@ -44,14 +63,33 @@ class RandomChannelShift(SampledLayer):
         return tf.clip_by_value(shifted, low, high)
 
     def get_config(self) -> dict[str, Any]:
-        """Every argument of the constructor."""
+        """The arguments that make the same layer again."""
         return {**super().get_config(), "channel_shift_range": self.channel_shift_range}
 
 
 @keras.saving.register_keras_serializable(package="ftdata")
 class RandomBrightnessFactor(SampledLayer):
     """Multiplies pixels by a drawn factor with `ImageDataGenerator(brightness_range=...)`'s rounding: down
-    to whole grey levels before and after, clipped to 0..255 (PIL's ImageEnhance.Brightness)."""
+    to whole grey levels before and after, clipped to 0..255 (PIL's ImageEnhance.Brightness).
+
+    Args:
+      brightness_range: (low, high) of the factor, 0 <= low <= high; 1 changes nothing.
+      **kwargs: `seed`, `name`, `dtype`.
+
+    Input shape:
+      [batch, height, width, channels] or [height, width, channels], uint8 or float, pixels from 0 to 255.
+
+    Output shape:
+      That of the input; of the layer's compute dtype.
+
+    Raises:
+      UserError: a range that is not understood.
+
+    Example:
+      >>> import numpy as np
+      >>> RandomBrightnessFactor((0.5, 1.5))(np.zeros((8, 48, 64, 3), np.uint8), training=True).shape
+      TensorShape([8, 48, 64, 3])
+    """
 
     def __init__(self, brightness_range: Sequence[float] = (1.0, 1.0), **kwargs: Any):
         super().__init__(**kwargs)
@@ -71,7 +109,7 @@ class RandomBrightnessFactor(SampledLayer):
         return tf.floor(tf.clip_by_value(whole * parameters["brightness"][:, None, None, None], 0.0, 255.0))
 
     def get_config(self) -> dict[str, Any]:
-        """Every argument of the constructor."""
+        """The arguments that make the same layer again."""
         return {**super().get_config(), "brightness_range": self.brightness_range}
 
 
@@ -89,6 +127,21 @@ class RandomColorJitter(SampledLayer):
       strength: s from 0 to 1; each factor is drawn from [1 - s, 1 + s]. 0.4 is usual; near 1 some
         images lose all they show.
       **kwargs: `seed`, `name`, `dtype`.
+
+    Input shape:
+      [batch, height, width, channels] or [height, width, channels] with 1 or 3 channels, uint8 or float, pixels from 0
+      to 255.
+
+    Output shape:
+      That of the input; of the layer's compute dtype.
+
+    Raises:
+      UserError: a strength out of range.
+
+    Example:
+      >>> import numpy as np
+      >>> RandomColorJitter(0.4)(np.zeros((8, 48, 64, 3), np.uint8), training=True).shape
+      TensorShape([8, 48, 64, 3])
     """
 
     def __init__(self, strength: float = 0.4, **kwargs: Any):
@@ -109,7 +162,7 @@ class RandomColorJitter(SampledLayer):
         return _blend(_grey(images), images, parameters["saturation"])
 
     def get_config(self) -> dict[str, Any]:
-        """Every argument of the constructor."""
+        """The arguments that make the same layer again."""
         return {**super().get_config(), "strength": self.strength}
 
 

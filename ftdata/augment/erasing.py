@@ -1,4 +1,4 @@
-"""RandomErasing: a rectangle of the image is blotted out."""
+"""RandomErasing: fills a rectangle of the image."""
 
 from typing import Any
 
@@ -24,6 +24,20 @@ class RandomErasing(SampledLayer):
     Args:
       probability: share of the images that lose a rectangle, from 0 to 1.
       **kwargs: `seed`, `name`, `dtype`.
+
+    Input shape:
+      [batch, height, width, channels] or [height, width, channels], uint8 or float.
+
+    Output shape:
+      That of the input; of the layer's compute dtype.
+
+    Raises:
+      UserError: a probability out of range.
+
+    Example:
+      >>> import numpy as np
+      >>> RandomErasing(0.5)(np.zeros((8, 48, 64, 3), np.uint8), training=True).shape
+      TensorShape([8, 48, 64, 3])
     """
 
     def __init__(self, probability: float = 0.5, **kwargs: Any):
@@ -47,5 +61,5 @@ class RandomErasing(SampledLayer):
         return tf.where(erased, tf.reduce_mean(images, axis=(1, 2), keepdims=True), images)
 
     def get_config(self) -> dict[str, Any]:
-        """Every argument of the constructor."""
+        """The arguments that make the same layer again."""
         return {**super().get_config(), "probability": self.probability}

@@ -27,13 +27,27 @@ class PairMixing(SampledLayer):
     and a uniform centre. Both partners have one share and one rectangle: what one gives up the other gets, so that
     every label keeps its whole weight in the batch. With both alphas above 0, half of the pairs get either.
 
-    `call` takes and gives {"images": [batch, height, width, channels], "labels": [batch, classes]}, as
-    keras.layers.MixUp does: images must not be mixed without their labels.
-
     Args:
       mixup_alpha: 0 for no MixUp; 0.2 is usual, 1 mixes more.
       cutmix_alpha: 0 for no CutMix; 1 is usual.
       **kwargs: `seed`, `name`, `dtype`.
+
+    Input shape:
+      {"images": [batch, height, width, channels], uint8 or float, "labels": [batch, num_classes], one-hot or shares},
+      as keras.layers.MixUp takes them: images must not be mixed without their labels. The batch has to be even.
+
+    Output shape:
+      That of the input; images of the layer's compute dtype, labels float32.
+
+    Raises:
+      UserError: both alphas 0, or one that is no number >= 0; when called, images without labels or an odd batch.
+
+    Example:
+      >>> import numpy as np
+      >>> batch = {"images": np.zeros((8, 48, 64, 3), np.uint8), "labels": np.eye(8, 3, dtype=np.float32)}
+      >>> mixed = PairMixing(mixup_alpha=0.2)(batch, training=True)
+      >>> mixed["images"].shape, mixed["labels"].shape
+      (TensorShape([8, 48, 64, 3]), TensorShape([8, 3]))
     """
 
     def __init__(self, mixup_alpha: float = 0.2, cutmix_alpha: float = 0.0, **kwargs: Any):
@@ -41,7 +55,7 @@ class PairMixing(SampledLayer):
         self.mixup_alpha = at_least_zero("mixup_alpha", mixup_alpha)
         self.cutmix_alpha = at_least_zero("cutmix_alpha", cutmix_alpha)
         if not self.mixup_alpha and not self.cutmix_alpha:
-            raise UserError("mixup_alpha or cutmix_alpha must be above 0, got 0 and 0: leave the layer out instead")
+            raise UserError("mixup_alpha or cutmix_alpha must be above 0, got 0 and 0: remove the layer instead")
         self._quantiles = {a: beta_quantiles(a) for a in (self.mixup_alpha, self.cutmix_alpha) if a}
 
     def sample(self, batch_size: Any, height: Side, width: Side, seed: Any) -> dict[str, tf.Tensor]:
@@ -73,11 +87,8 @@ class PairMixing(SampledLayer):
         top, bottom = _interval(u[1], side, height)
         left, right = _interval(u[2], side, width)
         area = tf.cast((bottom - top) * (right - left), tf.float32)
-        edges = (top, left, bottom, right)
-        return {
-            **dict(zip(_EDGES, edges, strict=True)),
-            **{"keep": tf.zeros_like(area), "share": 1 - area / (real(height) * real(width))},
-        }
+        edges = dict(zip(_EDGES, (top, left, bottom, right), strict=True))
+        return {**edges, "keep": tf.zeros_like(area), "share": 1 - area / (real(height) * real(width))}
 
     def apply(self, images: tf.Tensor, parameters: Parameters) -> tf.Tensor:
         """Mixes images of an even batch as `sample` says; float32 [batch, height, width, channels]."""
@@ -105,7 +116,7 @@ class PairMixing(SampledLayer):
         }
 
     def get_config(self) -> dict[str, Any]:
-        """Every argument of the constructor."""
+        """The arguments that make the same layer again."""
         return {**super().get_config(), "mixup_alpha": self.mixup_alpha, "cutmix_alpha": self.cutmix_alpha}
 
 
@@ -123,7 +134,7 @@ def partner_of(values: tf.Tensor) -> tf.Tensor:
 
 
 def check_pairs(batch_size: int) -> None:
-    """Raises ValueError if the batch of a replica does not consist of pairs."""
+    """Raises UserError if the batch of a replica does not consist of pairs."""
     if batch_size % 2:
         raise UserError(
             "batch_size must be even on each device with mixup_alpha or cutmix_alpha, which mix pairs of images, "

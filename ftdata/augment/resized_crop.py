@@ -23,6 +23,21 @@ class RandomResizedCrop(RandomAffine):
     Args:
       minimal_area: least share of the image, above 0 and up to 1; 0.08 in the paper.
       **kwargs: of RandomAffine.
+
+    Input shape:
+      [batch, height, width, channels] or [height, width, channels], uint8 or float.
+
+    Output shape:
+      As the input, with `output_size` in place of height and width; of the layer's compute dtype.
+
+    Raises:
+      UserError: as RandomAffine, and a `minimal_area` out of range.
+
+    Example:
+      >>> import numpy as np
+      >>> layer = RandomResizedCrop(0.3, horizontal_flip=True)
+      >>> layer(np.zeros((8, 48, 64, 3), np.uint8), training=True).shape
+      TensorShape([8, 48, 64, 3])
     """
 
     def __init__(self, minimal_area: float = 0.08, **kwargs: Any):
@@ -39,5 +54,5 @@ class RandomResizedCrop(RandomAffine):
         return {**self._drawn(u[:8], height, width), **dict(zip(affine.CROP, crop, strict=True))}
 
     def get_config(self) -> dict[str, Any]:
-        """Every argument of the constructor."""
+        """The arguments that make the same layer again."""
         return {**super().get_config(), "minimal_area": self.minimal_area}

@@ -24,5 +24,5 @@ def input_error(error: tf.errors.OpError) -> str | None:
     reason = error.message.partition("\n")[0].rpartition("}} ")[2].partition(" [Op:")[0].rstrip(". ")
     return (
         f"an image cannot be read or decoded: {reason}. With --cache=memory all are decoded first, and the error names "
-        "the image; mended, the same command goes on from the last checkpoint"
+        "the image; once it is fixed, the same command resumes from the last checkpoint"
     )

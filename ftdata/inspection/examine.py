@@ -1,8 +1,8 @@
-"""Examine every image of a folder before anything is trained on it: can it be read, is it whole, is it sane?
+"""Examine every image of a folder before anything is trained on it: can it be read, is it whole, is it of a sane size?
 
 Each file is judged in two steps: its header, so that a bomb is never decoded, then the decoder that training
 uses. JPEGs are decoded at an eighth of their size there: every byte is read all the same, at a fraction of the
-time and memory. libjpeg goes on after damage in the middle of a file and only mentions it on standard error,
+time and memory. libjpeg continues after damage in the middle of a file and only mentions it on standard error,
 where it is read.
 """
 

@@ -32,7 +32,7 @@ def drop_bad_images(
     Args:
       listing: what a folder or a CSV holds.
       judged: the report on each of its paths.
-      on_bad_image: `error`, or `skip` to leave the bad ones out.
+      on_bad_image: `error`, or `skip` to use the others.
 
     Returns:
       The listing without bad images, and those.

@@ -38,7 +38,7 @@ class Split:
         return self.open_at(self.positions).map(self.read, num_parallel_calls=tf.data.AUTOTUNE)
 
     def subset(self, chosen: np.ndarray) -> "Split":
-        """The images marked in `chosen`, bool [n]."""
+        """The images for which `chosen`, bool [n], is True."""
         names = tuple(name for name, keep in zip(self.names, chosen, strict=True) if keep)
         return dataclasses.replace(
             self,

@@ -20,7 +20,7 @@ from ftdata.inspection.file_kind import EXTENSIONS
 def find(images: str) -> tuple[list[str], tuple[str, ...]]:
     """The files that `images` names, sorted, and lines on what was passed over.
 
-    A folder stands for the images in it and below it, hidden ones left out; `**` in a pattern does too.
+    A folder stands for the images in it and below it, hidden ones excepted; `**` in a pattern does too.
     What a pattern or a path names is taken as an image whatever its ending.
 
     Raises:
@@ -85,7 +85,7 @@ def decoded(paths: Sequence[str], config: DataConfig, *, batch_size: int) -> tf.
 
 
 def why_not(path: str, config: DataConfig) -> str:
-    """Why a file was left out, in a few words."""
+    """Why a file was skipped, in a few words."""
     try:
         Decoding.of(config).any_format(tf.io.read_file(os.fsencode(path)))
     except tf.errors.InvalidArgumentError as error:
