@@ -11,6 +11,7 @@ import tensorflow as tf
 
 import ftdata
 from ftdata.augment.sampled_layer import SampledLayer
+from ftdata.errors import UserError
 
 _SETTINGS = {
     "RandomAffine": {"rotation_range": 30.0, "width_shift_range": 0.1, "zoom_range": 0.2, "horizontal_flip": True},
@@ -80,7 +81,7 @@ def test_decoded_files_of_different_sizes_in_tf_data(name):
 
 def test_an_image_of_unknown_rank_is_refused_with_the_way_out():
     layer, anything = _layer("RandomErasing"), tf.TensorSpec(None, tf.uint8)
-    with pytest.raises(ValueError, match=r"(?s)RandomErasing takes images .*tf\.ensure_shape"):
+    with pytest.raises(UserError, match=r"(?s)RandomErasing takes images .*tf\.ensure_shape"):
         tf.function(lambda image: layer(image, training=True), input_signature=[anything]).get_concrete_function()
 
 
@@ -126,13 +127,13 @@ def test_numpys_numbers_in_random_affines_other_arguments():
 
 @pytest.mark.parametrize("bad", [-1, True, np.bool_(True), float("nan"), float("inf"), "1", [1.0]])
 def test_what_is_no_number_is_refused(bad):
-    with pytest.raises(ValueError, match="channel_shift_range must be one number >= 0"):
+    with pytest.raises(UserError, match="channel_shift_range must be one number >= 0"):
         ftdata.RandomChannelShift(bad)
 
 
 @pytest.mark.parametrize("bad", [-1, 0.5, True])
 def test_a_bad_seed_is_refused(bad):
-    with pytest.raises(ValueError, match="seed must be a whole number >= 0"):
+    with pytest.raises(UserError, match="seed must be a whole number >= 0"):
         ftdata.RandomErasing(seed=bad)
 
 

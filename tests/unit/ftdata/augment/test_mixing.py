@@ -10,6 +10,7 @@ from ftdata.augment.augmentation import Augmentation
 from ftdata.augment.mixing import PairMixing, beta_quantiles, beta_sample, check_pairs, partner_of
 from ftdata.augment.sampled_layer import uniform
 from ftdata.config import AugmentConfig
+from ftdata.errors import UserError
 
 _NOISE = np.random.default_rng(3).integers(0, 256, (8, 20, 30, 3), np.uint8)
 
@@ -130,7 +131,7 @@ def test_the_layer_mixes_labels_with_the_pictures():
     assert 0 < mixed["labels"][0, 0] < 1
     idle = layer({"images": images, "labels": labels})
     np.testing.assert_array_equal(idle["images"], images)
-    with pytest.raises(ValueError, match="mixes labels too"):
+    with pytest.raises(UserError, match="mixes labels too"):
         layer(images, training=True)
 
 
@@ -143,9 +144,9 @@ def test_augmentation_hands_out_the_share_of_the_own_label():
 
 
 def test_an_odd_batch_of_a_device_is_refused():
-    with pytest.raises(ValueError, match=r"batch_size must be even on each device .* got 5 a device: change"):
+    with pytest.raises(UserError, match=r"batch_size must be even on each device .* got 5 a device: change"):
         check_pairs(5)
-    with pytest.raises(ValueError, match="must be even"):
+    with pytest.raises(UserError, match="must be even"):
         PairMixing(1.0).apply(_pixels(1, 2, 3), PairMixing(1.0).sample(3, 2, 3, (1, 2)))
 
 
@@ -154,7 +155,7 @@ def test_an_odd_batch_of_a_device_is_refused():
     [((-1, 0), "mixup_alpha must be one number >= 0"), ((0, "x"), "cutmix_alpha"), ((0, 0), "must be above 0")],
 )
 def test_bad_alphas_are_named(alphas, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(UserError, match=message):
         PairMixing(*alphas)
 
 
@@ -181,5 +182,5 @@ def test_extreme_alphas_mix_nothing_or_halves(kind, alpha):
 
 @pytest.mark.parametrize("alpha", [float("inf"), float("nan"), -1.0])
 def test_an_alpha_that_is_no_number_is_refused(alpha):
-    with pytest.raises(ValueError, match="mixup_alpha must be one number >= 0"):
+    with pytest.raises(UserError, match="mixup_alpha must be one number >= 0"):
         PairMixing(alpha)
