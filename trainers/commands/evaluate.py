@@ -66,7 +66,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     scored = measured.evaluate("test")
     seconds = time.perf_counter() - began
     right, average = scored.predicted == scored.labels, score_figures.average_precision(scored)
-    calibrated = calibration.with_temperature(scored, temperature.value) if temperature else None
+    calibrated = scored.with_temperature(temperature.value) if temperature else None
     metrics: dict[str, Any] = {
         **dict.fromkeys(_OF_THE_PHASE),
         **model.metrics,

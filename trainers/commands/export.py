@@ -16,7 +16,6 @@ from trainers.commands import evaluator, trained_model
 from trainers.commands.evaluator import Evaluator
 from trainers.commands.trained_model import TrainedModel
 from trainers.config import TrainConfig
-from trainers.evaluation import calibration
 from trainers.export import formats, onnx_format, parity
 from trainers.export.parity import Samples
 from trainers.models.class_names import as_lines
@@ -59,7 +58,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
         _write(kind, path, final, model, source)
         rows += parity.check(kind, path, samples, reference, stop=stop)
         log.info("\n".join(_in_words(row) for row in rows if row["format"] == kind))
-    as_trained = calibration.with_temperature(measured.evaluate("test"), temperature).probabilities
+    as_trained = measured.evaluate("test").with_temperature(temperature).probabilities
     result = {
         "model": str(model.path),
         "temperature": temperature,

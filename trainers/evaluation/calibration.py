@@ -46,12 +46,6 @@ def expected_calibration_error(evaluation: Evaluation) -> float:
     return float(np.sum(bins.count * np.abs(bins.accuracy - bins.confidence)) / np.sum(bins.count))
 
 
-def with_temperature(evaluation: Evaluation, temperature: float) -> Evaluation:
-    """The scores before the softmax divided by `temperature`: the same answers, with another confidence."""
-    scores = evaluation.log_probabilities if evaluation.logits is None else evaluation.logits
-    return Evaluation.of_logits(scores / temperature, evaluation.labels)
-
-
 @dataclasses.dataclass(frozen=True)
 class Temperature:
     """What the scores before the softmax are divided by, and the number of images that tell so."""
@@ -77,12 +71,10 @@ def fit_temperature(evaluation: Evaluation) -> Temperature:
     """
     from scipy import optimize
 
-    rows, labels = np.arange(len(evaluation.labels)), evaluation.labels
-
     def cost(logarithm: float) -> float:
-        scaled = with_temperature(evaluation, math.exp(logarithm))
-        return float(-np.sum(scaled.log_probabilities[rows, labels])) + 0.5 * (logarithm / _WIDTH) ** 2
+        scaled = evaluation.with_temperature(math.exp(logarithm))
+        return float(-np.sum(scaled.log_likelihoods)) + 0.5 * (logarithm / _WIDTH) ** 2
 
     found = optimize.minimize_scalar(cost, bounds=(math.log(_COLDEST), math.log(_HOTTEST)), method="bounded")
     is_evident = cost(0.0) - found.fun >= _LEAST_EVIDENCE
-    return Temperature(math.exp(found.x) if is_evident else 1.0, len(labels))
+    return Temperature(math.exp(found.x) if is_evident else 1.0, len(evaluation.labels))

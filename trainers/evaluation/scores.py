@@ -2,11 +2,13 @@
 
 import csv
 import dataclasses
+import functools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy import special
 
 from trainers.evaluation import excerpt
 from trainers.evaluation.step import EvaluationStep
@@ -17,38 +19,35 @@ _MOST_PAIRS = 5
 _LOWEST_SHOWN = 10  # classes
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Scores of a split: `probabilities` float64 [n, num_classes] and `labels` int32 [n], in its order.
+    """What a model says of a split: `logits` float64 [n, num_classes] and `labels` int32 [n], in its order.
 
-    `logits`, float64 [n, num_classes], are the scores before the softmax, where they are known: they tell apart what
-    is 0 or 1 as a probability.
+    Logits are the scores before the softmax: they tell apart what is 0 or 1 as a probability. Everything else is
+    computed from them once, here.
     """
 
-    probabilities: np.ndarray
+    logits: np.ndarray
     labels: np.ndarray
-    logits: np.ndarray | None = None
 
-    @classmethod
-    def of_logits(cls, logits: np.ndarray, labels: np.ndarray) -> "Evaluation":
-        """From scores before the softmax."""
-        from scipy import special
+    @functools.cached_property
+    def probabilities(self) -> np.ndarray:
+        """float64 [n, num_classes]."""
+        return special.softmax(self.logits, axis=1)
 
-        return cls(special.softmax(logits, axis=1), labels, logits)
+    @functools.cached_property
+    def log_likelihoods(self) -> np.ndarray:
+        """The logarithm of the probability of each image's label, float64 [n]."""
+        return special.log_softmax(self.logits, axis=1)[np.arange(len(self.labels)), self.labels]
 
-    @property
-    def log_probabilities(self) -> np.ndarray:
-        """float64 [n, num_classes]; of a probability of 0 whose logit is not known, that of the smallest number."""
-        from scipy import special
-
-        if self.logits is not None:
-            return special.log_softmax(self.logits, axis=1)
-        return np.log(np.maximum(self.probabilities, np.finfo(np.float64).smallest_subnormal))
-
-    @property
+    @functools.cached_property
     def predicted(self) -> np.ndarray:
         """The most probable class, int64 [n]."""
         return self.probabilities.argmax(axis=1)
+
+    def with_temperature(self, temperature: float) -> "Evaluation":
+        """The logits divided by `temperature`: the same answers, with another confidence."""
+        return Evaluation(self.logits / temperature, self.labels)
 
     @property
     def accuracy(self) -> float:
@@ -78,7 +77,7 @@ class Evaluation:
     @property
     def loss(self) -> float:
         """Mean cross entropy in nats, without class weights or smoothing."""
-        return float(-np.mean(self.log_probabilities[np.arange(len(self.labels)), self.labels]))
+        return float(-np.mean(self.log_likelihoods))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,7 +119,7 @@ def assemble(parts: Iterable[tuple[np.ndarray, np.ndarray]], labels: np.ndarray)
         np.add.at(times, index, 1)
     if scores is None or (times != 1).any():
         raise RuntimeError(f"{(times != 1).sum()} of {len(labels)} pictures were not evaluated exactly once")
-    return Evaluation.of_logits(scores, labels)
+    return Evaluation(scores, labels)
 
 
 def confusion_matrix(evaluation: Evaluation) -> np.ndarray:

@@ -14,7 +14,7 @@ from trainers.rundir.run_dir import write_json
 _NAMES = ("fork", "knife", "spoon")
 # true 0 0 1 2, predicted 0 1 1 0
 _SCORED = Evaluation(
-    np.array([[0.8, 0.1, 0.1], [0.3, 0.6, 0.1], [0.2, 0.5, 0.3], [0.5, 0.25, 0.25]]), np.array([0, 0, 1, 2])
+    np.log([[0.8, 0.1, 0.1], [0.3, 0.6, 0.1], [0.2, 0.5, 0.3], [0.5, 0.25, 0.25]]), np.array([0, 0, 1, 2])
 )
 
 
@@ -85,7 +85,7 @@ def thousand():
     probabilities[np.arange(3000), guesses] = 0.9
     names = [f"class {k:04}" for k in range(1000)]
     names[:3] = "US$5 and $_{", "x" * 255, "café"
-    return Evaluation(probabilities / probabilities.sum(axis=1, keepdims=True), labels), names
+    return Evaluation(np.log(probabilities), labels), names
 
 
 def test_of_a_thousand_classes_a_screenful_is_printed_and_all_are_in_the_file(thousand):
@@ -117,7 +117,7 @@ def test_average_precision_is_that_of_scikit_learn_ties_included():
     from sklearn import metrics
 
     draw = np.random.default_rng(0)
-    scored = Evaluation(np.round(draw.random((200, 5)), 1), draw.integers(0, 4, 200))  # nothing of the fifth class
+    scored = Evaluation(draw.integers(0, 3, (200, 5)), draw.integers(0, 4, 200))  # nothing of the fifth class
     found = score_figures.average_precision(scored)
     expected = [metrics.average_precision_score(scored.labels == k, scored.probabilities[:, k]) for k in range(4)]
     np.testing.assert_allclose(found[:4], expected, atol=1e-12)
@@ -136,6 +136,6 @@ def test_rows_of_a_matrix_are_lines_of_its_json(tmp_path):
 
 def test_a_class_without_images_does_not_count_in_the_means():
     labels = np.arange(20) % 2  # of three classes
-    scored = Evaluation.of_logits(9.0 * np.eye(3)[labels], labels)
+    scored = Evaluation(9.0 * np.eye(3)[labels], labels)
     text = scores.report(scored, ("a", "b", "c"))
     assert re.search(r"macro avg +1\.000 +1\.000 +1\.000 +20", text)

@@ -20,7 +20,7 @@ _NAMES = (
 def written(tmp_path_factory):
     folder = tmp_path_factory.mktemp("names")
     generator = np.random.default_rng(0)
-    scored = Evaluation.of_logits(generator.normal(size=(60, len(_NAMES))), np.arange(60) % len(_NAMES))
+    scored = Evaluation(generator.normal(size=(60, len(_NAMES))), np.arange(60) % len(_NAMES))
     images = np.zeros((60, 8, 8, 3), np.uint8)
     metrics = {"class_names": list(_NAMES), **reports.scores(scored, _NAMES)}
     drawn = reports.drawings(scored, _NAMES, lambda places: images[places], title="the $test$ of a_b$")
