@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from benchmarks.harness.results_file import three_digits
+from benchmarks.harness.results import three_digits
 
 _BASELINE, _OTHER = "#9a9a9a", "#2a6f97"  # what is compared with, and the rest
 _LOGARITHMIC_FROM = 50  # a panel whose largest bar is so many times its smallest

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 from typing import Any
 
 from trainers.config import ModelConfig
@@ -17,6 +18,18 @@ class Network:
     image_size: int
     unfreeze: tuple[str, ...]
     batch_size: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """A network to train on class folders below `folder`/train (and to validate on those below `folder`/validation).
+
+    `learning_rates` are by phase.
+    """
+
+    network: Network
+    folder: Path
+    learning_rates: dict[str, float]
 
 
 # Weights are random unless a file is given: the speed is the same. Batch normalization stays frozen as it does

@@ -14,7 +14,7 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class Contender:
-    """`call()` processes `images` pictures and returns when they are done; `clean_up()` follows and is not timed."""
+    """`call()` processes `images` images and returns when they are done; `clean_up()` follows and is not timed."""
 
     call: Callable[[], Any]
     images: int

@@ -18,13 +18,13 @@ def alone(split: Split) -> Callable[[], Any]:
 
 
 def kept(split: Split, *, side: int) -> Callable[[], Any]:
-    """A pass over pictures of `side` pixels that keeps them, in memory fresh from the operating system."""
+    """A pass over images of `side` pixels that keeps them, in memory fresh from the operating system."""
     pixels, size = _decoded(split), len(split) * side * side * 3
 
     def one_pass() -> None:
         images = np.frombuffer(mmap.mmap(-1, size), np.uint8).reshape(-1, side, side, 3)
-        for place, picture in enumerate(pixels.as_numpy_iterator()):
-            images[place] = picture
+        for place, image in enumerate(pixels.as_numpy_iterator()):
+            images[place] = image
 
     return one_pass
 

@@ -13,7 +13,7 @@ from ftdata.augment.augmentation import RandomAffine
 
 
 def create() -> keras.Sequential:
-    """The notebook's augmentation in stock layers; each resamples the picture once."""
+    """The notebook's augmentation in stock layers; each resamples the image once."""
     layers = keras.layers
     return keras.Sequential(
         [
@@ -68,7 +68,7 @@ def transforms(layer: RandomAffine, *, count: int, side: int, seed: tf.Tensor) -
 
 
 def from_directory(folder: Path, *, batch_size: int, side: int) -> Callable[[], Any]:
-    """A pass over the pictures below `folder`, read by Keras and augmented in tf.data."""
+    """A pass over the images below `folder`, read by Keras and augmented in tf.data."""
     files = keras.utils.image_dataset_from_directory(
         str(folder), image_size=(side, side), batch_size=batch_size, verbose=False
     )

@@ -3,8 +3,7 @@
 import pathlib
 
 from benchmarks import time_to_accuracy
-from benchmarks.harness.networks import Network
-from benchmarks.harness.task import Task
+from benchmarks.harness.networks import Network, Task
 from trainers.config import ModelConfig
 
 

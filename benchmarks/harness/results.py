@@ -13,19 +13,19 @@ from typing import Any
 _CONTRACT = ("name", "batch_size", "images_per_second", "repeats", "vs_baseline")
 
 
-def publish(rows: Sequence[dict[str, Any]], *, question: str, left_out: str, json_file: str | None) -> None:
+def publish(rows: Sequence[dict[str, Any]], *, question: str, excluded: str, json_file: str | None) -> None:
     """Prints the rows as a Markdown table and writes them as JSON where asked to.
 
     Args:
       rows: of `timing.rows`; a further key makes a further column.
       question: what is measured, in a line.
-      left_out: a sentence on what the numbers do not include.
+      excluded: a sentence on what the numbers do not include.
       json_file: path, or None.
     """
-    print(f"{question}\n{hardware()}; {software()}\n\n{table(rows)}\n\n{left_out}")
+    print(f"{question}\n{hardware()}; {software()}\n\n{table(rows)}\n\n{excluded}")
     if json_file:
         result = {"hardware": hardware(), "software": software(), "date": datetime.date.today().isoformat()}
-        result |= {"command": command(sys.argv), "question": question, "left_out": left_out}
+        result |= {"command": command(sys.argv), "question": question, "left_out": excluded}
         Path(json_file).write_text(json.dumps({**result, "rows": list(rows)}, indent=2) + "\n", encoding="utf-8")
 
 
