@@ -81,7 +81,7 @@ def _print(name: str, lines: Sequence[str]) -> None:
 
 
 def _machine(context: RunContext) -> Finding:
-    """Devices, precision, compilation, and where decoded pictures would rest."""
+    """Devices, precision, compilation, and where decoded images would rest."""
     config, source = context.config, context.source
     on_gpu = strategy.runs_on_gpu(context.strategy)
     held_out = len(source.validation) + len(source.test)

@@ -1,4 +1,4 @@
-"""What the data doctor finds in the pictures: balance, sizes, likely leakage, each as lines and advice."""
+"""What the data doctor finds in the images: balance, sizes, likely leakage, each as lines and advice."""
 
 import dataclasses
 from typing import Any
@@ -31,7 +31,7 @@ class Finding:
 
 
 def balance(config: TrainConfig, data: Source) -> Finding:
-    """How many pictures of each class there are in each split."""
+    """How many images of each class there are in each split."""
     splits = (data.train, data.validation, data.test)
     counts = np.stack([np.bincount(part.labels, minlength=len(data.class_names)) for part in splits], axis=1)
     width = max(12, *(len(name) for name in data.class_names))
@@ -64,12 +64,12 @@ def _columns(counts: np.ndarray) -> list[tuple[str, np.ndarray]]:
 
 
 def _known_to(name: str, count: int) -> str:
-    """Half the widest 95 % interval of an accuracy that is measured on `count` pictures."""
+    """Half the widest 95 % interval of an accuracy that is measured on `count` images."""
     return f"{98 / np.sqrt(count):.1f} points on {name}" if count else f"nothing on {name}, which is empty"
 
 
 def sizes(config: DataConfig, data: Source, surveys: Surveys) -> Finding:
-    """How large the pictures are, and what bringing them to one size does to them.
+    """How large the images are, and what bringing them to one size does to them.
 
     Raises:
       UserError: not one of them can be decoded.
@@ -120,7 +120,7 @@ def _unreadable(part: Any, survey: Survey) -> list[str]:
 
 
 def leakage(config: TrainConfig, data: Source, surveys: Surveys) -> Finding:
-    """Held-out pictures that look like training pictures, and a `--group_pattern` that would part them."""
+    """Held-out images that look like training images, and a `--group_pattern` that would separate them."""
     usable = {key: np.flatnonzero(survey.is_readable & ~survey.is_blank) for key, survey in surveys.items()}
     hashes = {key: survey.hashes[usable[key]] for key, survey in surveys.items()}
     lines, facts, leaks = [], dict[str, Any](), dict[str, float]()
@@ -180,7 +180,7 @@ def _groups(
 
 
 def _pool(data: Source, surveys: Surveys, *, seed: int) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Names, labels and pairs that look alike of what was split: the training pictures and those held out of them."""
+    """Names, labels and pairs that look alike of what was split: the training images and those held out of them."""
     names, labels, hashes = list[str](), [], []
     for key in ("train", *data.held_out):
         part, survey = getattr(data, key), surveys[key]

@@ -18,7 +18,7 @@ _LEAST_EVIDENCE = math.log(20)  # nats by which T must be more plausible than 1:
 
 @dataclasses.dataclass(frozen=True)
 class Reliability:
-    """Per bin of confidence that holds pictures: mean confidence, share of right answers, number of pictures."""
+    """Per bin of confidence that holds images: mean confidence, share of right answers, number of images."""
 
     confidence: np.ndarray
     accuracy: np.ndarray
@@ -38,7 +38,7 @@ def reliability(evaluation: Evaluation) -> Reliability:
 
 
 def expected_calibration_error(evaluation: Evaluation) -> float:
-    """Mean distance between confidence and accuracy over the bins, each by its number of pictures.
+    """Mean distance between confidence and accuracy over the bins, each by its number of images.
 
     Guo et al., 2017, arXiv:1706.04599, equation 3.
     """

@@ -32,14 +32,16 @@ TOLERANCES = {
 
 @dataclasses.dataclass(frozen=True)
 class Samples:
-    """Test pictures: `images` uint8 [n, side, side, 3], the same as `files`' bytes, and `labels` int [n]."""
+    """Test images: `images` uint8 [n, side, side, 3], the same as `files`' bytes, and `labels` int [n]."""
 
     images: np.ndarray
     files: Sequence[bytes]
     labels: np.ndarray
 
 
-def check(kind: str, path: Path, samples: Samples, reference: np.ndarray, *, stop: StopRequest) -> list[dict[str, Any]]:
+def check_parity(
+    kind: str, path: Path, samples: Samples, reference: np.ndarray, *, stop: StopRequest
+) -> list[dict[str, Any]]:
     """Runs the file in a process without this project's code and compares; a row for each way to call it.
 
     Args:

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from trainers.evaluation import figures, reports, score_figures
+from trainers.evaluation import figures, reports, scores
 from trainers.evaluation.scores import Evaluation
 from trainers.models import class_names
 
@@ -24,10 +24,8 @@ def written(tmp_path_factory):
     images = np.zeros((60, 8, 8, 3), np.uint8)
     metrics = {"class_names": list(_NAMES), **reports.scores(scored, _NAMES)}
     drawn = reports.drawings(scored, _NAMES, lambda places: images[places], title="the $test$ of a_b$")
-    drawn["precision_recall"] = score_figures.precision_recall(
-        scored, _NAMES, score_figures.average_precision(scored), title="$"
-    )
-    reports.write(folder, scored, names=[f"{k}.jpg" for k in range(60)], metrics=metrics, drawn=drawn)
+    drawn["precision_recall"] = figures.precision_recall(scored, _NAMES, scores.average_precision(scored), title="$")
+    reports.write_report(folder, scored, names=[f"{k}.jpg" for k in range(60)], metrics=metrics, drawn=drawn)
     return folder, scored, drawn
 
 
