@@ -10,7 +10,6 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -54,7 +53,7 @@ def _contenders(folder: Path, batch: int) -> dict[str, timing.Contender]:
     flow = image_data_generator.flow(folder, batch_size=batch, side=_SIDE)
     large = tf.image.resize(small, (_SIDE, _SIDE))
     floats = tf.cast(small, tf.float32)
-    calls: dict[str, Callable[[], Any]] = {
+    calls: dict[str, Callable[[], object]] = {
         "ImageDataGenerator.flow_from_directory, decode and resize included": lambda: next(flow),
         "stock Keras layers (rotation, translation, shear, zoom, flip)": _done(stock_layers.warp(large)),
         "ImageProjectiveTransformV3, one call": _done(stock_layers.projective_transform(large)),
@@ -68,10 +67,10 @@ def _contenders(folder: Path, batch: int) -> dict[str, timing.Contender]:
     return {BASELINE: warp_alone} | {name: timing.Contender(call, images=batch) for name, call in calls.items()}
 
 
-def _peers(images: np.ndarray) -> dict[str, Callable[[], Any]]:
+def _peers(images: np.ndarray) -> dict[str, Callable[[], object]]:
     """Libraries that are not required; a note is printed for each that is not installed."""
     cores = len(os.sched_getaffinity(0))
-    found: dict[str, Callable[[], Any]] = {}
+    found: dict[str, Callable[[], object]] = {}
     for title, module, peer in (("OpenCV warpAffine", "cv2", opencv), ("DALI warp_affine (CPU)", "nvidia.dali", dali)):
         if not _is_installed(module):
             print(f"note: {title} is skipped: {module} is not installed (the extra 'peers' brings it)")
@@ -94,7 +93,7 @@ def _xla(function: Callable) -> Callable:
     return tf.function(function, jit_compile=True)
 
 
-def _random_affine(images: tf.Tensor, wrap: Callable) -> Callable[[], Any]:
+def _random_affine(images: tf.Tensor, wrap: Callable) -> Callable[[], object]:
     layer = RandomAffine(**image_data_generator.NOTEBOOK, output_size=_SIDE)
     counter = iter(range(10**9))
 
@@ -105,7 +104,7 @@ def _random_affine(images: tf.Tensor, wrap: Callable) -> Callable[[], Any]:
     return _done(lambda: run(images, tf.constant([0, next(counter)])))
 
 
-def _done(call: Callable[[], tf.Tensor]) -> Callable[[], Any]:
+def _done(call: Callable[[], tf.Tensor]) -> Callable[[], object]:
     """Waits for the result without copying it, which would take as long as making it."""
     return lambda: call()[0, 0, 0, 0].numpy()
 

@@ -20,6 +20,7 @@ from benchmarks.harness.images import gather
 from benchmarks.harness.networks import Network, Task, chosen
 from benchmarks.harness.process import Worker, start_all
 from benchmarks.harness.results import publish
+from benchmarks.harness.timing import Row
 from benchmarks.sides.notebook import Notebook
 from benchmarks.sides.ours import Ours
 from flags import benchmark
@@ -39,7 +40,7 @@ def main(argv: list[str]) -> None:
         *("image_dir", "backbone", "backbone_args", "image_size", "batch_size", "weights"),
         *("accuracy", "epochs", "group_pattern"),
     )
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
     with tempfile.TemporaryDirectory() as name, benchmark.one_line_errors():
         folder = Path(name) / "speed"
         networks = chosen(flags)
@@ -63,7 +64,7 @@ def sides(task: Task) -> dict[str, tuple[Any, ...]]:
     }
 
 
-def _speed(task: Task, *, quick: bool) -> list[dict[str, Any]]:
+def _speed(task: Task, *, quick: bool) -> list[Row]:
     rows, chosen_sides = [], sides(task)
     if quick:
         for name in ("notebook, fit", "ours, mixed_bfloat16"):
@@ -92,7 +93,7 @@ def _steps(worker: Worker) -> int:
 
 def _rows(
     network: Network, phase: str, measured: dict[str, np.ndarray], peaks: dict[str, dict[str, float]]
-) -> list[dict[str, Any]]:
+) -> list[Row]:
     rows = timing.rows(measured, baseline=fastest(measured, "notebook"), batch_size=network.batch_size)
     for row in rows:
         memory = peaks[row["name"]]

@@ -204,7 +204,7 @@ def _consume(batches: Iterable[Any], augment: Callable | None) -> None:
     result[0, 0, 0, 0].numpy()
 
 
-def _flow(bench: _Bench) -> Callable[[], Any]:
+def _flow(bench: _Bench) -> Callable[[], object]:
     flow = image_data_generator.flow(bench.folder, batch_size=bench.batch, side=_SIDE)
 
     def one_pass() -> None:

@@ -10,7 +10,6 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -19,6 +18,7 @@ from benchmarks.harness import memory, tiers, timing
 from benchmarks.harness.images import gather, repeat
 from benchmarks.harness.process import start_all
 from benchmarks.harness.results import publish
+from benchmarks.harness.timing import Row
 from flags import benchmark
 from ftdata.config import DataConfig
 from ftdata.sources.source import open_source
@@ -36,7 +36,7 @@ def main(argv: list[str]) -> None:
     """Measures every tier and count and prints the table."""
     flags = benchmark.parse(argv, "image_dir", "image_size", "tiers")
     counts = _QUICK_COUNTS if flags.quick else _COUNTS
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
     with tempfile.TemporaryDirectory() as name, benchmark.one_line_errors():
         folder = Path(name)
         gather(flags.image_dir, folder / "images", count=30 if flags.quick else 300)
@@ -76,7 +76,7 @@ class Reader:
         }
 
 
-def _tier(tier: str, folder: Path, counts: tuple[int, ...], *, side: int, quick: bool) -> list[dict[str, Any]]:
+def _tier(tier: str, folder: Path, counts: tuple[int, ...], *, side: int, quick: bool) -> list[Row]:
     sides = {f"{tier}, {count:,} images": (Reader, tier, folder / str(count), side) for count in counts}
     steps = 20 if quick else 50 if tier == "none" else 500
     with start_all(sides) as workers:

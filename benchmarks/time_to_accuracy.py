@@ -13,6 +13,7 @@ import numpy as np
 from benchmarks.harness import networks, timing
 from benchmarks.harness.networks import Task
 from benchmarks.harness.process import start_all
+from benchmarks.harness.timing import Row
 from benchmarks.sides.notebook import Notebook
 from benchmarks.sides.ours import Ours
 from ftdata.folders import folder
@@ -26,7 +27,7 @@ EXCLUDED = (
 )
 
 
-def measure(flags: Any, into: Path) -> list[dict[str, Any]]:
+def measure(flags: Any, into: Path) -> list[Row]:
     """Trains MobileNetV2 (or `--backbone`) on both sides; a row for each.
 
     Raises:
@@ -75,7 +76,7 @@ def race(
     return runs
 
 
-def rows(runs: Mapping[str, Run], task: Task, *, images: int, wanted: float) -> list[dict[str, Any]]:
+def rows(runs: Mapping[str, Run], task: Task, *, images: int, wanted: float) -> list[Row]:
     """A row for each run; `times_sooner` compares the seconds with the first's where both have the accuracy."""
     batch_size, first = task.network.batch_size, next(iter(runs.values()))
     in_epoch = images // batch_size * batch_size

@@ -19,6 +19,7 @@ from benchmarks.harness import flops, timing
 from benchmarks.harness.images import gather
 from benchmarks.harness.networks import Network, chosen
 from benchmarks.harness.results import publish
+from benchmarks.harness.timing import Row
 from benchmarks.sides import ours
 from flags import benchmark
 from ftdata.sources.source import Source, load_folder
@@ -44,7 +45,7 @@ def main(argv: list[str]) -> None:
     devices = strategy.make_strategy("one_device")
     on_gpu = strategy.runs_on_gpu(devices)
     policies = [flags.precision] if flags.precision else _policies(on_gpu)
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
     with tempfile.TemporaryDirectory() as name, benchmark.one_line_errors():
         gather(flags.image_dir, Path(name), count=48 if flags.quick else 512)
         source = load_folder(name, validation_fraction=0.0)
@@ -103,7 +104,7 @@ class _Measurement:
         one()
         return 2 if self.quick else int(np.clip(1.0 / (time.perf_counter() - start), 2, 200))
 
-    def rows(self, policies: list[str]) -> list[dict[str, Any]]:
+    def rows(self, policies: list[str]) -> list[Row]:
         """Measures; the rows, each with its arithmetic and its share of the peak."""
         side = 1024 if self.quick else 8192 if strategy.runs_on_gpu(self.devices) else 4096
         peaks = {f"peak {policy}": flops.matrix_product(policy, side=side) for policy in policies}

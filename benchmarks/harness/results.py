@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.harness.timing import Row
+
 _CONTRACT = ("name", "batch_size", "images_per_second", "repeats", "vs_baseline")
 
 
-def publish(rows: Sequence[dict[str, Any]], *, question: str, excluded: str, json_file: str | None) -> None:
+def publish(rows: Sequence[Row], *, question: str, excluded: str, json_file: str | None) -> None:
     """Prints the rows as a Markdown table and writes them as JSON where asked to.
 
     Args:
@@ -36,7 +38,7 @@ def command(argv: Sequence[str]) -> str:
     return " ".join(["python -m", f"benchmarks.{Path(argv[0]).stem}", *flags])
 
 
-def table(rows: Sequence[dict[str, Any]]) -> str:
+def table(rows: Sequence[Row]) -> str:
     """The rows as a Markdown table: the contract's columns, then any others that a row has."""
     further = list(dict.fromkeys(key for row in rows for key in row if key not in _CONTRACT))
     titles = ["way", "batch", "images/s (median)", "p10 - p90", "rounds", "against baseline"]

@@ -11,7 +11,7 @@ from benchmarks.sides.stock_layers import transforms
 from ftdata.augment.augmentation import RandomAffine
 
 
-def warp(images: np.ndarray, *, output_side: int, threads: int) -> Callable[[], Any]:
+def warp(images: np.ndarray, *, output_side: int, threads: int) -> Callable[[], object]:
     """Warps uint8 images in memory to uint8 ones of another side, bilinear, the border repeated.
 
     Args:

@@ -26,7 +26,7 @@ def create(**settings: Any) -> Any:
     return ImageDataGenerator(**{"rescale": 1 / 255, **settings})
 
 
-def warp(images: np.ndarray) -> Callable[[], Any]:
+def warp(images: np.ndarray) -> Callable[[], object]:
     """Warps float images that are decoded and resized already."""
     generator = create(**NOTEBOOK)
     return lambda: [generator.random_transform(image) for image in images]

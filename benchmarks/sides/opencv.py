@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from concurrent import futures
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -12,7 +11,7 @@ from benchmarks.sides.stock_layers import transforms
 from ftdata.augment.augmentation import RandomAffine
 
 
-def warp(images: np.ndarray, *, output_side: int, threads: int) -> Callable[[], Any]:
+def warp(images: np.ndarray, *, output_side: int, threads: int) -> Callable[[], object]:
     """Warps uint8 images to uint8 ones of another side, one call per image, bilinear, the border repeated.
 
     Each batch draws its own maps, as RandomAffine does, and the resize is part of them. OpenCV

@@ -3,11 +3,11 @@
 import dataclasses
 import functools
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
 from scipy import special
 
+from ftdata.pipeline import Batch
 from trainers.evaluation.step import EvaluationStep
 
 
@@ -87,7 +87,7 @@ def in_words(score: str) -> str:
     return score.replace("_", " ").replace("f1", "F1")
 
 
-def evaluate_batches(step: EvaluationStep, batches: Iterable[Any], labels: np.ndarray) -> Evaluation:
+def evaluate_batches(step: EvaluationStep, batches: Iterable[Batch], labels: np.ndarray) -> Evaluation:
     """Scores every image of a split exactly once.
 
     Raises:
