@@ -17,7 +17,7 @@ import numpy as np
 from benchmarks import time_to_accuracy
 from benchmarks.harness import timing
 from benchmarks.harness.images import gather
-from benchmarks.harness.networks import Network, Task, chosen
+from benchmarks.harness.networks import NETWORK_FLAGS, Network, Task, chosen
 from benchmarks.harness.process import Worker, start_all
 from benchmarks.harness.results import publish
 from benchmarks.harness.timing import Row
@@ -35,11 +35,7 @@ EXCLUDED = (
 
 def main(argv: list[str]) -> None:
     """Measures both phases of every network, side by side, and prints the table."""
-    flags = benchmark.parse(
-        argv,
-        *("image_dir", "backbone", "backbone_args", "image_size", "batch_size", "weights"),
-        *("accuracy", "epochs", "group_pattern"),
-    )
+    flags = benchmark.parse(argv, "image_dir", *NETWORK_FLAGS, "accuracy", "epochs", "group_pattern")
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as name, benchmark.one_line_errors():
         folder = Path(name) / "speed"

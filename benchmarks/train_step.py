@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from benchmarks.harness import flops, timing
 from benchmarks.harness.images import gather
-from benchmarks.harness.networks import Network, chosen
+from benchmarks.harness.networks import NETWORK_FLAGS, Network, chosen
 from benchmarks.harness.results import publish
 from benchmarks.harness.timing import Row
 from benchmarks.sides import ours
@@ -37,11 +37,7 @@ _RESIDENT, _PIPELINE = "batch on the device", "through the pipeline"
 
 def main(argv: list[str]) -> None:
     """Measures every network, phase, precision and input in turn and prints the table."""
-    flags = benchmark.parse(
-        argv,
-        *("image_dir", "backbone", "backbone_args", "image_size", "batch_size", "weights", "phase", "precision"),
-        "jit_compile",
-    )
+    flags = benchmark.parse(argv, "image_dir", *NETWORK_FLAGS, "phase", "precision", "jit_compile")
     devices = strategy.make_strategy("one_device")
     on_gpu = strategy.runs_on_gpu(devices)
     policies = [flags.precision] if flags.precision else _policies(on_gpu)

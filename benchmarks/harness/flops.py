@@ -1,4 +1,4 @@
-"""Floating-point operations of a model, counted from its layers, and how many a second the device can do.
+"""Floating-point operations of a model, counted from its layers, and how many per second the device can do.
 
 The rule. A multiplication and the addition after it are two operations. Convolutions (depthwise and separable ones
 too) and dense layers count; everything else, less than a hundredth in the usual networks, does not. Backward, a

@@ -40,10 +40,11 @@ _SIZES = {"MobileNetV2": 160}
 _ARGUMENTS = {"MobileNetV2": {"alpha": 0.35}}
 _BATCHES = {"VGG16": 20}
 _DEFAULT = ("MobileNetV2", "VGG16")
+NETWORK_FLAGS = ("backbone", "backbone_args", "image_size", "batch_size", "weights")
 
 
 def chosen(flags: Any) -> list[Network]:
-    """The networks that the flags ask for; without `--backbone` the default ones, of which a trial takes the first.
+    """The networks that NETWORK_FLAGS ask for; without `--backbone` the default ones, of which a trial takes the first.
 
     Raises:
       ValueError: an unknown backbone.

@@ -41,9 +41,7 @@ def served(exported, tmp_path_factory):
 
 def test_the_files_are_there_and_agree(exported):
     folder, result = exported
-    assert {path.name for path in folder.iterdir()} == {
-        *("saved_model", "labels.txt", "parity.json"),
-    }
+    assert {path.name for path in folder.iterdir()} == {"saved_model", "labels.txt", "parity.json"}
     assert (folder / "labels.txt").read_text() == "blue\ngreen\nred\n"
     assert json.loads((folder / "parity.json").read_text()) == result
     rows = {(row["format"], row["call"]): row for row in result["exports"]}

@@ -125,7 +125,7 @@ def confusion_matrix(counts: np.ndarray, class_names: Sequence[str], *, title: s
     axes.set_yticks(range(len(names)), names)
     axes.set(xlabel="predicted", ylabel="true", title=in_a_figure(title))
     is_small = len(names) <= 12
-    for row, column in np.argwhere((counts > 0) | is_small):  # in a large one a nought is only in the way
+    for row, column in np.argwhere((counts > 0) | is_small):  # zeros would only clutter a large one
         color = "white" if share[row, column] > 0.6 else "black"
         cell = f"{counts[row, column]}\n{share[row, column]:.0%}"
         axes.text(column, row, cell, ha="center", va="center", color=color, fontsize=10 if is_small else 6)
@@ -170,7 +170,7 @@ def reliability_diagram(evaluation: Evaluation, calibrated: Evaluation | None, *
     """Accuracy against confidence, bin by bin, as the model gives it and after its temperature."""
     figure = Figure(figsize=(5, 6), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    upper.plot([0, 1], [0, 1], "--", color="0.6", linewidth=1, label="as sure as right")
+    upper.plot([0, 1], [0, 1], "--", color="0.6", linewidth=1, label="perfectly calibrated")
     sides = [("model", evaluation, _BLUE)]
     if calibrated is not None:
         sides.append(("with temperature", calibrated, _ORANGE))
@@ -179,7 +179,7 @@ def reliability_diagram(evaluation: Evaluation, calibrated: Evaluation | None, *
         upper.plot(bins.confidence, bins.accuracy, "o-", color=color, label=name)
         edges = np.linspace(0, 1, 16)
         lower.hist(scored.probabilities.max(axis=1), bins=edges, histtype="step", color=color)
-    upper.set(ylabel="share of right answers", xlim=(0, 1), ylim=(0, 1.02), title=in_a_figure(title))
+    upper.set(ylabel="accuracy", xlim=(0, 1), ylim=(0, 1.02), title=in_a_figure(title))
     upper.legend(loc="upper left")
     upper.grid(alpha=0.25)
     lower.set(xlabel="probability of the predicted class", ylabel="images")

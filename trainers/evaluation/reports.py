@@ -9,9 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from trainers.evaluation import figures
-from trainers.evaluation import scores as evaluate
 from trainers.evaluation.classification_report import classification_report
-from trainers.evaluation.scores import Evaluation
+from trainers.evaluation.scores import Evaluation, confusion_matrix, per_class, wilson_interval
 from trainers.models.class_names import as_columns
 from trainers.rundir.run_dir import write_atomically, write_json
 
@@ -24,10 +23,10 @@ def scores(evaluation: Evaluation, class_names: Sequence[str]) -> dict[str, Any]
         "test_accuracy": evaluation.accuracy,
         "test_balanced_accuracy": evaluation.balanced_accuracy,
         "test_f1_macro": evaluation.f1_macro,
-        "test_accuracy_interval": list(evaluate.wilson_interval(right, len(evaluation.labels))),
+        "test_accuracy_interval": list(wilson_interval(right, len(evaluation.labels))),
         "class_names": list(class_names),
-        "confusion_matrix": evaluate.confusion_matrix(evaluation).tolist(),
-        "per_class": evaluate.per_class(evaluation, class_names),
+        "confusion_matrix": confusion_matrix(evaluation).tolist(),
+        "per_class": per_class(evaluation, class_names),
     }
 
 
@@ -46,7 +45,7 @@ def drawings(
       images_at: int [k] -> uint8 [k, height, width, 3].
       title: of each figure.
     """
-    counts = evaluate.confusion_matrix(evaluation)
+    counts = confusion_matrix(evaluation)
     return {
         "confusion_matrix": figures.confusion_matrix(counts, class_names, title=title),
         "mistakes": figures.mistakes(images_at, evaluation.labels, evaluation.probabilities, class_names, title=title),

@@ -56,8 +56,12 @@ def test_predictions_table(tmp_path):
     with (tmp_path / "p.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     assert rows[1] == {
-        **{"file": "b,c.jpg", "true": "fork", "predicted": "knife"},
-        **{"fork": "0.300000", "knife": "0.600000", "spoon": "0.100000"},
+        "file": "b,c.jpg",
+        "true": "fork",
+        "predicted": "knife",
+        "fork": "0.300000",
+        "knife": "0.600000",
+        "spoon": "0.100000",
     }
 
 
