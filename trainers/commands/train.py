@@ -15,7 +15,7 @@ from ftdata.sources.source import Source, open_source
 from ftdata.sources.weighting import class_weights
 from trainers.commands import agreement, announced
 from trainers.config import TrainConfig, sequence
-from trainers.doctor import check
+from trainers.doctor import diagnosis
 from trainers.models import starting_point
 from trainers.rundir import record, seen
 from trainers.rundir.run_dir import RunDir
@@ -48,7 +48,7 @@ def run(
     starting_point.check_classes(config.model, source.class_names)
     source = dataclasses.replace(source, notes=(*source.notes, *seen.warnings(source, config.model)))
     if checks:
-        return {"check": check.run(config, source, devices, run_dir)}
+        return {"check": diagnosis.check(config, source, devices, run_dir)}
     agreement.check_data(processes, source)
     decided_by = record.compare(run_dir, config, source) if processes.is_chief else {}
     weights = class_weights(source.train.labels, num_classes=len(source.class_names), mode=config.training.class_weight)

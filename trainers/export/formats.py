@@ -83,7 +83,7 @@ class Served(tf.Module):
 
 
 def write_saved_model(folder: Path, served: Served) -> None:
-    """Writes a SavedModel; an earlier one gives way once the new one is whole."""
+    """Writes a SavedModel; an earlier one is replaced once the new one is whole."""
     temporary, earlier = temporary_name(folder), temporary_name(folder.with_name(f"earlier-{folder.name}"))
     try:
         tf.saved_model.save(served, str(temporary), signatures=served.calls)
@@ -109,7 +109,7 @@ def write_litert(
       network: from `finished`.
       class_names: in the order of the probabilities.
       kind: `litert` (float32), `litert_float16` (weights) or `litert_int8` (weights and what flows between layers).
-      representative: training pictures, uint8 [side, side, 3], from which int8 takes its ranges.
+      representative: training images, uint8 [side, side, 3], from which int8 takes its ranges.
     """
 
     @tf.function(input_signature=[tf.TensorSpec((None, *network.input_shape[1:]), tf.uint8, name="images")])

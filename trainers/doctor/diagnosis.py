@@ -6,7 +6,6 @@ import textwrap
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -17,9 +16,9 @@ from ftdata.errors import UserError
 from ftdata.log import log
 from ftdata.sources.source import Source
 from ftdata.sources.weighting import class_weights
-from trainers.config import TrainConfig, epochs_and_rate, sequence
+from trainers.config import ModelConfig, TrainConfig, epochs_and_rate, sequence
 from trainers.doctor import findings
-from trainers.doctor.findings import Finding
+from trainers.doctor.findings import Facts, Finding
 from trainers.doctor.survey import survey
 from trainers.models import classifier, trainable
 from trainers.models.layer_names import layers_of
@@ -31,14 +30,14 @@ from trainers.training import phase as training
 from trainers.training.context import RunContext
 
 
-def run(config: TrainConfig, source: Source, devices: tf.distribute.Strategy, run_dir: RunDir) -> dict[str, Any]:
-    """Prints what is to be said of the data and of what a run would do; trains and writes nothing.
+def check(config: TrainConfig, source: Source, devices: tf.distribute.Strategy, run_dir: RunDir) -> Facts:
+    """Prints what there is to say about the data and about what a run would do; trains and writes nothing.
 
     Args:
-      config: of the run, settled.
+      config: of the run, nothing of it left to be decided.
       source: its data.
       devices: its strategy.
-      workdir: of the run it would be.
+      run_dir: where that run would write.
 
     Returns:
       What was found, as JSON values: a dict for each section, and `advice`, reasons by flag.
@@ -47,28 +46,30 @@ def run(config: TrainConfig, source: Source, devices: tf.distribute.Strategy, ru
       UserError: after the report, what would stop a run before it trains.
     """
     began = time.perf_counter()
-    config = dataclasses.replace(config, phase="finetune")  # the whole job
+    config = dataclasses.replace(config, phase="finetune")  # all phases
     count = sum(map(len, source.splits.values()))
     log.info(f"{source.name}: looking at {count:,} images")
     surveys = {name: survey(split) for name, split in source.splits.items()}
     weights = class_weights(source.train.labels, num_classes=len(source.class_names), mode=config.training.class_weight)
     context = RunContext(config, source, weights, devices, run_dir)
-    plan, trouble = _training(context)
+    plan, refusal = _training(context)
     sections = {
-        "data": findings.balance(config, source),
+        "data": findings.balance(source, class_weight=config.training.class_weight),
         "images": findings.sizes(config.data, source, surveys),
-        "leakage": findings.leakage(config, source, surveys),
+        "leakage": findings.leakage(source, surveys, group_pattern=config.data.group_pattern, seed=config.seed),
         "machine": _machine(context),
         "training": plan,
     }
     for name, section in sections.items():
         _print(name, section.lines)
     advice = dict(entry for section in sections.values() for entry in section.advice)
-    told = [f"{flag}  ({reason})" for flag, reason in advice.items()] or ["none: nothing speaks against these settings"]
-    _print("advice", told)
+    advised = [f"{flag}  ({reason})" for flag, reason in advice.items()] or [
+        "none: nothing speaks against these settings"
+    ]
+    _print("advice", advised)
     log.info(f"nothing was trained or written ({time.perf_counter() - began:.0f} s)")
-    if trouble:
-        raise trouble
+    if refusal:
+        raise refusal
     return {**{name: section.facts for name, section in sections.items()}, "advice": advice}
 
 
@@ -81,7 +82,7 @@ def _print(name: str, lines: Sequence[str]) -> None:
 
 
 def _machine(context: RunContext) -> Finding:
-    """Devices, precision, compilation, and where decoded pictures would rest."""
+    """Devices, precision, compilation, and where decoded images would be kept."""
     config, source = context.config, context.source
     on_gpu = strategy.runs_on_gpu(context.strategy)
     held_out = len(source.validation) + len(source.test)
@@ -98,17 +99,17 @@ def _machine(context: RunContext) -> Finding:
 
 def _training(context: RunContext) -> tuple[Finding, ValueError | None]:
     """What would train in each phase, and what would stop it."""
-    config, trouble = context.config, None
+    config, mismatch = context.config, None
     try:
         record.compare(context.run_dir, config, context.source)
     except UserError as error:
-        trouble = error
+        mismatch = error
     network, refusal = _network(context)
     side = config.data.image_size
     weights = Path(config.model.weights).name  # a whole path would fill the line
     lines = [f"{config.model.backbone}, weights {weights}, {side}x{side} pixels in"]
     lines += augmentation.notes(config.augment, image_size=int(side or 0))
-    facts = dict[str, Any]()
+    facts = Facts()
     for phase in sequence(config.phase):
         plan, (epochs, rate) = training.make_plan(phase, context), epochs_and_rate(phase, config)
         numbers = f"{epochs} x {plan.steps_per_epoch} steps of {plan.global_batch}, rate {rate:g}"
@@ -120,13 +121,13 @@ def _training(context: RunContext) -> tuple[Finding, ValueError | None]:
             )
         lines += [f"{phase.name}: {numbers}", *(f"note: {note}" for note in misfits.misfits(phase, plan, context))]
         lines += trainable.unfreezing(network, phase, config) if network is not None else []
-    return Finding(tuple(lines), (), facts), refusal or trouble
+    return Finding(tuple(lines), (), facts), refusal or mismatch
 
 
 def _network(context: RunContext) -> tuple[keras.Model | None, ValueError | None]:
-    """The model as a run would build it; where its weights cannot be had, one without them, and the reason."""
+    """The model as a run would build it; where its weights cannot be loaded, one without them, and the reason."""
 
-    def build(settings: Any) -> keras.Model:
+    def build(settings: ModelConfig) -> keras.Model:
         with context.strategy.scope():
             return classifier.build_classifier(
                 settings,
