@@ -36,7 +36,7 @@ def train_step(
         classifier = model.build_classifier(
             config.model, num_classes=num_classes, image_size=network.image_size, policy=policy
         )
-        trainable.set_trainable(classifier, PHASES[phase], config)
+        trainable.set_trainable(classifier, PHASES[phase], config.model, unfreeze=config.training.unfreeze)
         adjust = optimizer.create(config.training, policy=policy)
         optimizer.build(adjust, classifier.trainable_variables)
     return TrainStep(

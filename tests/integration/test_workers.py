@@ -45,7 +45,7 @@ def undisturbed(flags, tmp_path_factory):
 
 
 def _same(workers, undisturbed):
-    assert "going on from step" in workers.said(0)
+    assert "resuming from step" in workers.said(0)
     assert kills.differences(undisturbed.model_dir, workers.model_dir) == []
     assert not list(workers.root.glob("must-stay-absent-*"))  # only the chief writes
 
@@ -90,7 +90,7 @@ def test_workers_with_other_settings_or_pictures_are_refused(flags, tmp_path, ph
         (
             "pictures",
             f"--image_dir={fewer}",
-            "worker 1 has other pictures than the chief:\n  training images: were 51, are 50",
+            "worker 1 has other images than rank 0:\n  training images: were 51, are 50",
         ),
     ):
         workers = Workers(tmp_path / name, flags, count=2, own_flags=[(), (flag,)])

@@ -14,7 +14,7 @@ from ftdata.sources.source import Source
 from trainers.commands.verdict import describe_bottleneck
 from trainers.evaluation import figures
 from trainers.rundir.run_dir import RunDir, write_atomically
-from trainers.runtime import devices as strategy
+from trainers.runtime.devices import runs_on_gpu
 from trainers.training.context import RunContext
 
 
@@ -32,7 +32,7 @@ def list_bad_images(source: Source, run_dir: RunDir) -> None:
 
 def describe(context: RunContext) -> None:
     """Prints pictures, classes, class weights and devices."""
-    source, devices, weights = context.source, context.strategy, context.class_weights
+    source, weights = context.source, context.class_weights
     train, validation, test = (len(split) for split in (source.train, source.validation, source.test))
     log.info(
         f"{source.name}: {train} training, {validation} validation and {test} test images in "
@@ -41,7 +41,7 @@ def describe(context: RunContext) -> None:
     log.info(f"  classes {listed(source.class_names, limit=20)}")
     for note in (
         *source.notes,
-        *augmentation.notes(context.config.augment, image_size=int(context.config.data.image_size or 0)),
+        *augmentation.notes(context.config.augment, image_size=context.config.image_size),
     ):
         log.info(f"  {note}")
     if not validation:
@@ -50,18 +50,14 @@ def describe(context: RunContext) -> None:
         )
     if len(weights) <= 20:
         log.info(f"  class weights {', '.join(f'{weight:.4f}' for weight in weights)}")
-    log.info(
-        f"{devices.num_replicas_in_sync} {'GPU' if strategy.runs_on_gpu(devices) else 'CPU'} device(s), "
-        f"{context.config.runtime.mixed_precision}, "
-        f"XLA compiles {'nothing' if context.compiled == 'nothing' else f'the {context.compiled}'}"
-    )
+    log.info(context.hardware)
 
 
 def draw_samples(context: RunContext) -> None:
     """A 3x3 grid of training images with their labels."""
     order = seeds.generator(context.config.seed, "samples").permutation(len(context.source.train))[:9]
     captions = [context.source.class_names[label] for label in context.source.train.labels[order]]
-    grid = figures.image_grid(context.pictures["train"].take(order), captions, title=context.source.name)
+    grid = figures.image_grid(context.images["train"].take(order), captions, title=context.source.name)
     figures.save(grid, context.run_dir.root / "samples.png")
 
 
@@ -70,15 +66,15 @@ def say_where(context: RunContext, metrics: dict[str, Any]) -> None:
     sentence = describe_bottleneck(
         input_wait_fraction=metrics["input_wait_fraction"],
         seconds_per_step=context.config.training.batch_size / max(metrics["images_per_second"], 1e-9),
-        on_gpu=strategy.runs_on_gpu(context.strategy),
-        tier=context.pictures["train"].tier,
+        on_gpu=runs_on_gpu(context.strategy),
+        tier=context.images["train"].tier,
     )
     log.info(f"{metrics['phase']} was {sentence}")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-    held = [pictures.tensor for pictures in context.pictures.values() if pictures.tensor is not None]
+    held = [images.tensor for images in context.images.values() if images.tensor is not None]
     cached = sum(np.prod(tensor.shape) for tensor in held) / 2**20
-    images = f", of which {cached:.0f} MiB are decoded images (in {context.pictures['train'].tier})" if held else ""
-    log.info(f"peak memory {peak:.0f} MiB{images}")
+    decoded = f", of which {cached:.0f} MiB are decoded images (in {context.images['train'].tier})" if held else ""
+    log.info(f"peak memory {peak:.0f} MiB{decoded}")
     log.info(
         f"everything is in {context.run_dir.root}; watch it with: tensorboard --logdir={context.run_dir.root / 'logs'}"
     )

@@ -106,7 +106,7 @@ def _open(config: TrainConfig, run_dir: RunDir) -> Predictor:
         else trained_model.of_run(run_dir)
     )
     network = model.load()
-    data = model.adapt(config).data if model.settings else config.data
+    data = model.adapt(config.data) if model.settings else config.data
     data = dataclasses.replace(data, image_size=network.input_shape[1])
     return Predictor(network, model.class_names, data, str(model.path))
 

@@ -1,4 +1,4 @@
-"""The trained model of a run or of a file: where it lies, its classes, and how pictures are brought to it."""
+"""The trained model of a run or of a file: where it lies, its classes, and how images are brought to it."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -11,7 +11,6 @@ from ftdata.config import DataConfig
 from ftdata.decoding.decode import Decoding
 from ftdata.errors import UserError
 from ftdata.log import log
-from trainers.config import TrainConfig
 from trainers.models import backbones, starting_point
 from trainers.models.class_names import of_lines
 from trainers.rundir.run_dir import RunDir, read_json
@@ -35,14 +34,14 @@ class TrainedModel:
 
     @property
     def data(self) -> DataConfig:
-        """The pictures it was trained on, and how they became arrays of one size."""
+        """The images it was trained on, and how they became arrays of one size."""
         names = {field.name for field in dataclasses.fields(DataConfig)}
         return DataConfig(**{name: value for name, value in self.settings.items() if name in names})
 
-    def adapt(self, config: TrainConfig) -> TrainConfig:
-        """`config` with the sizes and the resizing of pictures that this model was trained with."""
-        how = {field.name: getattr(self.data, field.name) for field in dataclasses.fields(Decoding)}
-        return dataclasses.replace(config, data=dataclasses.replace(config.data, **how))
+    def adapt(self, data: DataConfig) -> DataConfig:
+        """`data` with the sizes and the resizing of images that this model was trained with."""
+        decoding = {field.name: getattr(self.data, field.name) for field in dataclasses.fields(Decoding)}
+        return dataclasses.replace(data, **decoding)
 
     def load(self) -> keras.Model:
         """The model: float32 [b, side, side, 3], pixels 0..255, to probabilities [b, num_classes].

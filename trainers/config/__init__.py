@@ -6,6 +6,7 @@ Everything may import it; it imports nothing but `ftdata.config`.
 from trainers.config.effect import without_effect
 from trainers.config.model import ModelConfig
 from trainers.config.phases import PHASES, Phase, epochs_and_rate, sequence
+from trainers.config.resolved import ResolvedConfig
 from trainers.config.run import (
     OTHER_PHASES,
     TRAINING_PHASES,
@@ -28,6 +29,7 @@ __all__ = [
     "USING_PHASES",
     "ModelConfig",
     "Phase",
+    "ResolvedConfig",
     "RuntimeConfig",
     "TrainConfig",
     "TrainingConfig",

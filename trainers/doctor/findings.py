@@ -9,7 +9,6 @@ from ftdata.config import DataConfig
 from ftdata.errors import UserError
 from ftdata.sources import holdout
 from ftdata.sources.source import Source
-from trainers.config import TrainConfig
 from trainers.doctor import duplicates, grouping
 from trainers.doctor.survey import Survey
 
@@ -30,7 +29,7 @@ class Finding:
     facts: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
-def balance(config: TrainConfig, data: Source) -> Finding:
+def balance(class_weight: str, data: Source) -> Finding:
     """How many pictures of each class there are in each split."""
     splits = (data.train, data.validation, data.test)
     counts = np.stack([np.bincount(part.labels, minlength=len(data.class_names)) for part in splits], axis=1)
@@ -48,11 +47,11 @@ def balance(config: TrainConfig, data: Source) -> Finding:
     head = f"{'':<{width}} " + "".join(f"{name:>12}" for name in ("training", "validation", "test"))
     ratio = counts[:, 0].max() / max(1, counts[:, 0].min())
     advice = []
-    if ratio >= _UNBALANCED and config.training.class_weight == "none":
+    if ratio >= _UNBALANCED and class_weight == "none":
         advice.append(
             ("--class_weight=balanced", f"the largest class has {ratio:.1f} times the images of the smallest")
         )
-    balanced = f"balance: largest to smallest class {ratio:.1f}, class weights {config.training.class_weight}"
+    balanced = f"balance: largest to smallest class {ratio:.1f}, class weights {class_weight}"
     known = [_known_to(name, len(part)) for name, part in (("validation", data.validation), ("test", data.test))]
     facts = {name: dict(zip(data.class_names, column.tolist(), strict=True)) for name, column in _columns(counts)}
     lines = (head, *rows, balanced, "accuracy is known to within " + ", ".join(known), *data.notes)
@@ -119,7 +118,7 @@ def _unreadable(part: Any, survey: Survey) -> list[str]:
     return [part.names[k] for k in np.flatnonzero(~survey.is_readable)]
 
 
-def leakage(config: TrainConfig, data: Source, surveys: Surveys) -> Finding:
+def leakage(pattern: str | None, data: Source, surveys: Surveys, *, seed: int) -> Finding:
     """Held-out pictures that look like training pictures, and a `--group_pattern` that would part them."""
     usable = {key: np.flatnonzero(survey.is_readable & ~survey.is_blank) for key, survey in surveys.items()}
     hashes = {key: survey.hashes[usable[key]] for key, survey in surveys.items()}
@@ -142,7 +141,7 @@ def leakage(config: TrainConfig, data: Source, surveys: Surveys) -> Finding:
             + (f": {text}" if text else "")
         )
         facts[key] = {"look_alikes": len(alike), "share": leaks[key], "examples": examples}
-    groups, advice = _groups(config, data, surveys, leaks)
+    groups, advice = _groups(pattern, data, surveys, leaks, seed=seed)
     return Finding((*lines, *groups), advice, facts)
 
 
@@ -151,11 +150,10 @@ def _base(name: str) -> str:
 
 
 def _groups(
-    config: TrainConfig, data: Source, surveys: Surveys, leaks: dict[str, float]
+    pattern: str | None, data: Source, surveys: Surveys, leaks: dict[str, float], *, seed: int
 ) -> tuple[list[str], tuple[tuple[str, str], ...]]:
     """Lines on what the file names tell of groups, and the advice to use it."""
     leaking = [name for name in data.held_out if leaks.get(name, 0.0) >= _LEAK]
-    pattern = config.data.group_pattern
     lines = []
     if pattern and data.held_out:
         names = [name for key in ("train", *data.held_out) for name in getattr(data, key).names]
@@ -163,7 +161,7 @@ def _groups(
         lines.append(f"groups: {count:,} by --group_pattern='{pattern}', kept on one side of a split")
     if not leaking:
         return lines, ()
-    names, labels, alike = _pool(data, surveys, seed=config.seed)
+    names, labels, alike = _pool(data, surveys, seed=seed)
     found = grouping.suggest(names, labels, alike, splits=1 + len(data.held_out))
     if found is None or found.pattern == pattern:
         lines.append(

@@ -13,7 +13,6 @@ from tensorboard.plugins.hparams import summary as sessions
 from tensorboard.plugins.hparams import summary_v2 as hp
 
 from ftdata.log import log
-from trainers.config import TrainConfig, deciding
 
 METRICS = (
     *("validation_accuracy", "validation_balanced_accuracy", "validation_f1_macro", "validation_loss"),
@@ -21,25 +20,25 @@ METRICS = (
 )
 
 
-def write(folder: Path, config: TrainConfig, metrics: Mapping[str, Any]) -> None:
+def write(folder: Path, *, run: Path, settings: Mapping[str, Any], metrics: Mapping[str, Any]) -> None:
     """Writes the session of a finished phase, in place of an earlier one of it.
 
-    The columns are the settings that decide the phase's numbers, and METRICS. An event file that cannot be written is
+    The columns are the settings and METRICS. An event file that cannot be written is
     said in a warning: the phase is worth more.
 
     Args:
       folder: for its event file alone.
-      config: of the run, settled.
+      run: the folder of the run, whose name the row gets.
+      settings: those that decide the phase's numbers, JSON values by name.
       metrics: as in the phase's metrics.json.
     """
-    run = Path(config.model_dir)
     ended, phase = time.time(), metrics["phase"]
     shutil.rmtree(folder, ignore_errors=True)
     try:
         writer = tf.summary.create_file_writer(str(folder))
         with writer.as_default(step=metrics["step"]):
             hp.hparams(
-                _columns(config, phase),
+                _columns(settings, phase),
                 # Its start alone is shown; the end keeps runs of the same name and settings from sharing a row.
                 trial_id=f"{run.name} {phase} ({run.parent})",
                 start_time_secs=ended - metrics["seconds"],
@@ -54,9 +53,9 @@ def write(folder: Path, config: TrainConfig, metrics: Mapping[str, Any]) -> None
         log.warning(f"warning: TensorBoard's HParams table lacks {phase}: {error.message.splitlines()[0]}")
 
 
-def _columns(config: TrainConfig, phase: str) -> dict[str, bool | float | str]:
-    """The deciding settings as values that the table knows; those left unset are left out."""
-    values = {name: value for name, value in deciding(config, phase).items() if value is not None}
+def _columns(settings: Mapping[str, Any], phase: str) -> dict[str, bool | float | str]:
+    """The settings as values that the table knows, without those that are not set."""
+    values = {name: value for name, value in settings.items() if value is not None}
     return {"phase": phase, **{name: _plain(value) for name, value in values.items()}}
 
 

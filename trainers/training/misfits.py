@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from trainers.config import Phase, epochs_and_rate, sequence
+from trainers.config import Phase, epochs_and_rate
 from trainers.training import schedule
 from trainers.training.context import RunContext
-from trainers.training.loop import PhasePlan
+from trainers.training.plan import PhasePlan
 
 
 def misfits(phase: Phase, plan: PhasePlan, context: RunContext) -> Iterator[str]:
@@ -42,7 +42,7 @@ def _patience(phase: Phase, context: RunContext) -> Iterator[str]:
     if not len(context.source.validation):
         yield "--early_stopping_patience has no effect without a validation split"
         return
-    epochs = {one.name: epochs_and_rate(one, context.config)[0] for one in sequence(context.config.phase)}
+    epochs = {one.name: epochs_and_rate(one, context.config.training)[0] for one in context.config.phases}
     if max(epochs.values()) <= patience:  # a preset's patience is meant for its longest phase
         yield (
             f"--early_stopping_patience={patience} cannot end {phase.name} early, which has "

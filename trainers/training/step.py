@@ -22,7 +22,7 @@ from trainers.runtime.compilation import COMPILE_AUGMENTATION, COMPILE_STEP
 class TrainStep:
     """Forward, backward and update for one global batch.
 
-    `pictures`, uint8 [n, side, side, 3], are copied into the memory of every device (the cache tier `device`):
+    `images`, uint8 [n, side, side, 3], are copied into the memory of every device (the cache tier `device`):
     gathering, augmenting and training are then one program there. What `asked` says is summed over all workers.
     With `micro_batches` above 1 each replica works its part off in as many pieces, one after the other, and adds up
     their gradients: less memory, one update. The numbers are those of the whole batch, save where layers draw (dropout,
@@ -41,11 +41,11 @@ class TrainStep:
         label_smoothing: float,
         compiled: str,
         micro_batches: int = 1,
-        pictures: tf.Tensor | None = None,
+        images: tf.Tensor | None = None,
         asked: Callable[[], float] | None = None,
     ):
         self._asked = asked
-        self._resident = () if pictures is None else _on_every_device(pictures, strategy)
+        self._resident = () if images is None else _on_every_device(images, strategy)
         self.model, self.logits = model, training_graph.create(model)
         self.optimizer, self.strategy = optimizer, strategy
         self.augmentation, self.global_batch = augmentation, global_batch
@@ -143,8 +143,8 @@ class TrainStep:
         return self.augmentation(images, slots, step=step, global_batch=self.global_batch)
 
     def _loss_and_gradients(self, batch: Batch, step: tf.Tensor, resident: Any) -> tuple[list[tf.Tensor], tf.Tensor]:
-        pictures = batch["image"] if "image" in batch else tf.gather(resident, batch["index"])
-        images, share = self._augment(pictures, batch["slot"], step)
+        decoded = batch["image"] if "image" in batch else tf.gather(resident, batch["index"])
+        images, share = self._augment(decoded, batch["slot"], step)
         variables = [variable.value for variable in self.model.trainable_variables]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
@@ -174,13 +174,13 @@ def _main_label(labels: tf.Tensor, share: tf.Tensor | None) -> tf.Tensor:
     return labels if share is None else tf.where(share >= 0.5, labels, partner_of(labels))
 
 
-def _on_every_device(pictures: tf.Tensor, strategy: tf.distribute.Strategy) -> Any:
-    """A copy of the decoded pictures in the memory of each replica's device."""
+def _on_every_device(images: tf.Tensor, strategy: tf.distribute.Strategy) -> Any:
+    """A copy of the decoded images in the memory of each replica's device."""
     devices = strategy.extended.worker_devices
 
     def copy(context: tf.distribute.experimental.ValueContext) -> tf.Tensor:
         with tf.device(devices[context.replica_id_in_sync_group % len(devices)]):  # those of this worker
-            return tf.identity(pictures)
+            return tf.identity(images)
 
     return strategy.experimental_distribute_values_from_function(copy)
 

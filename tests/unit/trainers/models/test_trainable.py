@@ -1,7 +1,5 @@
 """Which layers train in which phase: the notebook's tables."""
 
-import dataclasses
-
 import keras
 import pytest
 
@@ -28,7 +26,7 @@ def notebook():
 
 def test_transfer_trains_the_head_alone(notebook):
     config, network = notebook
-    phases.set_trainable(network, PHASES["transfer"], config)
+    phases.set_trainable(network, PHASES["transfer"], config.model, unfreeze=config.training.unfreeze)
     base = classifier.base_of(network)
     assert base.layers[0].name.startswith("input")
     assert [layer.name for layer in base.layers][1:] == _VGG16_LAYERS[1:]
@@ -39,7 +37,7 @@ def test_transfer_trains_the_head_alone(notebook):
 
 def test_finetune_trains_block4_and_block5(notebook):
     config, network = notebook
-    phases.set_trainable(network, PHASES["finetune"], config)
+    phases.set_trainable(network, PHASES["finetune"], config.model, unfreeze=config.training.unfreeze)
     # the notebook's second table: True for block4* and block5*, False for the rest
     table = {layer.name: layer.trainable for layer in classifier.base_of(network).layers}
     assert {name for name, trains in table.items() if trains} == {
@@ -55,9 +53,8 @@ def test_finetune_trains_block4_and_block5(notebook):
 
 def test_a_prefix_that_names_no_layer_is_refused(notebook):
     config, network = notebook
-    training = dataclasses.replace(config.training, unfreeze=("block4", "block6"))
     with pytest.raises(ValueError, match=r"no layer starts with 'block6'. It has .*block5"):
-        phases.set_trainable(network, PHASES["finetune"], dataclasses.replace(config, training=training))
+        phases.set_trainable(network, PHASES["finetune"], config.model, unfreeze=("block4", "block6"))
 
 
 @pytest.mark.parametrize(
@@ -72,7 +69,7 @@ def test_a_prefix_that_names_no_layer_is_refused(notebook):
 def test_batch_normalization_of_the_base(settings, phase, trains):
     config = TrainConfig(model=ModelConfig(backbone="MobileNetV2", backbone_args={"alpha": 0.35}, **settings))
     network = classifier.build_classifier(config.model, num_classes=2, image_size=32, policy="float32")
-    phases.set_trainable(network, PHASES[phase], config)
+    phases.set_trainable(network, PHASES[phase], config.model, unfreeze=config.training.unfreeze)
     layers = [x for x in classifier.base_of(network).layers if isinstance(x, keras.layers.BatchNormalization)]
     assert {layer.trainable for layer in layers} == {trains}
 
@@ -83,7 +80,7 @@ def test_batch_normalization_of_trained_weights_stays_in_inference_mode(tmp_path
     settings = ModelConfig("MobileNetV2", {"alpha": 0.35}, weights=str(tmp_path / "base.weights.h5"))
     config = TrainConfig(model=settings)
     network = classifier.build_classifier(config.model, num_classes=2, image_size=32, policy="float32")
-    phases.set_trainable(network, PHASES["finetune"], config)
+    phases.set_trainable(network, PHASES["finetune"], config.model, unfreeze=config.training.unfreeze)
     statistics = [w for w in network.weights if "moving_mean" in w.name]
     before = [w.numpy().copy() for w in statistics]
     network(keras.random.uniform((4, 32, 32, 3)) * 255, training=True)
@@ -100,11 +97,11 @@ def test_phases_lead_to_one_another():
 def test_a_trained_classifier_serves_as_backbone_layer_by_layer(tmp_path):
     config = TrainConfig(model=ModelConfig("MobileNetV2", {"alpha": 0.35}, weights="none"))
     trained = classifier.build_classifier(config.model, num_classes=2, image_size=32, policy="float32")
-    phases.set_trainable(trained, PHASES["transfer"], config)
+    phases.set_trainable(trained, PHASES["transfer"], config.model, unfreeze=config.training.unfreeze)
     trained.save(tmp_path / "best.keras")
     training = TrainingConfig(unfreeze=("block_16",))
     config = TrainConfig(model=ModelConfig(str(tmp_path / "best.keras")), training=training)
     network = classifier.build_classifier(config.model, num_classes=3, image_size=32, policy="float32")
-    phases.set_trainable(network, PHASES["finetune"], config)
+    phases.set_trainable(network, PHASES["finetune"], config.model, unfreeze=config.training.unfreeze)
     trains = {line.split()[1] for line in phases.layer_table(network).splitlines() if line.split()[0] == "trains"}
     assert trains == {"block_16_expand", "block_16_depthwise", "block_16_project", "logits"}  # no batch normalization

@@ -39,7 +39,7 @@ def _built(backbone, phase, unfreeze=("all",), dropout=0.0, weights="none"):
         model=ModelConfig(backbone, weights=weights, dropout=dropout), training=TrainingConfig(unfreeze=unfreeze)
     )
     network = classifier.build_classifier(config.model, num_classes=3, image_size=32, policy="float32")
-    trainable.set_trainable(network, PHASES[phase], config)
+    trainable.set_trainable(network, PHASES[phase], config.model, unfreeze=config.training.unfreeze)
     return network
 
 

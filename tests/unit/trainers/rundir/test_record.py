@@ -11,9 +11,9 @@ from PIL import Image
 from ftdata.config import DataConfig
 from ftdata.sources.source import open_source
 from trainers import command_line
-from trainers.commands import agreement
+from trainers.commands import resolution
 from trainers.config import ModelConfig, TrainConfig, TrainingConfig
-from trainers.rundir import checkpoint, fingerprint, record
+from trainers.rundir import checkpoint, fingerprint
 from trainers.rundir.run_dir import RunDir
 
 
@@ -37,7 +37,9 @@ def make_config(photos, **training):
 def begin(run_dir, config):
     """What a run does before it trains."""
     source = open_source(config.data)
-    record.start(run_dir, config, record.compare(run_dir, config, source), source=source, command_line=["main"])
+    record = resolution.record_of(config)
+    decided_by = record.compare(run_dir, source)
+    record.write(run_dir, decided_by, source=source, model=config.model, command_line=["main"])
 
 
 def leave_checkpoint(run_dir, phase="transfer"):
@@ -77,11 +79,11 @@ def test_a_later_phase_is_not_bound_by_what_it_was_to_be(photos, run_dir):
 def test_what_was_settled_on_is_kept_only_with_what_was_computed(photos, run_dir):
     data = DataConfig(image_dir=str(photos))
     config = dataclasses.replace(make_config(photos), data=data, model=ModelConfig("VGG16", weights="none"))
-    begin(run_dir, agreement.settle(config, run_dir, on_gpu=False))
+    begin(run_dir, resolution.settle(config, run_dir, on_gpu=False))
     other = dataclasses.replace(config, model=ModelConfig("vgg_nano", weights="objects"))
-    assert agreement.settle(other, run_dir, on_gpu=False).data.image_size == 96
+    assert resolution.settle(other, run_dir, on_gpu=False).data.image_size == 96
     leave_checkpoint(run_dir)
-    assert agreement.settle(other, run_dir, on_gpu=False).data.image_size == 224
+    assert resolution.settle(other, run_dir, on_gpu=False).data.image_size == 224
 
 
 def add(photos):
@@ -316,7 +318,7 @@ def test_less_memory_is_advised_so_that_it_can_be_followed(photos, run_dir):
     assert said == "out of memory at --batch_size=16: try --batch_size=8"  # nothing binds it yet
     leave_checkpoint(run_dir)
     assert command_line._out_of_memory(config).endswith(
-        "try --batch_size=8, in another --model_dir or with --overwrite, which starts anew"
+        "try --batch_size=8, in another --model_dir or with --overwrite, which starts over"
     )
     run_dir.phase("transfer").metrics.write_text("{}")
     assert command_line._out_of_memory(config) == said  # the next phase is free

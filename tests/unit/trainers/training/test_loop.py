@@ -2,7 +2,7 @@
 
 import pytest
 
-from trainers.training.loop import PhasePlan
+from trainers.training.plan import PhasePlan
 
 
 def _calls(*, first=0, **settings):

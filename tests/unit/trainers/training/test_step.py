@@ -51,7 +51,8 @@ def _train(
     )
     with strategy.scope():
         network = classifier.build_classifier(config.model, num_classes=3, image_size=_SIDE, policy=policy)
-        trainable.set_trainable(network, PHASES["finetune"], config, replicas=strategy.num_replicas_in_sync)
+        replicas = strategy.num_replicas_in_sync
+        trainable.set_trainable(network, PHASES["finetune"], config.model, replicas=replicas)
         adjust = optimizer.create(config.training, policy=policy)
         optimizer.build(adjust, network.trainable_variables, statistics=trainable.moving_statistics(network))
         network.compile(optimizer=adjust, jit_compile=False)
