@@ -14,7 +14,8 @@ from trainers.config import TrainConfig
 from trainers.models import starting_point
 from trainers.rundir import lock
 from trainers.rundir.run_dir import RunDir, remove_leftovers
-from trainers.runtime import cluster, launch
+from trainers.runtime import cluster
+from trainers.runtime.launcher import launch
 from trainers.runtime.signals import StopRequest
 from trainers.training import callbacks as own_callbacks
 
@@ -73,7 +74,7 @@ def _train(
 ) -> dict[str, dict[str, Any]]:
     run_dir = _run_dir(config)
     with (
-        launch.launch(config.runtime, shared=lambda: agreement.shared(config)) as (processes, devices),
+        launch(config.runtime, shared=lambda: agreement.shared(config)) as (processes, devices),
         contextlib.ExitStack() as stack,
     ):
         if processes.is_chief:
@@ -96,7 +97,7 @@ def _train(
 def _check(config: TrainConfig) -> dict[str, Any]:
     """Writes nothing, so it needs no lock: it may look at a folder in use."""
     run_dir = _run_dir(config)
-    with launch.launch(config.runtime) as (_, devices):
+    with launch(config.runtime) as (_, devices):
         run_dir.check()
         starting_point.check(config.model, cleared=run_dir.root if config.overwrite else None)
         return train.check(config, run_dir, devices=devices)

@@ -14,7 +14,7 @@ from ftdata.config import AugmentConfig, DataConfig
 from ftdata.errors import UserError
 from ftdata.sources.class_weights import class_weights
 from ftdata.sources.source import Source, open_source
-from trainers.commands import agreement, announced, resolution
+from trainers.commands import agreement, messages, resolution
 from trainers.config import TrainConfig, TrainingConfig
 from trainers.doctor import check as doctor
 from trainers.models import starting_point
@@ -62,20 +62,20 @@ def run(
     context = _context(config, source, run_dir, devices, stop=stop, processes=processes)
     decided_by = context.record.compare(run_dir, source) if processes.is_chief else {}
     own_callbacks.check(callbacks, has_validation=len(source.validation) > 0)
-    announced.describe(context)
+    messages.describe(context)
     built = build_first(context)
     images = tiers.open_all(source, config.data, on_gpu=on_gpu, workers=processes.size)
     context = dataclasses.replace(context, images=images)
     if processes.is_chief:
         # all that can be refused was looked at
         context.record.write(run_dir, decided_by, source=source, model=config.model, command_line=command_line)
-        announced.list_bad_images(source, run_dir)
-        announced.draw_samples(context)
+        messages.list_bad_images(source, run_dir)
+        messages.draw_samples(context)
     results = {}
     for phase in context.config.phases:
         network = built.pop(phase.name, None)
         results[phase.name] = run_phase(phase, context, network=network, callbacks=callbacks)
-    announced.say_where(context, results[config.phase])
+    messages.say_where(context, results[config.phase])
     return results
 
 

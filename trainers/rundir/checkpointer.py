@@ -4,11 +4,14 @@ A checkpoint is the unit: it holds the best model and the history too. `best.ker
 are written from it after it has its name, and again at a restart, so they never tell of steps it does not hold.
 """
 
+import contextlib
 import dataclasses
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import keras
@@ -18,10 +21,48 @@ from ftdata.errors import UserError
 from trainers.rundir import checkpoint, divergence
 from trainers.rundir.progress import Progress, write_history
 from trainers.rundir.run_dir import PhaseDir, WriteFailed, temporary_name, write_atomically
-from trainers.rundir.writer import BackgroundWriter
 from trainers.runtime.processes import ProcessGroup
 
 VariableGroups = Mapping[str, Sequence[keras.Variable]]
+
+
+class BackgroundWriter:
+    """One thread that writes one thing at a time, in order.
+
+    An error in it is raised at the next `submit` or `wait`, or at the end of the `with` block, which waits.
+    `seconds` is what writing took.
+    """
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="writer")
+        self._running: Future[Any] | None = None
+
+    def submit(self, write: Callable[[], Any]) -> None:
+        """Starts to write, when what was submitted before is written."""
+        self.wait()
+        self._running = self._pool.submit(self._timed, write)
+
+    def wait(self) -> None:
+        """Returns when everything is written."""
+        running, self._running = self._running, None
+        if running is not None:
+            running.result()
+
+    def _timed(self, write: Callable[[], Any]) -> None:
+        start = time.perf_counter()
+        try:
+            write()
+        finally:
+            self.seconds += time.perf_counter() - start
+
+    def __enter__(self) -> "BackgroundWriter":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        with contextlib.suppress(Exception) if error else contextlib.nullcontext():  # the first error is the cause
+            self.wait()
+        self._pool.shutdown()
 
 
 class Checkpointer:

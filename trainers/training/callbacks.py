@@ -1,10 +1,8 @@
-"""Keras callbacks of this project: progress, TensorBoard, profile."""
+"""Keras callbacks of this project: progress lines and a profile; and the check of those that others bring."""
 
-import contextlib
-import dataclasses
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +12,7 @@ from tqdm import tqdm
 
 from ftdata.errors import UserError
 from ftdata.log import log
-from trainers.evaluation import figures
-from trainers.evaluation import scores as evaluate
-from trainers.evaluation.scores import Evaluation, in_words
-from trainers.training import event_files
+from trainers.evaluation.scores import in_words
 
 # Scores in the logs of an epoch, of which Keras cannot know that more is better: the model is compiled without metrics.
 _HIGHER_IS_BETTER = ("accuracy", "balanced_accuracy", "f1_macro")
@@ -130,109 +125,6 @@ class ProgressLines(Watcher):
         seconds = (self.total_steps - step) * (time.perf_counter() - self.began) / max(self.steps_here, 1)
         minutes, seconds = divmod(round(seconds), 60)
         return f"{minutes}:{seconds:02}"
-
-
-class TensorBoardWriter(Watcher):
-    """Scalars by step, for training and validation apart.
-
-    An event file that cannot be written ends TensorBoard, with a warning, but not the training, which is worth more.
-
-    Args:
-      folder: of the phase; it gets `train` and `validation`.
-      recorded: the sizes of its event files that the checkpoint to go on from knows of; what is longer is cut.
-    """
-
-    _STEP_SCALARS = ("loss", "accuracy", "learning_rate", "images_per_second", "input_wait_fraction")
-    _SCALING_SCALARS = ("loss_scale", "skipped_steps")
-
-    def __init__(self, folder: Path, *, recorded: Mapping[str, int]):
-        super().__init__()
-        self.folder = folder
-        self.is_new = not event_files.cut_back(folder, recorded)
-        self.failed = False
-        with self._warning():
-            self.train = tf.summary.create_file_writer(str(folder / "train"))
-            self.validation = tf.summary.create_file_writer(str(folder / "validation"))
-
-    @contextlib.contextmanager
-    def _warning(self) -> Iterator[None]:
-        try:
-            yield
-        except tf.errors.OpError as error:
-            self.failed = True
-            reason = error.message.strip().splitlines()[0]
-            log.warning(f"warning: TensorBoard gets no further points until the next start: {reason}")
-
-    @contextlib.contextmanager
-    def _writing(self, name: str, *, step: int) -> Iterator[None]:
-        """Summaries in the block go to `train` or `validation`, or nowhere once that has failed."""
-        if self.failed:
-            yield
-            return
-        with self._warning(), getattr(self, name).as_default(step=step):
-            yield
-
-    def flushed_sizes(self) -> dict[str, int] | None:
-        """Bytes of each event file, with everything so far in it; None once writing has failed."""
-        if not self.failed:
-            with self._warning():
-                self.train.flush()
-                self.validation.flush()
-        return None if self.failed else event_files.sizes(self.folder)
-
-    def on_starting_point(self, logs: Any) -> None:
-        """Writes its validation scores at step 0."""
-        self._validation_scores(logs, step=0)
-        self.flushed_sizes()
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Writes the means since the last point."""
-        if not logs:
-            return
-        step = int(logs["step"])
-        with self._writing("train", step=step):
-            for name in (*self._STEP_SCALARS, *(name for name in self._SCALING_SCALARS if name in logs)):
-                tf.summary.scalar(name, logs[name], step=step)
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Writes the epoch's means and the validation scores."""
-        step = int(logs["step"])
-        with self._writing("train", step=step):
-            tf.summary.scalar("epoch_loss", logs["loss"], step=step)
-            tf.summary.scalar("epoch_accuracy", logs["accuracy"], step=step)
-        if "val_loss" in logs:
-            self._validation_scores(logs, step=step)
-        self.flushed_sizes()
-
-    def _validation_scores(self, logs: Any, *, step: int) -> None:
-        with self._writing("validation", step=step):
-            for name in (field.name for field in dataclasses.fields(evaluate.Summary)):
-                tf.summary.scalar(f"epoch_{name}", logs[f"val_{name}"], step=step)
-
-    def text(self, name: str, markdown: str) -> None:
-        """Writes a text."""
-        with self._writing("train", step=0):
-            tf.summary.text(name, markdown, step=0)
-
-    def image(self, name: str, pixels: Any, *, step: int) -> None:
-        """Writes a picture, uint8 [height, width, 3], to the validation side unless it shows training data."""
-        with self._writing("train" if name.startswith("training") else "validation", step=step):
-            tf.summary.image(name, pixels[None], step=step)
-        self.flushed_sizes()
-
-    def confusion_matrix(self, scores: Evaluation, class_names: Sequence[str], *, step: int) -> None:
-        """Draws how the classes of the validation split are confused at this step."""
-        if not self.failed:
-            counts = evaluate.confusion_matrix(scores)
-            drawn = figures.confusion_matrix(counts, class_names, title=f"validation split at step {step}")
-            self.image("confusion_matrix", figures.as_image(drawn), step=step)
-
-    def close(self) -> None:
-        """Closes the event files."""
-        if not self.failed:
-            with self._warning():
-                self.train.close()
-                self.validation.close()
 
 
 class Profile(keras.callbacks.Callback):

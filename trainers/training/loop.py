@@ -21,10 +21,11 @@ from trainers.rundir.progress import Progress
 from trainers.runtime.signals import Interrupted
 from trainers.runtime.stopping import StopConsensus
 from trainers.training import optimizer
-from trainers.training.callbacks import TensorBoardWriter, Watcher
+from trainers.training.callbacks import Watcher
 from trainers.training.epoch_row import keras_logs, means, monitor_key, validation_columns
 from trainers.training.plan import PhasePlan
 from trainers.training.step import TrainStep
+from trainers.training.tensorboard import TensorBoardWriter
 from trainers.training.timer import EpochTimer
 
 

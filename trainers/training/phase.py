@@ -23,12 +23,13 @@ from trainers.rundir.run_dir import read_json
 from trainers.runtime.compilation import COMPILE_AUGMENTATION
 from trainers.runtime.stopping import StopConsensus
 from trainers.training import optimizer, phase_model, results
-from trainers.training.callbacks import Profile, ProgressLines, TensorBoardWriter
+from trainers.training.callbacks import Profile, ProgressLines
 from trainers.training.context import RunContext, evaluate_split
 from trainers.training.loop import Loop
 from trainers.training.misfits import misfits
 from trainers.training.plan import PhasePlan, make_plan
 from trainers.training.step import TrainStep
+from trainers.training.tensorboard import TensorBoardWriter
 
 
 def run_phase(

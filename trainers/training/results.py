@@ -15,9 +15,8 @@ from trainers.models import classifier
 from trainers.rundir import checkpoint, seen
 from trainers.rundir.progress import Progress, read_history
 from trainers.rundir.run_dir import write_atomically, write_json
-from trainers.training import hparams
-from trainers.training.callbacks import TensorBoardWriter
 from trainers.training.context import RunContext, evaluate_split
+from trainers.training.tensorboard import TensorBoardWriter, write_hparams
 
 
 def finish(
@@ -54,7 +53,7 @@ def _write(
         context.run_dir.evaluation, test, names=context.source.test.names, metrics=metrics, drawn=drawn
     )
     if board:
-        hparams.write(
+        write_hparams(
             context.run_dir.hparams(phase.name),
             run=context.run_dir.root,
             settings=context.record.deciding[phase.name],

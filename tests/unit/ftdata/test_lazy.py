@@ -19,7 +19,9 @@ def test_every_public_name_of_every_package_can_be_loaded():
 
 
 def test_an_unknown_name_is_refused_with_those_that_there_are():
-    with pytest.raises(AttributeError, match=r"module 'ftdata' has no attribute 'load_folders'; it offers .*load_folder"):
+    with pytest.raises(
+        AttributeError, match=r"module 'ftdata' has no attribute 'load_folders'; it offers .*load_folder"
+    ):
         ftdata.load_folders  # noqa: B018
 
 

@@ -12,7 +12,7 @@ from tensorboard.plugins.hparams import api_pb2, backend_context, list_session_g
 
 from tests.configs import make_config
 from trainers.config import deciding
-from trainers.training import hparams
+from trainers.training import tensorboard
 
 _METRICS = {
     **{"phase": "finetune", "step": 6, "seconds": 12.5, "images_per_second": 300.0},
@@ -46,7 +46,9 @@ def configs(photo_folder, tmp_path):
 
 
 def write(folder, config, metrics):
-    hparams.write(folder, run=Path(config.model_dir), settings=deciding(config, "finetune"), metrics=metrics)
+    tensorboard.write_hparams(
+        folder, run=Path(config.model_dir), settings=deciding(config, "finetune"), metrics=metrics
+    )
 
 
 def test_two_runs_are_two_rows_with_their_settings_and_final_numbers(configs, tmp_path):
@@ -61,7 +63,7 @@ def test_two_runs_are_two_rows_with_their_settings_and_final_numbers(configs, tm
     assert (first["unfreeze"], second["unfreeze"], first["horizontal_flip"]) == ("all", "block4,block5", True)
     assert "transfer_learning_rate" not in first  # it does not decide the phase's own numbers
     assert (numbers["test_accuracy"], others["test_accuracy"]) == (0.25, 0.5)
-    assert set(numbers) == set(hparams.METRICS)
+    assert set(numbers) == set(tensorboard.HPARAMS_METRICS)
 
 
 def test_a_phase_written_again_stays_one_row_and_may_lack_validation(configs, tmp_path):

@@ -1,4 +1,4 @@
-"""What a run says of itself at its start and at its end, and the pictures it shows first."""
+"""What a run says of itself at its start and at its end, and the images it shows first."""
 
 import resource
 from typing import Any
@@ -11,15 +11,19 @@ from ftdata.log import log
 from ftdata.names import listed
 from ftdata.sources import bad_images
 from ftdata.sources.source import Source
-from trainers.commands.verdict import describe_bottleneck
 from trainers.evaluation import figures
 from trainers.rundir.run_dir import RunDir, write_atomically
 from trainers.runtime.devices import runs_on_gpu
 from trainers.training.context import RunContext
 
+# Waiting for input for more than this share of the time is worth fixing.
+_INPUT_BOUND = 0.05
+# A step shorter than this, seconds, on an accelerator is about what starting its programs takes.
+_LAUNCH_BOUND = 0.004
+
 
 def list_bad_images(source: Source, run_dir: RunDir) -> None:
-    """Writes the names of the pictures that are left out, and says how many there are."""
+    """Writes the names of the images that are skipped, and logs how many there are."""
     if not source.bad_images:
         run_dir.bad_images.unlink(missing_ok=True)
         return
@@ -27,11 +31,11 @@ def list_bad_images(source: Source, run_dir: RunDir) -> None:
     content = lines.encode("utf-8", "surrogateescape")  # file names as they are
     write_atomically(run_dir.bad_images, lambda temporary: temporary.write_bytes(content))
     kinds = bad_images.summary(source.bad_images)
-    log.info(f"{len(source.bad_images):,} images are left out ({kinds}); {run_dir.bad_images} lists them")
+    log.info(f"{len(source.bad_images):,} images are skipped ({kinds}); {run_dir.bad_images} lists them")
 
 
 def describe(context: RunContext) -> None:
-    """Prints pictures, classes, class weights and devices."""
+    """Logs images, classes, class weights and devices."""
     source, weights = context.source, context.class_weights
     train, validation, test = (len(split) for split in (source.train, source.validation, source.test))
     log.info(
@@ -78,3 +82,24 @@ def say_where(context: RunContext, metrics: dict[str, Any]) -> None:
     log.info(
         f"everything is in {context.run_dir.root}; watch it with: tensorboard --logdir={context.run_dir.root / 'logs'}"
     )
+
+
+def describe_bottleneck(*, input_wait_fraction: float, seconds_per_step: float, on_gpu: bool, tier: str) -> str:
+    """Whether training was input-bound, launch-bound or compute-bound, with the shares and what would help.
+
+    Args:
+      input_wait_fraction: share of the training time spent waiting for a batch.
+      seconds_per_step: of a training step, waiting included.
+      on_gpu: whether the steps ran on an accelerator.
+      tier: the cache tier of the training images.
+    """
+    shares = f"{input_wait_fraction:.1%} of the time waiting for input, {1 - input_wait_fraction:.1%} computing"
+    if input_wait_fraction > _INPUT_BOUND:
+        faster = {"none": "--cache=disk", "disk": "--cache=memory", "memory": "--cache=device"}.get(tier)
+        if faster == "--cache=device" and not on_gpu:
+            faster = None
+        return f"input-bound: {shares}; {faster or 'fewer other programs beside it'} would help"
+    if on_gpu and seconds_per_step < _LAUNCH_BOUND:
+        return f"launch-bound: {shares}, in steps of {seconds_per_step * 1e3:.1f} ms; a larger --batch_size would help"
+    helps = "--mixed_precision, a smaller --image_size or --backbone" if not on_gpu else "a smaller --backbone"
+    return f"compute-bound: {shares}; {helps} would help, faster input would not"
