@@ -20,8 +20,8 @@ from benchmarks.harness.networks import Network, chosen
 from benchmarks.sides import ours
 from flags import benchmark
 from ftdata.sources.source import Source, load_folder
-from trainers.models import precision
-from trainers.runtime import devices as strategy
+from trainers.models.precision import resolve_precision
+from trainers.runtime.devices import make_strategy, runs_on_gpu
 from trainers.training.step import TrainStep
 
 LEFT_OUT = (
@@ -39,8 +39,8 @@ def main(argv: list[str]) -> None:
         *("image_dir", "backbone", "backbone_args", "image_size", "batch_size", "weights", "phase", "precision"),
         "jit_compile",
     )
-    devices = strategy.make_strategy("one_device")
-    on_gpu = strategy.runs_on_gpu(devices)
+    devices = make_strategy("one_device")
+    on_gpu = runs_on_gpu(devices)
     policies = [flags.precision] if flags.precision else _policies(on_gpu)
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as name, benchmark.one_line_errors():
@@ -57,7 +57,7 @@ def main(argv: list[str]) -> None:
 
 
 def _policies(on_gpu: bool) -> list[str]:
-    return list(dict.fromkeys(("float32", precision.resolve("auto", on_gpu=on_gpu, depthwise=False))))
+    return list(dict.fromkeys(("float32", resolve_precision("auto", on_gpu=on_gpu, depthwise=False))))
 
 
 class _Measurement:
@@ -103,7 +103,7 @@ class _Measurement:
 
     def rows(self, policies: list[str]) -> list[dict[str, Any]]:
         """Measures; the rows, each with its arithmetic and its share of the peak."""
-        side = 1024 if self.quick else 8192 if strategy.runs_on_gpu(self.devices) else 4096
+        side = 1024 if self.quick else 8192 if runs_on_gpu(self.devices) else 4096
         peaks = {f"peak {policy}": peak.product(policy, side=side) for policy in policies}
         repeats = 2 if self.quick else 5
         measured = timing.rates(self.contenders | peaks, repeats=repeats, warmup=1, least_seconds=0.0)

@@ -17,7 +17,7 @@ from trainers.rundir.run_dir import RunDir, remove_leftovers
 from trainers.runtime import cluster
 from trainers.runtime.launcher import launch
 from trainers.runtime.signals import StopRequest
-from trainers.training import callbacks as own_callbacks
+from trainers.training.callbacks import check_callbacks
 
 _USES = {"evaluate": evaluate.run, "predict": predict.run, "export": export.run}
 
@@ -47,7 +47,7 @@ def run(
       OSError: a file that cannot be read or written.
     """
     _check_backend()
-    own_callbacks.check(callbacks, has_validation=True)  # what is wrong in any case, before the images are read
+    check_callbacks(callbacks, has_validation=True)  # what is wrong in any case, before the images are read
     stop = stop or StopRequest()
     if config.phase in _USES:
         return {config.phase: _use(config, stop=stop)}

@@ -5,7 +5,7 @@ from typing import Any
 from ftdata.errors import UserError
 from ftdata.sources.source import Source
 from trainers.config import TrainConfig, settings
-from trainers.rundir import fingerprint
+from trainers.rundir.fingerprint import code_versions, data_differences, data_fingerprint, settings_fingerprint
 from trainers.runtime.processes import ProcessGroup
 
 # Where things lie may differ from machine to machine; the images themselves are compared.
@@ -24,9 +24,9 @@ _LOCAL = (
 
 def shared(config: TrainConfig) -> dict[str, Any]:
     """What has to be the same in all workers, as JSON values."""
-    code = {name: version for name, version in fingerprint.of_code().items() if name != "python"}
+    code = {name: version for name, version in code_versions().items() if name != "python"}
     chosen = {field.name: value for field, value in settings(config) if field.name not in _LOCAL}
-    return {**fingerprint.of_settings(chosen), **code}
+    return {**settings_fingerprint(chosen), **code}
 
 
 def check_data(processes: ProcessGroup, source: Source) -> None:
@@ -37,9 +37,9 @@ def check_data(processes: ProcessGroup, source: Source) -> None:
     """
     if processes.size == 1:
         return
-    whole = processes.gather_objects(fingerprint.of_data(source))
+    whole = processes.gather_objects(data_fingerprint(source))
     for index, (theirs, _) in enumerate(whole):
-        differences = fingerprint.data_differences(whole[0][0], theirs)
+        differences = data_differences(whole[0][0], theirs)
         if differences:
             lines = "".join(f"  {line}\n" for line in differences)
             raise UserError(f"worker {index} has other images than rank 0:\n{lines}Give all workers the same files")

@@ -25,8 +25,9 @@ from trainers.evaluation import scores
 from trainers.evaluation.calibration import Temperature, fit_temperature
 from trainers.evaluation.scores import Evaluation
 from trainers.evaluation.step import EvaluationStep
-from trainers.rundir import fingerprint, seen
+from trainers.rundir import seen
 from trainers.rundir.checkpoint import weights_sha256
+from trainers.rundir.fingerprint import data_differences, data_fingerprint
 from trainers.rundir.run_dir import RunDir, read_json
 from trainers.runtime.signals import StopRequest
 
@@ -65,7 +66,7 @@ def open_own(given: DataConfig, trained: TrainedModel, *, moved: bool = False) -
         )
     recorded = (read_json(trained.path.parent.with_name("config.json")) or {}).get("phases", {})
     before = recorded.get(trained.phase, {}).get("data")
-    changes = fingerprint.data_differences(before, fingerprint.of_data(source)) if before else []
+    changes = data_differences(before, data_fingerprint(source)) if before else []
     if changes:
         log.info("note: the images are no longer those the model was trained on, so they may be split otherwise:")
         log.info("\n".join(f"  {line}" for line in changes))

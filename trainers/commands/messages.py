@@ -65,7 +65,7 @@ def draw_samples(context: RunContext) -> None:
     figures.save(grid, context.run_dir.root / "samples.png")
 
 
-def say_where(context: RunContext, metrics: dict[str, Any]) -> None:
+def summarize(context: RunContext, metrics: dict[str, Any]) -> None:
     """What held the run back, what it took, and where everything is."""
     sentence = describe_bottleneck(
         input_wait_fraction=metrics["input_wait_fraction"],

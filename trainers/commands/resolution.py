@@ -11,7 +11,8 @@ from trainers.config import (
     passed_on,
     sequence,
 )
-from trainers.models import backbones, precision
+from trainers.models import backbones
+from trainers.models.precision import resolve_precision
 from trainers.rundir import record
 from trainers.rundir.record import RunRecord
 from trainers.rundir.run_dir import RunDir
@@ -51,7 +52,7 @@ def _settled_values(config: TrainConfig, run_dir: RunDir, *, on_gpu: bool) -> tu
     if size is None:
         size = earlier.get("image_size") or backbones.default_size(backbone)
     if policy == "auto":
-        policy = earlier.get("mixed_precision") or precision.resolve(
+        policy = earlier.get("mixed_precision") or resolve_precision(
             "auto", on_gpu=on_gpu, depthwise=backbones.is_depthwise(backbone)
         )
     monitor = config.training.monitor or earlier.get("monitor") or config.training.monitored

@@ -23,7 +23,7 @@ from trainers.rundir.run_dir import RunDir
 from trainers.runtime.devices import runs_on_gpu
 from trainers.runtime.processes import ALONE, ProcessGroup
 from trainers.runtime.signals import StopRequest
-from trainers.training import callbacks as own_callbacks
+from trainers.training.callbacks import check_callbacks
 from trainers.training.context import RunContext
 from trainers.training.phase import run_phase
 from trainers.training.phase_model import build_first
@@ -61,7 +61,7 @@ def run(
     agreement.check_data(processes, source)
     context = _context(config, source, run_dir, devices, stop=stop, processes=processes)
     decided_by = context.record.compare(run_dir, source) if processes.is_chief else {}
-    own_callbacks.check(callbacks, has_validation=len(source.validation) > 0)
+    check_callbacks(callbacks, has_validation=len(source.validation) > 0)
     messages.describe(context)
     built = build_first(context)
     images = tiers.open_all(source, config.data, on_gpu=on_gpu, workers=processes.size)
@@ -75,7 +75,7 @@ def run(
     for phase in context.config.phases:
         network = built.pop(phase.name, None)
         results[phase.name] = run_phase(phase, context, network=network, callbacks=callbacks)
-    messages.say_where(context, results[config.phase])
+    messages.summarize(context, results[config.phase])
     return results
 
 

@@ -11,8 +11,9 @@ from ftdata.config import DataConfig
 from ftdata.decoding.decode import Decoding
 from ftdata.errors import UserError
 from ftdata.log import log
-from trainers.models import backbones, starting_point
+from trainers.models import starting_point
 from trainers.models.class_names import of_lines
+from trainers.models.classifier import load_classifier
 from trainers.rundir.run_dir import RunDir, read_json
 
 _LATEST_FIRST = ("finetune", "transfer", "pretrain")
@@ -49,10 +50,7 @@ class TrainedModel:
         Raises:
           UserError: the file is no such model.
         """
-        model = backbones.load_model(str(self.path))
-        if not any(layer.name == "logits" for layer in model.layers):
-            raise UserError(f"{self.path} is no classifier of this project: it has no layer named logits")
-        return model
+        return load_classifier(self.path)
 
 
 def of_run(run_dir: RunDir) -> TrainedModel:

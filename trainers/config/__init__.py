@@ -1,6 +1,7 @@
 """Every setting of a run: one module a section, frozen, validated, standard library only.
 
-Everything may import it; it imports nothing but `ftdata.config`.
+Everything may import it; it imports nothing but `ftdata.config` and `ftdata.errors`. `TrainConfig` is what the user
+sets, for `trainers.commands`; `ResolvedConfig` is what the wings compute with.
 """
 
 from trainers.config.effect import without_effect

@@ -1,4 +1,4 @@
-"""Keep a phase on disk while it trains: checkpoints, the best model and the history, in one order.
+"""A phase on disk while it trains: checkpoints, the best model and the history, in one order.
 
 A checkpoint is the unit: it holds the best model and the history too. `best.keras` and `history.csv` of the phase
 are written from it after it has its name, and again at a restart, so they never tell of steps it does not hold.
@@ -68,9 +68,23 @@ class BackgroundWriter:
 class Checkpointer:
     """Saves and restores the training state of one phase.
 
+    `save` copies the state and returns; a thread writes it while training continues. The `with` block waits for what
+    is being written, and raises what went wrong there.
+
+    Example::
+
+        with Checkpointer(run_dir.phase("transfer"), groups={"weights": model.weights}) as checkpointer:
+            progress = checkpointer.restore()
+            ...
+            checkpointer.save(progress)
+            checkpointer.finish(progress)
+
     Args:
       files: of the phase.
       groups: the variables that decide the next step, by a name for each group.
+
+    Attributes:
+      step: of the newest checkpoint that is written.
     """
 
     def __init__(self, files: PhaseDir, *, groups: VariableGroups):
@@ -81,7 +95,11 @@ class Checkpointer:
         self._best: Path | None = None  # a file of its own until a checkpoint holds it
 
     def restore(self) -> Progress:
-        """Takes up the newest checkpoint that is whole; without one, a phase at its beginning."""
+        """Assigns the values of the newest checkpoint that is whole; without one, the phase is at its beginning.
+
+        Raises:
+          UserError: it was written by another version of this program.
+        """
         newest = checkpoint.latest(self.files.checkpoints)
         if newest is None:
             return Progress()
@@ -110,7 +128,7 @@ class Checkpointer:
         progress.checkpoint_stall_seconds += time.perf_counter() - start
 
     def save(self, progress: Progress) -> None:
-        """Copies the state; a thread writes it while training goes on.
+        """Copies the state; a thread writes it while training continues.
 
         Raises:
           WriteFailed: the checkpoint before this one could not be written.
@@ -164,16 +182,16 @@ class Checkpointer:
 
 
 class NullCheckpointer:
-    """In the place of a Keeper in a worker that writes nothing: the chief keeps what all of them train."""
+    """In the place of a Checkpointer in a worker that writes nothing: rank 0 keeps what all of them train."""
 
     def __init__(self) -> None:
         self.step = 0
 
     def keep_best(self, progress: Progress, *, write: Callable[[Path], Any]) -> None:
-        """The chief's affair."""
+        """Does nothing: rank 0 keeps it."""
 
     def save(self, progress: Progress) -> None:
-        """Notes the step."""
+        """Records the step."""
         self.step = progress.step
 
     def finish(self, progress: Progress) -> None:
@@ -186,20 +204,28 @@ class NullCheckpointer:
         pass
 
 
-def restore(keeper: Checkpointer | NullCheckpointer, *, groups: VariableGroups, processes: ProcessGroup) -> Progress:
-    """Takes up the chief's newest checkpoint, or its start of the phase, in every worker.
+def restore(
+    checkpointer: Checkpointer | NullCheckpointer, *, groups: VariableGroups, processes: ProcessGroup
+) -> Progress:
+    """Restores rank 0's newest checkpoint, or its start of the phase, in every worker.
 
     Args:
-      keeper: the chief's Keeper, or the Follower of another worker.
-      groups: of the keeper.
-      team: of this process.
+      checkpointer: that of rank 0, or the NullCheckpointer of another worker.
+      groups: the variables to restore, those of the checkpointer.
+      processes: that train together.
+
+    Returns:
+      How far the phase is.
+
+    Raises:
+      UserError: the checkpoint was written by another version of this program, or for another model.
     """
 
     def state() -> dict[str, Any]:
-        assert isinstance(keeper, Checkpointer), "the chief has a Keeper"
-        return dataclasses.asdict(keeper.restore())
+        assert isinstance(checkpointer, Checkpointer), "rank 0 has one"
+        return dataclasses.asdict(checkpointer.restore())
 
     progress = Progress(**processes.broadcast_object(state))
     processes.broadcast_variables([variable for group in groups.values() for variable in group])
-    keeper.step = progress.step
+    checkpointer.step = progress.step
     return progress

@@ -14,7 +14,10 @@ def _zeros(count: int) -> Any:
 
 @dataclasses.dataclass
 class Progress:
-    """All that decides how a phase goes on, besides the variables. Sums are of loss, right answers and pictures."""
+    """All that decides how a phase continues, besides the variables.
+
+    Sums are of the losses, of right answers and of images. Times are in seconds.
+    """
 
     step: int = 0
     totals: list[float] = _zeros(3)  # of the running epoch

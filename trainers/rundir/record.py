@@ -9,7 +9,14 @@ from ftdata.errors import UserError
 from ftdata.log import log
 from ftdata.sources.source import Source
 from trainers.config import PHASES, ModelConfig
-from trainers.rundir import fingerprint, seen
+from trainers.rundir import seen
+from trainers.rundir.fingerprint import (
+    code_differences,
+    code_versions,
+    data_differences,
+    data_fingerprint,
+    settings_fingerprint,
+)
 from trainers.rundir.run_dir import RunDir, read_json, write_json
 
 
@@ -39,8 +46,8 @@ class RunRecord:
         Raises:
           UserError: something was computed with other settings or data; each difference is named.
         """
-        data = fingerprint.of_data(source)
-        now = {name: {**fingerprint.of_settings(values), "data": data} for name, values in self.deciding.items()}
+        data = data_fingerprint(source)
+        now = {name: {**settings_fingerprint(values), "data": data} for name, values in self.deciding.items()}
         if self.overwrite:
             return now
         earlier, last = recorded(run_dir), list(self.deciding)[-1]
@@ -49,7 +56,7 @@ class RunRecord:
             is_past = name != last and run_dir.phase(name).metrics.is_file()
             binding = [key for key in now[name] if key != "data" and (not is_past or key in self.inherited)]
             _compare(earlier["phases"][name], now[name], binding, run_dir=run_dir, phase=name)
-        changed = fingerprint.code_differences(earlier.get("versions", {}), fingerprint.of_code())
+        changed = code_differences(earlier.get("versions", {}), code_versions())
         if computed and changed and not all(run_dir.phase(name).metrics.is_file() for name in now):
             log.info(
                 "note: this run was begun with other versions, so its result may differ from that of one left alone:"
@@ -84,7 +91,7 @@ class RunRecord:
         values = {
             "settings": self.settings,
             "phases": {**decided_by, **begun},
-            "versions": fingerprint.of_code(),
+            "versions": code_versions(),
             "command_line": list(command_line),
         }
         if not (begun and run_dir.seen_images.is_file()):  # what a begun run started from may be gone by now
@@ -99,7 +106,7 @@ def recorded(run_dir: RunDir) -> dict[str, Any]:
 
 def _compare(before: dict[str, Any], now: dict[str, Any], names: Sequence[str], *, run_dir: RunDir, phase: str) -> None:
     lines = [f"{name}: was {before.get(name)!r}, is {now[name]!r}" for name in names if before.get(name) != now[name]]
-    lines += fingerprint.data_differences(before["data"], now["data"])
+    lines += data_differences(before["data"], now["data"])
     if lines:
         raise UserError(
             f"model_dir {run_dir.root} holds a run with other settings or data:\n"

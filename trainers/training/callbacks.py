@@ -19,7 +19,7 @@ _HIGHER_IS_BETTER = ("accuracy", "balanced_accuracy", "f1_macro")
 _LOGGED = ("loss", *_HIGHER_IS_BETTER)
 
 
-def check(callbacks: Sequence[keras.callbacks.Callback], *, has_validation: bool) -> None:
+def check_callbacks(callbacks: Sequence[keras.callbacks.Callback], *, has_validation: bool) -> None:
     """Checks further callbacks, and tells those that watch a score with mode `auto` which way is better.
 
     Raises:
@@ -33,7 +33,7 @@ def check(callbacks: Sequence[keras.callbacks.Callback], *, has_validation: bool
                 "learning_rate_schedule and warmup_steps"
             )
         if isinstance(callback, keras.callbacks.BackupAndRestore):
-            raise UserError(f"{name} clashes with the checkpoints of the run itself, which goes on without it")
+            raise UserError(f"{name} clashes with the checkpoints of the run itself, which resumes without it")
         if isinstance(callback, keras.callbacks.EarlyStopping) or getattr(callback, "save_best_only", False):
             _tell_direction(callback, has_validation=has_validation)
 
@@ -49,7 +49,7 @@ def _tell_direction(callback: Any, *, has_validation: bool) -> None:
 
 
 class Watcher(keras.callbacks.Callback):
-    """A callback that also hears of the model a phase starts from, where it goes on from another."""
+    """A callback that also hears of the model a phase starts from, where that is a trained one."""
 
     def on_starting_point(self, logs: Any) -> None:
         """Called before the first step with `val_*` and `is_best`."""
@@ -85,8 +85,8 @@ class ProgressLines(Watcher):
         )
 
     def on_starting_point(self, logs: Any) -> None:
-        """Prints its line."""
-        log.info(f"{self._name(0)}{self._held_out(logs)}  the model it starts from")
+        """Logs its line."""
+        log.info(f"{self._name(0)}{self._validation(logs)}  the model it starts from")
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Moves the bar."""
@@ -99,13 +99,13 @@ class ProgressLines(Watcher):
             self.bar.set_postfix_str(f"loss {logs['loss']:.3f}, accuracy {logs['accuracy']:.3f}, {wait}, {left}")
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Prints the line of the epoch."""
+        """Logs the line of the epoch."""
         if self.bar is not None:
             self.bar.close()
         count = int(logs.get("skipped_steps", 0))
         skipped = f"  loss scaling has skipped {count} of {int(logs['step'])} steps" if count else ""
         log.info(
-            f"{self._name(epoch + 1)}  loss {logs['loss']:.4f} accuracy {logs['accuracy']:.4f}{self._held_out(logs)}"
+            f"{self._name(epoch + 1)}  loss {logs['loss']:.4f} accuracy {logs['accuracy']:.4f}{self._validation(logs)}"
             f"  {logs['images_per_second']:.0f} images/s  input wait {logs['input_wait_fraction']:.1%}"
             f"  {logs['seconds']:.1f} s  {self._time_left(logs['step'])} left{skipped}"
         )
@@ -113,7 +113,7 @@ class ProgressLines(Watcher):
     def _name(self, epoch: int) -> str:
         return f"{self.phase} epoch {epoch:>{len(str(self.params['epochs']))}}/{self.params['epochs']}"
 
-    def _held_out(self, logs: Any) -> str:
+    def _validation(self, logs: Any) -> str:
         """The validation scores; a star marks the best epoch so far."""
         star = "*" if logs["is_best"] else " "
         if "val_loss" not in logs:

@@ -20,9 +20,9 @@ from trainers.rundir.checkpointer import Checkpointer, NullCheckpointer
 from trainers.rundir.progress import Progress
 from trainers.runtime.signals import Interrupted
 from trainers.runtime.stopping import StopConsensus
-from trainers.training import optimizer
 from trainers.training.callbacks import Watcher
 from trainers.training.epoch_row import keras_logs, means, monitor_key, validation_columns
+from trainers.training.optimizer import applied_steps, loss_scale
 from trainers.training.plan import PhasePlan
 from trainers.training.step import TrainStep
 from trainers.training.tensorboard import TensorBoardWriter
@@ -145,7 +145,7 @@ class Loop:
           Diverged: a loss is not finite. With loss scaling the optimizer has skipped such a step, and it does
             not count; there, the scale tells.
         """
-        progress, scale = self.progress, optimizer.loss_scale(self.model.optimizer)
+        progress, scale = self.progress, loss_scale(self.model.optimizer)
         for step, result in enumerate(self._pending, progress.step - len(self._pending) + 1):
             values = np.asarray(result, np.float64)[:3]
             if scale is not None and not np.isfinite(values).all():
@@ -156,7 +156,7 @@ class Loop:
         self._pending.clear()
         if scale is not None:
             divergence.check_loss_scale(scale, step=progress.step)
-            progress.skipped_steps = progress.step - optimizer.applied_steps(self.model.optimizer)
+            progress.skipped_steps = progress.step - applied_steps(self.model.optimizer)
 
     def _log_point(self, rate: float) -> dict[str, float]:
         self._fetch()
@@ -166,7 +166,7 @@ class Loop:
 
     def _scaling(self) -> dict[str, float]:
         """With loss scaling: its scale, and how many steps of the phase it skipped."""
-        scale = optimizer.loss_scale(self.model.optimizer)
+        scale = loss_scale(self.model.optimizer)
         return {} if scale is None else {"loss_scale": scale, "skipped_steps": self.progress.skipped_steps}
 
     def _end_epoch(self, epoch: int, scores: Evaluation | Summary | None) -> None:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from trainers.config import Phase, epochs_and_rate
-from trainers.training import optimizer
 from trainers.training.context import RunContext
+from trainers.training.optimizer import warmup
 from trainers.training.plan import PhasePlan
 
 
@@ -12,9 +12,9 @@ def misfits(phase: Phase, plan: PhasePlan, context: RunContext) -> Iterator[str]
     """A line for each: what was asked for, how long the phase is, and what is done instead."""
     training, runtime = context.config.training, context.config.runtime
     length = f"the {_counted(plan.total_steps, 'step')} of {phase.name}"
-    warmup = optimizer.warmup(training.warmup_steps, total_steps=plan.total_steps)
-    if warmup < training.warmup_steps:
-        yield f"--warmup_steps={training.warmup_steps} is more than a fifth of {length}: {warmup} are taken"
+    steps = warmup(training.warmup_steps, total_steps=plan.total_steps)
+    if steps < training.warmup_steps:
+        yield f"--warmup_steps={training.warmup_steps} is more than a fifth of {length}: {steps} are taken"
     yield from _patience(phase, context)
     if runtime.profile_steps and runtime.profile_steps[1] > plan.total_steps:
         first, last = runtime.profile_steps

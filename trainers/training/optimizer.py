@@ -28,7 +28,7 @@ class ReplicaLossScaleOptimizer(keras.optimizers.LossScaleOptimizer):
         return context.all_reduce(tf.distribute.ReduceOp.SUM, 1.0 - finite) == 0.0
 
 
-def create(config: TrainingConfig, *, policy: str) -> keras.optimizers.Optimizer:
+def make_optimizer(config: TrainingConfig, *, policy: str) -> keras.optimizers.Optimizer:
     """The optimizer of a phase; its learning rate is assigned at every step.
 
     Args:
@@ -122,7 +122,7 @@ class Averaging:
             average.assign(average.value + share * (variable.value - average.value))  # exact where the two are equal
 
 
-def build(
+def build_optimizer(
     optimizer: keras.optimizers.Optimizer,
     variables: Sequence[keras.Variable],
     *,
@@ -134,7 +134,7 @@ def build(
     none stay out of it, as they do not overfit and have no scale to lose.
 
     Args:
-      optimizer: from `create`.
+      optimizer: from `make_optimizer`.
       variables: that it trains.
       statistics: variables that the forward pass moves in training, to be averaged with them.
     """
@@ -145,7 +145,7 @@ def build(
         inner._update_model_variables_moving_average = Averaging(inner, statistics)
 
 
-def state(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
+def optimizer_state(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
     """All that decides the optimizer's next step and the averages."""
     averaging = _averaging(optimizer)
     return [*optimizer.variables, *(averaging.averages if averaging else ())]

@@ -14,7 +14,8 @@ from trainers.config import Phase
 from trainers.evaluation import figures
 from trainers.evaluation.scores import Evaluation, Summary
 from trainers.evaluation.step import EvaluationStep
-from trainers.models import classifier, trainable
+from trainers.models.classifier import save_classifier
+from trainers.models.trainable import is_synchronized, layer_table, unfreezing
 from trainers.rundir import record
 from trainers.rundir.checkpointer import Checkpointer, NullCheckpointer, restore
 from trainers.rundir.divergence import Diverged, advice
@@ -22,11 +23,12 @@ from trainers.rundir.progress import Progress
 from trainers.rundir.run_dir import read_json
 from trainers.runtime.compilation import COMPILE_AUGMENTATION
 from trainers.runtime.stopping import StopConsensus
-from trainers.training import optimizer, phase_model, results
+from trainers.training import phase_model, results
 from trainers.training.callbacks import Profile, ProgressLines
 from trainers.training.context import RunContext, evaluate_split
 from trainers.training.loop import Loop
 from trainers.training.misfits import misfits
+from trainers.training.optimizer import averaged_weights, optimizer_state
 from trainers.training.plan import PhasePlan, make_plan
 from trainers.training.step import TrainStep
 from trainers.training.tensorboard import TensorBoardWriter
@@ -56,7 +58,7 @@ def run_phase(
     network = phase_model.build(phase, context) if network is None else network
     plan = make_plan(phase, context)
     _describe(phase, plan, context, network)
-    groups = {"weights": network.weights, "optimizer": optimizer.state(network.optimizer)}
+    groups = {"weights": network.weights, "optimizer": optimizer_state(network.optimizer)}
     checkpointer = Checkpointer(files, groups=groups) if processes.is_chief else NullCheckpointer()
     progress = restore(checkpointer, groups=groups, processes=processes)
     board = _open_board(phase, context, progress)
@@ -93,8 +95,8 @@ def run_phase(
 def _describe(phase: Phase, plan: PhasePlan, context: RunContext, network: keras.Model) -> None:
     lines = [
         f"\n{phase.name}: {plan.epochs} epoch{'' if plan.epochs == 1 else 's'}",
-        trainable.layer_table(network),
-        *trainable.unfreezing(network, phase, context.config.training.unfreeze),
+        layer_table(network),
+        *unfreezing(network, phase, context.config.training.unfreeze),
         *(f"note: {note}" for note in misfits(phase, plan, context)),
     ]
     log.info("\n".join(lines))
@@ -135,7 +137,7 @@ def _train_step(
         global_batch=training.batch_size,
         label_smoothing=training.label_smoothing,
         # XLA cannot compile what replicas exchange
-        compiled=COMPILE_AUGMENTATION if trainable.is_synchronized(network) else context.config.compile_mode,
+        compiled=COMPILE_AUGMENTATION if is_synchronized(network) else context.config.compile_mode,
         micro_batches=training.gradient_accumulation_steps,
         images=images.tensor if images.tier == "device" else None,
         asked=consensus.asked if consensus.is_shared else None,
@@ -146,8 +148,8 @@ def _best_model_writer(network: keras.Model) -> Callable[[Path], None]:
     """path -> writes the model, with averaged weights where they are averaged."""
 
     def save(path: Path) -> None:
-        with optimizer.averaged_weights(network.optimizer):
-            classifier.save(network, path)
+        with averaged_weights(network.optimizer):
+            save_classifier(network, path)
 
     return save
 
@@ -164,7 +166,7 @@ def _validation(
         return None
 
     def validate() -> Evaluation | Summary:
-        with optimizer.averaged_weights(network.optimizer):
+        with averaged_weights(network.optimizer):
             scores = evaluate_split("validation", context, score)
         if board and isinstance(scores, Evaluation):  # rank 0's
             board.confusion_matrix(scores, context.source.class_names, step=progress.step)

@@ -4,10 +4,11 @@ import keras
 
 from ftdata.errors import UserError
 from trainers.config import PHASES, Phase
-from trainers.models import classifier, trainable
+from trainers.models.classifier import build_classifier, load_weights
+from trainers.models.trainable import check_unfreeze, is_synchronized, moving_statistics, set_trainable
 from trainers.runtime.devices import seed_everything
-from trainers.training import optimizer as optimizers
 from trainers.training.context import RunContext
+from trainers.training.optimizer import build_optimizer, make_optimizer
 
 
 def build_first(context: RunContext) -> dict[str, keras.Model]:
@@ -35,24 +36,24 @@ def build(phase: Phase, context: RunContext) -> keras.Model:
     config = context.config
     seed_everything(config.seed, deterministic=config.runtime.deterministic)
     with context.strategy.scope():
-        network = classifier.build_classifier(
+        network = build_classifier(
             config.model,
             num_classes=len(context.source.class_names),
             image_size=config.image_size,
             policy=config.precision,
         )
         unfreeze = config.training.unfreeze
-        trainable.check_unfreeze(network, config.phases, unfreeze)
+        check_unfreeze(network, config.phases, unfreeze)
         replicas = context.strategy.num_replicas_in_sync
-        trainable.set_trainable(network, phase, config.model, unfreeze=unfreeze, replicas=replicas)
-        if trainable.is_synchronized(network) and config.training.gradient_accumulation_steps > 1:
+        set_trainable(network, phase, config.model, unfreeze=unfreeze, replicas=replicas)
+        if is_synchronized(network) and config.training.gradient_accumulation_steps > 1:
             raise UserError(
                 "gradient_accumulation_steps must be 1 where batch normalization trains on several devices: its "
                 "statistics are those of the whole batch"
             )
         if phase.starts_from and context.processes.is_chief:  # the others get them with the start of the phase
-            classifier.load_weights(network, context.run_dir.phase(phase.starts_from).best)
-        optimizer = optimizers.create(config.training, policy=config.precision)
-        optimizers.build(optimizer, network.trainable_variables, statistics=trainable.moving_statistics(network))
+            load_weights(network, context.run_dir.phase(phase.starts_from).best)
+        optimizer = make_optimizer(config.training, policy=config.precision)
+        build_optimizer(optimizer, network.trainable_variables, statistics=moving_statistics(network))
         network.compile(optimizer=optimizer, jit_compile=False)  # for callbacks, which look for the optimizer
     return network

@@ -5,8 +5,8 @@ import functools
 from collections.abc import Callable
 
 from trainers.config import Phase, epochs_and_rate
-from trainers.training import optimizer
 from trainers.training.context import RunContext
+from trainers.training.optimizer import learning_rate
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +60,7 @@ def make_plan(phase: Phase, context: RunContext) -> PhasePlan:
     epochs, highest = epochs_and_rate(phase, training)
     steps_per_epoch = training.steps_per_epoch or -(-len(context.source.train) // training.batch_size)
     rate = functools.partial(
-        optimizer.learning_rate,
+        learning_rate,
         highest=highest,
         total_steps=epochs * steps_per_epoch,
         warmup_steps=training.warmup_steps,

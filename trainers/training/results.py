@@ -11,7 +11,7 @@ from trainers.config import Phase
 from trainers.evaluation import figures, reports, scores
 from trainers.evaluation.scores import Evaluation, Summary
 from trainers.evaluation.step import EvaluationStep
-from trainers.models import classifier
+from trainers.models.classifier import base_of, load_weights
 from trainers.rundir import checkpoint, seen
 from trainers.rundir.progress import Progress, read_history
 from trainers.rundir.run_dir import write_atomically, write_json
@@ -29,7 +29,7 @@ def finish(
 ) -> dict[str, Any]:
     """Evaluates the best epoch on the test set, once, and writes what the phase leaves behind."""
     if context.processes.is_chief:
-        classifier.load_weights(network, context.run_dir.phase(phase.name).best)
+        load_weights(network, context.run_dir.phase(phase.name).best)
     context.processes.broadcast_variables(network.weights)
     test = evaluate_split("test", context, score)
     return context.processes.broadcast_object(lambda: _write(phase, context, network, test, progress, board))
@@ -46,7 +46,7 @@ def _write(
     assert isinstance(test, Evaluation), "rank 0 has all scores"
     files = context.run_dir.phase(phase.name)
     if phase.name == "pretrain":
-        write_atomically(files.backbone_weights, classifier.base_of(network).save_weights)
+        write_atomically(files.backbone_weights, base_of(network).save_weights)
     metrics = _metrics(phase, context, network, progress, test) | seen.counts(context.run_dir, context.source.test)
     drawn = _draw(phase, context, test, progress, board)
     report = reports.write(

@@ -24,7 +24,7 @@ class TrainStep:
 
     `images`, uint8 [n, side, side, 3], are copied into the memory of every device (the cache tier `device`):
     gathering, augmenting and training are then one program there. What `asked` says is summed over all workers.
-    With `micro_batches` above 1 each replica works its part off in as many pieces, one after the other, and adds up
+    With `micro_batches` above 1 each replica splits its part into as many pieces, one after the other, and adds up
     their gradients: less memory, one update. The numbers are those of the whole batch, save where layers draw (dropout,
     stochastic depth: Keras draws a mask of the piece's shape, so each piece gets one of its own) and where batch
     normalization trains (statistics of the piece).
@@ -71,13 +71,13 @@ class TrainStep:
 
         Args:
           batches: as `ftdata.pipeline.for_training` makes them, distributed over the replicas. Without "image",
-            pictures are gathered from those given at construction.
+            images are gathered from those given at construction.
           first: step of the phase of the first batch.
           learning_rates: of each step.
 
         Returns:
           Of each step float32 [3] (float64 for a model of that type): sum of the weighted losses, number of right
-          answers, number of pictures. With `asked`, [4]: the sum of that too.
+          answers, number of images. With `asked`, [4]: the sum of that too.
         """
         steps = tf.constant(list(range(first, first + len(batches))), tf.int32)
         rates = tf.constant(list(learning_rates), tf.float32)
@@ -157,7 +157,7 @@ class TrainStep:
         return tape.gradient(loss, variables), tf.stack(totals)
 
     def _losses(self, logits: tf.Tensor, batch: Batch, share: tf.Tensor | None) -> tf.Tensor:
-        """Of each picture, weighted by class; where pairs are mixed, of both labels by their shares."""
+        """Of each image, weighted by class; where pairs are mixed, of both labels by their shares."""
 
         def losses(label: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
             return tf.cast(weight, logits.dtype) * cross_entropy(logits, label, self.label_smoothing)

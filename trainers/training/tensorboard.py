@@ -164,7 +164,7 @@ def write_hparams(folder: Path, *, run: Path, settings: Mapping[str, Any], metri
     It takes the place of an earlier row of the phase.
 
     The columns are the settings and HPARAMS_METRICS. An event file that cannot be written is
-    said in a warning: the phase is worth more.
+    logged as a warning: the phase is worth more.
 
     Args:
       folder: for its event file alone.

@@ -11,7 +11,9 @@ import pytest
 
 from tests import ROOT
 from trainers.config import PHASES, ModelConfig, TrainConfig, TrainingConfig
-from trainers.models import backbones, classifier, layer_names, trainable
+from trainers.models import backbones, layer_names
+from trainers.models.classifier import base_of, build_classifier
+from trainers.models.trainable import set_trainable, unfreezing
 
 _NAMES = ["stem_conv", "block_1_expand", "block_1_project", "block_10_expand", "conv2d", "conv2d_9", "conv2d_90", "top"]
 _AUTO = ("InceptionV3", "InceptionResNetV2", "Xception")  # of Keras Applications, those that leave names to Keras
@@ -67,18 +69,18 @@ def test_the_run_says_what_each_entry_took():
         model=ModelConfig("MobileNetV2", {"alpha": 0.35}, weights="none"),
         training=TrainingConfig(unfreeze=("block_1", "Conv_1")),
     )
-    network = classifier.build_classifier(config.model, num_classes=2, image_size=32, policy="float32")
-    trainable.set_trainable(network, PHASES["finetune"], config.model, unfreeze=config.training.unfreeze)
-    trained = [layer.name for layer in classifier.base_of(network).layers if layer.trainable]
+    network = build_classifier(config.model, num_classes=2, image_size=32, policy="float32")
+    set_trainable(network, PHASES["finetune"], config.model, unfreeze=config.training.unfreeze)
+    trained = [layer.name for layer in base_of(network).layers if layer.trainable]
     assert [name for name in trained if name.startswith("block_")] == [
         *("block_1_expand", "block_1_expand_BN", "block_1_expand_relu", "block_1_pad", "block_1_depthwise"),
         *("block_1_depthwise_BN", "block_1_depthwise_relu", "block_1_project", "block_1_project_BN"),
     ]
-    assert trainable.unfreezing(network, PHASES["finetune"], config.training.unfreeze) == [
+    assert unfreezing(network, PHASES["finetune"], config.training.unfreeze) == [
         "unfreeze block_1: 9 layers, 6 of them with weights (block_1_expand to block_1_project_BN)",
         "unfreeze Conv_1: 1 layers, 1 of them with weights (Conv_1)",
     ]
-    assert trainable.unfreezing(network, PHASES["finetune"], ("all",)) == []
+    assert unfreezing(network, PHASES["finetune"], ("all",)) == []
 
 
 def _base_names(name, **options):

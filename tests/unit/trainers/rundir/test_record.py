@@ -13,7 +13,8 @@ from ftdata.sources.source import open_source
 from trainers import command_line
 from trainers.commands import resolution
 from trainers.config import ModelConfig, TrainConfig, TrainingConfig
-from trainers.rundir import checkpoint, fingerprint
+from trainers.rundir import checkpoint
+from trainers.rundir.fingerprint import data_differences, data_fingerprint
 from trainers.rundir.run_dir import RunDir
 
 
@@ -186,7 +187,7 @@ def test_other_versions_are_said_where_a_run_goes_on(photos, run_dir, capsys):
 def test_a_damaged_record_is_one_line(photos, run_dir):
     begin(run_dir, make_config(photos))
     run_dir.config.write_text('{"settings": ')
-    with pytest.raises(ValueError, match=r"config\.json is damaged .*: remove it, or start anew with --overwrite$"):
+    with pytest.raises(ValueError, match=r"config\.json is damaged .*: remove it, or start over with --overwrite$"):
         begin(run_dir, make_config(photos))
 
 
@@ -335,10 +336,10 @@ def test_swapped_contents_of_one_size_are_other_pictures(tmp_path):
             Image.new("RGB", (8, 8), (100 * shade, 10 * number, 0)).save(folder / f"{number}.bmp")
 
     def recorded():
-        return fingerprint.of_data(open_source(DataConfig(image_dir=str(tmp_path / "photos"), data_dir=str(tmp_path))))
+        return data_fingerprint(open_source(DataConfig(image_dir=str(tmp_path / "photos"), data_dir=str(tmp_path))))
 
     before = recorded()
     folders[0].rename(tmp_path / "c")
     folders[1].rename(folders[0])
     (tmp_path / "c").rename(folders[1])
-    assert fingerprint.data_differences(before, recorded())
+    assert data_differences(before, recorded())
