@@ -32,7 +32,14 @@ _SHOWN = 25  # images in the grid
 
 @dataclasses.dataclass(frozen=True)
 class Predictor:
-    """A network from pixels 0..255 to probabilities, the names of its classes, how images are brought to it."""
+    """What predicts.
+
+    Attributes:
+      network: float32 [b, side, side, 3], pixels 0..255, to probabilities [b, num_classes].
+      class_names: in the order of the probabilities.
+      data: how images are decoded for it.
+      name: where the network comes from, for messages.
+    """
 
     network: keras.Model
     class_names: Sequence[str]

@@ -21,7 +21,14 @@ _LATEST_FIRST = ("finetune", "transfer", "pretrain")
 
 @dataclasses.dataclass(frozen=True)
 class TrainedModel:
-    """A trained model; `settings` and `metrics` are what its run has recorded, empty where it has not."""
+    """A trained model in a file.
+
+    Attributes:
+      path: of the .keras file.
+      class_names: in the order of its probabilities.
+      settings: of its run by name, JSON values; empty where they are not recorded beside it.
+      metrics: of the phase that made it, JSON values; empty likewise.
+    """
 
     path: Path
     class_names: tuple[str, ...]

@@ -15,7 +15,7 @@ from ftdata.errors import UserError
 
 @dataclasses.dataclass(frozen=True)
 class PhaseDir:
-    """The files of one phase."""
+    """The files of one phase, below its folder `root`."""
 
     root: Path
 
@@ -57,7 +57,13 @@ class PhaseDir:
 
 @dataclasses.dataclass(frozen=True)
 class RunDir:
-    """The files of a run."""
+    """The files of a run, below model_dir, its folder `root`.
+
+    Example::
+
+        run_dir = RunDir(Path("runs/latest"))
+        run_dir.phase("finetune").best  # runs/latest/finetune/best.keras
+    """
 
     root: Path
 

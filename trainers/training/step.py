@@ -22,12 +22,28 @@ from trainers.runtime.compilation import COMPILE_AUGMENTATION, COMPILE_STEP
 class TrainStep:
     """Forward, backward and update for one global batch.
 
-    `images`, uint8 [n, side, side, 3], are copied into the memory of every device (the cache tier `device`):
-    gathering, augmenting and training are then one program there. What `asked` says is summed over all workers.
-    With `micro_batches` above 1 each replica splits its part into as many pieces, one after the other, and adds up
-    their gradients: less memory, one update. The numbers are those of the whole batch, save where layers draw (dropout,
-    stochastic depth: Keras draws a mask of the piece's shape, so each piece gets one of its own) and where batch
-    normalization trains (statistics of the piece).
+    Example::
+
+        train_step = TrainStep(model, optimizer, strategy=strategy, augmentation=Augmentation(config, seed=0),
+                               global_batch=32, label_smoothing=0.1, compiled="step")
+        loss_sum, right, count = train_step(batch, step=0, learning_rate=1e-3)
+
+    Args:
+      model: a classifier, float32 [b, side, side, 3], pixels 0..255, to probabilities [b, num_classes]; what trains in
+        it is decided before.
+      optimizer: built for the model's trainable variables; its learning rate is assigned at every step.
+      strategy: the devices of all processes.
+      augmentation: of the images; its seed is that of everything random here.
+      global_batch: images a step over all devices.
+      label_smoothing: share of each label spread over all classes.
+      compiled: what XLA compiles, as `compile_mode` says.
+      micro_batches: pieces into which each replica splits its part of a batch, one after the other, adding up their
+        gradients: less memory, one update. The numbers are those of the whole batch, save where layers draw (dropout,
+        stochastic depth: Keras draws a mask of the piece's shape, so each piece gets one of its own) and where batch
+        normalization trains (statistics of the piece).
+      images: uint8 [n, side, side, 3], copied into the memory of every device (the cache tier `device`): gathering,
+        augmenting and training are then one program there. None where batches hold the images.
+      asked: a number that is summed over all workers at each step, beside the loss.
     """
 
     def __init__(
