@@ -19,7 +19,7 @@ _SMALL = (
 )
 _SAYS = """
 import sys
-from trainers import streams
+from trainers.runtime import streams
 
 def main(output):
     output.continues = sys.argv[1] == "continues"
