@@ -10,8 +10,8 @@ from ftdata import lazy
 _LAYERS = {
     "PairMixing": "augment.mixing",
     "RandomAffine": "augment.random_affine",
-    "RandomBrightnessFactor": "augment.augmentation",
-    "RandomChannelShift": "augment.augmentation",
+    "RandomBrightnessFactor": "augment.color",
+    "RandomChannelShift": "augment.color",
     "RandomColorJitter": "augment.color",
     "RandomErasing": "augment.erasing",
     "RandomResizedCrop": "augment.resized_crop",

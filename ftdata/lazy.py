@@ -7,7 +7,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
-from ftdata import quiet
+from ftdata import stderr
 
 
 def exports(package: str, names: dict[str, str]) -> tuple[list[str], Callable[[str], Any], Callable[[], list[str]]]:
@@ -31,7 +31,7 @@ def exports(package: str, names: dict[str, str]) -> tuple[list[str], Callable[[s
     def load(name: str) -> Any:
         if name not in names:
             raise AttributeError(f"module {package!r} has no attribute {name!r}; it offers {', '.join(names)}")
-        with quiet.tensorflow_import():
+        with stderr.quiet_import():
             return getattr(importlib.import_module(f"{package}.{names[name]}"), name)
 
     return list(names), load, lambda: sorted(names)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from ftdata.decoding.errors import in_the_input
+from ftdata.decoding.errors import input_error
 from ftdata.errors import UserError
 from ftdata.log import log, on_stderr
 from trainers import experiment
@@ -38,7 +38,7 @@ def run(
         print(f"error: {_out_of_memory(config)}", file=sys.stderr)
         return 1
     except tf.errors.OpError as error:
-        message = in_the_input(error)
+        message = input_error(error)
         if message is None:
             raise
         print(f"error: {message}", file=sys.stderr)

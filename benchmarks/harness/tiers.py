@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from ftdata import pipeline
-from ftdata.cache import images
+from ftdata.cache.tiers import open_split
 from ftdata.config import DataConfig
 from ftdata.sources.split import Split
 
@@ -34,7 +34,7 @@ def open_tier(tier: str, split: Split, data: DataConfig, *, class_weights: np.nd
       batch_size: pictures per batch.
     """
     data = dataclasses.replace(data, data_dir=data.data_dir or _scratch_folder())
-    pictures = images.open_split(split, data, tier=tier)
+    pictures = open_split(split, data, tier=tier)
 
     def batches(first: int, end: int) -> tf.data.Dataset:
         return pipeline.for_training(

@@ -10,10 +10,11 @@ from benchmarks.harness.task import Task
 from benchmarks.sides.image_data_generator import AUGMENT
 from ftdata import pipeline
 from ftdata.augment.augmentation import Augmentation
-from ftdata.cache.images import from_tensor, in_memory
+from ftdata.cache.filling import in_memory
+from ftdata.cache.images import from_tensor
 from ftdata.config import DataConfig
-from ftdata.sources.class_weights import class_weights
 from ftdata.sources.source import Source, load_folder
+from ftdata.sources.weighting import class_weights
 from trainers.config import PHASES, TrainConfig, TrainingConfig
 from trainers.evaluation import scores
 from trainers.evaluation.step import EvaluationStep

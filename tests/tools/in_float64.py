@@ -33,7 +33,7 @@ def train(image_dir: str, out: Path, *, devices: int, worker: int, workers: int,
 
     from ftdata import pipeline
     from ftdata.augment.augmentation import Augmentation
-    from ftdata.cache.images import open_split
+    from ftdata.cache.tiers import open_split
     from ftdata.config import AugmentConfig, DataConfig
     from ftdata.sources.source import open_source
     from trainers.config import ModelConfig, TrainingConfig

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from ftdata import pipeline
-from ftdata.cache import images as cache
+from ftdata.cache import tiers
 from ftdata.cache.images import Images
 from ftdata.config import DataConfig
 from ftdata.errors import UserError
@@ -149,13 +149,13 @@ class Evaluator:
         self._devices, self._stop = devices, stop
         replicas = devices.num_replicas_in_sync
         self._batch_size = -(-batch_size // replicas) * replicas
-        filled = stop.between(name for name in splits if len(getattr(source, name)))
-        self.images = {name: _open(getattr(source, name), data) for name in filled}
+        filled = stop.between(name for name in splits if len(source.splits[name]))
+        self.images = {name: _open(source.splits[name], data) for name in filled}
         self._score = EvaluationStep(network, strategy=devices, compiled=compile_mode)
 
     def evaluate(self, name: str) -> Evaluation:
         """The scores of a split."""
-        labels, replicas = getattr(self.source, name).labels, self._devices.num_replicas_in_sync
+        labels, replicas = self.source.splits[name].labels, self._devices.num_replicas_in_sync
         shard = pipeline.Shard(count=replicas, total=replicas)
         dataset = pipeline.for_evaluation(self.images[name], labels, global_batch=self._batch_size, shard=shard)
         batches = self._devices.distribute_datasets_from_function(lambda _: dataset)
@@ -178,5 +178,5 @@ def stored_temperature(run_dir: RunDir, network: keras.Model) -> Temperature | N
 
 def _open(split: Split, config: DataConfig) -> Images:
     """Images are read once: memory where they fit, which names a bad file, else decoded on the way."""
-    tiers = cache.plan(dataclasses.replace(config, cache="auto"), train=0, held_out=len(split), on_gpu=False).tiers
-    return cache.open_split(split, config, tier="memory" if "memory" in tiers else "none")
+    plan = tiers.plan(dataclasses.replace(config, cache="auto"), train=0, held_out=len(split), on_gpu=False)
+    return tiers.open_split(split, config, tier="memory" if "memory" in plan.tiers else "none")

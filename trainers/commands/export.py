@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ftdata.cache import images as cache
+from ftdata.cache import tiers
 from ftdata.log import log
 from ftdata.sources.source import Source
 from trainers.commands import trained_model
@@ -108,7 +108,7 @@ def _write(kind: str, path: Path, final: keras.Model, model: TrainedModel, sourc
         onnx_format.write(path, final, model.class_names)
     else:
         few = source.train.subset(_mask(len(source.train), _REPRESENTATIVE))
-        images = cache.open_split(few, model.data, tier="memory") if kind == "litert_int8" else None
+        images = tiers.open_split(few, model.data, tier="memory") if kind == "litert_int8" else None
         representative: Sequence[np.ndarray] = [] if images is None else list(images.take(np.arange(len(few))))
         formats.write_litert(path, final, model.class_names, kind=kind, representative=representative)
 

@@ -12,8 +12,8 @@ from ftdata.augment.mixing import check_pairs
 from ftdata.cache import tiers
 from ftdata.config import AugmentConfig, DataConfig
 from ftdata.errors import UserError
-from ftdata.sources.class_weights import class_weights
 from ftdata.sources.source import Source, open_source
+from ftdata.sources.weighting import class_weights
 from trainers.commands import agreement, messages, resolution
 from trainers.config import TrainConfig, TrainingConfig
 from trainers.doctor import check as doctor

@@ -11,7 +11,7 @@ from typing import Any
 import keras
 
 from ftdata.augment import augmentation
-from ftdata.cache import images, tiers
+from ftdata.cache import tiers
 from ftdata.config import DataConfig
 from ftdata.errors import UserError
 from ftdata.log import log
@@ -42,9 +42,9 @@ def run(context: RunContext, data: DataConfig) -> dict[str, Any]:
     """
     began = time.perf_counter()
     config, source = context.config, context.source
-    count = sum(len(getattr(source, name)) for name in tiers.SPLITS)
+    count = sum(map(len, source.splits.values()))
     log.info(f"{source.name}: looking at {count:,} images")
-    surveys = {name: survey(getattr(source, name)) for name in tiers.SPLITS}
+    surveys = {name: survey(split) for name, split in source.splits.items()}
     plan, trouble = _training(context)
     sections = {
         "data": findings.balance(config.training.class_weight, source),
@@ -77,7 +77,7 @@ def _machine(context: RunContext, data: DataConfig) -> Finding:
     config, source = context.config, context.source
     on_gpu = runs_on_gpu(context.strategy)
     held_out = len(source.validation) + len(source.test)
-    plan = images.plan(data, train=len(source.train), held_out=held_out, on_gpu=on_gpu)
+    plan = tiers.plan(data, train=len(source.train), held_out=held_out, on_gpu=on_gpu)
     lines = (context.hardware, f"cache: {plan.reason}")
     facts = {"on_gpu": on_gpu, "precision": config.precision, "cache": plan.tiers[0]}
     advice: tuple[tuple[str, str], ...] = ()

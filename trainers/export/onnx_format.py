@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from ftdata import standard_error
+from ftdata import stderr
 from ftdata.errors import UserError
 from trainers.models.class_names import as_lines
 from trainers.rundir.run_dir import write_atomically
@@ -58,7 +58,7 @@ def write(path: Path, network: keras.Model, class_names: Sequence[str]) -> None:
     frozen = convert_variables_to_constants_v2(from_pixels.get_concrete_function())
     entry, answer = frozen.inputs[0].name, frozen.outputs[0].name
     logger = logging.getLogger("tf2onnx")
-    with warnings.catch_warnings(), standard_error.held_back():
+    with warnings.catch_warnings(), stderr.captured():
         warnings.simplefilter("ignore")
         level = logger.level
         logger.setLevel(logging.CRITICAL)  # what it cannot translate is found below

@@ -17,9 +17,10 @@ from typing import Any
 
 import numpy as np
 
+from ftdata.atomic import force_to_disk, temporary_name
 from ftdata.errors import UserError
 from ftdata.log import log
-from trainers.rundir.run_dir import WriteFailed, force_to_disk, temporary_name
+from trainers.rundir.run_dir import WriteFailed
 
 _KEEP = 2
 _VARIABLES, _STATE, _BEST, _MANIFEST = "variables.npz", "state.json", "best.keras", "manifest.json"

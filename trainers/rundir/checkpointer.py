@@ -17,10 +17,11 @@ from typing import Any
 import keras
 import numpy as np
 
+from ftdata.atomic import temporary_name
 from ftdata.errors import UserError
 from trainers.rundir import checkpoint, divergence
 from trainers.rundir.progress import Progress, write_history
-from trainers.rundir.run_dir import PhaseDir, WriteFailed, temporary_name, write_atomically
+from trainers.rundir.run_dir import PhaseDir, WriteFailed, write_atomically
 from trainers.runtime.processes import ProcessGroup
 
 VariableGroups = Mapping[str, Sequence[keras.Variable]]

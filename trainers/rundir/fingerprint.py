@@ -30,7 +30,7 @@ def data_fingerprint(source: Source) -> dict[str, Any]:
     return {
         "data_set": None if are_files else source.name,
         "class_names": list(source.class_names),
-        **{name: _of_split(getattr(source, name)) for name in _SPLITS},
+        **{name: _of_split(source.splits[name]) for name in _SPLITS},
     }
 
 

@@ -1,8 +1,6 @@
 """Every path below model_dir, in one place, and files that appear whole or not at all."""
 
-import contextlib
 import dataclasses
-import errno
 import json
 import os
 import shutil
@@ -10,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ftdata import atomic
 from ftdata.errors import UserError
 
 
@@ -125,11 +124,6 @@ class WriteFailed(OSError):
         )
 
 
-def temporary_name(path: Path) -> Path:
-    """Where a file or folder is made before it gets its name: beside it, with its suffix, which Keras reads."""
-    return path.with_name(f".tmp-{os.getpid()}-{path.name}")
-
-
 def remove_leftovers(run_dir: RunDir) -> None:
     """Removes what a run that was killed left under temporary names."""
     for pattern in (".tmp-*", "*/.tmp-*", "*/checkpoints/.tmp-*"):
@@ -146,32 +140,10 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
     Raises:
       WriteFailed: no space, no permission; what was at `path` is still there.
     """
-    temporary = temporary_name(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(temporary)
-        force_to_disk(temporary)
-        os.replace(temporary, path)
+        atomic.write(path, write)
     except OSError as error:
         raise error if isinstance(error, WriteFailed) else WriteFailed(path, error) from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
-def force_to_disk(path: Path) -> None:
-    """Returns when the content of a file, or the names in a folder, would survive a power cut.
-
-    Of a folder as far as its file system can tell: some, such as old CIFS, do not force folders.
-    """
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP) or not path.is_dir():
-            raise
-    finally:
-        os.close(descriptor)
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:

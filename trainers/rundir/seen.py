@@ -97,7 +97,7 @@ def warnings(source: Source, model: ModelConfig) -> tuple[str, ...]:
                 lines.append(f"note: nothing beside {path} tells which images it was trained on, so none are compared")
             continue
         for name in ("validation", "test"):
-            split = getattr(source, name)
+            split = source.splits[name]
             count = int(before.trains_on(split).sum())
             if count:
                 way_out = f"put images it has not seen into a {name}/ folder"

@@ -92,7 +92,7 @@ def evaluate_split(name: str, context: RunContext, score: EvaluationStep) -> Eva
     Raises:
       Interrupted: somebody asked to stop; in all workers.
     """
-    labels = getattr(context.source, name).labels
+    labels = context.source.splits[name].labels
     batch_size = context.config.training.batch_size
     dataset = pipeline.for_evaluation(context.images[name], labels, global_batch=batch_size, shard=context.shard)
     consensus = context.new_consensus()

@@ -205,9 +205,7 @@ def _open_board(phase: Phase, context: RunContext, progress: Progress) -> Tensor
 def _show_training_images(board: TensorBoardWriter, context: RunContext, augmentation: Augmentation) -> None:
     """What the model will see: the first images of the first step, augmented."""
     count = min(16, context.config.training.batch_size)
-    index = pipeline.picture_at(
-        tf.range(count, dtype=tf.int64), count=len(context.source.train), seed=augmentation.seed
-    )
+    index = pipeline.image_at(tf.range(count, dtype=tf.int64), count=len(context.source.train), seed=augmentation.seed)
     augmented = augmentation(
         tf.constant(context.images["train"].take(index.numpy())),
         tf.range(count),

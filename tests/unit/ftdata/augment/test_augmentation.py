@@ -9,13 +9,9 @@ from keras.src.legacy.preprocessing.image import ImageDataGenerator
 from scipy import stats
 
 from ftdata.augment.affine import FILL_MODES, PARAMETERS
-from ftdata.augment.augmentation import (
-    Augmentation,
-    RandomAffine,
-    RandomBrightnessFactor,
-    RandomChannelShift,
-    notes,
-)
+from ftdata.augment.augmentation import Augmentation, notes
+from ftdata.augment.color import RandomBrightnessFactor, RandomChannelShift
+from ftdata.augment.random_affine import RandomAffine
 from ftdata.augment.sampled_layer import uniform
 from ftdata.config import AugmentConfig
 

@@ -6,9 +6,8 @@ import pytest
 import tensorflow as tf
 from scipy import stats
 
-from ftdata.augment import beta
 from ftdata.augment.augmentation import Augmentation
-from ftdata.augment.mixing import PairMixing, check_pairs, partner_of
+from ftdata.augment.mixing import PairMixing, beta_quantiles, beta_sample, check_pairs, partner_of
 from ftdata.augment.sampled_layer import uniform
 from ftdata.config import AugmentConfig
 
@@ -17,7 +16,7 @@ _NOISE = np.random.default_rng(3).integers(0, 256, (8, 20, 30, 3), np.uint8)
 
 @pytest.mark.parametrize("alpha", [0.1, 0.2, 0.4, 1.0, 2.0, 8.0, 1000.0])
 def test_draws_have_the_beta_distribution(alpha):
-    drawn = beta.beta_sample(uniform([20_000], (1, 2)), beta.beta_quantiles(alpha)).numpy().astype(np.float64)
+    drawn = beta_sample(uniform([20_000], (1, 2)), beta_quantiles(alpha)).numpy().astype(np.float64)
     assert 0 <= drawn.min() < drawn.max() <= 1
     assert np.mean(drawn < 0.5) == pytest.approx(0.5, abs=0.015)
     # Each half by its distance from the end, because float32 has few numbers just below 1 and many just above 0.
@@ -28,16 +27,16 @@ def test_draws_have_the_beta_distribution(alpha):
 
 
 def test_quantiles_are_the_formula_where_there_is_one():
-    probabilities = np.linspace(0, 0.5, len(beta.beta_quantiles(1.0)))
-    np.testing.assert_allclose(beta.beta_quantiles(1.0), probabilities, atol=1e-6)  # uniform
-    np.testing.assert_allclose(beta.beta_quantiles(0.5), np.sin(np.pi * probabilities / 2) ** 2, atol=1e-6)  # arcsine
+    probabilities = np.linspace(0, 0.5, len(beta_quantiles(1.0)))
+    np.testing.assert_allclose(beta_quantiles(1.0), probabilities, atol=1e-6)  # uniform
+    np.testing.assert_allclose(beta_quantiles(0.5), np.sin(np.pi * probabilities / 2) ** 2, atol=1e-6)  # arcsine
 
 
 def test_draws_are_symmetric_and_the_same_compiled():
-    u, table = tf.constant([0.0, 2**-24, 0.1, 0.3, 0.5]), beta.beta_quantiles(0.3)
-    drawn = beta.beta_sample(u, table)
-    np.testing.assert_allclose(drawn[1:], 1 - beta.beta_sample(1 - u[1:], table), atol=1e-6)
-    np.testing.assert_allclose(tf.function(lambda u: beta.beta_sample(u, table), jit_compile=True)(u), drawn, atol=1e-6)
+    u, table = tf.constant([0.0, 2**-24, 0.1, 0.3, 0.5]), beta_quantiles(0.3)
+    drawn = beta_sample(u, table)
+    np.testing.assert_allclose(drawn[1:], 1 - beta_sample(1 - u[1:], table), atol=1e-6)
+    np.testing.assert_allclose(tf.function(lambda u: beta_sample(u, table), jit_compile=True)(u), drawn, atol=1e-6)
 
 
 def _pixels(*levels):
@@ -93,7 +92,7 @@ def test_cutmix_rectangles_are_those_of_the_authors_code():
     layer, seed = PairMixing(0.0, 1.0), (1, 2)
     drawn = layer.sample(200, 20, 30, seed)
     u = uniform([4, 100], seed).numpy()
-    for pair, share in enumerate(beta.beta_sample(u[0], beta.beta_quantiles(1.0)).numpy()):
+    for pair, share in enumerate(beta_sample(u[0], beta_quantiles(1.0)).numpy()):
         tall, wide = int(20 * np.sqrt(1 - share)), int(30 * np.sqrt(1 - share))
         row, column = int(u[1, pair] * 20), int(u[2, pair] * 30)
         expected = [

@@ -6,8 +6,7 @@ import tensorflow as tf
 
 from ftdata import pipeline
 from ftdata.augment.augmentation import Augmentation
-from ftdata.cache import images as cache
-from ftdata.cache import tiers
+from ftdata.cache import filling, tiers
 from ftdata.config import AugmentConfig, DataConfig
 from ftdata.sources.source import open_source
 from tests.tools.tfds_files import write_tfds
@@ -31,7 +30,7 @@ def sources(photo_folder, tmp_path_factory):
 
 
 def _training(source, config, tier, steps, shard=_ALONE):
-    pictures = cache.open_split(source.train, config, tier=tier)
+    pictures = tiers.open_split(source.train, config, tier=tier)
     labels = source.train.labels
     data = pipeline.for_training(
         pictures, labels, class_weights=_WEIGHTS, global_batch=_BATCH, seed=5, steps=steps, shard=shard
@@ -85,8 +84,8 @@ def test_replicas_share_a_stream_without_a_picture_lost_or_doubled(sources):
 @pytest.mark.parametrize("tier", ["memory", "disk", "none"])
 def test_evaluation_counts_every_picture_once(sources, kind, tier):
     source, config = sources[kind]
-    pictures, labels = cache.open_split(source.test, config, tier=tier), source.test.labels
-    expected = cache.in_memory(source.test, config).numpy()
+    pictures, labels = tiers.open_split(source.test, config, tier=tier), source.test.labels
+    expected = filling.in_memory(source.test, config).numpy()
     for shards in ([pipeline.Shard()], [pipeline.Shard(0, 1, 2), pipeline.Shard(1, 1, 2)]):
         every = [
             b
@@ -118,23 +117,23 @@ def test_the_second_epoch_is_augmented_afresh(sources, kind, tier):
 
 def test_a_few_pictures_can_be_taken_from_any_tier(sources):
     for kind, (source, config) in sources.items():
-        expected = cache.in_memory(source.train, config).numpy()[[7, 0, 3]]
+        expected = filling.in_memory(source.train, config).numpy()[[7, 0, 3]]
         for tier in ("memory", "disk", "none"):
-            taken = cache.open_split(source.train, config, tier=tier).take(np.array([7, 0, 3]))
+            taken = tiers.open_split(source.train, config, tier=tier).take(np.array([7, 0, 3]))
             np.testing.assert_array_equal(taken, expected, err_msg=f"{kind} {tier}")
 
 
 def test_a_tier_without_room_falls_to_the_next_and_says_so(sources, tmp_path, monkeypatch):
     source, config = sources["files"]
     lines = []
-    monkeypatch.setattr(cache, "in_memory", _no_room)
+    monkeypatch.setattr(tiers, "in_memory", _no_room)
     blocked = tmp_path / "file"
     blocked.write_text("a file where the folder of the disk tier would be made")
     import dataclasses
 
     auto = dataclasses.replace(config, cache="auto", data_dir=str(blocked))
     pictures = tiers.open_all(source, auto, on_gpu=False, say=lines.append)
-    assert {name: part.tier for name, part in pictures.items()} == dict.fromkeys(tiers.SPLITS, "none")
+    assert {name: part.tier for name, part in pictures.items()} == dict.fromkeys(source.splits, "none")
     assert "trying disk" in lines[1]
     assert "trying none" in lines[2]
     with pytest.raises(OSError, match="Not a directory"):

@@ -14,7 +14,7 @@ import tensorflow as tf
 from ftdata import load_folder
 from ftdata.config import DataConfig
 from ftdata.decoding import decode, headers
-from ftdata.decoding.errors import in_the_input
+from ftdata.decoding.errors import input_error
 from ftdata.folders import folder
 from ftdata.inspection import examine
 from ftdata.sources import class_weights
@@ -35,7 +35,7 @@ def reasons(tmp_path_factory):
         path.parent.mkdir()
         path.write_bytes(made) if isinstance(made, bytes) else made(path)
         paths[name] = str(path)
-    verdicts = examine.examine(list(paths.values()), origin=str(root), keep_in=root / "examined")
+    verdicts = examine.inspect_files(list(paths.values()), origin=str(root), keep_in=root / "examined")
     return {name: verdict.reason for name, verdict in zip(paths, verdicts, strict=True)}
 
 
@@ -75,7 +75,7 @@ def test_image_without_permission_is_named(open_to_all, request):
     path = open_to_all / "locked.jpg"
     bad_files.UNREADABLE["no permission"][1](path)
     request.getfixturevalue("without_privileges")
-    (verdict,) = examine.examine([str(path)], origin=str(open_to_all), keep_in=open_to_all / "examined")
+    (verdict,) = examine.inspect_files([str(path)], origin=str(open_to_all), keep_in=open_to_all / "examined")
     assert verdict.reason == "no permission to read it"
 
 
@@ -91,7 +91,7 @@ def test_file_beyond_any_image_is_not_read(tmp_path):
     path = tmp_path / "huge.bmp"
     path.write_bytes(bad_files.BMP)
     os.truncate(path, headers.MAX_FILE_BYTES + 1)  # sparse: takes no room
-    (verdict,) = examine.examine([str(path)], origin=str(tmp_path), keep_in=tmp_path / "examined")
+    (verdict,) = examine.inspect_files([str(path)], origin=str(tmp_path), keep_in=tmp_path / "examined")
     assert verdict.reason == "too large: 536,870,913 bytes, the limit is 536,870,912"
 
 
@@ -157,7 +157,7 @@ def test_unchanged_files_are_not_opened_again(tmp_path, monkeypatch):
     second.write_bytes(bad_files.JPEG[:-9])
 
     def reasons():
-        verdicts = examine.examine([str(first), str(second)], origin=str(tmp_path), keep_in=tmp_path / "examined")
+        verdicts = examine.inspect_files([str(first), str(second)], origin=str(tmp_path), keep_in=tmp_path / "examined")
         return [verdict.reason for verdict in verdicts]
 
     assert reasons() == [None, "truncated JPEG"]
@@ -177,7 +177,7 @@ def test_a_record_that_cannot_be_kept_does_no_harm(tmp_path, monkeypatch):
     monkeypatch.setattr(examine, "_WORTH_KEEPING_S", 0.0)
     (tmp_path / "a.jpg").write_bytes(bad_files.JPEG)
     (tmp_path / "taken").write_text("a file where the folder should be")
-    (verdict,) = examine.examine([str(tmp_path / "a.jpg")], origin=str(tmp_path), keep_in=tmp_path / "taken")
+    (verdict,) = examine.inspect_files([str(tmp_path / "a.jpg")], origin=str(tmp_path), keep_in=tmp_path / "taken")
     assert verdict.reason is None
 
 
@@ -188,7 +188,7 @@ def test_what_libjpeg_says_is_the_reason_and_does_not_reach_the_screen(tmp_path,
     (tmp_path / "a.jpg").write_bytes(bogus)
     (tmp_path / "b.jpg").write_bytes(bad_files.JPEG[:-2] + b"\0" * 30 + b"\xff\xd9")  # the picture is whole
     paths = [str(tmp_path / name) for name in ("a.jpg", "b.jpg")]
-    first, second = examine.examine(paths, origin=str(tmp_path), keep_in=tmp_path / "examined")
+    first, second = examine.inspect_files(paths, origin=str(tmp_path), keep_in=tmp_path / "examined")
     assert first.reason == "damaged JPEG (bogus huffman table definition)"
     assert second.reason is None
     assert capfd.readouterr().err == ""
@@ -271,7 +271,7 @@ def test_an_image_that_fails_on_the_fly_is_told_with_a_way_out(tmp_path, content
     batches = tf.data.Dataset.from_tensors(str(path)).map(lambda name: read(tf.io.read_file(name)))
     with pytest.raises(tf.errors.OpError) as raised:
         next(iter(batches))
-    message = in_the_input(raised.value)
+    message = input_error(raised.value)
     assert message.startswith("an image cannot be read or decoded: ")
     assert ("Invalid JPEG data" if content else str(path)) in message
     assert "\n" not in message
@@ -280,7 +280,7 @@ def test_an_image_that_fails_on_the_fly_is_told_with_a_way_out(tmp_path, content
 def test_an_error_of_the_network_is_not_laid_on_the_images():
     with pytest.raises(tf.errors.InvalidArgumentError) as raised:
         tf.linalg.inv(tf.zeros((2, 2)))
-    assert in_the_input(raised.value) is None
+    assert input_error(raised.value) is None
 
 
 # --- the command line

@@ -255,7 +255,7 @@ def test_renaming_moving_and_adding_change_no_side(photo_folder, tmp_path):
         for folder in (photo_folder / "train", moved)
     )
     for name in ("train", "validation", "test"):
-        known, all_now = (set(contents(getattr(source, name))) for source in (before, after))
+        known, all_now = (set(contents(source.splits[name])) for source in (before, after))
         assert known <= all_now
 
 

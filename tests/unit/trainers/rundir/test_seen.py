@@ -80,7 +80,7 @@ def test_a_model_to_go_on_from_contaminates_another_parting(trained_run, photo_f
     record = seen.of_run(RunDir(trained_run))
     said = seen.warnings(source, model)
     for line, name in zip(said, ("validation", "test"), strict=True):
-        split = getattr(source, name)
+        split = source.splits[name]
         count = np.isin(split.digests[:, 0], record.trained).sum()
         assert 0 < count <= len(split)
         assert f"was trained on {count} of the {len(split)} {name} images" in line

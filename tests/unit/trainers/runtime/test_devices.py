@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from ftdata import pipeline
-from ftdata.cache.images import Images
+from ftdata.cache.images import ImageStream
 from trainers.runtime.devices import seed_everything
 
 
@@ -17,7 +17,7 @@ def test_pictures_that_come_as_a_stream_are_shuffled_under_any_seed(seed):
     seed_everything(seed, deterministic=False)
     numbers = tf.data.Dataset.range(6).map(lambda number: (number, tf.fill([1, 1, 3], number)))
     batches = pipeline.for_training(
-        Images("none", stream=lambda: numbers),
+        ImageStream("none", lambda: numbers),
         np.zeros(6, np.int32),
         class_weights=np.ones(1, np.float32),
         global_batch=6,

@@ -4,8 +4,8 @@ import numpy as np
 import tensorflow as tf
 
 from ftdata import pipeline
-from ftdata.cache import images as cache
-from ftdata.cache.on_demand import memoized
+from ftdata.cache import tiers
+from ftdata.cache.images import memoized
 from ftdata.config import DataConfig
 from ftdata.sources.source import open_source
 
@@ -29,7 +29,7 @@ def test_two_workers_get_the_halves_of_one_process(photo_folder):
     labels = source.test.labels  # 15 pictures, in batches of 8: the last is short
 
     def images(workers, index):
-        pictures = cache.open_split(source.test, config, tier="memory", workers=workers)
+        pictures = tiers.open_split(source.test, config, tier="memory", workers=workers)
         shard = pipeline.Shard(first=index, count=1, total=workers)
         return list(pipeline.for_evaluation(pictures, labels, global_batch=8, shard=shard).as_numpy_iterator())
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ftdata.sources.class_weights import class_weights
+from ftdata.sources.weighting import class_weights
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ def class_weights(labels: np.ndarray, *, num_classes: int, mode: str) -> np.ndar
     Args:
       labels: int [n], what is trained on.
       num_classes: number of classes.
-      mode: `balanced`, scikit-learn's n / (number of classes * count), or `none`. A class without a picture,
+      mode: `balanced`, scikit-learn's n / (number of classes * count), or `none`. A class without an image,
         which no batch asks for, has weight 0.
 
     Returns:

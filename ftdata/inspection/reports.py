@@ -1,19 +1,19 @@
 """What the examination of a folder's files found, kept so that no unchanged file is examined twice.
 
-One JSON file a folder, below the folder where TFDS and the decoded cache lie. A file's verdict holds as long
+One JSON file a folder, below the folder where TFDS and the decoded cache lie. A file's report holds as long
 as its size and its time of change do; a file that could not even be read has none.
 """
 
-import contextlib
 import dataclasses
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-# Raise this when a file could be judged differently: verdicts given before are not used any more.
+from ftdata import atomic
+
+# Raise this when a file could be judged differently: reports given before are not used any more.
 _VERSION = 3
 
 
@@ -22,7 +22,7 @@ class FileReport:
     """What the examination of a file found.
 
     `digest`: of its bytes, None if unread. `reason`: why it cannot be used, in a few words, or None. `plain`: whether
-    it is `jpeg.is_plain`.
+    it is `jpeg.is_plain_jpeg`.
     """
 
     digest: str | None
@@ -39,35 +39,27 @@ class Stamp:
 
 
 def path_for(origin: str, *, folder: Path, made_with: object) -> Path:
-    """Where the verdicts on the pictures of `origin` (a folder or a CSV) lie; `made_with` names the judge."""
+    """Where the reports on the images of `origin` (a folder or a CSV) lie; `made_with` names the judge."""
     key = repr((os.path.abspath(os.path.expanduser(origin)), made_with, _VERSION))
     return folder / f"{hashlib.sha256(key.encode(errors='surrogateescape')).hexdigest()[:32]}.json"
 
 
 def load(path: Path) -> dict[str, tuple[Stamp, FileReport]]:
-    """The verdicts by path; none where there is no such file, or one that does not hold verdicts."""
+    """The reports by path; none where there is no such file, or one that does not hold reports."""
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))
-        return {name: (Stamp(*stamp), FileReport(*verdict)) for name, (stamp, verdict) in rows.items()}
+        return {name: (Stamp(*stamp), FileReport(*report)) for name, (stamp, report) in rows.items()}
     except (OSError, ValueError, AttributeError, TypeError):
         return {}
 
 
-def save(path: Path, verdicts: Mapping[str, tuple[Stamp, FileReport]]) -> None:
-    """Writes the verdicts, whole or not at all.
+def save(path: Path, reports: Mapping[str, tuple[Stamp, FileReport]]) -> None:
+    """Writes the reports, whole or not at all.
 
     Raises:
       OSError: no room, no permission.
     """
     rows = {
-        name: (dataclasses.astuple(stamp), dataclasses.astuple(verdict)) for name, (stamp, verdict) in verdicts.items()
+        name: (dataclasses.astuple(stamp), dataclasses.astuple(report)) for name, (stamp, report) in reports.items()
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=".tmp")
-    try:
-        with os.fdopen(descriptor, "w") as stream:
-            json.dump(rows, stream)
-        os.replace(temporary, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
+    atomic.write(path, lambda temporary: temporary.write_text(json.dumps(rows), encoding="utf-8"))
