@@ -94,7 +94,7 @@ def as_recorded(config: TrainConfig) -> dict[str, Any]:
 
 
 def passed_on(config: TrainConfig) -> set[str]:
-    """The names of the settings that a phase takes over when another has finished: the images and the network.
+    """The names of the settings that a phase takes over from the one before it: the images and the network.
 
     How they are trained is free to change in between.
     """
