@@ -4,9 +4,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.harness import resident, tiers
-from benchmarks.harness.networks import Network
-from benchmarks.harness.task import Task
+from benchmarks.harness import memory, tiers
+from benchmarks.harness.networks import Network, Task
 from benchmarks.sides.image_data_generator import AUGMENT
 from ftdata import pipeline
 from ftdata.augment.augmentation import Augmentation
@@ -100,13 +99,13 @@ class Ours:
         self._run(steps, rate=self.rate)
 
     def epoch(self) -> float:
-        """Trains a pass over the pictures and returns the accuracy on the validation pictures."""
+        """Trains a pass over the images and returns the accuracy on the validation images."""
         self._run(len(self.source.train) // self.task.network.batch_size, rate=self.rate)
         return self._validate()
 
     def memory(self) -> dict[str, float]:
         """Resident memory, MiB."""
-        return resident.now()
+        return memory.now()
 
     def _run(self, steps: int, *, rate: float) -> None:
         assert self.step is not None

@@ -21,7 +21,7 @@ from trainers.commands.evaluator import (
     stored_temperature,
 )
 from trainers.config import TrainConfig
-from trainers.evaluation import calibration, excerpt, figures, grad_cam, reports, score_figures
+from trainers.evaluation import calibration, excerpt, figures, grad_cam, reports, scores
 from trainers.evaluation.calibration import Temperature
 from trainers.evaluation.scores import Evaluation
 from trainers.models.class_names import in_a_line
@@ -80,8 +80,8 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     began = time.perf_counter()
     scored = evaluator.evaluate("test")
     seconds = time.perf_counter() - began
-    right, average = scored.predicted == scored.labels, score_figures.average_precision(scored)
-    calibrated = calibration.with_temperature(scored, temperature.value) if temperature else None
+    right, average = scored.predicted == scored.labels, scores.average_precision(scored)
+    calibrated = scored.with_temperature(temperature.value) if temperature else None
     metrics: dict[str, Any] = {
         **dict.fromkeys(_OF_THE_PHASE),
         **model.metrics,
@@ -101,12 +101,12 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     drawn = reports.drawings(scored, model.class_names, images_at, title=title)
     stop.check()
     drawn |= _where_mistaken(network, scored, model.class_names, images_at, title=title)
-    drawn["reliability"] = score_figures.reliability_diagram(scored, calibrated, title=title)
-    drawn["precision_recall"] = score_figures.precision_recall(scored, model.class_names, average, title=title)
+    drawn["reliability"] = figures.reliability_diagram(scored, calibrated, title=title)
+    drawn["precision_recall"] = figures.precision_recall(scored, model.class_names, average, title=title)
     stop.check()
-    report = reports.write(run_dir.evaluation, scored, names=source.test.names, metrics=metrics, drawn=drawn)
+    report = reports.write_report(run_dir.evaluation, scored, names=source.test.names, metrics=metrics, drawn=drawn)
     if config.runtime.tensorboard:
-        curves = score_figures.lowest(average, excerpt.MOST_CLASSES)
+        curves = scores.lowest(average, excerpt.MOST_CLASSES)
         folder, step = run_dir.logs("evaluate") / "test", metrics["step"] or 0
         _write_board(folder, scored, model.class_names, curves, drawn, step=step)
     log.info(f"\n{report}\n{_in_words(metrics, temperature)}\neverything is in {run_dir.evaluation}")

@@ -16,7 +16,6 @@ from trainers.commands import trained_model
 from trainers.commands.evaluator import Evaluator, fit_on_validation, open_own, stored_temperature
 from trainers.commands.trained_model import TrainedModel
 from trainers.config import TrainConfig, UseConfig
-from trainers.evaluation import calibration
 from trainers.export import formats, onnx_format, parity
 from trainers.export.parity import Samples
 from trainers.models.class_names import as_lines
@@ -65,9 +64,9 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     for kind in stop.between(config.use.export_formats):
         path = folder / formats.FILES[kind]
         _write(kind, path, final, model, source)
-        rows += parity.check(kind, path, samples, reference, stop=stop)
+        rows += parity.check_parity(kind, path, samples, reference, stop=stop)
         log.info("\n".join(_in_words(row) for row in rows if row["format"] == kind))
-    as_trained = calibration.with_temperature(evaluator.evaluate("test"), temperature).probabilities
+    as_trained = evaluator.evaluate("test").with_temperature(temperature).probabilities
     result = {
         "model": str(model.path),
         "temperature": temperature,
@@ -105,7 +104,7 @@ def _write(kind: str, path: Path, final: keras.Model, model: TrainedModel, sourc
     elif kind == "keras":
         write_atomically(path, final.save)
     elif kind == "onnx":
-        onnx_format.write(path, final, model.class_names)
+        onnx_format.write_onnx(path, final, model.class_names)
     else:
         few = source.train.subset(_mask(len(source.train), _REPRESENTATIVE))
         images = tiers.open_split(few, model.data, tier="memory") if kind == "litert_int8" else None

@@ -16,7 +16,7 @@ from ftdata.sources.source import Source, open_source
 from ftdata.sources.weighting import class_weights
 from trainers.commands import agreement, messages, resolution
 from trainers.config import TrainConfig, TrainingConfig
-from trainers.doctor import check as doctor
+from trainers.doctor import diagnosis
 from trainers.models import starting_point
 from trainers.rundir import seen
 from trainers.rundir.run_dir import RunDir
@@ -88,7 +88,7 @@ def check(config: TrainConfig, run_dir: RunDir, *, devices: tf.distribute.Strate
     _check_batch(config.training, config.augment, replicas=devices.num_replicas_in_sync)
     config = resolution.settle(config, run_dir, on_gpu=runs_on_gpu(devices))
     source = _open(config, dataclasses.replace(config.data, on_bad_image="skip"))  # the doctor names them all
-    return doctor.run(_context(config, source, run_dir, devices), config.data)
+    return diagnosis.check(_context(config, source, run_dir, devices), config.data)
 
 
 def _open(config: TrainConfig, data: DataConfig) -> Source:

@@ -4,6 +4,9 @@ A checkpoint is a folder `step-<number>` with `variables.npz` (weights, optimize
 (counters, history, which epoch is the best), `best.keras` (the model of that epoch) and `manifest.json` (digests of
 the others). It is filled under a temporary name, forced to disk and renamed, so that a crash leaves the one
 before it. Nothing is unpickled.
+
+Stays own, because tf.train.Checkpoint and Keras's BackupAndRestore keep variables and counters alone: after a crash the
+best model and the history could be of other steps than the weights.
 """
 
 import contextlib

@@ -49,7 +49,7 @@ def _write(
         write_atomically(files.backbone_weights, base_of(network).save_weights)
     metrics = _metrics(phase, context, network, progress, test) | seen.counts(context.run_dir, context.source.test)
     drawn = _draw(phase, context, test, progress, board)
-    report = reports.write(
+    report = reports.write_report(
         context.run_dir.evaluation, test, names=context.source.test.names, metrics=metrics, drawn=drawn
     )
     if board:

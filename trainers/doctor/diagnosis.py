@@ -6,7 +6,6 @@ import textwrap
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import keras
 
@@ -15,9 +14,9 @@ from ftdata.cache import tiers
 from ftdata.config import DataConfig
 from ftdata.errors import UserError
 from ftdata.log import log
-from trainers.config import epochs_and_rate
+from trainers.config import ModelConfig, epochs_and_rate
 from trainers.doctor import findings
-from trainers.doctor.findings import Finding
+from trainers.doctor.findings import Facts, Finding
 from trainers.doctor.survey import survey
 from trainers.models import classifier, trainable
 from trainers.models.layer_names import layers_of
@@ -27,11 +26,11 @@ from trainers.training.context import RunContext
 from trainers.training.plan import make_plan
 
 
-def run(context: RunContext, data: DataConfig) -> dict[str, Any]:
-    """Prints what is to be said of the data and of what a run would do; trains and writes nothing.
+def check(context: RunContext, data: DataConfig) -> Facts:
+    """Prints what there is to say about the data and about what a run would do; trains and writes nothing.
 
     Args:
-      context: of the run it would be, with all its phases and no images open.
+      context: of that run, with all its phases and no images open.
       data: where its images lie and how they are read.
 
     Returns:
@@ -45,22 +44,24 @@ def run(context: RunContext, data: DataConfig) -> dict[str, Any]:
     count = sum(map(len, source.splits.values()))
     log.info(f"{source.name}: looking at {count:,} images")
     surveys = {name: survey(split) for name, split in source.splits.items()}
-    plan, trouble = _training(context)
+    plan, refusal = _training(context)
     sections = {
-        "data": findings.balance(config.training.class_weight, source),
+        "data": findings.balance(source, class_weight=config.training.class_weight),
         "images": findings.sizes(data, source, surveys),
-        "leakage": findings.leakage(data.group_pattern, source, surveys, seed=config.seed),
+        "leakage": findings.leakage(source, surveys, group_pattern=data.group_pattern, seed=config.seed),
         "machine": _machine(context, data),
         "training": plan,
     }
     for name, section in sections.items():
         _print(name, section.lines)
     advice = dict(entry for section in sections.values() for entry in section.advice)
-    told = [f"{flag}  ({reason})" for flag, reason in advice.items()] or ["none: nothing speaks against these settings"]
-    _print("advice", told)
+    advised = [f"{flag}  ({reason})" for flag, reason in advice.items()] or [
+        "none: nothing speaks against these settings"
+    ]
+    _print("advice", advised)
     log.info(f"nothing was trained or written ({time.perf_counter() - began:.0f} s)")
-    if trouble:
-        raise trouble
+    if refusal:
+        raise refusal
     return {**{name: section.facts for name, section in sections.items()}, "advice": advice}
 
 
@@ -73,7 +74,7 @@ def _print(name: str, lines: Sequence[str]) -> None:
 
 
 def _machine(context: RunContext, data: DataConfig) -> Finding:
-    """Devices, precision, compilation, and where decoded pictures would rest."""
+    """Devices, precision, compilation, and where decoded images would be kept."""
     config, source = context.config, context.source
     on_gpu = runs_on_gpu(context.strategy)
     held_out = len(source.validation) + len(source.test)
@@ -88,17 +89,17 @@ def _machine(context: RunContext, data: DataConfig) -> Finding:
 
 def _training(context: RunContext) -> tuple[Finding, ValueError | None]:
     """What would train in each phase, and what would stop it."""
-    config, trouble = context.config, None
+    config, mismatch = context.config, None
     try:
         context.record.compare(context.run_dir, context.source)
     except UserError as error:
-        trouble = error
+        mismatch = error
     network, refusal = _network(context)
     side = config.image_size
     weights = Path(config.model.weights).name  # a whole path would fill the line
     lines = [f"{config.model.backbone}, weights {weights}, {side}x{side} pixels in"]
     lines += augmentation.notes(config.augment, image_size=side)
-    facts = dict[str, Any]()
+    facts = Facts()
     for phase in config.phases:
         plan, (epochs, rate) = make_plan(phase, context), epochs_and_rate(phase, config.training)
         numbers = f"{epochs} x {plan.steps_per_epoch} steps of {plan.global_batch}, rate {rate:g}"
@@ -110,13 +111,13 @@ def _training(context: RunContext) -> tuple[Finding, ValueError | None]:
             )
         lines += [f"{phase.name}: {numbers}", *(f"note: {note}" for note in misfits.misfits(phase, plan, context))]
         lines += trainable.unfreezing(network, phase, config.training.unfreeze) if network is not None else []
-    return Finding(tuple(lines), (), facts), refusal or trouble
+    return Finding(tuple(lines), (), facts), refusal or mismatch
 
 
 def _network(context: RunContext) -> tuple[keras.Model | None, ValueError | None]:
-    """The model as a run would build it; where its weights cannot be had, one without them, and the reason."""
+    """The model as a run would build it; where its weights cannot be loaded, one without them, and the reason."""
 
-    def build(settings: Any) -> keras.Model:
+    def build(settings: ModelConfig) -> keras.Model:
         with context.strategy.scope():
             return classifier.build_classifier(
                 settings,

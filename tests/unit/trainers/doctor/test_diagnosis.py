@@ -76,7 +76,7 @@ def test_files_that_cannot_be_decoded_are_named(film_folder, tmp_path):
     for path in film_folder.rglob("*.jpg"):
         copy = tmp_path / "photos" / path.relative_to(film_folder)
         copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_bytes(path.read_bytes() if path.name != "cat-01-0003.jpg" else b"no picture")
+        copy.write_bytes(path.read_bytes() if path.name != "cat-01-0003.jpg" else b"no image")
     found = check(tmp_path / "photos", tmp_path / "run")
     assert found["images"]["unreadable"] == ["cat/cat-01-0003.jpg"]
 
@@ -90,7 +90,7 @@ def test_folder_of_broken_files_is_one_sentence(film_folder, tmp_path):
     for path in film_folder.rglob("*.jpg"):
         copy = tmp_path / "photos" / path.relative_to(film_folder)
         copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_bytes(b"no picture")
+        copy.write_bytes(b"no image")
     with pytest.raises(ValueError, match="no training image of cat, dog can be used: 72 of 72 images cannot be used"):
         check(tmp_path / "photos", tmp_path / "run")
 
