@@ -20,7 +20,7 @@ import numpy as np
 from ftdata.atomic import temporary_name
 from ftdata.errors import UserError
 from trainers.rundir import checkpoint, divergence
-from trainers.rundir.progress import Progress, write_history
+from trainers.rundir.progress import Progress, Row, write_history
 from trainers.rundir.run_dir import PhaseDir, WriteFailed, write_atomically
 from trainers.runtime.processes import ProcessGroup
 
@@ -164,7 +164,7 @@ class Checkpointer:
         if best and is_new:
             best.unlink()
 
-    def _publish(self, history: list[dict[str, Any]], best: Path | None) -> None:
+    def _publish(self, history: list[Row], best: Path | None) -> None:
         if history:
             write_history(self.files.history, history)
         if best:

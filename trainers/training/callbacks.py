@@ -14,6 +14,8 @@ from ftdata.errors import UserError
 from ftdata.log import log
 from trainers.evaluation.scores import in_words
 
+Logs = dict[str, Any]  # numbers by name, as Keras hands them to callbacks
+
 # Scores in the logs of an epoch, of which Keras cannot know that more is better: the model is compiled without metrics.
 _HIGHER_IS_BETTER = ("accuracy", "balanced_accuracy", "f1_macro")
 _LOGGED = ("loss", *_HIGHER_IS_BETTER)
@@ -51,7 +53,7 @@ def _tell_direction(callback: Any, *, has_validation: bool) -> None:
 class Watcher(keras.callbacks.Callback):
     """A callback that also hears of the model a phase starts from, where that is a trained one."""
 
-    def on_starting_point(self, logs: Any) -> None:
+    def on_starting_point(self, logs: Logs) -> None:
         """Called before the first step with `val_*` and `is_best`."""
 
 
@@ -66,11 +68,11 @@ class ProgressLines(Watcher):
         self.began = time.perf_counter()
         self.steps_here = 0
 
-    def on_train_begin(self, logs: Any = None) -> None:
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         """Starts the clock of the time left."""
         self.began = time.perf_counter()
 
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Opens the bar."""
         description = f"{self.phase} epoch {epoch + 1}/{self.params['epochs']}"
         size = self.params["steps"] * self.global_batch
@@ -84,11 +86,11 @@ class ProgressLines(Watcher):
             disable=not sys.stderr.isatty(),
         )
 
-    def on_starting_point(self, logs: Any) -> None:
+    def on_starting_point(self, logs: Logs) -> None:
         """Logs its line."""
         log.info(f"{self._name(0)}{self._validation(logs)}  the model it starts from")
 
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Moves the bar."""
         self.steps_here += 1
         assert self.bar is not None
@@ -98,7 +100,7 @@ class ProgressLines(Watcher):
             left = f"{self._time_left(logs['step'])} left"
             self.bar.set_postfix_str(f"loss {logs['loss']:.3f}, accuracy {logs['accuracy']:.3f}, {wait}, {left}")
 
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Logs the line of the epoch."""
         if self.bar is not None:
             self.bar.close()
@@ -113,7 +115,7 @@ class ProgressLines(Watcher):
     def _name(self, epoch: int) -> str:
         return f"{self.phase} epoch {epoch:>{len(str(self.params['epochs']))}}/{self.params['epochs']}"
 
-    def _validation(self, logs: Any) -> str:
+    def _validation(self, logs: Logs) -> str:
         """The validation scores; a star marks the best epoch so far."""
         star = "*" if logs["is_best"] else " "
         if "val_loss" not in logs:
@@ -135,20 +137,20 @@ class Profile(keras.callbacks.Callback):
         self.start, self.stop, self.folder = start, stop, folder
         self.begun, self.ended, self.running = 0, 0, False
 
-    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Starts at the first step asked for."""
         if self.start <= self.begun < self.stop and not self.running:
             tf.profiler.experimental.start(str(self.folder))
             self.running = True
         self.begun += 1
 
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Stops after the last one."""
         self.ended += 1
         if self.ended >= self.stop:
             self._end()
 
-    def on_train_end(self, logs: Any = None) -> None:
+    def on_train_end(self, logs: Logs | None = None) -> None:
         """Stops where the phase was shorter."""
         self._end()
 

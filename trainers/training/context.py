@@ -1,8 +1,7 @@
 """What all phases of a run share."""
 
 import dataclasses
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -62,11 +61,11 @@ class RunContext:
             f"XLA compiles {'nothing' if compiled == 'nothing' else f'the {compiled}'}"
         )
 
-    def distribute(self, dataset: tf.data.Dataset) -> Any:
+    def distribute(self, dataset: tf.data.Dataset) -> Iterable[pipeline.Batch]:
         """A dataset of one batch a replica and step, dealt to the replicas."""
         return self.strategy.distribute_datasets_from_function(lambda _: dataset)
 
-    def deal(self, elements: Iterator[Any]) -> Iterator[Any]:
+    def deal(self, elements: Iterator[pipeline.Batch]) -> Iterator[pipeline.Batch]:
         """Batches that were not made by a dataset here, dealt to the replicas likewise."""
         here = self.shard.count
         try:

@@ -3,9 +3,10 @@
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from trainers.evaluation.scores import Evaluation, Summary
+from trainers.rundir.progress import Row
+from trainers.training.callbacks import Logs
 
 
 def means(totals: Sequence[float]) -> dict[str, float]:
@@ -20,14 +21,14 @@ def validation_columns(scores: Evaluation | Summary | None) -> dict[str, float |
     return {f"validation_{name}": getattr(scores, name) if scores else None for name in names}
 
 
-def keras_logs(row: dict[str, Any]) -> dict[str, Any]:
+def keras_logs(row: Row) -> Logs:
     """A row with the names that Keras callbacks know, such as `val_loss`; without what has no value."""
     named = {name.replace("validation_", "val_"): value for name, value in row.items() if name != "epoch"}
     logs = {name: value for name, value in named.items() if value is not None}
     return {**logs, "lr": logs["learning_rate"]} if "learning_rate" in logs else logs  # its name before Keras 3
 
 
-def monitor_key(row: dict[str, Any], monitor: str) -> tuple[float, ...]:
+def monitor_key(row: Row, monitor: str) -> tuple[float, ...]:
     """Higher is better: what is monitored, then a low loss; an earlier epoch wins a tie.
 
     Without a validation split the last epoch is the best.

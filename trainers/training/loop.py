@@ -8,16 +8,17 @@ import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from ftdata.log import log
+from ftdata.pipeline import Batch
 from trainers.evaluation.scores import Evaluation, Summary
 from trainers.rundir import divergence
 from trainers.rundir.checkpointer import Checkpointer, NullCheckpointer
-from trainers.rundir.progress import Progress
+from trainers.rundir.progress import Progress, Row
 from trainers.runtime.signals import Interrupted
 from trainers.runtime.stopping import StopConsensus
 from trainers.training.callbacks import Watcher
@@ -52,7 +53,7 @@ class Loop:
         *,
         model: keras.Model,
         train_step: TrainStep,
-        batches: Callable[[int, int], Iterator[Any]],
+        batches: Callable[[int, int], Iterator[Batch]],
         validate: Callable[[], Evaluation | Summary] | None,
         save_best: Callable[[Path], None],
         checkpointer: Checkpointer | NullCheckpointer,
@@ -67,7 +68,7 @@ class Loop:
         parameters = {"epochs": plan.epochs, "steps": plan.steps_per_epoch, "verbose": 0}
         self.callbacks = keras.callbacks.CallbackList(list(callbacks), model=model, **parameters)
         self._timer = EpochTimer(progress.clock)
-        self._pending: list[Any] = []  # results not fetched yet, so that an accelerator can run ahead
+        self._pending: list[tf.Tensor] = []  # results not fetched yet, so that an accelerator can run ahead
 
     def run(self) -> None:
         """Trains.
@@ -100,7 +101,7 @@ class Loop:
     def _score_start(self, validate: Callable[[], Evaluation | Summary]) -> None:
         """Makes the model that the phase starts from its epoch 0, which the others have to beat."""
         progress, timer = self.progress, EpochTimer()
-        row: dict[str, Any] = {"epoch": 0, "step": 0, "loss": None, "accuracy": None, **validation_columns(validate())}
+        row: Row = {"epoch": 0, "step": 0, "loss": None, "accuracy": None, **validation_columns(validate())}
         row |= {"learning_rate": None, "images_per_second": None, "input_wait_fraction": None, **self._scaling()}
         row["seconds"] = timer.seconds()
         progress.seconds += row["seconds"]
@@ -112,7 +113,7 @@ class Loop:
         self._timer = EpochTimer()  # its time is that of epoch 0
         self._save()
 
-    def _epoch(self, epoch: int, batches: Iterator[Any]) -> None:
+    def _epoch(self, epoch: int, batches: Iterator[Batch]) -> None:
         plan, progress = self.plan, self.progress
         end = (epoch + 1) * plan.steps_per_epoch
         self.callbacks.on_epoch_begin(epoch)
@@ -171,7 +172,7 @@ class Loop:
 
     def _end_epoch(self, epoch: int, scores: Evaluation | Summary | None) -> None:
         progress = self.progress
-        row: dict[str, Any] = {"epoch": epoch + 1, "step": progress.step, **means(progress.totals)}
+        row: Row = {"epoch": epoch + 1, "step": progress.step, **means(progress.totals)}
         row |= validation_columns(scores)
         row |= {"learning_rate": self.plan.rate(progress.step - 1), **self._timer.rates(self.plan.global_batch)}
         row |= {**self._scaling(), "seconds": self._timer.seconds()}
@@ -196,7 +197,7 @@ class Loop:
                 "at every step (see --learning_rate_schedule and --warmup_steps)"
             )
 
-    def _update_best(self, row: dict[str, Any]) -> None:
+    def _update_best(self, row: Row) -> None:
         """Keeps the epoch if it is the best so far; counts towards early stopping if not."""
         progress = self.progress
         if progress.best is None or monitor_key(row, self.plan.monitor) > monitor_key(progress.best, self.plan.monitor):
@@ -220,5 +221,5 @@ class Loop:
         self.consensus.processes.barrier()
 
 
-def _take(batches: Iterator[Any], count: int) -> list[Any]:
+def _take(batches: Iterator[Batch], count: int) -> list[Batch]:
     return [next(batches) for _ in range(count)]

@@ -102,11 +102,11 @@ def _describe(phase: Phase, plan: PhasePlan, context: RunContext, network: keras
     log.info("\n".join(lines))
 
 
-def _training_batches(context: RunContext, *, seed: int) -> Callable[[int, int], Iterator[Any]]:
+def _training_batches(context: RunContext, *, seed: int) -> Callable[[int, int], Iterator[pipeline.Batch]]:
     """(first step, end step) -> the batches of these steps, distributed over the replicas."""
     service = context.config.data_service
 
-    def batches(first: int, end: int) -> Iterator[Any]:
+    def batches(first: int, end: int) -> Iterator[pipeline.Batch]:
         dataset = pipeline.for_training(
             context.images["train"],
             context.source.train.labels,

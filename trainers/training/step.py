@@ -18,6 +18,8 @@ from ftdata.pipeline import Batch
 from trainers.models import training_graph
 from trainers.runtime.compilation import COMPILE_AUGMENTATION, COMPILE_STEP
 
+_LoopState = tuple[tf.Tensor, list[tf.Tensor], tf.Tensor]  # number of the piece, gradients, totals
+
 
 class TrainStep:
     """Forward, backward and update for one global batch.
@@ -128,7 +130,7 @@ class TrainStep:
         count = self.micro_batches
         parts = {name: tf.reshape(v, [count, v.shape[0] // count, *v.shape[1:]]) for name, v in batch.items()}
 
-        def add(number: tf.Tensor, gradients: list[tf.Tensor], totals: tf.Tensor) -> tuple[Any, Any, Any]:
+        def add(number: tf.Tensor, gradients: list[tf.Tensor], totals: tf.Tensor) -> _LoopState:
             part = {name: value[number] for name, value in parts.items()}
             further, more = self._gradients(part, step, resident)
             return number + 1, [one + other for one, other in zip(gradients, further, strict=True)], totals + more

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 from tensorboard.plugins.hparams import api_pb2
 from tensorboard.plugins.hparams import summary as sessions
@@ -22,7 +23,7 @@ from tensorboard.plugins.hparams import summary_v2 as hp
 from ftdata.log import log
 from trainers.evaluation import figures, scores
 from trainers.evaluation.scores import Evaluation, Summary
-from trainers.training.callbacks import Watcher
+from trainers.training.callbacks import Logs, Watcher
 
 HPARAMS_METRICS = (
     *("validation_accuracy", "validation_balanced_accuracy", "validation_f1_macro", "validation_loss"),
@@ -78,12 +79,12 @@ class TensorBoardWriter(Watcher):
                 self.validation.flush()
         return None if self.failed else event_file_sizes(self.folder)
 
-    def on_starting_point(self, logs: Any) -> None:
+    def on_starting_point(self, logs: Logs) -> None:
         """Writes its validation scores at step 0."""
         self._validation_scores(logs, step=0)
         self.flushed_sizes()
 
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Writes the means since the last point."""
         if not logs:
             return
@@ -92,7 +93,7 @@ class TensorBoardWriter(Watcher):
             for name in (*self._STEP_SCALARS, *(name for name in self._SCALING_SCALARS if name in logs)):
                 tf.summary.scalar(name, logs[name], step=step)
 
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Writes the epoch's means and the validation scores."""
         step = int(logs["step"])
         with self._writing("train", step=step):
@@ -102,7 +103,7 @@ class TensorBoardWriter(Watcher):
             self._validation_scores(logs, step=step)
         self.flushed_sizes()
 
-    def _validation_scores(self, logs: Any, *, step: int) -> None:
+    def _validation_scores(self, logs: Logs, *, step: int) -> None:
         with self._writing("validation", step=step):
             for name in (field.name for field in dataclasses.fields(Summary)):
                 tf.summary.scalar(f"epoch_{name}", logs[f"val_{name}"], step=step)
@@ -112,7 +113,7 @@ class TensorBoardWriter(Watcher):
         with self._writing("train", step=0):
             tf.summary.text(name, markdown, step=0)
 
-    def image(self, name: str, pixels: Any, *, step: int) -> None:
+    def image(self, name: str, pixels: np.ndarray, *, step: int) -> None:
         """Writes an image, uint8 [height, width, 3], to the validation side unless it shows training data."""
         with self._writing("train" if name.startswith("training") else "validation", step=step):
             tf.summary.image(name, pixels[None], step=step)
