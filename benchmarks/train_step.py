@@ -23,8 +23,8 @@ from benchmarks.harness.timing import Row
 from benchmarks.sides import ours
 from flags import benchmark
 from ftdata.sources.source import Source, load_folder
-from trainers.models import precision
-from trainers.runtime import devices as strategy
+from trainers.models.precision import resolve_precision
+from trainers.runtime.devices import make_strategy, runs_on_gpu
 from trainers.training.step import TrainStep
 
 EXCLUDED = (
@@ -38,8 +38,8 @@ _RESIDENT, _PIPELINE = "batch on the device", "through the pipeline"
 def main(argv: list[str]) -> None:
     """Measures every network, phase, precision and input in turn and prints the table."""
     flags = benchmark.parse(argv, "image_dir", *NETWORK_FLAGS, "phase", "precision", "jit_compile")
-    devices = strategy.make_strategy("one_device")
-    on_gpu = strategy.runs_on_gpu(devices)
+    devices = make_strategy("one_device")
+    on_gpu = runs_on_gpu(devices)
     policies = [flags.precision] if flags.precision else _policies(on_gpu)
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as name, benchmark.one_line_errors():
@@ -56,7 +56,7 @@ def main(argv: list[str]) -> None:
 
 
 def _policies(on_gpu: bool) -> list[str]:
-    return list(dict.fromkeys(("float32", precision.resolve("auto", on_gpu=on_gpu, depthwise=False))))
+    return list(dict.fromkeys(("float32", resolve_precision("auto", on_gpu=on_gpu, depthwise=False))))
 
 
 class _Measurement:
@@ -102,7 +102,7 @@ class _Measurement:
 
     def rows(self, policies: list[str]) -> list[Row]:
         """Measures; the rows, each with its arithmetic and its share of the peak."""
-        side = 1024 if self.quick else 8192 if strategy.runs_on_gpu(self.devices) else 4096
+        side = 1024 if self.quick else 8192 if runs_on_gpu(self.devices) else 4096
         peaks = {f"peak {policy}": flops.matrix_product(policy, side=side) for policy in policies}
         repeats = 2 if self.quick else 5
         measured = timing.rates(self.contenders | peaks, repeats=repeats, warmup=1, least_seconds=0.0)

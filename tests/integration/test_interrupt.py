@@ -103,14 +103,14 @@ def _flip_a_byte_of_the_newest(checkpoints):
 
 
 @pytest.mark.parametrize(
-    ("stopped_after", "goes_on_from"),
+    ("stopped_after", "resumes_at"),
     [
         (6, 6),  # the last step of the last epoch, so in validation
         pytest.param(5, 4, marks=pytest.mark.slow),  # where the checkpoint of step 5 is damaged
     ],
 )
 def test_an_interrupted_run_goes_on_to_the_same_model(
-    left_alone, photo_folder, tmp_path, capsys, stopped_after, goes_on_from
+    left_alone, photo_folder, tmp_path, capsys, stopped_after, resumes_at
 ):
     config = make_config(photo_folder, tmp_path, ema_decay=0.9)
     config = dataclasses.replace(
@@ -118,12 +118,12 @@ def test_an_interrupted_run_goes_on_to_the_same_model(
     )
     _stopped_after(stopped_after, config)
     assert f"saved at step {stopped_after} of 6" in capsys.readouterr().out
-    if goes_on_from < stopped_after:
+    if resumes_at < stopped_after:
         _flip_a_byte_of_the_newest(tmp_path / "transfer/checkpoints")
     metrics = experiment.run(config)["transfer"]
     said = capsys.readouterr().out
-    assert f"going on from step {goes_on_from} of 6" in said
-    assert ("step-000000005 is damaged (variables.npz)" in said) == (goes_on_from < stopped_after)
+    assert f"resuming from step {resumes_at} of 6" in said
+    assert ("step-000000005 is damaged (variables.npz)" in said) == (resumes_at < stopped_after)
     for name in ("weights_sha256", "loss", "accuracy", "validation_loss", "test_loss", "epoch", "step"):
         assert metrics[name] == left_alone[name], name
     assert not list(tmp_path.rglob(".tmp-*"))
@@ -180,7 +180,7 @@ def test_a_signal_to_the_command_line_while_it_loads_and_in_training(photo_folde
             process.send_signal(number)
             assert process.wait(timeout=60) == status
         said = log.read_text()
-        assert said.endswith(f"stopped by {number.name}; the same command goes on from the last checkpoint\n")
+        assert said.endswith(f"stopped by {number.name}; the same command resumes from the last checkpoint\n")
         assert "Traceback" not in said
     saved = re.search(r"saved at step (\d+) of", said)
     assert checkpoint.latest(model_dir / "transfer/checkpoints").name == f"step-{int(saved.group(1)):09d}"

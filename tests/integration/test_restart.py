@@ -48,7 +48,7 @@ def test_a_killed_run_ends_with_the_bits_of_one_left_alone(photo_folder, tmp_pat
             _kill_in_phase(again, tmp_path / "killed" / phase / "checkpoints")
             assert not (tmp_path / "killed" / phase / "metrics.json").exists()
         assert _start(photo_folder, tmp_path / "killed", log).wait() == 0
-    assert (tmp_path / "log.txt").read_text().count("going on from step") == 2
+    assert (tmp_path / "log.txt").read_text().count("resuming from step") == 2
     for phase in ("transfer", "finetune"):
         left_alone, killed = (
             json.loads((tmp_path / name / phase / "metrics.json").read_text()) for name in ("alone", "killed")

@@ -60,7 +60,7 @@ class TrainConfig:
         if self.phase not in TRAINING_PHASES:
             return f"--phase={self.phase} starts over when it is given again, and the files it has finished are whole"
         command = "the same command without --overwrite" if self.overwrite else "the same command"
-        return f"{command} goes on from the last checkpoint"
+        return f"{command} resumes from the last checkpoint"
 
 
 def _real(path: str) -> str:
@@ -94,7 +94,7 @@ def as_recorded(config: TrainConfig) -> dict[str, Any]:
 
 
 def passed_on(config: TrainConfig) -> set[str]:
-    """The names of the settings that a phase goes on with when another has finished: the images and the network.
+    """The names of the settings that a phase takes over from the one before it: the images and the network.
 
     How they are trained is free to change in between.
     """

@@ -63,7 +63,7 @@ class Served(tf.Module):
     def __init__(self, network: keras.Model, class_names: Sequence[str], data: DataConfig):
         super().__init__()
         decoding = Decoding.of(data)
-        square = tf.TensorSpec((decoding.image_size, decoding.image_size, 3), tf.uint8)
+        square_image = tf.TensorSpec((decoding.image_size, decoding.image_size, 3), tf.uint8)
         self.held = [variable.value for variable in network.variables]
         self.class_names = tf.constant([in_a_line(name) for name in class_names])
 
@@ -77,7 +77,7 @@ class Served(tf.Module):
 
         @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")])
         def from_pixels(images: tf.Tensor) -> dict[str, tf.Tensor]:
-            return answer(tf.map_fn(decoding.to_square, images, fn_output_signature=square))
+            return answer(tf.map_fn(decoding.to_square, images, fn_output_signature=square_image))
 
         self.calls = {"serving_default": from_bytes, "pixels": from_pixels}
 

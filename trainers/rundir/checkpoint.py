@@ -40,7 +40,7 @@ def best_model(path: Path) -> Path:
 
 
 def copied(groups: Mapping[str, Sequence[Any]]) -> dict[str, np.ndarray]:
-    """The values of variables, by group and place, in arrays of their own: training may go on."""
+    """The values of variables, by group and place, in arrays of their own: training may continue."""
     return {f"{group}/{n:05d}": np.array(v.numpy()) for group, vs in groups.items() for n, v in enumerate(vs)}
 
 
@@ -99,7 +99,7 @@ def latest(folder: Path) -> Path | None:
             return path
         log.info(f"checkpoint {path} is damaged ({', '.join(damaged)}): using the one before")
     if _all(folder):
-        log.info(f"no checkpoint in {folder} is whole: starting the phase anew")
+        log.info(f"no checkpoint in {folder} is whole: starting the phase over")
     return None
 
 

@@ -320,7 +320,7 @@ def test_skip_trains_the_good_images_and_lists_the_others(mixed, tmp_path):
     finished = train(mixed, tmp_path, "--on_bad_image=skip", "--cache=none")
     assert finished.returncode == 0, finished.stderr
     bad = len(bad_files.BAD) + len(bad_files.UNREADABLE) - 1
-    assert f"{bad} images are left out (" in finished.stdout
+    assert f"{bad} images are skipped (" in finished.stdout
     listed = (tmp_path / "bad_images.txt").read_text().splitlines()
     assert len(listed) == bad
     assert all(line.count("\t") == 1 for line in listed)

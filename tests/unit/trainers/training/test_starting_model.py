@@ -1,4 +1,4 @@
-"""The model that a phase goes on from is a candidate for its best."""
+"""The model that a phase starts from is a candidate for its best."""
 
 import csv
 import dataclasses

@@ -11,10 +11,11 @@ from ftdata.cache.images import from_tensor
 from ftdata.config import AugmentConfig
 from trainers.config import PHASES, ModelConfig, TrainConfig, TrainingConfig
 from trainers.evaluation.step import EvaluationStep
-from trainers.models import classifier, trainable
+from trainers.models.classifier import base_of, build_classifier
+from trainers.models.trainable import is_synchronized, moving_statistics, set_trainable
 from trainers.runtime.compilation import COMPILE_AUGMENTATION, COMPILE_NOTHING, COMPILE_STEP
 from trainers.runtime.devices import make_strategy
-from trainers.training import optimizer
+from trainers.training.optimizer import averaged_weights, build_optimizer, make_optimizer
 from trainers.training.step import TrainStep, cross_entropy
 
 _SIDE, _COUNT, _BATCH = 32, 30, 8
@@ -50,14 +51,15 @@ def _train(
         training=TrainingConfig(**training),
     )
     with strategy.scope():
-        network = classifier.build_classifier(config.model, num_classes=3, image_size=_SIDE, policy=policy)
-        trainable.set_trainable(network, PHASES["finetune"], config, replicas=strategy.num_replicas_in_sync)
-        adjust = optimizer.create(config.training, policy=policy)
-        optimizer.build(adjust, network.trainable_variables, statistics=trainable.moving_statistics(network))
-        network.compile(optimizer=adjust, jit_compile=False)
+        network = build_classifier(config.model, num_classes=3, image_size=_SIDE, policy=policy)
+        replicas = strategy.num_replicas_in_sync
+        set_trainable(network, PHASES["finetune"], config.model, replicas=replicas)
+        optimizer = make_optimizer(config.training, policy=policy)
+        build_optimizer(optimizer, network.trainable_variables, statistics=moving_statistics(network))
+        network.compile(optimizer=optimizer, jit_compile=False)
     step = TrainStep(
         network,
-        adjust,
+        optimizer,
         strategy=strategy,
         augmentation=Augmentation(augment, seed=9),
         global_batch=_BATCH,
@@ -165,14 +167,14 @@ def _batch_norm_base(folder):
 def test_averages_of_weights_and_statistics_are_the_same_step_by_step_in_one_call_and_on_two_devices(tmp_path):
     options = {"backbone": _batch_norm_base(tmp_path), "steps": 5, "optimizer": "sgd", "ema_decay": 0.99}
     _, network = _train(_one(), **options)
-    statistics = trainable.moving_statistics(network)
+    statistics = moving_statistics(network)
     assert [variable.name for variable in statistics] == ["moving_mean", "moving_variance"]
     last = [variable.numpy() for variable in statistics]
     _, at_once = _train(_one(), together=2, **options)
     _, mirrored = _train(make_strategy("mirrored"), **options)
     averaged = []
     for each in (network, at_once, mirrored):
-        with optimizer.averaged_weights(each.optimizer):
+        with averaged_weights(each.optimizer):
             averaged.append([weight.numpy() for weight in each.weights])
             if each is network:
                 for variable, value in zip(statistics, last, strict=True):
@@ -186,7 +188,7 @@ def test_batch_norm_that_trains_has_the_statistics_of_the_whole_batch(tmp_path):
     options = {"backbone": _batch_norm_base(tmp_path), "steps": 6, "optimizer": "sgd"}
     one, network = _train(_one(), **options)
     two, mirrored = _train(make_strategy("mirrored"), **options)
-    assert [trainable.is_synchronized(each) for each in (network, mirrored)] == [False, True]
+    assert [is_synchronized(each) for each in (network, mirrored)] == [False, True]
     np.testing.assert_allclose(two, one, rtol=1e-5)
     for ours, theirs in zip(mirrored.weights, network.weights, strict=True):
         np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5, atol=1e-6)
@@ -250,12 +252,12 @@ def test_dropout_masks_differ_between_replicas_and_steps():
         dropped = keras.layers.Dropout(0.5, name="dropout")(pooled)
         logits = keras.layers.Dense(2, name="logits")(dropped)
         network = keras.Model(inputs, keras.layers.Softmax()(logits))
-        adjust = keras.optimizers.SGD(0.0)
-        adjust.build(network.trainable_variables)
+        optimizer = keras.optimizers.SGD(0.0)
+        optimizer.build(network.trainable_variables)
     augmentation = Augmentation(AugmentConfig(augment=False), seed=2)
     step = TrainStep(
         network,
-        adjust,
+        optimizer,
         strategy=strategy,
         augmentation=augmentation,
         global_batch=2,
@@ -288,11 +290,11 @@ def _logits(features):
 
 def _still(network, **settings):
     """A step that changes neither images nor weights."""
-    adjust = keras.optimizers.SGD(0.0)
-    adjust.build(network.trainable_variables)
+    optimizer = keras.optimizers.SGD(0.0)
+    optimizer.build(network.trainable_variables)
     nothing = Augmentation(AugmentConfig(augment=False), seed=2)
     parts = {"strategy": _one(), "augmentation": nothing, "label_smoothing": 0.0, "compiled": COMPILE_NOTHING}
-    return TrainStep(network, adjust, global_batch=2, **parts, **settings)
+    return TrainStep(network, optimizer, global_batch=2, **parts, **settings)
 
 
 def test_micro_batches_draw_dropout_masks_of_their_own():
@@ -342,7 +344,7 @@ def test_mixed_precision_trains_with_float32_variables(policy):
     assert np.isfinite(results).all()
     assert {weight.dtype for weight in network.weights} == {"float32"}
     assert network.get_layer("logits").compute_dtype == "float32"
-    assert classifier.base_of(network).get_layer("block1_conv1").compute_dtype == policy.removeprefix("mixed_")
+    assert base_of(network).get_layer("block1_conv1").compute_dtype == policy.removeprefix("mixed_")
 
 
 def test_cross_entropy_with_smoothing_is_the_formula():
