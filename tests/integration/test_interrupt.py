@@ -180,7 +180,7 @@ def test_a_signal_to_the_command_line_while_it_loads_and_in_training(photo_folde
             process.send_signal(number)
             assert process.wait(timeout=60) == status
         said = log.read_text()
-        assert said.endswith(f"stopped by {number.name}; the same command goes on from the last checkpoint\n")
+        assert said.endswith(f"stopped by {number.name}; the same command resumes from the last checkpoint\n")
         assert "Traceback" not in said
     saved = re.search(r"saved at step (\d+) of", said)
     assert checkpoint.latest(model_dir / "transfer/checkpoints").name == f"step-{int(saved.group(1)):09d}"

@@ -7,7 +7,7 @@ from trainers.config.run import TrainConfig
 
 @dataclasses.dataclass(frozen=True)
 class Phase:
-    """A phase: its name, the phase whose best model it goes on from, and which part of the base trains."""
+    """A phase: its name, the phase whose best model it starts from, and which part of the base trains."""
 
     name: str
     starts_from: str | None
