@@ -20,14 +20,14 @@ from trainers.runtime import signals
 
 _BUSY = """
 import sys, time
-from trainers import interrupt
+from trainers.runtime import signals
 try:
-    with interrupt.on_signals() as stop, stop.deferred():
+    with signals.on_signals() as stop, stop.deferred():
         print("busy", flush=True)
         until = time.monotonic() + float(sys.argv[1])
         while time.monotonic() < until:
             pass
-except interrupt.Interrupted as signal:
+except signals.Interrupted as signal:
     print("heard", signal, flush=True)
     sys.exit(signal.exit_status)
 """

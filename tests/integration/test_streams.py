@@ -19,7 +19,7 @@ _SMALL = (
 )
 _SAYS = """
 import sys
-from trainers import streams
+from trainers.runtime import streams
 
 def main(output):
     output.goes_on = sys.argv[1] == "goes on"
