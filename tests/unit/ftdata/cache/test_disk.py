@@ -18,21 +18,22 @@ from tests import ROOT
 
 _FILL = """
 import sys
-from ftdata import cache
+from ftdata.cache import images as cache
 from ftdata.config import DataConfig
-from ftdata.source import load_folder
+from ftdata.sources.source import load_folder
 split = load_folder(sys.argv[1], validation_fraction=0.0).train
 config = DataConfig(image_size=64, data_dir=sys.argv[2])
 print("ready", flush=True)
 sys.stdin.readline()
-cache.open_pictures(split, config, tier="disk")
+cache.open_split(split, config, tier="disk")
 print("done", flush=True)
 """
 _FILL_HALF = """
 import sys
-from ftdata import cache, disk_cache, filling
+from ftdata.cache import disk, filling
+from ftdata.cache import images as cache
 from ftdata.config import DataConfig
-from ftdata.source import load_folder
+from ftdata.sources.source import load_folder
 
 def fill(store, split, config):
     def store_half(places, pictures):
@@ -40,11 +41,11 @@ def fill(store, split, config):
         if places[-1] > len(split) // 2:
             print("half", flush=True)
             sys.stdin.readline()
-    filling.fill(store_half, split, config)
+    filling.decode_into(store_half, split, config)
 
 split = load_folder(sys.argv[1], validation_fraction=0.0).train
 config = DataConfig(image_size=64, data_dir=sys.argv[2])
-disk_cache.mapped(split, config, folder=cache.folder(config), fill=fill)
+disk.mapped(split, config, folder=cache.folder(config), fill=fill)
 """
 
 

@@ -30,8 +30,8 @@ def test_pictures_that_come_as_a_stream_are_shuffled_under_any_seed(seed):
 
 _PROBE = """
 import tensorflow as tf
-from trainers import strategy
-strategy.seed_everything(0, deterministic={})
+from trainers.runtime import devices
+devices.seed_everything(0, deterministic={})
 tf.random.set_seed(None)
 try:
     tf.random.uniform([1])
