@@ -19,8 +19,8 @@ class RunAlone:
     said: str
 
 
-def make_config(photo_folder, model_dir, **training):
-    """Two epochs of each phase on the small folder, float32."""
+def make_config(photo_folder, model_dir, *, tensorboard=False, **training):
+    """Two epochs of each phase on the small folder, float32; what only takes time is off."""
     defaults = {"batch_size": 16, "transfer_epochs": 2, "finetune_epochs": 2, "finetune_learning_rate": 1e-3}
     defaults |= {"ema_decay": 0.9}
     return TrainConfig(
@@ -29,7 +29,13 @@ def make_config(photo_folder, model_dir, **training):
         augment=AugmentConfig(rotation_range=20, horizontal_flip=True),
         model=ModelConfig("vgg_nano", weights="objects", dropout=0.2),
         training=TrainingConfig(**{**defaults, **training}),
-        runtime=RuntimeConfig(mixed_precision="float32", log_every_steps=2, distribution_strategy="one_device"),
+        runtime=RuntimeConfig(
+            mixed_precision="float32",
+            log_every_steps=2,
+            distribution_strategy="one_device",
+            tensorboard=tensorboard,
+            jit_compile="false",
+        ),
     )
 
 

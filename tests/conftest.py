@@ -89,7 +89,7 @@ def run_alone(photo_folder, tmp_path_factory):
     from trainers import experiment
 
     model_dir = tmp_path_factory.mktemp("alone") / "run"
-    config = make_config(photo_folder, model_dir)
+    config = make_config(photo_folder, model_dir, tensorboard=True)
     config = dataclasses.replace(config, runtime=dataclasses.replace(config.runtime, profile_steps=(1, 2)))
     heard = []
     callback = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: heard.append((epoch, sorted(logs))))
@@ -117,6 +117,9 @@ def _module(nodeid: str) -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.nodeid.startswith("tests/integration/"):
+            item.add_marker(pytest.mark.process)
     items.sort(key=lambda item: _LONG.index(name) if (name := _module(item.nodeid)) in _LONG else len(_LONG))
 
 

@@ -141,7 +141,7 @@ def test_onnx_without_its_extra_is_said_before_anything_is_computed(phase, monke
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.extra_onnx
 @pytest.mark.filterwarnings("default")  # onnx warns of itself
 def test_onnx_agrees_and_names_its_classes(trained_run, tmp_path):
     onnx = pytest.importorskip("onnx")
@@ -156,7 +156,7 @@ def test_onnx_agrees_and_names_its_classes(trained_run, tmp_path):
     assert [value.name for value in (*model.graph.input, *model.graph.output)] == ["images", "probabilities"]
 
 
-@pytest.mark.slow
+@pytest.mark.extra_onnx
 @pytest.mark.filterwarnings("default")
 def test_a_network_with_constants_of_its_own_becomes_onnx(tmp_path):
     pytest.importorskip("tf2onnx")
@@ -170,7 +170,7 @@ def test_a_network_with_constants_of_its_own_becomes_onnx(tmp_path):
     np.testing.assert_allclose(session.run(None, {"images": images})[0], network(images.astype("float32")), atol=1e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.extra_onnx
 @pytest.mark.filterwarnings("default")
 def test_a_network_that_onnx_cannot_hold_is_refused_in_a_line(tmp_path):
     pytest.importorskip("tf2onnx")

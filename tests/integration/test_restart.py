@@ -25,6 +25,6 @@ def test_a_killed_run_ends_with_the_bits_of_one_left_alone(run_alone, photo_fold
     model_dir = tmp_path / "killed"
     assert _GOES_ON not in _killed(photo_folder, model_dir, "transfer")
     assert _GOES_ON in _killed(photo_folder, model_dir, "finetune")
-    experiment.run(with_checkpoints(make_config(photo_folder, model_dir)))
+    experiment.run(with_checkpoints(make_config(photo_folder, model_dir, tensorboard=True)))
     assert _GOES_ON in capsys.readouterr().out
     assert differences(run_alone.model_dir, model_dir) == []  # weights_sha256, losses, confusion matrix and all

@@ -36,4 +36,5 @@ class _Kill(keras.callbacks.Callback):
 
 if __name__ == "__main__":
     photos, model_dir, phase = sys.argv[1:]
-    experiment.run(with_checkpoints(make_config(photos, model_dir)), callbacks=[_Kill(Path(model_dir), phase)])
+    config = with_checkpoints(make_config(photos, model_dir, tensorboard=True))
+    experiment.run(config, callbacks=[_Kill(Path(model_dir), phase)])

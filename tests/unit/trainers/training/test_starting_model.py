@@ -21,7 +21,7 @@ def _config(photo_folder, model_dir, **training):
     # a rate of 0: no epoch can be better than the start, and the earliest of equals wins
     options = {"transfer_epochs": 1, "transfer_learning_rate": 1e-2, "finetune_epochs": 5, "ema_decay": 0.9}
     options |= {"finetune_learning_rate": 0.0, "early_stopping_patience": 2, "warmup_steps": 50}
-    return make_config(photo_folder, model_dir, **{**options, **training})
+    return make_config(photo_folder, model_dir, tensorboard=True, **{**options, **training})
 
 
 @pytest.fixture(scope="module")
