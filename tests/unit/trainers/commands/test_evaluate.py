@@ -22,8 +22,8 @@ _FILES = {
 }
 
 
-def evaluate(model_dir, data=None, *, views="none"):
-    runtime = RuntimeConfig(distribution_strategy="one_device")
+def evaluate(model_dir, data=None, *, views="none", tensorboard=False):
+    runtime = RuntimeConfig(distribution_strategy="one_device", tensorboard=tensorboard)
     use = UseConfig(test_time_augmentation=views)
     data = data or DataConfig()
     return experiment.run(TrainConfig(phase="evaluate", model_dir=str(model_dir), data=data, runtime=runtime, use=use))[
@@ -35,7 +35,7 @@ def evaluate(model_dir, data=None, *, views="none"):
 def evaluated(trained_run, tmp_path_factory):
     model_dir = shutil.copytree(trained_run, tmp_path_factory.mktemp("evaluated") / "run")
     shutil.rmtree(model_dir / "evaluation")
-    return model_dir, evaluate(model_dir)
+    return model_dir, evaluate(model_dir, tensorboard=True)
 
 
 def test_the_numbers_are_those_of_the_training_run(evaluated, trained_run):
