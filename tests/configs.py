@@ -13,7 +13,7 @@ class RunAlone:
     """A finished run of both phases that nothing interrupted. To be read; a test that writes copies the folder."""
 
     model_dir: Path
-    transferred: Path  # a copy of the folder as it was when the first phase was finished
+    transferred: Path  # a copy of the folder as it was when fine-tuning was about to begin
     results: dict[str, Any]
     heard: list[tuple[int, list[str]]]  # what a callback of the user was told at the end of every epoch
     said: str

@@ -89,13 +89,19 @@ def run_alone(photo_folder, tmp_path_factory):
     from trainers import experiment
 
     model_dir = tmp_path_factory.mktemp("alone") / "run"
+    transferred = model_dir.with_name("transferred")
     config = make_config(photo_folder, model_dir, tensorboard=True)
     config = dataclasses.replace(config, runtime=dataclasses.replace(config.runtime, profile_steps=(1, 2)))
     heard = []
-    callback = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: heard.append((epoch, sorted(logs))))
+
+    def copy(logs):
+        if (model_dir / "transfer/metrics.json").exists():
+            shutil.copytree(model_dir, transferred, ignore=shutil.ignore_patterns("lock"))
+
+    callback = keras.callbacks.LambdaCallback(
+        on_train_begin=copy, on_epoch_end=lambda epoch, logs: heard.append((epoch, sorted(logs)))
+    )
     with contextlib.redirect_stdout(io.StringIO()) as said:
-        experiment.run(dataclasses.replace(config, phase="transfer"), callbacks=[callback], command_line=["main"])
-        transferred = shutil.copytree(model_dir, model_dir.with_name("transferred"))
         results = experiment.run(config, callbacks=[callback], command_line=["main"])
     return RunAlone(model_dir, transferred, results, heard, said.getvalue())
 
