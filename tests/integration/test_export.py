@@ -114,6 +114,14 @@ def test_answers_that_are_no_numbers_are_out_of_tolerance():
     assert not parity.compare("keras", nothing, np.eye(3)[:2], np.array([0, 1]))["is_within"]
 
 
+def test_the_last_line_of_what_a_process_complains_of_is_what_went_wrong(tmp_path):
+    code = "import sys; print('many\\nlines', file=sys.stderr); raise ValueError('no model')"
+    assert parity._run([sys.executable, "-c", code], str(tmp_path), StopRequest()) == "ValueError: no model"
+    assert parity._run([sys.executable, "-c", "raise SystemExit(3)"], str(tmp_path), StopRequest()) == "exit status 3"
+    assert parity._run([sys.executable, "-c", ""], str(tmp_path), StopRequest()) is None
+
+
+@pytest.mark.slow
 def test_a_file_that_cannot_be_run_is_named(tmp_path):
     (tmp_path / "model.keras").write_bytes(b"no model")
     samples = Samples(np.zeros((1, 8, 8, 3), np.uint8), [b""], np.array([0]))

@@ -160,25 +160,34 @@ def test_a_signal_while_a_model_is_used(arguments, has_come, trained_run, photo_
         keras.saving.load_model(model_dir / "export/model.keras")
 
 
-def test_a_signal_to_the_command_line_while_it_loads_and_in_training(photo_folder, tmp_path):
+@pytest.mark.parametrize(
+    ("number", "status", "moment"),
+    [
+        pytest.param(signal.SIGINT, 130, "loads", marks=pytest.mark.slow),
+        (signal.SIGTERM, 143, "trains"),
+    ],
+)
+def test_a_signal_to_the_command_line(number, status, moment, photo_folder, tmp_path):
     arguments = ("--preset=demo", "--image_size=32", "--batch_size=16", "--transfer_epochs=900", "--log_every_steps=1")
     arguments += ("--augment=false", "--tensorboard=false")  # cheaper
     model_dir, log = tmp_path / "run", tmp_path / "log.txt"
     command = [sys.executable, "-m", "trainers.main", f"--image_dir={photo_folder}", f"--model_dir={model_dir}"]
-    loads = lambda: (model_dir / "lock").exists()  # noqa: E731
-    trains = lambda: "transfer epoch   1/900" in log.read_text()  # noqa: E731
-    for number, has_come, status in ((signal.SIGINT, loads, 130), (signal.SIGTERM, trains, 143)):
-        with (
-            log.open("w") as stream,
-            subprocess.Popen([*command, *arguments], cwd=ROOT, stdout=stream, stderr=stream) as process,
-        ):
-            while not has_come():
-                assert process.poll() is None
-                time.sleep(0.02)
-            process.send_signal(number)
-            assert process.wait(timeout=60) == status
-        said = log.read_text()
-        assert said.endswith(f"stopped by {number.name}; the same command goes on from the last checkpoint\n")
-        assert "Traceback" not in said
-    saved = re.search(r"saved at step (\d+) of", said)
-    assert checkpoint.latest(model_dir / "transfer/checkpoints").name == f"step-{int(saved.group(1)):09d}"
+    has_come = {
+        "loads": lambda: (model_dir / "lock").exists(),
+        "trains": lambda: "transfer epoch   1/900" in log.read_text(),
+    }[moment]
+    with (
+        log.open("w") as stream,
+        subprocess.Popen([*command, *arguments], cwd=ROOT, stdout=stream, stderr=stream) as process,
+    ):
+        while not has_come():
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(number)
+        assert process.wait(timeout=60) == status
+    said = log.read_text()
+    assert said.endswith(f"stopped by {number.name}; the same command goes on from the last checkpoint\n")
+    assert "Traceback" not in said
+    if moment == "trains":
+        saved = re.search(r"saved at step (\d+) of", said)
+        assert checkpoint.latest(model_dir / "transfer/checkpoints").name == f"step-{int(saved.group(1)):09d}"

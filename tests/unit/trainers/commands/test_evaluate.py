@@ -63,6 +63,7 @@ def test_tensorboard_gets_the_curves(evaluated):
     assert {f"precision_recall/{name}/pr_curves" for name in ("blue", "green", "red")} <= set(tags["tensors"])
 
 
+@pytest.mark.slow
 def test_another_folder_may_lack_classes_and_has_no_test_set(evaluated, photo_folder, tmp_path):
     model_dir = shutil.copytree(evaluated[0], tmp_path / "run")
     for name in ("green", "red"):
@@ -81,6 +82,7 @@ def test_a_folder_of_one_class_is_measured(evaluated, photo_folder, tmp_path, ca
     (tmp_path / "photos/green/scan.tif").write_bytes(b"II*\0")
     metrics = evaluate(model_dir, DataConfig(image_dir=str(tmp_path / "photos")))
     assert [sum(row) for row in metrics["confusion_matrix"]] == [0, 5, 0]
+    assert metrics["temperature"] == evaluated[1]["temperature"]  # of the validation set, not of this folder
     said = capsys.readouterr().out
     assert "no images of the class(es) blue, red, which the model knows" in said
     assert "1 image(s) are passed over, as their format is not read: 1 TIFF" in said
@@ -119,6 +121,7 @@ def test_without_a_trained_model_the_way_to_one_is_said(tmp_path, capsys):
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.slow
 def test_a_mirrored_evaluation_gives_the_same_numbers(evaluated, tmp_path):
     model_dir = shutil.copytree(evaluated[0], tmp_path / "run")
     runtime = RuntimeConfig(distribution_strategy="mirrored", tensorboard=False)

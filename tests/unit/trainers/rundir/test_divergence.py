@@ -2,10 +2,9 @@
 
 import csv
 import dataclasses
-import os
+import re
 import shutil
-import subprocess
-import sys
+import zipfile
 
 import numpy as np
 import pytest
@@ -59,9 +58,9 @@ def test_steps_skipped_by_loss_scaling_are_counted_and_do_not_end_the_run(run_al
     with (model_dir / "finetune/history.csv").open() as stream:
         *_, row = csv.DictReader(stream)  # after that of the model it starts from
     assert (float(row["loss_scale"]), int(row["skipped_steps"])) == (2.0 ** (15 - skipped), skipped)
-    code = f"import keras; print(keras.saving.load_model({str(model_dir / 'finetune/best.keras')!r}).name)"
-    away = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": ""}, "capture_output": True, "text": True}
-    loaded = subprocess.run([sys.executable, "-c", code], check=False, **away)  # it names no class of ours
-    assert loaded.stdout == "classifier\n", loaded.stderr[-500:]
+    with zipfile.ZipFile(model_dir / "finetune/best.keras") as saved:
+        modules = set(re.findall(r'"module": "([^"]*)"', saved.read("config.json").decode()))
+    assert modules, "the model names its classes"
+    assert {name.split(".")[0] for name in modules} == {"keras"}  # none of ours, of loss scaling least of all
     newest = checkpoint.latest(model_dir / "finetune/checkpoints")
     assert f'"skipped_steps": {skipped}' in (newest / "state.json").read_text()
