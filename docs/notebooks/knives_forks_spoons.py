@@ -38,13 +38,13 @@ from pathlib import Path
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
+from sklearn.utils.class_weight import compute_class_weight
 
 import flags
 import ftdata
 import trainers
-from ftdata.cache.images import open_split
+from ftdata.cache import tiers
 from ftdata.config import DataConfig
-from ftdata.sources.class_weights import class_weights
 from ftdata.sources.source import open_source
 
 QUICK = bool(os.environ.get("NOTEBOOK_QUICK"))
@@ -79,18 +79,19 @@ def show(images, captions, title):
     plt.show()
 
 
-decoded = open_split(train, data, tier="memory")  # every image decoded once, uint8 96x96
+images = tiers.open_all(source, data, on_gpu=False)  # every image of each split decoded once, uint8 96x96
 chosen = np.random.default_rng(0).permutation(len(train))[:9]
-show(decoded.take(chosen), [source.class_names[label] for label in train.labels[chosen]], "training images")
+show(images["train"].take(chosen), [source.class_names[label] for label in train.labels[chosen]], "training images")
 
 # %% [markdown]
 # ## Class weights
 #
-# The photos of knifey-spoony are unbalanced (1.398, 1.149 and 0.707); the rendered ones are nearly even. `trainers.run`
-# computes and uses the same weights.
+# There are twice as many spoons as forks, and without weights a network would learn that first. `trainers.run` computes
+# and uses the same ones.
 
 # %%
-weights = class_weights(train.labels, num_classes=len(source.class_names), mode="balanced")
+labels = np.arange(len(source.class_names))
+weights = compute_class_weight("balanced", classes=labels, y=train.labels)
 for name, weight, count in zip(source.class_names, weights, np.bincount(train.labels), strict=True):
     print(f"{name:8} {count:5} images, weight {weight:.3f}")
 
@@ -111,7 +112,7 @@ augment = ftdata.RandomAffine(
     fill_mode="nearest",
     seed=0,
 )
-original = decoded.take(chosen[:1])
+original = images["train"].take(chosen[:1])
 show(augment(np.repeat(original, 9, axis=0), training=True).numpy(), [""] * 9, "one image, augmented")
 
 # %% [markdown]
@@ -191,15 +192,15 @@ for name, scores in finetune["per_class"].items():
 
 # %%
 model = keras.saving.load_model(MODEL_DIR / "finetune" / "best.keras")
-images = open_split(test, data, tier="memory").take(np.arange(len(test)))
-probabilities = model.predict(images.astype("float32"), batch_size=64, verbose=0)
+pixels = images["test"].take(np.arange(len(test)))
+probabilities = model.predict(pixels.astype("float32"), batch_size=64, verbose=0)
 predicted = probabilities.argmax(axis=1)
 print(f"{np.mean(predicted == test.labels):.1%} right, as in metrics.json: {finetune['test_accuracy']:.1%}")
 
 wrong = np.flatnonzero(predicted != test.labels)
 worst = wrong[np.argsort(-probabilities[wrong].max(axis=1))][:9]
 captions = [f"{names[test.labels[k]]}, taken for\n{names[predicted[k]]} ({probabilities[k].max():.0%})" for k in worst]
-show(images[worst], captions, "the most confident mistakes")
+show(pixels[worst], captions, "the most confident mistakes")
 
 # %% [markdown]
 # The run has drawn all of this too: `runs/knives_forks_spoons/evaluation/` holds the report, the confusion matrix and
