@@ -68,9 +68,10 @@ def page(
         lines += ["", *_wrap(f"{title}: {_SECTIONS[title][1]}")]
         for field in fields:
             default = _default(field, in_force[field.name], preset=preset if field.name in held else None)
+            choices = field.metadata["choices"] or ()
             if field.name == "preset":
-                default = f"in force: {preset or 'none'}"
-            lines += _entry(f"  --{field.name}", described(field.metadata["description"], default, _choices(field)))
+                default, choices = f"in force: {preset or 'none'}", tuple(presets)
+            lines += _entry(f"  --{field.name}", described(field.metadata["description"], default, choices))
     return "\n".join(lines)
 
 
@@ -100,14 +101,10 @@ def _by_section() -> Iterator[tuple[str, list[dataclasses.Field]]]:
         yield title, fields
 
 
-def _choices(field: dataclasses.Field) -> tuple[str, ...]:
-    return field.metadata["choices"] or ()
-
-
 def _default(field: dataclasses.Field, value: Any, *, preset: str | None) -> str:
-    """`default: 32`, or `default with photos: 64, otherwise 32` where the preset sets another value."""
+    """`default: 32`, or `default with photos: 64; otherwise 32` where the preset sets another value."""
     now, without = _shown(field, value), _shown(field, field.default)
-    return f"default: {now}" if not preset or now == without else f"default with {preset}: {now}, otherwise {without}"
+    return f"default: {now}" if not preset or now == without else f"default with {preset}: {now}; otherwise {without}"
 
 
 def _shown(field: dataclasses.Field, value: Any) -> str:

@@ -125,7 +125,7 @@ def _read(arguments: list[str]) -> dict[str, Any]:
     define(values)
     try:
         arguments = values.read_flags_from_files(arguments)
-    except (flags.Error, OSError, UnicodeDecodeError) as error:
+    except (flags.Error, OSError, ValueError) as error:
         reason = re.sub(r"\[Errno \d+\] ", "", str(error).split("flagfile: ")[-1])
         raise FlagError(f"--flagfile must name a text file of flags: {reason}") from None
     try:

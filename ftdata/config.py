@@ -136,7 +136,7 @@ class DataConfig:
     """Which images, and how they become arrays of one size."""
 
     dataset: str | None = setting(
-        None, "name of the data set: cutlery (rendered, needs no network), knifey_spoony, or any name of TFDS"
+        None, "name of the data set: cutlery (rendered, needs no network), knifey_spoony, or any TFDS name"
     )
     image_dir: str | None = setting(
         None,
@@ -324,7 +324,7 @@ class AugmentConfig:
     )
     mixup_alpha: float = setting(
         0.0,
-        "MixUp: pairs of images and their labels are mixed with weights of Beta(alpha, alpha); 0.2 is usual, 0 is off",
+        "MixUp: pairs of images and their labels are mixed by a share of Beta(alpha, alpha); 0.2 is usual, 0 is off",
         minimum=0.0,
         maximum=1e6,
     )

@@ -70,7 +70,7 @@ def idle_in_use(phase: str, given: Iterable[str], *, model: str | None) -> dict[
 def idle_in_training(phase: str) -> dict[str, str]:
     """The settings of a trained model's use that change nothing in a training phase, each with the reason."""
     idle = {name: f"it is for --phase=predict, this is {phase}" for name in ("images", "model", "json")}
-    idle["images"] += "; training images are --image_dir"
+    idle["images"] += "; the images to train on are --image_dir"
     idle["model"] += "; the network to train is --backbone"
     idle["test_time_augmentation"] = f"it is for --phase=evaluate, this is {phase}"
     if phase != "all":

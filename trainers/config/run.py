@@ -25,15 +25,16 @@ class TrainConfig:
     phase: str = setting(
         "finetune",
         "what to do: transfer trains a new head on the frozen base; finetune trains the unfrozen layers too, after "
-        "transfer where that has not run yet; all exports as well; pretrain trains every layer from random weights; "
-        "check looks at the data and the plan without training; evaluate, predict and export use the trained model",
+        "transfer where that has not run yet; all does both and exports; pretrain trains every layer from random "
+        "weights; check looks at the data and the plan without training; evaluate, predict and export use the "
+        "trained model",
         choices=TRAINING_PHASES + OTHER_PHASES,
         affects=NOTHING,
     )
     preset: str | None = setting(
         None,
-        "named set of defaults, listed above. Where it is not given: demo without data of your own, photos with "
-        "--image_dir, --labels_csv or --dataset, none to evaluate, predict or export",
+        "named set of defaults for the flags that are not given. Without --preset: demo if no data is named, photos "
+        "with --image_dir, --labels_csv or --dataset, none to evaluate, predict or export",
         affects=NOTHING,
     )
     model_dir: str = setting(

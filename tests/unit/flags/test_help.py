@@ -33,7 +33,7 @@ def entries(text):
 
 
 def shown_default(said):
-    return re.search(r"\((?:default|default with \w+|in force): (.*?)(?:, otherwise .*)?\)$", said)[1]
+    return re.search(r"\((?:default|default with \w+|in force): (.*?)(?:; otherwise .*)?\)$", said)[1]
 
 
 def test_every_setting_is_there_once_under_a_heading_within_the_width():
@@ -96,9 +96,9 @@ def test_the_default_shown_is_what_a_run_with_these_flags_has(given):
 
 def test_what_the_preset_changes_is_told_with_what_holds_without_it():
     said = entries(page("--image_dir=X"))
-    assert said["jpeg_decode"].endswith("(default with photos: scaled, otherwise full)")
-    assert said["warmup_steps"].endswith("(default with photos: 50, otherwise 0)")
-    assert said["early_stopping_patience"].endswith("(default with photos: 5, otherwise off)")
+    assert said["jpeg_decode"].endswith("(default with photos: scaled; otherwise full)")
+    assert said["warmup_steps"].endswith("(default with photos: 50; otherwise 0)")
+    assert said["early_stopping_patience"].endswith("(default with photos: 5; otherwise off)")
     assert said["batch_size"].endswith("(default: 32)")  # the preset says the same
     assert entries(page())["jpeg_decode"].endswith("(default: full)")
 
