@@ -1,4 +1,4 @@
-import importlib
+import importlib.util
 import pkgutil
 import subprocess
 import sys
@@ -16,10 +16,11 @@ def test_every_public_name_of_every_package_can_be_loaded():
         for public in getattr(package, "__all__", ()):
             assert hasattr(package, public), f"{name}.{public}"
             assert public in dir(package)
+            assert importlib.util.find_spec(f"{name}.{public}") is None, "importing that module would hide the name"
 
 
 def test_an_unknown_name_is_refused_with_those_that_there_are():
-    with pytest.raises(AttributeError, match=r"module 'ftdata' has no attribute 'load_folders'; it offers .*load_folder"):
+    with pytest.raises(AttributeError, match="no attribute 'load_folders'; it offers .*load_folder"):
         ftdata.load_folders  # noqa: B018
 
 
