@@ -22,7 +22,7 @@ def _main(argv: list[str], output: streams.Output) -> int:
     except train.FlagError as error:
         print(error, file=sys.stderr)
         return 2
-    output.goes_on = config.writes_files
+    output.continues = config.writes_files
     os.environ["KERAS_BACKEND"] = "tensorflow"
     try:
         with signals.on_signals() as stop:

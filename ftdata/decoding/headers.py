@@ -3,6 +3,8 @@
 Read before anything is decoded, so that a small file that claims a huge image is refused unopened. Counts
 what TensorFlow's decoders allocate: all frames of an animated GIF or WebP, not only the first. Formats: JPEG
 (ITU T.81 annex B), PNG (ISO/IEC 15948), GIF89a, WebP (RFC 9649), BMP. Standard library only.
+
+Stays own, because a library tells the size of one frame, and what counts here is what TensorFlow will allocate.
 """
 
 import dataclasses

@@ -63,7 +63,7 @@ class Served(tf.Module):
     def __init__(self, network: keras.Model, class_names: Sequence[str], data: DataConfig):
         super().__init__()
         decoding = Decoding.of(data)
-        square = tf.TensorSpec((decoding.image_size, decoding.image_size, 3), tf.uint8)
+        square_image = tf.TensorSpec((decoding.image_size, decoding.image_size, 3), tf.uint8)
         self.held = [variable.value for variable in network.variables]
         self.class_names = tf.constant([in_a_line(name) for name in class_names])
 
@@ -77,13 +77,13 @@ class Served(tf.Module):
 
         @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")])
         def from_pixels(images: tf.Tensor) -> dict[str, tf.Tensor]:
-            return answer(tf.map_fn(decoding.to_square, images, fn_output_signature=square))
+            return answer(tf.map_fn(decoding.to_square, images, fn_output_signature=square_image))
 
         self.calls = {"serving_default": from_bytes, "pixels": from_pixels}
 
 
 def write_saved_model(folder: Path, served: Served) -> None:
-    """Writes a SavedModel; an earlier one gives way once the new one is whole."""
+    """Writes a SavedModel; an earlier one is replaced once the new one is whole."""
     temporary, earlier = temporary_name(folder), temporary_name(folder.with_name(f"earlier-{folder.name}"))
     try:
         tf.saved_model.save(served, str(temporary), signatures=served.calls)
@@ -109,7 +109,7 @@ def write_litert(
       network: from `finished`.
       class_names: in the order of the probabilities.
       kind: `litert` (float32), `litert_float16` (weights) or `litert_int8` (weights and what flows between layers).
-      representative: training pictures, uint8 [side, side, 3], from which int8 takes its ranges.
+      representative: training images, uint8 [side, side, 3], from which int8 takes its ranges.
     """
 
     @tf.function(input_signature=[tf.TensorSpec((None, *network.input_shape[1:]), tf.uint8, name="images")])

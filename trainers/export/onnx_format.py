@@ -33,14 +33,14 @@ def check_installed() -> None:
         )
 
 
-def write(path: Path, network: keras.Model, class_names: Sequence[str]) -> None:
+def write_onnx(path: Path, network: keras.Model, class_names: Sequence[str]) -> None:
     """Writes an ONNX file: `images`, uint8 [b, side, side, 3], to `probabilities`, float32 [b, num_classes].
 
     The class names, a line for each, are the metadata property `labels`.
 
     Args:
       path: of the file.
-      network: from `deployable.finished`.
+      network: from `formats.finished`.
       class_names: in the order of the probabilities.
 
     Raises:
@@ -76,7 +76,7 @@ def write(path: Path, network: keras.Model, class_names: Sequence[str]) -> None:
     unknown = sorted(_unknown_operations(content, onnx))
     if unknown:
         raise UserError(
-            f"export {path}: tf2onnx cannot translate {', '.join(unknown)}, which this network uses: leave onnx out of "
+            f"export {path}: tf2onnx cannot translate {', '.join(unknown)}, which this network uses: remove onnx from "
             "export_formats, or train another backbone"
         )
     onnx.helper.set_model_props(content, {"labels": as_lines(class_names).removesuffix("\n")})

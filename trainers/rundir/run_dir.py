@@ -14,7 +14,7 @@ from ftdata.errors import UserError
 
 @dataclasses.dataclass(frozen=True)
 class PhaseDir:
-    """The files of one phase."""
+    """The files of one phase, below its folder `root`."""
 
     root: Path
 
@@ -40,7 +40,7 @@ class PhaseDir:
 
     @property
     def curves(self) -> Path:
-        """The rows as a picture."""
+        """The rows as a figure."""
         return self.root / "history.png"
 
     @property
@@ -56,7 +56,13 @@ class PhaseDir:
 
 @dataclasses.dataclass(frozen=True)
 class RunDir:
-    """The files of a run."""
+    """The files of a run, below model_dir, its folder `root`.
+
+    Example::
+
+        run_dir = RunDir(Path("runs/latest"))
+        run_dir.phase("finetune").best  # runs/latest/finetune/best.keras
+    """
 
     root: Path
 
@@ -82,7 +88,7 @@ class RunDir:
 
     @property
     def bad_images(self) -> Path:
-        """The images that were left out, a line for each: name, tab, reason."""
+        """The images that were skipped, a line for each: name, tab, reason."""
         return self.root / "bad_images.txt"
 
     @property
@@ -114,7 +120,7 @@ class WriteFailed(OSError):
     def __init__(self, path: Path, error: OSError):
         super().__init__(
             f"cannot write {path}: {error.strerror or error}. What the last checkpoint holds is safe: make room or "
-            "make the folder writable, and the same command (without --overwrite) goes on from there"
+            "make the folder writable, and the same command (without --overwrite) resumes from there"
         )
 
 
@@ -166,4 +172,4 @@ def read_json(path: Path) -> dict[str, Any] | None:
     try:
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
     except ValueError as error:  # no JSON, or no text at all
-        raise UserError(f"{path} is damaged ({error}): remove it, or start anew with --overwrite") from None
+        raise UserError(f"{path} is damaged ({error}): remove it, or start over with --overwrite") from None

@@ -9,12 +9,12 @@ import tensorflow as tf
 
 from ftdata import pipeline
 from ftdata.cache.images import ImageStream
-from trainers.runtime import devices
+from trainers.runtime.devices import seed_everything
 
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_pictures_that_come_as_a_stream_are_shuffled_under_any_seed(seed):
-    devices.seed_everything(seed, deterministic=False)
+    seed_everything(seed, deterministic=False)
     numbers = tf.data.Dataset.range(6).map(lambda number: (number, tf.fill([1, 1, 3], number)))
     batches = pipeline.for_training(
         ImageStream("none", lambda: numbers),

@@ -1,6 +1,6 @@
 """What the kernel says of a process's memory."""
 
-from benchmarks.harness import resident
+from benchmarks.harness import memory
 
 _STATUS = """Name:\tpython
 State:\tR (running)
@@ -14,9 +14,9 @@ Threads:\t2
 
 
 def test_numbers_are_mib():
-    assert resident.parse(_STATUS) == {"rss_mib": 100.0, "rss_anon_mib": 50.0, "peak_rss_mib": 200.0}
+    assert memory.parse(_STATUS) == {"rss_mib": 100.0, "rss_anon_mib": 50.0, "peak_rss_mib": 200.0}
 
 
 def test_this_process_has_some():
-    now = resident.now()
+    now = memory.now()
     assert 10 < now["rss_anon_mib"] < now["rss_mib"] <= now["peak_rss_mib"]

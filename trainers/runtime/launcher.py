@@ -15,22 +15,23 @@ from trainers.runtime.processes import ProcessGroup, joined
 
 @contextlib.contextmanager
 def launch(
-    config: RuntimeConfig, *, alone: bool, shared: Callable[[], dict[str, Any]]
+    config: RuntimeConfig, *, shared: Callable[[], dict[str, Any]] | None = None
 ) -> Iterator[tuple[ProcessGroup, tf.distribute.Strategy]]:
-    """The team of this process and the devices of all, while the block runs. Only the chief prints.
+    """The processes that train together and the devices of all, while the block runs. Only rank 0 prints.
 
     Args:
       config: the strategy, and how long to wait for a worker.
-      alone: this process works by itself, whatever cluster it stands in.
-      shared: JSON values that have to be the same in all workers.
+      shared: makes JSON values that have to be the same in all workers; None for a process that works by itself,
+        whatever cluster it stands in.
 
     Raises:
       UserError: a cluster that cannot be used, or a worker that did not come or has other settings.
     """
     name = config.distribution_strategy
-    found = None if alone else cluster.find(name)
+    found = cluster.find(name) if shared else None
     with contextlib.ExitStack() as stack:
-        processes = stack.enter_context(joined(found, shared() if found else {}, timeout_s=config.worker_timeout_s))
+        settings = shared() if shared and found else {}
+        processes = stack.enter_context(joined(found, settings, timeout_s=config.worker_timeout_s))
         if found:
             log.info(f"worker {found.index} of {len(found.workers)} at {found.workers[found.index]}")
         if not processes.is_chief:

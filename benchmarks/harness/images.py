@@ -1,4 +1,4 @@
-"""The pictures that benchmarks read: rendered ones, or a user's own."""
+"""The images that benchmarks read: rendered ones, or a user's own."""
 
 import io
 import os
@@ -23,7 +23,7 @@ def write(into: Path, *, count: int) -> None:
 
 
 def link(image_dir: str, into: Path, *, count: int, split: str = "train") -> None:
-    """Links `count` pictures of a folder, evenly spaced over its classes, into class folders below `into`.
+    """Links `count` images of a folder, evenly spaced over its classes, into class folders below `into`.
 
     Every side of a comparison then reads the same files, in whatever layout they came.
 
@@ -32,7 +32,7 @@ def link(image_dir: str, into: Path, *, count: int, split: str = "train") -> Non
     """
     listing = folder.scan(image_dir)
     if split not in listing.splits:
-        raise ValueError(f"{image_dir} has no {split} pictures, only {', '.join(listing.splits)}")
+        raise ValueError(f"{image_dir} has no {split} images, only {', '.join(listing.splits)}")
     files = listing.splits[split]
     chosen = np.unique(np.linspace(0, len(files.paths) - 1, min(count, len(files.paths))).astype(int))
     for position in chosen:
@@ -43,7 +43,7 @@ def link(image_dir: str, into: Path, *, count: int, split: str = "train") -> Non
 
 
 def gather(image_dir: str | None, into: Path, *, count: int) -> None:
-    """`link` where there is a folder of pictures, else `write`."""
+    """`link` where there is a folder of images, else `write`."""
     if image_dir:
         link(image_dir, into, count=count)
     else:
@@ -51,7 +51,7 @@ def gather(image_dir: str | None, into: Path, *, count: int) -> None:
 
 
 def repeat(root: Path, into: Path, *, count: int) -> None:
-    """Links the pictures of class folders again and again, until there are `count`."""
+    """Links the images of class folders again and again, until there are `count`."""
     paths = sorted(path for path in root.rglob("*") if path.is_file())
     for number in range(count):
         path = paths[number % len(paths)]
@@ -60,7 +60,7 @@ def repeat(root: Path, into: Path, *, count: int) -> None:
 
 
 def decoded(root: Path, *, count: int, side: int = SIDE) -> np.ndarray:
-    """The first pictures of class folders, uint8 [count, side, side, 3]; fewer are repeated."""
+    """The first images of class folders, uint8 [count, side, side, 3]; fewer are repeated."""
     paths = sorted(path for path in root.rglob("*") if path.is_file())
     opened = [Image.open(paths[number % len(paths)]).convert("RGB").resize((side, side)) for number in range(count)]
-    return np.stack([np.asarray(picture) for picture in opened])
+    return np.stack([np.asarray(image) for image in opened])

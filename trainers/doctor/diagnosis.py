@@ -6,39 +6,32 @@ import textwrap
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import keras
-import tensorflow as tf
 
 from ftdata.augment import augmentation
 from ftdata.cache import tiers
+from ftdata.config import DataConfig
 from ftdata.errors import UserError
 from ftdata.log import log
-from ftdata.sources.source import Source
-from ftdata.sources.weighting import class_weights
-from trainers.config import TrainConfig, epochs_and_rate, sequence
+from trainers.config import ModelConfig, epochs_and_rate
 from trainers.doctor import findings
-from trainers.doctor.findings import Finding
+from trainers.doctor.findings import Facts, Finding
 from trainers.doctor.survey import survey
 from trainers.models import classifier, trainable
 from trainers.models.layer_names import layers_of
-from trainers.rundir import record
-from trainers.rundir.run_dir import RunDir
-from trainers.runtime import devices as strategy
+from trainers.runtime.devices import runs_on_gpu
 from trainers.training import misfits
-from trainers.training import phase as training
 from trainers.training.context import RunContext
+from trainers.training.plan import make_plan
 
 
-def run(config: TrainConfig, source: Source, devices: tf.distribute.Strategy, run_dir: RunDir) -> dict[str, Any]:
-    """Prints what is to be said of the data and of what a run would do; trains and writes nothing.
+def check(context: RunContext, data: DataConfig) -> Facts:
+    """Prints what there is to say about the data and about what a run would do; trains and writes nothing.
 
     Args:
-      config: of the run, settled.
-      source: its data.
-      devices: its strategy.
-      workdir: of the run it would be.
+      context: of that run, with all its phases and no images open.
+      data: where its images lie and how they are read.
 
     Returns:
       What was found, as JSON values: a dict for each section, and `advice`, reasons by flag.
@@ -47,28 +40,28 @@ def run(config: TrainConfig, source: Source, devices: tf.distribute.Strategy, ru
       UserError: after the report, what would stop a run before it trains.
     """
     began = time.perf_counter()
-    config = dataclasses.replace(config, phase="finetune")  # the whole job
+    config, source = context.config, context.source
     count = sum(map(len, source.splits.values()))
     log.info(f"{source.name}: looking at {count:,} images")
     surveys = {name: survey(split) for name, split in source.splits.items()}
-    weights = class_weights(source.train.labels, num_classes=len(source.class_names), mode=config.training.class_weight)
-    context = RunContext(config, source, weights, devices, run_dir)
-    plan, trouble = _training(context)
+    plan, refusal = _training(context)
     sections = {
-        "data": findings.balance(config, source),
-        "images": findings.sizes(config.data, source, surveys),
-        "leakage": findings.leakage(config, source, surveys),
-        "machine": _machine(context),
+        "data": findings.balance(source, class_weight=config.training.class_weight),
+        "images": findings.sizes(data, source, surveys),
+        "leakage": findings.leakage(source, surveys, group_pattern=data.group_pattern, seed=config.seed),
+        "machine": _machine(context, data),
         "training": plan,
     }
     for name, section in sections.items():
         _print(name, section.lines)
     advice = dict(entry for section in sections.values() for entry in section.advice)
-    told = [f"{flag}  ({reason})" for flag, reason in advice.items()] or ["none: nothing speaks against these settings"]
-    _print("advice", told)
+    advised = [f"{flag}  ({reason})" for flag, reason in advice.items()] or [
+        "none: nothing speaks against these settings"
+    ]
+    _print("advice", advised)
     log.info(f"nothing was trained or written ({time.perf_counter() - began:.0f} s)")
-    if trouble:
-        raise trouble
+    if refusal:
+        raise refusal
     return {**{name: section.facts for name, section in sections.items()}, "advice": advice}
 
 
@@ -80,59 +73,57 @@ def _print(name: str, lines: Sequence[str]) -> None:
     log.info(f"{name:<10}" + textwrap.indent("\n".join(texts), " " * 10)[10:])
 
 
-def _machine(context: RunContext) -> Finding:
-    """Devices, precision, compilation, and where decoded pictures would rest."""
+def _machine(context: RunContext, data: DataConfig) -> Finding:
+    """Devices, precision, compilation, and where decoded images would be kept."""
     config, source = context.config, context.source
-    on_gpu = strategy.runs_on_gpu(context.strategy)
+    on_gpu = runs_on_gpu(context.strategy)
     held_out = len(source.validation) + len(source.test)
-    plan = tiers.plan(config.data, train=len(source.train), held_out=held_out, on_gpu=on_gpu)
-    compiled = "nothing" if context.compiled == "nothing" else f"the {context.compiled}"
-    devices = f"{context.strategy.num_replicas_in_sync} {'GPU' if on_gpu else 'CPU'} device(s)"
-    lines = (f"{devices}, {config.runtime.mixed_precision}, XLA compiles {compiled}", f"cache: {plan.reason}")
-    facts = {"on_gpu": on_gpu, "precision": config.runtime.mixed_precision, "cache": plan.tiers[0]}
+    plan = tiers.plan(data, train=len(source.train), held_out=held_out, on_gpu=on_gpu)
+    lines = (context.hardware, f"cache: {plan.reason}")
+    facts = {"on_gpu": on_gpu, "precision": config.precision, "cache": plan.tiers[0]}
     advice: tuple[tuple[str, str], ...] = ()
-    if plan.tiers[0] == "none" and config.data.cache == "auto":
+    if plan.tiers[0] == "none" and data.cache == "auto":
         advice = (("a smaller --image_size, or more memory or disk", "no cache holds the decoded images"),)
     return Finding(lines, advice, facts)
 
 
 def _training(context: RunContext) -> tuple[Finding, ValueError | None]:
     """What would train in each phase, and what would stop it."""
-    config, trouble = context.config, None
+    config, mismatch = context.config, None
     try:
-        record.compare(context.run_dir, config, context.source)
+        context.record.compare(context.run_dir, context.source)
     except UserError as error:
-        trouble = error
+        mismatch = error
     network, refusal = _network(context)
-    side = config.data.image_size
+    side = config.image_size
     weights = Path(config.model.weights).name  # a whole path would fill the line
     lines = [f"{config.model.backbone}, weights {weights}, {side}x{side} pixels in"]
-    lines += augmentation.notes(config.augment, image_size=int(side or 0))
-    facts = dict[str, Any]()
-    for phase in sequence(config.phase):
-        plan, (epochs, rate) = training.make_plan(phase, context), epochs_and_rate(phase, config)
+    lines += augmentation.notes(config.augment, image_size=side)
+    facts = Facts()
+    for phase in config.phases:
+        plan, (epochs, rate) = make_plan(phase, context), epochs_and_rate(phase, config.training)
         numbers = f"{epochs} x {plan.steps_per_epoch} steps of {plan.global_batch}, rate {rate:g}"
         if network is not None:
-            trainable.set_trainable(network, phase, config)
+            trainable.set_trainable(network, phase, config.model, unfreeze=config.training.unfreeze)
             facts[phase.name] = _counts(network)
             numbers += "; {trainable:,} of {parameters:,} parameters, {layers_trained} of {layers} layers train".format(
                 **facts[phase.name]
             )
         lines += [f"{phase.name}: {numbers}", *(f"note: {note}" for note in misfits.misfits(phase, plan, context))]
-        lines += trainable.unfreezing(network, phase, config) if network is not None else []
-    return Finding(tuple(lines), (), facts), refusal or trouble
+        lines += trainable.unfreezing(network, phase, config.training.unfreeze) if network is not None else []
+    return Finding(tuple(lines), (), facts), refusal or mismatch
 
 
 def _network(context: RunContext) -> tuple[keras.Model | None, ValueError | None]:
-    """The model as a run would build it; where its weights cannot be had, one without them, and the reason."""
+    """The model as a run would build it; where its weights cannot be loaded, one without them, and the reason."""
 
-    def build(settings: Any) -> keras.Model:
+    def build(settings: ModelConfig) -> keras.Model:
         with context.strategy.scope():
             return classifier.build_classifier(
                 settings,
                 num_classes=len(context.source.class_names),
-                image_size=int(context.config.data.image_size or 0),
-                policy=context.config.runtime.mixed_precision,
+                image_size=context.config.image_size,
+                policy=context.config.precision,
             )
 
     settings = context.config.model

@@ -1,4 +1,4 @@
-"""Load a file of weights, or say in one line why it does not fit."""
+"""Load a saved model or a file of weights, or say in one line why it does not fit."""
 
 import contextlib
 import itertools
@@ -15,7 +15,23 @@ import keras
 from ftdata.errors import UserError
 
 
-def load(model: keras.Model, path: Path, *, refusal: str) -> None:
+def load_model(path: str) -> keras.Model:
+    """A saved model, not compiled.
+
+    Raises:
+      UserError: the file cannot be loaded.
+    """
+    try:
+        return keras.saving.load_model(Path(path).expanduser(), compile=False, safe_mode=True)
+    except Exception as error:  # zipfile, json and Keras raise many kinds for a file that is no model
+        if "safe_mode" in str(error):  # Keras's advice is to switch the protection off
+            raise UserError(
+                f"cannot load {path}: it holds code (such as a Lambda layer), and models load in safe mode only"
+            ) from error
+        raise UserError(f"cannot load {path}: {str(error).strip().splitlines()[0]}") from error
+
+
+def fill(model: keras.Model, path: Path, *, refusal: str) -> None:
     """Loads the weights in `path` into `model`.
 
     Raises:
@@ -41,7 +57,7 @@ def check_treatment(model: keras.Model, path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             there = list(_treatment(json.loads(archive.read("config.json"))))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):  # weights alone, or no such file: `load` says which
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):  # weights alone, or no such file: `fill` says which
         return
     here = list(_treatment(json.loads(model.to_json())))
     pairs = itertools.zip_longest(there, here, fillvalue="nothing")
@@ -77,7 +93,7 @@ def _numbers(value: Any) -> list[float]:
 
 @contextlib.contextmanager
 def without_warnings() -> Iterator[None]:
-    """Leaves out Keras's warnings while weights are loaded: what does not fit is an error, which says more."""
+    """Silences Keras's warnings while weights are loaded: what does not fit is an error, which says more."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         yield

@@ -2,7 +2,7 @@
 
 import pytest
 
-from trainers.commands.verdict import describe_bottleneck
+from trainers.commands.messages import describe_bottleneck
 
 
 @pytest.mark.parametrize(

@@ -10,22 +10,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.harness.timing import Row
+
 _CONTRACT = ("name", "batch_size", "images_per_second", "repeats", "vs_baseline")
 
 
-def publish(rows: Sequence[dict[str, Any]], *, question: str, left_out: str, json_file: str | None) -> None:
+def publish(rows: Sequence[Row], *, question: str, excluded: str, json_file: str | None) -> None:
     """Prints the rows as a Markdown table and writes them as JSON where asked to.
 
     Args:
       rows: of `timing.rows`; a further key makes a further column.
       question: what is measured, in a line.
-      left_out: a sentence on what the numbers do not include.
+      excluded: a sentence on what the numbers do not include.
       json_file: path, or None.
     """
-    print(f"{question}\n{hardware()}; {software()}\n\n{table(rows)}\n\n{left_out}")
+    print(f"{question}\n{hardware()}; {software()}\n\n{table(rows)}\n\n{excluded}")
     if json_file:
         result = {"hardware": hardware(), "software": software(), "date": datetime.date.today().isoformat()}
-        result |= {"command": command(sys.argv), "question": question, "left_out": left_out}
+        result |= {"command": command(sys.argv), "question": question, "left_out": excluded}
         Path(json_file).write_text(json.dumps({**result, "rows": list(rows)}, indent=2) + "\n", encoding="utf-8")
 
 
@@ -36,7 +38,7 @@ def command(argv: Sequence[str]) -> str:
     return " ".join(["python -m", f"benchmarks.{Path(argv[0]).stem}", *flags])
 
 
-def table(rows: Sequence[dict[str, Any]]) -> str:
+def table(rows: Sequence[Row]) -> str:
     """The rows as a Markdown table: the contract's columns, then any others that a row has."""
     further = list(dict.fromkeys(key for row in rows for key in row if key not in _CONTRACT))
     titles = ["way", "batch", "images/s (median)", "p10 - p90", "rounds", "against baseline"]

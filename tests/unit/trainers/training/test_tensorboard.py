@@ -3,8 +3,7 @@
 import os
 
 from tests.tools.kills import tensorboard_points
-from trainers.training import event_files
-from trainers.training.callbacks import TensorBoardWriter
+from trainers.training.tensorboard import TensorBoardWriter, cut_back_event_files
 
 
 def _log(board, step):
@@ -38,7 +37,7 @@ def test_without_a_checkpoint_every_point_goes(tmp_path):
     _log(board, 2)
     board.close()
     (tmp_path / "train/events.out.tfevents.1.profile-empty").touch()  # the profiler's sign, no points
-    assert not event_files.cut_back(tmp_path, {})
+    assert not cut_back_event_files(tmp_path, {})
     assert [path.name for path in (tmp_path / "train").iterdir()] == ["events.out.tfevents.1.profile-empty"]
 
 
@@ -46,7 +45,7 @@ def test_a_file_shorter_than_recorded_is_left_as_it_is(tmp_path):
     path = tmp_path / "train/events.out.tfevents.1"
     path.parent.mkdir()
     path.write_bytes(b"short")
-    assert event_files.cut_back(tmp_path, {"train/events.out.tfevents.1": 100})
+    assert cut_back_event_files(tmp_path, {"train/events.out.tfevents.1": 100})
     assert os.path.getsize(path) == 5
 
 
