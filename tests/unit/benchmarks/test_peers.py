@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks.sides import dali, opencv, stock_layers
 from benchmarks.sides.image_data_generator import NOTEBOOK
-from ftdata.augment.augmentation import RandomAffine
+from ftdata.augment.random_affine import RandomAffine
 
 
 def _smooth_images(side):

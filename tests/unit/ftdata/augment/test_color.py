@@ -81,7 +81,7 @@ def test_factors_fill_the_range_evenly():
     assert not np.array_equal(drawn["brightness"], drawn["contrast"])
 
 
-def test_pictures_of_one_channel_have_no_saturation_to_change():
+def test_images_of_one_channel_have_no_saturation_to_change():
     grey = _NOISE[..., :1]
     result = RandomColorJitter().apply(grey, _factors(saturation=[0.2] * 6, brightness=[1.0] * 6, contrast=[1.0] * 6))
     np.testing.assert_allclose(result, grey, atol=1e-4)

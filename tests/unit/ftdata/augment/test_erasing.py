@@ -45,13 +45,13 @@ def test_rectangles_lie_inside_with_uniform_area_and_an_aspect_in_range(height, 
     assert stats.kstest(top / (height - tall), "uniform").pvalue > 0.001
 
 
-def test_a_rectangle_that_cannot_fit_is_cut_to_the_picture():
+def test_a_rectangle_that_cannot_fit_is_cut_to_the_image():
     u = tf.constant([[0.5], [0.5], [0.9], [0.9]])
     drawn = rectangles.draw(u, height=10, width=1000, area=(1.0, 1.0), aspect=(1.0, 1.0))  # a square of side 100
     np.testing.assert_allclose(tf.concat(drawn, 0), [0, 810, 10, 100], rtol=1e-5)
 
 
-def test_probability_is_the_share_of_pictures_that_lose_a_rectangle():
+def test_probability_is_the_share_of_images_that_lose_a_rectangle():
     drawn = RandomErasing(0.3).sample(10_000, 50, 50, (1, 2))
     erased = drawn["bottom"] > drawn["top"]
     assert np.mean(erased) == pytest.approx(0.3, abs=0.02)

@@ -81,7 +81,7 @@ def test_decoded_files_of_different_sizes_in_tf_data(name):
 
 def test_an_image_of_unknown_rank_is_refused_with_the_way_out():
     layer, anything = _layer("RandomErasing"), tf.TensorSpec(None, tf.uint8)
-    with pytest.raises(UserError, match=r"(?s)RandomErasing takes images .*tf\.ensure_shape"):
+    with pytest.raises(ValueError, match=r"(?s)RandomErasing takes images .*tf\.ensure_shape"):
         tf.function(lambda image: layer(image, training=True), input_signature=[anything]).get_concrete_function()
 
 

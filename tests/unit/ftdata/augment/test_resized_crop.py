@@ -47,7 +47,7 @@ def test_a_crop_is_pils_resize_of_the_box(size):
         assert np.abs(result[number, ..., 0] - expected).max() <= 0.05
 
 
-def test_the_crop_is_taken_from_the_warped_picture():
+def test_the_crop_is_taken_from_the_warped_image():
     shifted = RandomAffine().apply(_NOISE[:1], _parameters(tx=[3.0], ty=[-2.0]))
     one_after_the_other = RandomResizedCrop().apply(shifted, _parameters(**_crop(2.5, 4.0, 15.0, 20.0)))
     at_once = RandomResizedCrop().apply(_NOISE[:1], _parameters(tx=[3.0], ty=[-2.0], **_crop(2.5, 4.0, 15.0, 20.0)))

@@ -1,4 +1,4 @@
-"""Every tier: the same pictures in the same order, augmented afresh in every epoch."""
+"""Every tier: the same images in the same order, augmented afresh in every epoch."""
 
 import numpy as np
 import pytest
@@ -48,7 +48,7 @@ class _World:
 
 @pytest.fixture(scope="module")
 def world(photo_folder, tmp_path_factory):
-    """The same kind of pictures as files and as TFRecords."""
+    """The same kind of images as files and as TFRecords."""
     data_dir = tmp_path_factory.mktemp("tfds")
     write_tfds(photo_folder, data_dir, name="little_photos")
     common = {"image_size": _SIDE, "validation_fraction": 0.25, "data_dir": str(data_dir)}
@@ -80,7 +80,7 @@ def test_any_step_can_be_rebuilt_alone(world, kind, tier):
 
 
 @pytest.mark.parametrize("kind", ["files", "records"])
-def test_a_pass_without_a_cache_shows_every_picture_once_in_an_order_of_its_own(world, kind):
+def test_a_pass_without_a_cache_shows_every_image_once_in_an_order_of_its_own(world, kind):
     n = len(world.sources[kind][0].train)
     index = np.concatenate([b["index"] for b in world.whole(kind, "none")])
     passes = index[: 2 * n].reshape(2, n)
@@ -88,7 +88,7 @@ def test_a_pass_without_a_cache_shows_every_picture_once_in_an_order_of_its_own(
     assert not np.array_equal(*passes)
 
 
-def test_replicas_share_a_stream_without_a_picture_lost_or_doubled(world):
+def test_replicas_share_a_stream_without_an_image_lost_or_doubled(world):
     whole = world.whole("records", "none")[2:5]
     parts = [world.training("records", "none", (2, 5), pipeline.Shard(first, 1, 2)) for first in (0, 1)]
     joined = [{name: np.concatenate([a[name], b[name]]) for name in a} for a, b in zip(*parts, strict=True)]
@@ -97,7 +97,7 @@ def test_replicas_share_a_stream_without_a_picture_lost_or_doubled(world):
 
 @pytest.mark.parametrize("kind", ["files", "records"])
 @pytest.mark.parametrize("tier", ["memory", "disk", "none"])
-def test_evaluation_counts_every_picture_once(world, kind, tier):
+def test_evaluation_counts_every_image_once(world, kind, tier):
     pictures, labels = world.open(kind, tier, split="test")
     expected = world.open(kind, "device", split="test")[0].tensor.numpy()
     for shards in ([pipeline.Shard()], [pipeline.Shard(0, 1, 2), pipeline.Shard(1, 1, 2)]):
@@ -128,7 +128,7 @@ def test_the_second_epoch_is_augmented_afresh(world, kind, tier):
     assert not any(np.array_equal(views[0], views[1]) for views in twice)
 
 
-def test_a_few_pictures_can_be_taken_from_any_tier(world):
+def test_a_few_images_can_be_taken_from_any_tier(world):
     for kind in world.sources:
         expected = world.open(kind, "device")[0].tensor.numpy()[[7, 0, 3]]
         for tier in ("memory", "disk", "none"):

@@ -1,4 +1,4 @@
-"""Data sets by folder, CSV and name: names, labels and pictures that belong together."""
+"""Data sets by folder, CSV and name: names, labels and images that belong together."""
 
 import dataclasses
 import io
@@ -21,7 +21,7 @@ def contents(split):
     return list(split.encoded().as_numpy_iterator())
 
 
-def assert_same_pictures(split, root, class_names):
+def assert_same_images(split, root, class_names):
     """Every name is a file below `root` whose bytes and class are the split's, in its order."""
     assert contents(split) == [(root / name).read_bytes() for name in split.names]
     assert [name.split("/")[-2] for name in split.names] == [class_names[label] for label in split.labels]
@@ -36,7 +36,7 @@ def test_folder_with_a_test_set(photo_folder):
     assert [len(split) for split in (source.train, source.validation, source.test)] == [48, 12, 15]
     assert source.notes == ()
     for split in (source.train, source.validation, source.test):
-        assert_same_pictures(split, photo_folder, source.class_names)
+        assert_same_images(split, photo_folder, source.class_names)
         assert sorted(split.names) == list(split.names)  # the folder's order survives the parting
     assert len({*source.train.names, *source.validation.names, *source.test.names}) == 75
 
@@ -47,7 +47,7 @@ def test_folder_without_a_test_set_gives_one_up_and_says_so(photo_folder):
     assert [len(split) for split in (source.train, source.validation, source.test)] == [37, 9, 14]
     assert source.notes == ("no test set found: 14 of the training images are held out as one",)
     for split in (source.train, source.validation, source.test):
-        assert_same_pictures(split, root, source.class_names)
+        assert_same_images(split, root, source.class_names)
     assert len({*source.train.names, *source.validation.names, *source.test.names}) == 60
 
 
@@ -56,7 +56,7 @@ def test_validation_folder_is_taken_as_it_is(tmp_path, photo_folder):
         (tmp_path / name).symlink_to(photo_folder / origin)
     source = open_source(DataConfig(image_dir=str(tmp_path)))
     assert [len(split) for split in (source.train, source.validation, source.test)] == [60, 15, 15]
-    assert_same_pictures(source.validation, tmp_path, source.class_names)
+    assert_same_images(source.validation, tmp_path, source.class_names)
     assert source.notes[0] == "the validation images are those that come with the data set: none are held out for it"
     assert "15 image(s) stand in two splits" in source.notes[1]
 
@@ -121,18 +121,18 @@ def test_csv(tmp_path, photo_folder):
     assert (source.name, source.class_names) == (str(table), ("blue", "red"))
     assert [len(split) for split in (source.train, source.validation, source.test)] == [13, 3, 4]
     for split in (source.train, source.validation, source.test):
-        assert_same_pictures(split, photo_folder, source.class_names)
+        assert_same_images(split, photo_folder, source.class_names)
 
 
 def picture(red):
-    """A picture that tells its number, and its bytes."""
+    """An image that tells its number, and its bytes."""
     buffer = io.BytesIO()
     Image.new("RGB", (4, 4), (red, 0, 0)).save(buffer, "PNG")
     return buffer.getvalue()
 
 
 def store(data_dir, name, counts, **further):
-    """A real TFDS data set on disk: `counts` pictures a split, of classes even and odd, in three files each."""
+    """A real TFDS data set on disk: `counts` images a split, of classes even and odd, in three files each."""
     label = further.pop("label", lambda number: number % 2)
     features = {"image": tfds.features.Image(shape=(4, 4, 3)), "label": tfds.features.ClassLabel(names=["even", "odd"])}
     features |= {key: tfds.features.Text() for key in further}
@@ -153,7 +153,7 @@ def store(data_dir, name, counts, **further):
 
 
 def numbers(split):
-    """What the pictures of a split say their numbers are."""
+    """What the images of a split say their numbers are."""
     return [int(tf.io.decode_png(encoded)[0, 0, 0]) for encoded in contents(split)]
 
 
