@@ -19,7 +19,7 @@ from benchmarks.harness.images import decoded, gather
 from benchmarks.harness.results import publish
 from benchmarks.sides import dali, image_data_generator, opencv, stock_layers
 from flags import benchmark
-from ftdata.augment.augmentation import RandomAffine
+from ftdata.augment.random_affine import RandomAffine
 from trainers.runtime import devices
 
 _SIDE = 224

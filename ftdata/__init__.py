@@ -1,4 +1,9 @@
-"""Image files on disk become batches: scanning, decoding, caching, ordering and augmenting."""
+"""Image files on disk -> batches for training: found, inspected, decoded, cached, put in order and augmented.
+
+The wings, in the order in which they may import each other: `decoding`, `augment` and `datasets`; `inspection`;
+`folders`; `sources`; `cache`; and `pipeline`, the file to open first. Importing this package, or its settings, does not
+import TensorFlow.
+"""
 
 import importlib
 from typing import Any

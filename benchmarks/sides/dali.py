@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from benchmarks.sides.image_data_generator import NOTEBOOK
 from benchmarks.sides.stock_layers import transforms
-from ftdata.augment.augmentation import RandomAffine
+from ftdata.augment.random_affine import RandomAffine
 
 
 def warp(images: np.ndarray, *, output_side: int, threads: int) -> Callable[[], object]:

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from benchmarks.sides.image_data_generator import NOTEBOOK
 from ftdata.augment import affine
-from ftdata.augment.augmentation import RandomAffine
+from ftdata.augment.random_affine import RandomAffine
 
 
 def create() -> keras.Sequential:

@@ -40,7 +40,8 @@ class PairMixing(SampledLayer):
       That of the input; images of the layer's compute dtype, labels float32.
 
     Raises:
-      UserError: both alphas 0, or one that is no number >= 0; when called, images without labels or an odd batch.
+      UserError: both alphas 0, or one that is no number >= 0.
+      ValueError: when called, images without labels or an odd batch.
 
     Example:
       >>> import numpy as np
@@ -102,7 +103,7 @@ class PairMixing(SampledLayer):
     def call(self, inputs: dict[str, tf.Tensor], training: bool = False) -> dict[str, tf.Tensor]:
         """Draws from the layer's own generator."""
         if not isinstance(inputs, dict) or set(inputs) != {"images", "labels"}:
-            raise UserError("PairMixing mixes labels too: call it with {'images': ..., 'labels': ...}")
+            raise ValueError("PairMixing mixes labels too: call it with {'images': ..., 'labels': ...}")
         if not training:
             return inputs
         images, labels = tf.convert_to_tensor(inputs["images"]), tf.cast(inputs["labels"], tf.float32)
@@ -122,8 +123,8 @@ class PairMixing(SampledLayer):
 
 def partner_of(values: tf.Tensor) -> tf.Tensor:
     """For each place of an even batch what its partner holds; the shape of `values`, [batch, ...]."""
-    if values.shape[0] is not None:
-        check_pairs(values.shape[0])
+    if values.shape[0] is not None and values.shape[0] % 2:
+        raise ValueError(_odd(values.shape[0]))
     shape = tf.shape(values) if None in values.shape else tf.constant(list(values.shape), tf.int32)
     if values.shape[0] is None:
         message = "PairMixing mixes pairs: the batch must be even, for example by batch(..., drop_remainder=True)"
@@ -136,10 +137,14 @@ def partner_of(values: tf.Tensor) -> tf.Tensor:
 def check_pairs(batch_size: int) -> None:
     """Raises UserError if the batch of a replica does not consist of pairs."""
     if batch_size % 2:
-        raise UserError(
-            "batch_size must be even on each device with mixup_alpha or cutmix_alpha, which mix pairs of images, "
-            f"got {batch_size} a device: change batch_size, or set both to 0"
-        )
+        raise UserError(_odd(batch_size))
+
+
+def _odd(batch_size: int) -> str:
+    return (
+        "batch_size must be even on each device with mixup_alpha or cutmix_alpha, which mix pairs of images, "
+        f"got {batch_size} a device: change batch_size, or set both to 0"
+    )
 
 
 def _interval(u: tf.Tensor, share: tf.Tensor, side: Side) -> tuple[tf.Tensor, tf.Tensor]:

@@ -75,7 +75,8 @@ class SampledLayer(keras.layers.Layer):
         """Keras's own, whose message on a tensor of unknown rank (`tf.io.decode_image` gives one) is not understood."""
         for part in tf.nest.flatten(inputs):
             if tf.is_tensor(part) and part.shape.rank is None:
-                raise UserError(
+                # AutoGraph keeps a ValueError as it is, but not an exception of a class of our own
+                raise ValueError(
                     f"{type(self).__name__} takes images [height, width, channels] or a batch of them, got a tensor of "
                     "unknown rank: say what it is with tf.ensure_shape(image, [None, None, 3])"
                 )

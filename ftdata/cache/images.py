@@ -63,7 +63,7 @@ def from_tensor(tensor: tf.Tensor, *, tier: str = "memory") -> IndexedImages:
 
 
 def decoder_of_files(split: Split, decoding: Decoding) -> Read:
-    """Reads the image files of a split by position and decodes them, each time anew."""
+    """Reads the image files of a split by position and decodes them, on every read."""
     paths, plain = tf.constant(split.paths, tf.string), tf.constant(split.plain, tf.bool)
     all_plain = split.plain is not None and bool(split.plain.all())
 

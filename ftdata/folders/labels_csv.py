@@ -108,8 +108,8 @@ def _rows(lines: "csv._reader", columns: list[str], table: Path) -> Iterator[_Ro
         raise _no_csv(table, error) from None
 
 
-def _no_csv(table: Path, error: csv.Error) -> ValueError:
-    return ValueError(f"labels_csv must be a CSV file, got {table}: {error}")
+def _no_csv(table: Path, error: csv.Error) -> UserError:
+    return UserError(f"labels_csv must be a CSV file, got {table}: {error}")
 
 
 def _row(values: list[str], columns: list[str], line: int) -> _Row:

@@ -57,7 +57,7 @@ class _Opened:
 
     @classmethod
     def of(cls, path: str, encoded: bytes) -> "_Opened":
-        """Raises ValueError as `headers.read`."""
+        """Raises UserError as `headers.read`."""
         digest = hashlib.blake2b(encoded, digest_size=16).hexdigest()
         return cls(path, encoded, headers.read(encoded), digest, jpeg.is_plain_jpeg(encoded))
 

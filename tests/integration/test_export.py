@@ -112,6 +112,14 @@ def test_answers_that_are_no_numbers_are_out_of_tolerance():
     assert not parity.compare("keras", nothing, np.eye(3)[:2], np.array([0, 1]))["is_within"]
 
 
+def test_the_last_line_of_what_a_process_complains_of_is_what_went_wrong(tmp_path):
+    code = "import sys; print('many\\nlines', file=sys.stderr); raise ValueError('no model')"
+    assert parity._run([sys.executable, "-c", code], str(tmp_path), StopRequest()) == "ValueError: no model"
+    assert parity._run([sys.executable, "-c", "raise SystemExit(3)"], str(tmp_path), StopRequest()) == "exit status 3"
+    assert parity._run([sys.executable, "-c", ""], str(tmp_path), StopRequest()) is None
+
+
+@pytest.mark.slow
 def test_a_file_that_cannot_be_run_is_named(tmp_path):
     (tmp_path / "model.keras").write_bytes(b"no model")
     samples = Samples(np.zeros((1, 8, 8, 3), np.uint8), [b""], np.array([0]))
@@ -139,7 +147,7 @@ def test_onnx_without_its_extra_is_said_before_anything_is_computed(phase, monke
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.extra_onnx
 @pytest.mark.filterwarnings("default")  # onnx warns of itself
 def test_onnx_agrees_and_names_its_classes(trained_run, tmp_path):
     onnx = pytest.importorskip("onnx")
@@ -154,7 +162,7 @@ def test_onnx_agrees_and_names_its_classes(trained_run, tmp_path):
     assert [value.name for value in (*model.graph.input, *model.graph.output)] == ["images", "probabilities"]
 
 
-@pytest.mark.slow
+@pytest.mark.extra_onnx
 @pytest.mark.filterwarnings("default")
 def test_a_network_with_constants_of_its_own_becomes_onnx(tmp_path):
     pytest.importorskip("tf2onnx")
@@ -168,7 +176,7 @@ def test_a_network_with_constants_of_its_own_becomes_onnx(tmp_path):
     np.testing.assert_allclose(session.run(None, {"images": images})[0], network(images.astype("float32")), atol=1e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.extra_onnx
 @pytest.mark.filterwarnings("default")
 def test_a_network_that_onnx_cannot_hold_is_refused_in_a_line(tmp_path):
     pytest.importorskip("tf2onnx")

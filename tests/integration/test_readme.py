@@ -1,4 +1,4 @@
-"""The Python in README.md runs as it stands there."""
+"""The Python in README.md runs as it stands there, and what the pages name exists."""
 
 import os
 import re
@@ -10,7 +10,9 @@ import pytest
 import flags
 from tests import ROOT
 
-_BLOCKS = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+_README = (ROOT / "README.md").read_text(encoding="utf-8")
+_BLOCKS = re.findall(r"^```python\n(.*?)^```", _README, re.MULTILINE | re.DOTALL)
+_PAGES = ["README.md", "BUILD.md", "CONTRIBUTING.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
 # Settings that make the whole job small enough for a test; everything else is README's.
 _SMALL = """
 import dataclasses
@@ -36,9 +38,8 @@ def test_the_blocks_show_the_whole_job_the_folder_and_the_layer():
 
 
 def test_the_whole_job_in_python_has_the_settings_of_the_command():
-    text = (ROOT / "README.md").read_text()
-    context = re.search(r"trainers\.run\((flags\.config\(.*?\))\)", text)
-    command = re.search(r"-m trainers\.main (--image_dir=\S+ --model_dir=\S+)\n", text)
+    context = re.search(r"trainers\.run\((flags\.config\(.*?\))\)", _README)
+    command = re.search(r"-m trainers\.main (--image_dir=\S+ --model_dir=\S+)\n", _README)
     assert eval(context[1], {"flags": flags}) == flags.train.parse(["main", *command[1].split()])[0]
 
 
@@ -63,3 +64,61 @@ def test_a_block_runs_in_a_process_of_its_own(number, photo_folder, tmp_path):
         assert (tmp_path / "runs/mine/finetune/best.keras").is_file()
     if "load_folder(" in block:
         assert "('blue', 'green', 'red') 48 12 15" in done.stdout
+
+
+@pytest.mark.parametrize(("page", "most"), [("README.md", 110), ("BUILD.md", 60)])
+def test_a_page_is_read_in_minutes(page, most):
+    assert len((ROOT / page).read_text(encoding="utf-8").splitlines()) <= most
+
+
+def _anchors(text):
+    """The anchors that GitHub gives to the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", _PAGES)
+def test_links_lead_somewhere(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"https?://", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (ROOT / page).parent / path if path else ROOT / page
+        assert target.exists(), link
+        if anchor:
+            assert anchor in _anchors(target.read_text(encoding="utf-8")), link
+
+
+@pytest.mark.parametrize("page", _PAGES)
+def test_files_that_are_named_exist(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    paths = re.findall(r"(?<![\w./*-])((?:ftdata|trainers|flags|benchmarks|tests|docs|\.ci)/[\w./-]*)", text)
+    missing = {path for path in paths if not (ROOT / path.rstrip(".")).exists()}
+    modules = re.findall(r"python -m ((?:ftdata|trainers|benchmarks|tests)[\w.]*)", text)
+    missing |= {module for module in modules if not (ROOT / f"{module.replace('.', '/')}.py").is_file()}
+    own = re.findall(r"`([\w-]+\.(?:md|toml|txt)|Makefile)`", text)
+    here = {path.name for path in ROOT.iterdir()}
+    written = {"bad_images.txt", "labels.txt", "report.txt"}  # by a run
+    assert not missing | (set(own) - here - written)
+
+
+def test_names_are_in_the_modules_that_the_pages_say():
+    text = "\n".join((ROOT / page).read_text(encoding="utf-8") for page in _PAGES)
+    rows = re.findall(r"`(\w+)` in\s+`([\w/]+\.py)`", text)
+    wrong = []
+    for name, path in rows:
+        code = (ROOT / path).read_text(encoding="utf-8")
+        if not re.search(rf"^(class |def )?{name}\b", code, re.MULTILINE):
+            wrong.append((name, path))
+    assert len(rows) > 25
+    assert not wrong
+
+
+@pytest.mark.parametrize("package", ["ftdata", "trainers", "benchmarks", "tests"])
+def test_the_map_has_a_line_for_each_wing(package):
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    rows = re.search(rf"^\| `{package}/`[^\n]*\n(.*?)\n\n", text, re.MULTILINE | re.DOTALL)[1]
+    named = set(re.findall(r"^\| `(\w+)/` \|", rows, re.MULTILINE))
+    wings = {path.parent.name for path in (ROOT / package).glob("*/__init__.py")}
+    assert named == wings

@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks.sides import dali, opencv, stock_layers
 from benchmarks.sides.image_data_generator import NOTEBOOK
-from ftdata.augment.augmentation import RandomAffine
+from ftdata.augment.random_affine import RandomAffine
 
 
 def _smooth_images(side):
@@ -20,6 +20,7 @@ def _ours(images, output_side):
     return layer.apply(images, layer.sample(len(images), *images.shape[1:3], [0, 0])).numpy()
 
 
+@pytest.mark.extra_peers
 @pytest.mark.parametrize("threads", [1, 2])
 def test_opencv_warps_alike(threads):
     pytest.importorskip("cv2")
@@ -28,6 +29,7 @@ def test_opencv_warps_alike(threads):
     assert np.abs(theirs - _ours(images, 56)).max() < 2.0
 
 
+@pytest.mark.extra_peers
 def test_dali_warps_alike():
     pytest.importorskip("nvidia.dali")
     images = _smooth_images(50)

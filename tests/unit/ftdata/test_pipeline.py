@@ -1,4 +1,4 @@
-"""The order of pictures: every one once a pass, rebuilt from any step, shared among replicas."""
+"""The order of images: every one once a pass, rebuilt from any step, shared among replicas."""
 
 import itertools
 
@@ -15,7 +15,7 @@ WHOLE = Shard()
 
 
 def pictures(n):
-    """n pictures that tell their number in two channels, and labels that follow from it."""
+    """n images that tell their number in two channels, and labels that follow from it."""
     numbers = np.arange(n)
     images = np.zeros((n, 2, 3, 2), np.uint8)
     images[..., 0], images[..., 1] = (numbers % 256)[:, None, None], (numbers // 256)[:, None, None]
@@ -52,7 +52,7 @@ def literal_image_at(position, *, n, seed):
     ("n", "batch"),
     [
         (1, 1),
-        (1, 4),  # one picture, again and again
+        (1, 4),  # one image, again and again
         (2, 3),
         (10, 5),  # passes end with a batch
         (10, 3),  # batches straddle two passes
@@ -70,7 +70,7 @@ def test_order_is_the_literal_one(n, batch):
 
 
 @pytest.mark.parametrize(("n", "batch"), [(12, 4), (10, 3), (7, 20), (1, 3)])
-def test_every_pass_shows_each_picture_once(n, batch):
+def test_every_pass_shows_each_image_once(n, batch):
     index = joined(training(n, batch, (0, 4 * n)))
     passes = index[: len(index) // n * n].reshape(-1, n)
     np.testing.assert_array_equal(np.sort(passes, axis=1), np.tile(np.arange(n), (len(passes), 1)))
@@ -158,7 +158,7 @@ def test_image_at_is_the_same_compiled():
 
 @pytest.mark.parametrize("total", [1, 2, 4])
 @pytest.mark.parametrize("n", [1, 3, 4, 5, 7, 8, 9, 16, 17])
-def test_evaluation_counts_each_picture_once(n, total):
+def test_evaluation_counts_each_image_once(n, total):
     labels = pictures(n)[1]
     batches = evaluation(n, 8, Shard(count=total, total=total))
     index, weight = joined(batches), joined(batches, "weight")
@@ -170,7 +170,7 @@ def test_evaluation_counts_each_picture_once(n, total):
     assert len(batches) == total * -(-n // 8)  # as many for every replica
 
 
-def test_evaluation_by_two_workers_counts_each_picture_once():
+def test_evaluation_by_two_workers_counts_each_image_once():
     workers = [evaluation(13, 4, Shard(first=first, count=1, total=2)) for first in (0, 1)]
     assert [len(batches) for batches in workers] == [4, 4]
     counted = np.concatenate([joined(batches)[joined(batches, "weight") > 0] for batches in workers])

@@ -14,10 +14,16 @@ from ftdata.augment.color import RandomBrightnessFactor, RandomChannelShift
 from ftdata.augment.random_affine import RandomAffine
 from ftdata.augment.sampled_layer import uniform
 from ftdata.config import AugmentConfig
+from ftdata.errors import UserError
 
 _NOTEBOOK = {
-    **{"rotation_range": 180, "width_shift_range": 0.1, "height_shift_range": 0.1, "shear_range": 0.1},
-    **{"zoom_range": [0.9, 1.5], "horizontal_flip": True, "vertical_flip": True},
+    "rotation_range": 180,
+    "width_shift_range": 0.1,
+    "height_shift_range": 0.1,
+    "shear_range": 0.1,
+    "zoom_range": [0.9, 1.5],
+    "horizontal_flip": True,
+    "vertical_flip": True,
 }
 _HARD = {**_NOTEBOOK, "shear_range": 30.0, "zoom_range": [0.5, 2.0], "height_shift_range": 0.3}
 _BOUND = 0.05  # of 255
@@ -48,7 +54,7 @@ def _reference(generator, images, drawn):
     )
 
 
-def _assert_same_picture(result, expected, parameters, fill_mode):
+def _assert_same_image(result, expected, parameters, fill_mode):
     """Within the bound; in the modes with an edge, a coordinate within 1e-3 of it may fall on the other side."""
     far = np.abs(np.asarray(result, np.float64) - expected).max(axis=-1) > _BOUND
     assert far.mean() <= (0.001 if fill_mode in ("constant", "wrap") else 0.0)
@@ -56,14 +62,14 @@ def _assert_same_picture(result, expected, parameters, fill_mode):
 
 @pytest.mark.parametrize("fill_mode", FILL_MODES)
 @pytest.mark.parametrize(("height", "width"), [(40, 40), (37, 52)])
-def test_apply_gives_the_picture_of_image_data_generator(fill_mode, height, width):
+def test_apply_gives_the_image_of_image_data_generator(fill_mode, height, width):
     count = 125  # x 4 fill modes x 2 shapes = 1,000 parameter sets
     generator = ImageDataGenerator(**_HARD, fill_mode=fill_mode, cval=17.0)
     images, drawn = _noise(count, height, width), _drawn(generator, count, height, width)
     layer = RandomAffine.from_image_data_generator(generator)
     expected = _reference(generator, images, drawn)
     for apply in (layer.apply, tf.function(layer.apply, jit_compile=True)):
-        _assert_same_picture(apply(tf.constant(images), _stacked(drawn)), expected, drawn, fill_mode)
+        _assert_same_image(apply(tf.constant(images), _stacked(drawn)), expected, drawn, fill_mode)
 
 
 def test_apply_keeps_the_bound_at_the_notebooks_size():
@@ -71,7 +77,7 @@ def test_apply_keeps_the_bound_at_the_notebooks_size():
     images, drawn = _noise(24, 224, 224), _drawn(generator, 24, 224, 224)
     layer = RandomAffine.from_image_data_generator(generator)
     result = tf.function(layer.apply, jit_compile=True)(tf.constant(images), _stacked(drawn))
-    _assert_same_picture(result, _reference(generator, images, drawn), drawn, "nearest")
+    _assert_same_image(result, _reference(generator, images, drawn), drawn, "nearest")
 
 
 def test_sampled_parameters_have_the_distribution_of_get_random_transform():
@@ -91,7 +97,7 @@ def test_sampling_is_a_function_of_the_seed_alone():
         assert not np.array_equal(first[name], other[name])
 
 
-def test_the_same_picture_eager_in_graph_compiled_and_in_tf_data():
+def test_the_same_image_eager_in_graph_compiled_and_in_tf_data():
     layer, images = RandomAffine(**_HARD), tf.constant(_noise(16, 64, 64))
 
     def augment(batch, seed):  # the seed is an argument: as a constant it would be drawn before XLA compiles
@@ -192,7 +198,7 @@ def test_a_generator_setting_that_cannot_be_honoured_is_named():
     }
     for name, value in table.items():
         generator = ImageDataGenerator(**{name: value})
-        with pytest.raises(ValueError, match=name):
+        with pytest.raises(UserError, match=name):
             RandomAffine.from_image_data_generator(generator)
 
 
@@ -207,7 +213,7 @@ def test_rescale_of_a_generator_is_honoured():
     "bad", [{"rotation_range": -1}, {"zoom_range": 1.5}, {"zoom_range": (2, 1)}, {"fill_mode": "mirror"}]
 )
 def test_bad_arguments_are_named(bad):
-    with pytest.raises(ValueError, match=next(iter(bad))):
+    with pytest.raises(UserError, match=next(iter(bad))):
         RandomAffine(**bad)
 
 
@@ -229,7 +235,7 @@ def test_channel_shift_and_brightness_are_image_data_generators():
         assert (difference > 0).mean() < 0.001
 
 
-def test_augmentation_warps_a_picture_alike_however_the_batch_is_split():
+def test_augmentation_warps_an_image_alike_however_the_batch_is_split():
     augmentation = Augmentation(AugmentConfig(rotation_range=90, brightness_range=(0.5, 1.5)), seed=4)
     images, slots = tf.constant(_noise(8, 16, 16)), tf.range(8)
     whole = augmentation(images, slots, step=tf.constant(3), global_batch=8).images
@@ -264,8 +270,12 @@ def test_the_whole_chain_is_the_same_however_pairs_are_split_and_compiled():
     augmentation = Augmentation(config, seed=4)
     names = [type(layer).__name__ for layer in augmentation.layers]
     assert names == [
-        *("RandomResizedCrop", "RandomChannelShift", "RandomBrightnessFactor"),
-        *("RandomColorJitter", "RandomErasing", "PairMixing"),
+        "RandomResizedCrop",
+        "RandomChannelShift",
+        "RandomBrightnessFactor",
+        "RandomColorJitter",
+        "RandomErasing",
+        "PairMixing",
     ]
     images, slots, step = tf.constant(_noise(8, 16, 16)), tf.range(8), tf.constant(3)
     whole = augmentation(images, slots, step=step, global_batch=8)
@@ -315,5 +325,5 @@ def test_settings_at_their_bounds_give_finite_pixels(settings, fill_mode):
 @pytest.mark.parametrize("name", ["width_shift_range", "zoom_range", "brightness_range", "cval", "mixup_alpha"])
 def test_settings_beyond_what_float32_can_compute_with_are_refused(name):
     value = (1.0, 1e39) if name in ("zoom_range", "brightness_range") else 1e39
-    with pytest.raises(ValueError, match=f"{name} must be from"):
+    with pytest.raises(UserError, match=f"{name} must be from"):
         AugmentConfig(**{name: value})

@@ -9,6 +9,7 @@ from scipy import stats
 from ftdata.augment import rectangles
 from ftdata.augment.erasing import RandomErasing
 from ftdata.augment.sampled_layer import uniform
+from ftdata.errors import UserError
 
 _NOISE = np.random.default_rng(3).integers(0, 256, (16, 20, 30, 3), np.uint8)
 
@@ -44,13 +45,13 @@ def test_rectangles_lie_inside_with_uniform_area_and_an_aspect_in_range(height, 
     assert stats.kstest(top / (height - tall), "uniform").pvalue > 0.001
 
 
-def test_a_rectangle_that_cannot_fit_is_cut_to_the_picture():
+def test_a_rectangle_that_cannot_fit_is_cut_to_the_image():
     u = tf.constant([[0.5], [0.5], [0.9], [0.9]])
     drawn = rectangles.draw(u, height=10, width=1000, area=(1.0, 1.0), aspect=(1.0, 1.0))  # a square of side 100
     np.testing.assert_allclose(tf.concat(drawn, 0), [0, 810, 10, 100], rtol=1e-5)
 
 
-def test_probability_is_the_share_of_pictures_that_lose_a_rectangle():
+def test_probability_is_the_share_of_images_that_lose_a_rectangle():
     drawn = RandomErasing(0.3).sample(10_000, 50, 50, (1, 2))
     erased = drawn["bottom"] > drawn["top"]
     assert np.mean(erased) == pytest.approx(0.3, abs=0.02)
@@ -79,5 +80,5 @@ def test_the_layer_is_itself_after_loading_and_idle_outside_training():
 
 
 def test_a_bad_probability_is_named():
-    with pytest.raises(ValueError, match=r"probability must be one number from 0 to 1, got 1\.5"):
+    with pytest.raises(UserError, match=r"probability must be one number from 0 to 1, got 1\.5"):
         RandomErasing(1.5)

@@ -10,6 +10,7 @@ from ftdata.augment.augmentation import Augmentation
 from ftdata.augment.mixing import PairMixing, beta_quantiles, beta_sample, check_pairs, partner_of
 from ftdata.augment.sampled_layer import uniform
 from ftdata.config import AugmentConfig
+from ftdata.errors import UserError
 
 _NOISE = np.random.default_rng(3).integers(0, 256, (8, 20, 30, 3), np.uint8)
 
@@ -50,7 +51,7 @@ def _parameters(top, left, bottom, right, keep):
 
 def test_partners_are_mixed_inside_the_rectangle():
     images = _pixels(100, 20, 1, 5)
-    # the first pair as MixUp: the whole picture, 3/4 of the own; the second as CutMix: the right column
+    # the first pair as MixUp: the whole image, 3/4 of the own; the second as CutMix: the right column
     parameters = _parameters([0, 0, 0, 0], [0, 0, 2, 2], [2, 2, 2, 2], [3, 3, 3, 3], [0.75, 0.75, 0.0, 0.0])
     layer = PairMixing(1.0)
     for apply in (layer.apply, tf.function(layer.apply, jit_compile=True)):
@@ -79,7 +80,7 @@ def test_mixup_draws_its_share_from_beta():
     np.testing.assert_array_equal(drawn["keep"], drawn["share"])
 
 
-def test_cutmix_has_the_picture_of_its_share():
+def test_cutmix_has_the_image_of_its_share():
     drawn = PairMixing(0.0, 1.0).sample(2_000, 20, 30, (1, 2))
     black_and_white = np.tile(_pixels(0, 255), (1_000, 10, 10, 1))
     mixed = PairMixing(0.0, 1.0).apply(black_and_white, drawn).numpy()
@@ -120,10 +121,10 @@ def test_eager_and_compiled_draw_and_mix_alike(alphas):
         np.testing.assert_allclose(ours, theirs, atol=0.001)
 
 
-def test_the_layer_mixes_labels_with_the_pictures():
+def test_the_layer_mixes_labels_with_the_images():
     layer = PairMixing(1.0, seed=3)
     labels = np.eye(2, dtype=np.float32)[[0, 1, 0, 0]]
-    images = np.broadcast_to(255 * labels[:, None, None, :], (4, 5, 6, 2))  # pictures that show their label
+    images = np.broadcast_to(255 * labels[:, None, None, :], (4, 5, 6, 2))  # images that show their label
     mixed = layer({"images": images, "labels": labels}, training=True)
     np.testing.assert_allclose(mixed["images"][:, 0, 0] / 255, mixed["labels"], atol=1e-6)
     np.testing.assert_allclose(mixed["labels"][0] + mixed["labels"][1], [1, 1], atol=1e-6)  # no label loses weight
@@ -143,7 +144,7 @@ def test_augmentation_hands_out_the_share_of_the_own_label():
 
 
 def test_an_odd_batch_of_a_device_is_refused():
-    with pytest.raises(ValueError, match=r"batch_size must be even on each device .* got 5 a device: change"):
+    with pytest.raises(UserError, match=r"batch_size must be even on each device .* got 5 a device: change"):
         check_pairs(5)
     with pytest.raises(ValueError, match="must be even"):
         PairMixing(1.0).apply(_pixels(1, 2, 3), PairMixing(1.0).sample(3, 2, 3, (1, 2)))
@@ -154,7 +155,7 @@ def test_an_odd_batch_of_a_device_is_refused():
     [((-1, 0), "mixup_alpha must be one number >= 0"), ((0, "x"), "cutmix_alpha"), ((0, 0), "must be above 0")],
 )
 def test_bad_alphas_are_named(alphas, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(UserError, match=message):
         PairMixing(*alphas)
 
 
@@ -181,5 +182,5 @@ def test_extreme_alphas_mix_nothing_or_halves(kind, alpha):
 
 @pytest.mark.parametrize("alpha", [float("inf"), float("nan"), -1.0])
 def test_an_alpha_that_is_no_number_is_refused(alpha):
-    with pytest.raises(ValueError, match="mixup_alpha must be one number >= 0"):
+    with pytest.raises(UserError, match="mixup_alpha must be one number >= 0"):
         PairMixing(alpha)

@@ -1,4 +1,4 @@
-"""The mapped cache: by picture, whole or absent, right when killed or shared, bounded."""
+"""The mapped cache: by image, whole or absent, right when killed or shared, bounded."""
 
 import dataclasses
 import shutil
@@ -64,7 +64,7 @@ def _open(photos, data_dir, **settings):
 
 
 def _in_memory(split, config):
-    """The pictures by themselves: `_decoded` does not count them."""
+    """The images by themselves: `_decoded` does not count them."""
     images = np.zeros((len(split), config.image_size, config.image_size, 3), np.uint8)
     filling.decode_into(images.__setitem__, split, config)
     return images
@@ -80,7 +80,7 @@ def _files(data_dir):
 
 
 def _rows(data_dir):
-    """How many pictures the only store holds."""
+    """How many images the only store holds."""
     disk.wait_until_kept()
     (index,) = (data_dir / "decoded").glob("*.index")
     (rows,) = (data_dir / "decoded").glob("*.rows")
@@ -89,7 +89,7 @@ def _rows(data_dir):
 
 
 def _decoded(monkeypatch):
-    """A list that grows by the names of the pictures that are decoded."""
+    """A list that grows by the names of the images that are decoded."""
     names = []
 
     def fill(store, split, config):
@@ -111,7 +111,7 @@ def test_the_second_run_reads_what_the_first_has_written(photos, tmp_path, monke
     np.testing.assert_array_equal(_all(first), _in_memory(_split(photos), DataConfig(image_size=64)))
 
 
-def test_splits_seeds_and_spellings_share_the_pictures(photos, tmp_path, monkeypatch):
+def test_splits_seeds_and_spellings_share_the_images(photos, tmp_path, monkeypatch):
     names = _decoded(monkeypatch)
     (tmp_path / "link").symlink_to(photos)
     monkeypatch.chdir(tmp_path)
@@ -131,7 +131,7 @@ def test_splits_seeds_and_spellings_share_the_pictures(photos, tmp_path, monkeyp
     assert _rows(tmp_path) == 75
 
 
-def test_added_renamed_and_doubled_pictures_cost_what_is_new(photos, tmp_path, monkeypatch):
+def test_added_renamed_and_doubled_images_cost_what_is_new(photos, tmp_path, monkeypatch):
     _open(photos, tmp_path)
     names = _decoded(monkeypatch)
     (photos / "train/red/red-00-0000.jpg").rename(photos / "train/red/another.jpg")
@@ -157,7 +157,7 @@ def test_the_key_follows_what_decides_the_pixels(photos):
     assert len({key, *others}) == 4
 
 
-def test_a_changed_picture_is_decoded_again(photos, tmp_path):
+def test_a_changed_image_is_decoded_again(photos, tmp_path):
     before = _all(_open(photos, tmp_path))
     victim = photos / _split(photos).names[3]
     shutil.copy(photos / _split(photos).names[50], victim)

@@ -1,4 +1,4 @@
-"""Decoded pictures in memory: the right ones, in order, once."""
+"""Decoded images in memory: the right ones, in order, once."""
 
 import os
 import re
@@ -34,7 +34,7 @@ def test_holds_every_file_of_the_split_in_order(photo_folder, resize, interpolat
     np.testing.assert_array_equal(images, expected, strict=True)
 
 
-def test_more_pictures_than_one_chunk(tmp_path):
+def test_more_images_than_one_chunk(tmp_path):
     for number in range(130):
         path = tmp_path / "ab"[number % 2] / f"{number:03}.png"
         path.parent.mkdir(exist_ok=True)
@@ -63,7 +63,7 @@ def megabytes_of_memory(kind):
 
 
 @pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="needs Linux's memory high-water mark")
-def test_pictures_are_held_once(tmp_path):
+def test_images_are_held_once(tmp_path):
     for class_name in "ab":
         (tmp_path / class_name).mkdir()
         for number in range(480):
@@ -80,7 +80,7 @@ def test_pictures_are_held_once(tmp_path):
 
 
 @pytest.mark.parametrize("read", ["for_training", "for_evaluation"])
-def test_pictures_are_not_copied_when_they_are_read(photo_folder, read):
+def test_images_are_not_copied_when_they_are_read(photo_folder, read):
     images = filling.in_memory(opened(photo_folder), DataConfig(image_size=900))  # 146 MB
     options = {"class_weights": np.ones(1, np.float32), "seed": 0, "steps": (0, 2)} if read == "for_training" else {}
     before = megabytes_of_memory("RssAnon")
@@ -104,7 +104,7 @@ def test_unreadable_file_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>not found</html>", b"\xff\xd8\xff\xe0"])
-def test_file_that_is_no_picture_is_named(tmp_path, photo_folder, content):
+def test_file_that_is_no_image_is_named(tmp_path, photo_folder, content):
     for class_name in ("blue", "red"):
         (tmp_path / class_name).symlink_to(photo_folder / "train" / class_name)
     (tmp_path / "green").mkdir()

@@ -1,4 +1,4 @@
-"""Pictures that are decoded when a worker first asks for them."""
+"""Images that are decoded when a worker first asks for them."""
 
 import numpy as np
 import tensorflow as tf
@@ -26,7 +26,7 @@ def test_a_worker_decodes_what_it_is_asked_for_and_once(tmp_path):
 def test_two_workers_get_the_halves_of_one_process(photo_folder):
     config = DataConfig(image_dir=str(photo_folder), image_size=16)
     source = open_source(config)
-    labels = source.test.labels  # 15 pictures, in batches of 8: the last is short
+    labels = source.test.labels  # 15 images, in batches of 8: the last is short
 
     def images(workers, index):
         pictures = tiers.open_split(source.test, config, tier="memory", workers=workers)

@@ -5,7 +5,7 @@ import pytest
 from ftdata.cache import planner
 
 _GIB = 2**30
-# needed on: device 1 GiB (training pictures), memory and disk 2 GiB (all of them)
+# needed on: device 1 GiB (training images), memory and disk 2 GiB (all of them)
 _NEEDED = {"device": _GIB, "memory": 2 * _GIB, "disk": 2 * _GIB}
 
 

@@ -19,7 +19,7 @@ FEW = {
 
 @pytest.fixture(scope="module")
 def few(tmp_path_factory):
-    """The builder, prepared with few pictures."""
+    """The builder, prepared with few images."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(photos, "COUNTS", FEW)
         builder = cutlery_dataset_builder.Builder(data_dir=tmp_path_factory.mktemp("few"))
@@ -59,13 +59,13 @@ def test_prepared_counts_and_labels(few, split):
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_pictures_are_stored_verbatim(few, split):
+def test_images_are_stored_verbatim(few, split):
     for example in _examples(few, split):
         class_name, split_name, number = _place(example)
         assert example["image"] == photos.jpeg(class_name, split=split_name, number=number)
 
 
-def test_pictures_decode_to_128_by_128_rgb_and_differ(few):
+def test_images_decode_to_128_by_128_rgb_and_differ(few):
     examples = _examples(few, "train") + _examples(few, "test")
     for example in examples:
         with Image.open(io.BytesIO(example["image"])) as image:
@@ -73,7 +73,7 @@ def test_pictures_decode_to_128_by_128_rgb_and_differ(few):
     assert len({example["image"] for example in examples}) == 34
 
 
-def test_preparing_again_gives_the_same_pictures_in_the_same_order(few, tmp_path, monkeypatch):
+def test_preparing_again_gives_the_same_images_in_the_same_order(few, tmp_path, monkeypatch):
     monkeypatch.setattr(photos, "COUNTS", FEW)
     again = cutlery_dataset_builder.Builder(data_dir=tmp_path)
     again.download_and_prepare()
@@ -91,7 +91,7 @@ def test_capped_set_keeps_the_balance(tmp_path):
     }
 
 
-def test_test_pictures_lie_on_surfaces_unseen_in_training(monkeypatch):
+def test_test_images_lie_on_surfaces_unseen_in_training(monkeypatch):
     seen = collections.defaultdict(set)
     draw = backgrounds.draw
 
@@ -107,7 +107,7 @@ def test_test_pictures_lie_on_surfaces_unseen_in_training(monkeypatch):
     assert {split: set(families) for split, families in photos.BACKGROUNDS.items()} == dict(seen)
 
 
-def test_every_picture_of_the_whole_set_has_its_own_name():
+def test_every_image_of_the_whole_set_has_its_own_name():
     names = [
         builder.file_name(class_name, split=split, number=number)
         for split, counts in photos.COUNTS.items()

@@ -17,7 +17,7 @@ NAMES += ["key", "leaf", "ring", "scissors", "star", "wrench"]
 
 @pytest.fixture(scope="module")
 def capped(tmp_path_factory):
-    """The builder, prepared with three pictures of each class."""
+    """The builder, prepared with three images of each class."""
     builder = objects_dataset_builder.Builder(data_dir=tmp_path_factory.mktemp("capped"))
     builder.download_and_prepare(download_config=tfds.download.DownloadConfig(max_examples_per_split=36))
     return builder
@@ -46,7 +46,7 @@ def test_capped_set_is_balanced_too(capped, split):
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_pictures_are_stored_verbatim_and_decode_to_128_by_128_rgb(capped, split):
+def test_images_are_stored_verbatim_and_decode_to_128_by_128_rgb(capped, split):
     for example in _examples(capped, split):
         class_name, _, number = example["file_name"].decode().split("/")[1].removesuffix(".jpg").split("-")
         assert class_name == NAMES[example["label"]]

@@ -12,6 +12,7 @@ from PIL import Image
 from ftdata.datasets.cutlery import photos as cutlery
 from ftdata.datasets.objects import photos as objects
 from ftdata.datasets.rendering import backgrounds, materials, outlines, rendering
+from ftdata.errors import UserError
 from tests import ROOT
 
 SIZE = 128
@@ -27,7 +28,7 @@ def _photograph(seed, **options):
     return rendering.photograph(_scene(**options), size=SIZE, rng=np.random.default_rng(seed))
 
 
-def test_picture_is_small_rgb_of_bytes():
+def test_image_is_small_rgb_of_bytes():
     picture = _photograph(1)
     assert picture.shape == (SIZE, SIZE, 3)
     assert picture.dtype == np.uint8
@@ -52,7 +53,7 @@ def test_fresh_process_gives_same_bytes_without_tensorflow():
     assert fresh.split() == [hashlib.sha256(data).hexdigest(), "False"]
 
 
-def test_jpeg_decodes_to_nearly_the_same_picture():
+def test_jpeg_decodes_to_nearly_the_same_image():
     picture = _photograph(5, background="gradient")
     with Image.open(io.BytesIO(rendering.jpeg(picture))) as image:
         assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (SIZE, SIZE))
@@ -88,9 +89,9 @@ def test_materials_paint_every_background_size(material):
 
 
 def test_unknown_names_are_answered_with_the_choices():
-    with pytest.raises(ValueError, match=r"family.*wood.*'sand'"):
+    with pytest.raises(UserError, match=r"family.*wood.*'sand'"):
         _photograph(0, background="sand")
-    with pytest.raises(ValueError, match=r"material.*metal.*'gold'"):
+    with pytest.raises(UserError, match=r"material.*metal.*'gold'"):
         _photograph(0, material="gold")
 
 

@@ -158,7 +158,7 @@ def test_any_shape_becomes_a_square_of_its_colour(shape, resize, interpolation):
 
 
 @pytest.mark.parametrize("resize", ["stretch", "crop", "pad"])
-def test_picture_of_the_right_size_is_left_alone(resize):
+def test_image_of_the_right_size_is_left_alone(resize):
     pixels = RANDOM.integers(0, 256, (16, 16, 3), np.uint8)
     np.testing.assert_array_equal(resized(pixels, 16, resize=resize, interpolation="bilinear"), pixels)
 

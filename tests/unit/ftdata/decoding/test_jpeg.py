@@ -19,7 +19,7 @@ ON_ITS_SIDE[0x0112] = 6
 
 
 def smooth(height, width):
-    """A picture without detail finer than 16 pixels, where scaled decoding should hardly differ."""
+    """An image without detail finer than 16 pixels, where scaled decoding should hardly differ."""
     small = Image.fromarray(RANDOM.integers(0, 256, (height // 16 + 2, width // 16 + 2, 3), np.uint8))
     return small.resize((width, height), Image.Resampling.BICUBIC)
 
@@ -70,7 +70,7 @@ def test_scaled_decoding_leaves_at_least_what_is_needed(shape, of, expected):
     assert jpeg.scaled(tf.constant(encoded(smooth(*shape))), least_side=16, of=of).shape == (*expected, 3)
 
 
-def test_scaled_decoding_hardly_changes_a_smooth_picture():
+def test_scaled_decoding_hardly_changes_a_smooth_image():
     file = tf.constant(encoded(smooth(512, 384), quality=95))
     full, scaled = (Decoding(image_size=96, jpeg_decode=way).any_format(file) for way in ("full", "scaled"))
     difference = np.abs(full.numpy().astype(int) - scaled.numpy())

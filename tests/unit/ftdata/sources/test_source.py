@@ -1,4 +1,4 @@
-"""Data sets by folder, CSV and name: names, labels and pictures that belong together."""
+"""Data sets by folder, CSV and name: names, labels and images that belong together."""
 
 import dataclasses
 import io
@@ -12,6 +12,7 @@ from PIL import Image
 
 import ftdata
 from ftdata.config import DataConfig
+from ftdata.errors import UserError
 from ftdata.sources import tfds as tfds_source
 from ftdata.sources.source import load_folder, open_source
 
@@ -20,7 +21,7 @@ def contents(split):
     return list(split.encoded().as_numpy_iterator())
 
 
-def assert_same_pictures(split, root, class_names):
+def assert_same_images(split, root, class_names):
     """Every name is a file below `root` whose bytes and class are the split's, in its order."""
     assert contents(split) == [(root / name).read_bytes() for name in split.names]
     assert [name.split("/")[-2] for name in split.names] == [class_names[label] for label in split.labels]
@@ -35,7 +36,7 @@ def test_folder_with_a_test_set(photo_folder):
     assert [len(split) for split in (source.train, source.validation, source.test)] == [48, 12, 15]
     assert source.notes == ()
     for split in (source.train, source.validation, source.test):
-        assert_same_pictures(split, photo_folder, source.class_names)
+        assert_same_images(split, photo_folder, source.class_names)
         assert sorted(split.names) == list(split.names)  # the folder's order survives the parting
     assert len({*source.train.names, *source.validation.names, *source.test.names}) == 75
 
@@ -46,7 +47,7 @@ def test_folder_without_a_test_set_gives_one_up_and_says_so(photo_folder):
     assert [len(split) for split in (source.train, source.validation, source.test)] == [37, 9, 14]
     assert source.notes == ("no test set found: 14 of the training images are held out as one",)
     for split in (source.train, source.validation, source.test):
-        assert_same_pictures(split, root, source.class_names)
+        assert_same_images(split, root, source.class_names)
     assert len({*source.train.names, *source.validation.names, *source.test.names}) == 60
 
 
@@ -55,7 +56,7 @@ def test_validation_folder_is_taken_as_it_is(tmp_path, photo_folder):
         (tmp_path / name).symlink_to(photo_folder / origin)
     source = open_source(DataConfig(image_dir=str(tmp_path)))
     assert [len(split) for split in (source.train, source.validation, source.test)] == [60, 15, 15]
-    assert_same_pictures(source.validation, tmp_path, source.class_names)
+    assert_same_images(source.validation, tmp_path, source.class_names)
     assert source.notes[0] == "the validation images are those that come with the data set: none are held out for it"
     assert "15 image(s) stand in two splits" in source.notes[1]
 
@@ -76,7 +77,7 @@ def test_classes_too_small_to_part_are_named(tmp_path):
 def test_group_pattern_is_looked_for_where_it_is_used(photo_folder):
     # "train" stands in the folder, and without a slash in the pattern only the base name is searched
     config = DataConfig(image_dir=str(photo_folder), group_pattern="^train")
-    with pytest.raises(ValueError, match="^group_pattern must match file names such as .*which matches none$"):
+    with pytest.raises(UserError, match="^group_pattern must match file names such as .*which matches none$"):
         open_source(config)
 
 
@@ -120,18 +121,18 @@ def test_csv(tmp_path, photo_folder):
     assert (source.name, source.class_names) == (str(table), ("blue", "red"))
     assert [len(split) for split in (source.train, source.validation, source.test)] == [13, 3, 4]
     for split in (source.train, source.validation, source.test):
-        assert_same_pictures(split, photo_folder, source.class_names)
+        assert_same_images(split, photo_folder, source.class_names)
 
 
 def picture(red):
-    """A picture that tells its number, and its bytes."""
+    """An image that tells its number, and its bytes."""
     buffer = io.BytesIO()
     Image.new("RGB", (4, 4), (red, 0, 0)).save(buffer, "PNG")
     return buffer.getvalue()
 
 
 def store(data_dir, name, counts, **further):
-    """A real TFDS data set on disk: `counts` pictures a split, of classes even and odd, in three files each."""
+    """A real TFDS data set on disk: `counts` images a split, of classes even and odd, in three files each."""
     label = further.pop("label", lambda number: number % 2)
     features = {"image": tfds.features.Image(shape=(4, 4, 3)), "label": tfds.features.ClassLabel(names=["even", "odd"])}
     features |= {key: tfds.features.Text() for key in further}
@@ -152,7 +153,7 @@ def store(data_dir, name, counts, **further):
 
 
 def numbers(split):
-    """What the pictures of a split say their numbers are."""
+    """What the images of a split say their numbers are."""
     return [int(tf.io.decode_png(encoded)[0, 0, 0]) for encoded in contents(split)]
 
 
@@ -221,12 +222,12 @@ def test_tfds_test_split_without_labels_is_no_test_split(tfds_dir):
 def test_unknown_name_is_refused_in_one_line(tfds_dir, name, reason):
     choices = "cutlery, objects, knifey_spoony, or a name TensorFlow Datasets knows"
     message = rf"^dataset must be one of {choices}, got '{name}': [^\n]*{re.escape(reason)}[^\n]*$"
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(UserError, match=message):
         open_source(DataConfig(dataset=name, data_dir=str(tfds_dir)))
 
 
 def test_tfds_set_without_a_training_split_is_refused(tfds_dir):
-    with pytest.raises(ValueError, match="^dataset testing_only has no split 'train', only test$"):
+    with pytest.raises(UserError, match="^dataset testing_only has no split 'train', only test$"):
         open_source(DataConfig(dataset="testing_only", data_dir=str(tfds_dir)))
 
 
@@ -238,7 +239,7 @@ def test_tfds_set_without_labels_is_refused(tmp_path):
         split_datasets={"train": [(0, {"text": "a"})]},
         data_dir=tmp_path,
     )
-    with pytest.raises(ValueError, match="^dataset unlabelled must have an Image and a ClassLabel.*got text: Text$"):
+    with pytest.raises(UserError, match="^dataset unlabelled must have an Image and a ClassLabel.*got text: Text$"):
         open_source(DataConfig(dataset="unlabelled", data_dir=str(tmp_path)))
 
 

@@ -12,7 +12,7 @@ from ftdata.sources.weighting import class_weights
         ((994, 1210, 1966), (1.39839034, 1.14876033, 0.70701933)),  # knifey-spoony's, by scikit-learn
         ((5, 5), (1.0, 1.0)),
         ((1, 3), (2.0, 0.6666667)),
-        ((4, 0, 4), (1.0, 0.0, 1.0)),  # nobody asks for the second: it has no picture
+        ((4, 0, 4), (1.0, 0.0, 1.0)),  # nobody asks for the second: it has no image
     ],
 )
 def test_balanced_weights(counts, expected):

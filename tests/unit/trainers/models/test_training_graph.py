@@ -57,6 +57,7 @@ def test_features_of_a_transfer_step_are_those_of_evaluation(tmp_path):
     assert all((w.numpy() == before).all() for w, before in zip(network.weights, statistics, strict=True))
 
 
+@pytest.mark.slow
 def test_stochastic_depth_of_the_default_backbone_is_off_in_transfer():
     network = _built("EfficientNetV2B0", "transfer")
     np.testing.assert_array_equal(training_graph.create(network)(_PIXELS), _evaluated(network))

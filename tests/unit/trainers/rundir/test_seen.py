@@ -48,7 +48,7 @@ def test_training_images_under_other_names_are_counted(run, photo_folder, tmp_pa
     assert "on the images it was not trained on\n" in out
 
 
-@pytest.mark.parametrize("how", ["renamed", "linked"])
+@pytest.mark.parametrize("how", ["renamed", pytest.param("linked", marks=pytest.mark.slow)])
 def test_the_run_s_own_images_elsewhere_are_parted_as_they_were(run, photo_folder, tmp_path, how, capsys):
     folder = tmp_path / "moved"
     if how == "linked":

@@ -161,5 +161,5 @@ def test_an_average_that_forgets_at_once_is_the_weights():
 
 
 def test_no_clipping_is_asked_for_by_leaving_it_out():
-    with pytest.raises(ValueError, match="^gradient_clip_norm must be above 0, got 0: leave it out for no clipping"):
+    with pytest.raises(ValueError, match="^gradient_clip_norm must be above 0, got 0: none switches clipping off"):
         TrainingConfig(gradient_clip_norm=0.0)
