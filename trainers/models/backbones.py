@@ -18,20 +18,25 @@ _DEPTHWISE = ("mobilenet", "mobilenet_v2", "mobilenet_v3", "efficientnet", "effi
 
 # Input sides that are not 224.
 _SIZES = {
-    **{"vgg_nano": 96, "NASNetLarge": 331},
-    **dict.fromkeys(("InceptionV3", "InceptionResNetV2", "Xception"), 299),
-    **{"EfficientNetB1": 240, "EfficientNetB2": 260, "EfficientNetB3": 300, "EfficientNetB4": 380},
-    **{"EfficientNetB5": 456, "EfficientNetB6": 528, "EfficientNetB7": 600},
-    **{"EfficientNetV2B1": 240, "EfficientNetV2B2": 260, "EfficientNetV2B3": 300},
-    **{"EfficientNetV2S": 384, "EfficientNetV2M": 480, "EfficientNetV2L": 480},
-}
+    "vgg_nano": 96, "NASNetLarge": 331, "InceptionV3": 299, "InceptionResNetV2": 299, "Xception": 299,
+    "EfficientNetB1": 240, "EfficientNetB2": 260, "EfficientNetB3": 300, "EfficientNetB4": 380,
+    "EfficientNetB5": 456, "EfficientNetB6": 528, "EfficientNetB7": 600,
+    "EfficientNetV2B1": 240, "EfficientNetV2B2": 260, "EfficientNetV2B3": 300,
+    "EfficientNetV2S": 384, "EfficientNetV2M": 480, "EfficientNetV2L": 480,
+}  # fmt: skip
 
 # Arguments of the constructors that something else decides.
 _DECIDED = {
-    **{"weights": "--weights does", "pooling": "--pooling does", "include_preprocessing": "--preprocessing does"},
-    **dict.fromkeys(("input_shape", "input_tensor"), "--image_size does"),
-    **dict.fromkeys(("include_top", "classes", "classifier_activation"), "it is of the original classifier"),
-    **dict.fromkeys(("dropout", "dropout_rate"), "it is of the original classifier, and --dropout of the new one"),
+    "weights": "--weights does",
+    "pooling": "--pooling does",
+    "include_preprocessing": "--preprocessing does",
+    "input_shape": "--image_size does",
+    "input_tensor": "--image_size does",
+    "include_top": "it is of the original classifier",
+    "classes": "it is of the original classifier",
+    "classifier_activation": "it is of the original classifier",
+    "dropout": "it is of the original classifier, and --dropout of the new one",
+    "dropout_rate": "it is of the original classifier, and --dropout of the new one",
     "name": "Keras finds weights and preprocessing by it",
 }
 _FLATTENED = ("vgg16", "vgg19")  # modules whose original classifier fits one input size alone

@@ -26,9 +26,9 @@ from trainers.evaluation.scores import Evaluation, Summary
 from trainers.training.callbacks import Logs, Watcher
 
 HPARAMS_METRICS = (
-    *("validation_accuracy", "validation_balanced_accuracy", "validation_f1_macro", "validation_loss"),
-    *("test_accuracy", "test_balanced_accuracy", "test_f1_macro", "test_loss", "images_per_second", "seconds"),
-)
+    "validation_accuracy", "validation_balanced_accuracy", "validation_f1_macro", "validation_loss",
+    "test_accuracy", "test_balanced_accuracy", "test_f1_macro", "test_loss", "images_per_second", "seconds",
+)  # fmt: skip
 
 
 class TensorBoardWriter(Watcher):
