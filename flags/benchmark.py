@@ -11,7 +11,7 @@ from absl import flags
 
 from flags import help, suggestions
 from flags.errors import FlagError, in_words, printable
-from ftdata.config import as_text
+from ftdata.settings import as_text
 
 # name -> (how it is defined, default, what it does, what no value stands for)
 _FLAGS: dict[str, tuple[Callable[..., Any], Any, str, str]] = {

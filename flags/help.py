@@ -6,7 +6,8 @@ import textwrap
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from ftdata.config import AugmentConfig, DataConfig, as_text
+from ftdata.config import AugmentConfig, DataConfig
+from ftdata.settings import as_text
 from trainers.config import ModelConfig, RuntimeConfig, TrainConfig, TrainingConfig, UseConfig, settings
 
 _WIDTH, _COLUMN = 108, 33  # of the page, and where the text of a flag begins; characters

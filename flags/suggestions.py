@@ -5,7 +5,7 @@ import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from ftdata.config import value_type
+from ftdata.settings import value_type
 from trainers.config import OTHER_PHASES, TRAINING_PHASES, TrainConfig, settings
 
 NO_HINT = "see --help"

@@ -10,8 +10,8 @@ from absl import flags
 
 from flags import help, suggestions
 from flags.errors import FlagError, in_words, printable
-from ftdata.config import item_type, value_type
 from ftdata.errors import UserError
+from ftdata.settings import item_type, value_type
 from trainers.config import USING_PHASES, TrainConfig, settings
 
 _PRESETS = Path(__file__).parent / "presets"

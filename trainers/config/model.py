@@ -3,8 +3,8 @@
 import dataclasses
 from typing import Any
 
-from ftdata.config import check_settings, setting
 from ftdata.errors import UserError
+from ftdata.settings import check_settings, setting
 
 _LARGEST_ARGUMENT = 1000  # of a number in backbone_args: widths and depths of networks
 

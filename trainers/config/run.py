@@ -5,8 +5,9 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from ftdata.config import ANY_PHASE, NOTHING, AugmentConfig, DataConfig, check_settings, setting
+from ftdata.config import AugmentConfig, DataConfig
 from ftdata.errors import UserError
+from ftdata.settings import ANY_PHASE, NOTHING, check_settings, setting
 from trainers.config.model import ModelConfig
 from trainers.config.runtime import RuntimeConfig
 from trainers.config.training import TrainingConfig

@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from ftdata.config import NOTHING, as_text, check_settings, setting
 from ftdata.errors import UserError
+from ftdata.settings import NOTHING, as_text, check_settings, setting
 
 _MANY = 1_000_000_000  # an upper bound that only a slip exceeds
 

@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from ftdata.config import as_text, check_settings, setting
 from ftdata.errors import UserError
+from ftdata.settings import as_text, check_settings, setting
 
 # Upper bounds that only a slip exceeds.
 _EPOCHS, _MANY = 100_000, 1_000_000_000

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from ftdata.config import NOTHING, check_settings, setting
+from ftdata.settings import NOTHING, check_settings, setting
 
 USING_PHASES = ("evaluate", "predict", "export")
 EXPORT_FORMATS = ("saved_model", "keras", "litert", "litert_float16", "litert_int8", "onnx")

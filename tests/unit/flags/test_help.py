@@ -9,7 +9,7 @@ import pytest
 
 import flags
 from flags.train import FlagError, HelpRequested, parse, preset_names
-from ftdata.config import as_text
+from ftdata.settings import as_text
 from tests import ROOT
 from trainers.config import TrainConfig, settings
 

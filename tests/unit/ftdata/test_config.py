@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ftdata.config import AugmentConfig, DataConfig, as_text, check_settings, item_type, setting, value_type
+from ftdata.config import AugmentConfig, DataConfig
+from ftdata.settings import as_text, check_settings, item_type, setting, value_type
 from tests import ROOT
 from trainers.config import ModelConfig, RuntimeConfig, TrainConfig, TrainingConfig
 
