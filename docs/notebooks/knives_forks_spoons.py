@@ -27,8 +27,8 @@
 # | validates on the test set | a validation split chooses, the test set is read once at the end of each phase |
 # | `fit_generator`, twice | `trainers.run`, which resumes after a crash |
 #
-# It needs no network. In full it takes about two minutes on two CPU cores; with `NOTEBOOK_QUICK=1` in the environment
-# it takes a few steps only (its numbers are then meaningless), which is how the tests run it.
+# It needs no network and trains as long as `make run` does. With `NOTEBOOK_QUICK=1` in the environment it takes five
+# steps a phase only (its numbers are then meaningless), which is how the tests run it.
 
 # %%
 import csv

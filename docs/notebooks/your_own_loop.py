@@ -18,8 +18,7 @@
 # the seed. What trains on them is up to you; here it is plain `model.fit`.
 #
 # `NOTEBOOK_FOLDER` in the environment names a folder with a folder for each class; without it the embedded `cutlery` is
-# used. In full it takes about a minute on two CPU cores; with `NOTEBOOK_QUICK=1` only a few steps, which is how the
-# tests run it.
+# used. It trains four epochs; with `NOTEBOOK_QUICK=1` only five steps, which is how the tests run it.
 
 # %%
 import os
