@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 
-.PHONY: setup run test test-slow lint
+.PHONY: setup run test test-slow test-extras test-onnx test-peers lint
 
 setup: $(STAMP)
 
@@ -21,7 +21,23 @@ test: setup
 	$(BIN)/python -m pytest -m 'not slow' -n 2 --dist loadscope --durations=15
 
 test-slow: setup
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow --durations=15
+
+# Each extra in an environment of its own: some exclude each other, and none is part of .venv.
+test-extras: test-onnx test-peers
+
+.venv-%/.complete: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-$*
+	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test,$*]'
+	touch $@
+
+test-onnx: .venv-onnx/.complete
+	.venv-onnx/bin/python -c 'import onnx, onnxruntime, tf2onnx'
+	.venv-onnx/bin/python -m pytest -m extra_onnx
+
+test-peers: .venv-peers/.complete
+	.venv-peers/bin/python -c 'import cv2, nvidia.dali'
+	.venv-peers/bin/python -m pytest -m extra_peers
 
 lint: setup
 	$(BIN)/ruff check .

@@ -1,6 +1,6 @@
 """Images per second, measured against what people use today and against what the hardware can do."""
 
-from ftdata import quiet
+from ftdata import stderr
 
-with quiet.tensorflow_import():  # its chatter would stand above every table
+with stderr.quiet_import():  # its chatter would stand above every table
     import tensorflow  # noqa: F401

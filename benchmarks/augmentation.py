@@ -1,4 +1,4 @@
-"""How fast can pictures be augmented as the notebook does? `python -m benchmarks.augmentation`
+"""How fast can images be augmented as the notebook does? `python -m benchmarks.augmentation`
 
 From 200x200 to 224x224. ImageDataGenerator and the stock layers resize before they warp, so they start from
 224x224 here; RandomAffine, OpenCV and DALI do both in one read.
@@ -10,12 +10,13 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.harness import pictures, results_file, timing
+from benchmarks.harness import timing
+from benchmarks.harness.images import decoded, gather
+from benchmarks.harness.results import publish
 from benchmarks.sides import dali, image_data_generator, opencv, stock_layers
 from flags import benchmark
 from ftdata.augment.augmentation import RandomAffine
@@ -23,8 +24,8 @@ from trainers.runtime import devices
 
 _SIDE = 224
 BASELINE = "ImageDataGenerator, warp alone"
-LEFT_OUT = (
-    "Decoding is left out, except in the row of flow_from_directory; drawing the parameters is included. "
+EXCLUDED = (
+    "Decoding is not included, except in the row of flow_from_directory; drawing the parameters is included. "
     "The result is float32, but uint8 in OpenCV and DALI, which so write a quarter of the memory; "
     "it is waited for, and stays where it is made."
 )
@@ -36,23 +37,23 @@ def main(argv: list[str]) -> None:
     devices.grow_gpu_memory()
     batch_size, repeats = (16, 2) if flags.quick else (64, 7)
     with tempfile.TemporaryDirectory() as name, benchmark.one_line_errors():
-        pictures.gather(flags.image_dir, Path(name), count=batch_size)
+        gather(flags.image_dir, Path(name), count=batch_size)
         measured = timing.rates(_contenders(Path(name), batch_size), repeats=repeats)
-    results_file.publish(
+    publish(
         timing.rows(measured, baseline=BASELINE, batch_size=batch_size),
         question="Augmentation as the notebook does it, 200x200 to 224x224",
-        left_out=LEFT_OUT,
+        excluded=EXCLUDED,
         json_file=flags.json,
     )
 
 
 def _contenders(folder: Path, batch: int) -> dict[str, timing.Contender]:
-    images = pictures.decoded(folder, count=batch)
+    images = decoded(folder, count=batch)
     small = tf.constant(images)
     flow = image_data_generator.flow(folder, batch_size=batch, side=_SIDE)
     large = tf.image.resize(small, (_SIDE, _SIDE))
     floats = tf.cast(small, tf.float32)
-    calls: dict[str, Callable[[], Any]] = {
+    calls: dict[str, Callable[[], object]] = {
         "ImageDataGenerator.flow_from_directory, decode and resize included": lambda: next(flow),
         "stock Keras layers (rotation, translation, shear, zoom, flip)": _done(stock_layers.warp(large)),
         "ImageProjectiveTransformV3, one call": _done(stock_layers.projective_transform(large)),
@@ -66,13 +67,13 @@ def _contenders(folder: Path, batch: int) -> dict[str, timing.Contender]:
     return {BASELINE: warp_alone} | {name: timing.Contender(call, images=batch) for name, call in calls.items()}
 
 
-def _peers(images: np.ndarray) -> dict[str, Callable[[], Any]]:
+def _peers(images: np.ndarray) -> dict[str, Callable[[], object]]:
     """Libraries that are not required; a note is printed for each that is not installed."""
     cores = len(os.sched_getaffinity(0))
-    found: dict[str, Callable[[], Any]] = {}
+    found: dict[str, Callable[[], object]] = {}
     for title, module, peer in (("OpenCV warpAffine", "cv2", opencv), ("DALI warp_affine (CPU)", "nvidia.dali", dali)):
         if not _is_installed(module):
-            print(f"note: {title} is left out: {module} is not installed (the extra 'peers' brings it)")
+            print(f"note: {title} is skipped: {module} is not installed (the extra 'peers' brings it)")
             continue
         for threads in dict.fromkeys((1, cores)):
             plural = "s" if threads > 1 else ""
@@ -92,7 +93,7 @@ def _xla(function: Callable) -> Callable:
     return tf.function(function, jit_compile=True)
 
 
-def _random_affine(images: tf.Tensor, wrap: Callable) -> Callable[[], Any]:
+def _random_affine(images: tf.Tensor, wrap: Callable) -> Callable[[], object]:
     layer = RandomAffine(**image_data_generator.NOTEBOOK, output_size=_SIDE)
     counter = iter(range(10**9))
 
@@ -103,7 +104,7 @@ def _random_affine(images: tf.Tensor, wrap: Callable) -> Callable[[], Any]:
     return _done(lambda: run(images, tf.constant([0, next(counter)])))
 
 
-def _done(call: Callable[[], tf.Tensor]) -> Callable[[], Any]:
+def _done(call: Callable[[], tf.Tensor]) -> Callable[[], object]:
     """Waits for the result without copying it, which would take as long as making it."""
     return lambda: call()[0, 0, 0, 0].numpy()
 

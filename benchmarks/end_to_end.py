@@ -1,6 +1,6 @@
 """Training as the notebook does it against training as this project does: `python -m benchmarks.end_to_end`
 
-The same model, pictures, batch size and number of steps. Each side lives in a process of its own, so that its memory
+The same model, images, batch size and number of steps. Each side lives in a process of its own, so that its memory
 is its own, and they take turns: A B C A B C. The faster of the notebook's two (fit's default, which compiles with XLA,
 and `jit_compile=False`) is the baseline of each phase.
 """
@@ -15,41 +15,39 @@ from typing import Any
 import numpy as np
 
 from benchmarks import time_to_accuracy
-from benchmarks.harness import pictures, results_file, timing
-from benchmarks.harness.networks import Network, chosen
-from benchmarks.harness.task import Task
-from benchmarks.harness.worker import Worker, Workers
+from benchmarks.harness import timing
+from benchmarks.harness.images import gather
+from benchmarks.harness.networks import NETWORK_FLAGS, Network, Task, chosen
+from benchmarks.harness.process import Worker, start_all
+from benchmarks.harness.results import publish
+from benchmarks.harness.timing import Row
 from benchmarks.sides.notebook import Notebook
 from benchmarks.sides.ours import Ours
 from flags import benchmark
 
 PHASES = ("transfer", "finetune")
 _LEARNING_RATES = {"transfer": 1e-5, "finetune": 1e-7}  # the notebook's
-LEFT_OUT = (
-    "Validation, checkpoints, TensorBoard and starting up (imports, building, compiling, decoding once) are left out "
-    "on both sides. peak rss is the process's, the libraries in it included, after the phase."
+EXCLUDED = (
+    "Validation, checkpoints, TensorBoard and starting up (imports, building, compiling, decoding once) are on "
+    "neither side included. peak rss is the process's, the libraries in it included, after the phase."
 )
 
 
 def main(argv: list[str]) -> None:
     """Measures both phases of every network, side by side, and prints the table."""
-    flags = benchmark.parse(
-        argv,
-        *("image_dir", "backbone", "backbone_args", "image_size", "batch_size", "weights"),
-        *("accuracy", "epochs", "group_pattern"),
-    )
-    rows: list[dict[str, Any]] = []
+    flags = benchmark.parse(argv, "image_dir", *NETWORK_FLAGS, "accuracy", "epochs", "group_pattern")
+    rows: list[Row] = []
     with tempfile.TemporaryDirectory() as name, benchmark.one_line_errors():
         folder = Path(name) / "speed"
         networks = chosen(flags)
         # first, because it asks more of the folder
         raced = time_to_accuracy.measure(flags, Path(name) / "accuracy") if flags.accuracy else []
         most = max(network.batch_size for network in networks)
-        pictures.gather(flags.image_dir, folder / "train", count=most * (3 if flags.quick else 16))
+        gather(flags.image_dir, folder / "train", count=most * (3 if flags.quick else 16))
         for network in networks:
             rows += _speed(Task(network, folder, _LEARNING_RATES), quick=flags.quick)
-    left_out = f"{LEFT_OUT} {time_to_accuracy.LEFT_OUT}" if raced else LEFT_OUT
-    results_file.publish(rows + raced, question="Both phases, end to end", left_out=left_out, json_file=flags.json)
+    excluded = f"{EXCLUDED} {time_to_accuracy.EXCLUDED}" if raced else EXCLUDED
+    publish(rows + raced, question="Both phases, end to end", excluded=excluded, json_file=flags.json)
 
 
 def sides(task: Task) -> dict[str, tuple[Any, ...]]:
@@ -62,17 +60,15 @@ def sides(task: Task) -> dict[str, tuple[Any, ...]]:
     }
 
 
-def _speed(task: Task, *, quick: bool) -> list[dict[str, Any]]:
+def _speed(task: Task, *, quick: bool) -> list[Row]:
     rows, chosen_sides = [], sides(task)
     if quick:
         for name in ("notebook, fit", "ours, mixed_bfloat16"):
             del chosen_sides[name]
-    with Workers(chosen_sides) as workers:
+    with start_all(chosen_sides) as workers:
         for phase in PHASES:
-            for worker in workers.values():
-                worker.begin("prepare", phase)
-            for worker in workers.values():
-                worker.wait()
+            for prepared in [worker.begin("prepare", phase) for worker in workers.values()]:
+                prepared.result()
             steps = 3 if quick else _steps(workers["notebook, fit without XLA"])
             contenders = {
                 name: timing.Contender(functools.partial(worker.call, "train", steps), steps * task.network.batch_size)
@@ -93,7 +89,7 @@ def _steps(worker: Worker) -> int:
 
 def _rows(
     network: Network, phase: str, measured: dict[str, np.ndarray], peaks: dict[str, dict[str, float]]
-) -> list[dict[str, Any]]:
+) -> list[Row]:
     rows = timing.rows(measured, baseline=fastest(measured, "notebook"), batch_size=network.batch_size)
     for row in rows:
         memory = peaks[row["name"]]

@@ -1,4 +1,4 @@
-"""How fast do pictures get from files to a batch? `python -m benchmarks.input_pipeline`
+"""How fast do images get from files to a batch? `python -m benchmarks.input_pipeline`
 
 Every measurement is a whole pass over the same JPEGs with a fresh iterator, so that nothing is prefetched while
 another way is measured.
@@ -17,7 +17,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.harness import pictures, results_file, tiers, timing
+from benchmarks.harness import tiers, timing
+from benchmarks.harness.images import gather, repeat
+from benchmarks.harness.results import publish
 from benchmarks.sides import decode_jpeg, image_data_generator, stock_layers
 from flags import benchmark
 from ftdata.augment.augmentation import Augmentation
@@ -28,10 +30,10 @@ from trainers.runtime import devices
 
 _SIDE, _BATCH = 224, 64
 BASELINE = "ImageDataGenerator.flow_from_directory"
-LEFT_OUT = (
-    "The model is left out. The files lie in the page cache after the first pass, so the disk is left out too. A "
+EXCLUDED = (
+    "The model is not included, nor is reading the disk: the files are in the page cache after the first pass. A "
     "first epoch includes building the graph that decodes, a tenth of a second or two. What a first epoch writes to "
-    "the disk is forced there while the next steps run, and that is left out. The "
+    "the disk is forced there while the next steps run, which is not included. The "
     "augmentation of ours runs on the device, as in training; the number of threads limits reading and decoding."
 )
 
@@ -42,25 +44,25 @@ def main(argv: list[str]) -> None:
     devices.grow_gpu_memory()
     count, repeats = (48, 2) if flags.quick else (1024, 5)
     with tempfile.TemporaryDirectory() as name, benchmark.one_line_errors():
-        folder, many = Path(name) / "pictures", Path(name) / "many"
-        pictures.gather(flags.image_dir, folder, count=count)
-        pictures.repeat(folder, many, count=2 * count if flags.quick else 8192)
+        folder, many = Path(name) / "images", Path(name) / "many"
+        gather(flags.image_dir, folder, count=count)
+        repeat(folder, many, count=2 * count if flags.quick else 8192)
         names = tiers.chosen(flags.tiers)
         bench = _Bench(folder, many, quick=flags.quick)
         measured = timing.rates(_contenders(bench, names), repeats=repeats, warmup=1)
     rows = timing.rows(measured, baseline=BASELINE, batch_size=bench.batch)
     for row in rows:
         row["batch_size"] = bench.batches.get(row["name"], bench.batch)
-    results_file.publish(
+    publish(
         rows,
-        question=f"From JPEG files to batches of {_SIDE}x{_SIDE}; a pass over {len(bench.split)} pictures",
-        left_out=LEFT_OUT,
+        question=f"From JPEG files to batches of {_SIDE}x{_SIDE}; a pass over {len(bench.split)} images",
+        excluded=EXCLUDED,
         json_file=flags.json,
     )
 
 
 class _Bench:
-    """The pictures, the batch size, and the batch sizes of the rows that differ from it."""
+    """The images, the batch size, and the batch sizes of the rows that differ from it."""
 
     def __init__(self, folder: Path, many: Path, *, quick: bool):
         self.folder = folder
@@ -70,14 +72,14 @@ class _Bench:
         )
         self.batch = min(16 if quick else _BATCH, len(self.split))
         self.swept = [(128, 16)] if quick else [(side, batch) for side in (128, _SIDE) for batch in (16, 64, 256)]
-        self.warm_pictures = 512 if quick else 8192  # a pass out of memory is too short to be timed
+        self.warm_images = 512 if quick else 8192  # a pass out of memory is too short to be timed
         self.batches: dict[str, int] = {}
 
     def read(
-        self, tier: str, split: Split, *, side: int, batch: int, pictures: int, folder: str | None = None
+        self, tier: str, split: Split, *, side: int, batch: int, images: int, folder: str | None = None
     ) -> tuple[tf.data.Dataset, int]:
-        """A data set out of a tier, which it fills, and how many pictures it gives."""
-        steps = -(-pictures // batch)
+        """A data set out of a tier, which it fills, and how many images it gives."""
+        steps = -(-images // batch)
         weights = np.ones(int(split.labels.max()) + 1, np.float32)
         data = DataConfig(image_size=side, data_dir=folder)
         batches = tiers.open_tier(tier, split, data, class_weights=weights, batch_size=batch)
@@ -92,7 +94,7 @@ class _Bench:
         steps, folder = -(-len(split) // self.batch), str(self.folder.parent / "empty")
 
         def epoch() -> None:
-            batches, _ = self.read(tier, split, side=side, batch=self.batch, pictures=len(split), folder=folder)
+            batches, _ = self.read(tier, split, side=side, batch=self.batch, images=len(split), folder=folder)
             _consume(batches, augment)
 
         def clean_up() -> None:
@@ -103,7 +105,7 @@ class _Bench:
 
     def later_epochs(self, tier: str, *, side: int, batch: int, augment: Callable | None) -> timing.Contender:
         """Passes over a tier that is full."""
-        dataset, images = self.read(tier, self.split, side=side, batch=batch, pictures=self.warm_pictures)
+        dataset, images = self.read(tier, self.split, side=side, batch=batch, images=self.warm_images)
         return timing.Contender(lambda: _consume(dataset, augment), images=images)
 
 
@@ -127,8 +129,8 @@ def _contenders(bench: _Bench, names: list[str]) -> dict[str, timing.Contender]:
 
 
 def _without_resizing(bench: _Bench, names: list[str], side: int) -> dict[str, timing.Contender]:
-    """What a pipeline adds to libjpeg where pictures already have the size the model wants."""
-    title = f"not resized, {side}x{side}, {len(bench.many)} pictures: "
+    """What a pipeline adds to libjpeg where images already have the size the model wants."""
+    title = f"not resized, {side}x{side}, {len(bench.many)} images: "
     found = {
         f"{title}decode_jpeg alone, all cores": timing.Contender(decode_jpeg.alone(bench.many), len(bench.many)),
         f"{title}decode_jpeg alone, all cores, into fresh memory": timing.Contender(
@@ -147,7 +149,7 @@ def _without_resizing(bench: _Bench, names: list[str], side: int) -> dict[str, t
 
 
 def _own_side(split: Split) -> int | None:
-    """The side of the pictures in pixels if they are square and alike, else None."""
+    """The side of the images in pixels if they are square and alike, else None."""
     shapes = {tuple(tf.io.decode_image(encoded, channels=3).shape[:2]) for encoded in split.encoded()}
     height, width = min(shapes)
     return height if len(shapes) == 1 and height == width else None
@@ -202,7 +204,7 @@ def _consume(batches: Iterable[Any], augment: Callable | None) -> None:
     result[0, 0, 0, 0].numpy()
 
 
-def _flow(bench: _Bench) -> Callable[[], Any]:
+def _flow(bench: _Bench) -> Callable[[], object]:
     flow = image_data_generator.flow(bench.folder, batch_size=bench.batch, side=_SIDE)
 
     def one_pass() -> None:

@@ -1,4 +1,4 @@
-"""All benchmarks as one dated page with a picture: `python -m benchmarks.report [--quick] [--image_dir=FOLDER]`
+"""All benchmarks as one dated page with a figure: `python -m benchmarks.report [--quick] [--image_dir=FOLDER]`
 
 Writes <hardware>_<yyyy-mm>.md and .png into benchmarks/results (`--output`). Benchmarks run one after the other, each
 in a process of its own; with `--results=FOLDER` the page is made of what they wrote there with `--json`.
@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness import chart, results_file, worker
+from benchmarks.harness import chart, process
+from benchmarks.harness.results import table
 from flags import benchmark
 from trainers.rundir.run_dir import write_atomically
 
@@ -35,7 +36,7 @@ def main(argv: list[str]) -> None:
     output = Path(flags.output)
     output.mkdir(parents=True, exist_ok=True)
     write_atomically(output / f"{stem}.png", lambda path: chart.draw(results, path))
-    text = page(results, picture=f"{stem}.png")
+    text = page(results, figure=f"{stem}.png")
     write_atomically(output / f"{stem}.md", lambda path: path.write_text(text, encoding="utf-8"))
     if flags.json:
         Path(flags.json).write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
@@ -63,7 +64,7 @@ def _run(name: str, json_file: Path, flags: Any) -> dict[str, Any]:
     arguments = [f"--json={json_file}"]
     arguments += ["--quick"] if flags.quick else []
     arguments += [f"--image_dir={flags.image_dir}"] if flags.image_dir else []
-    with worker.quiet_start():
+    with process.quiet_start():
         status = subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *arguments]).returncode
     if status:
         sys.exit(status)
@@ -71,14 +72,14 @@ def _run(name: str, json_file: Path, flags: Any) -> dict[str, Any]:
 
 
 def file_stem(hardware: str) -> str:
-    """`h200` for what `results_file.hardware` says of an H200; the processor where there is no GPU."""
+    """`h200` for what `results.hardware` says of an H200; the processor where there is no GPU."""
     processor, gpus = hardware.split("; ", 1)
     name = processor if gpus == "no GPU" else gpus.split(",")[0]
     words = re.findall(r"[a-z0-9]+", name.lower())
     return "_".join(word for word in words if word not in ("nvidia", "of", "tesla"))
 
 
-def page(results: Mapping[str, Mapping[str, Any]], *, picture: str) -> str:
+def page(results: Mapping[str, Mapping[str, Any]], *, figure: str) -> str:
     """The Markdown page of the JSON of every benchmark, by its name."""
     some = next(iter(results.values()))
     lines = [
@@ -87,12 +88,12 @@ def page(results: Mapping[str, Mapping[str, Any]], *, picture: str) -> str:
         f"{some['software']}. Made by `python -m benchmarks.report`.",
         _HOW,
         "",
-        f"![Images a second of every benchmark]({picture})",
+        f"![Images per second of every benchmark]({figure})",
     ]
     for name, result in results.items():
         question = result.get("question", name)
         command = result.get("command", f"python -m benchmarks.{name}")
-        lines += ["", f"## {question}", "", f"`{command}`", "", results_file.table(result["rows"]), ""]
+        lines += ["", f"## {question}", "", f"`{command}`", "", table(result["rows"]), ""]
         lines += [result.get("left_out", "")]
     return "\n".join(lines) + "\n"
 

@@ -1,6 +1,6 @@
-"""Do speed and memory stay in proportion to the number of pictures? `python -m benchmarks.scaling`
+"""Do speed and memory stay in proportion to the number of images? `python -m benchmarks.scaling`
 
-1,000, 10,000 and 100,000 pictures (links to a few hundred files) in each cache tier. Every count has
+1,000, 10,000 and 100,000 images (links to a few hundred files) in each cache tier. Every count has
 a process of its own, so that its memory is its own; they take turns.
 """
 
@@ -10,23 +10,25 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.harness import pictures, resident, results_file, tiers, timing
-from benchmarks.harness.worker import Workers
+from benchmarks.harness import memory, tiers, timing
+from benchmarks.harness.images import gather, repeat
+from benchmarks.harness.process import start_all
+from benchmarks.harness.results import publish
+from benchmarks.harness.timing import Row
 from flags import benchmark
 from ftdata.config import DataConfig
 from ftdata.sources.source import open_source
 
 _SIDE, _BATCH = 96, 64
 _COUNTS, _QUICK_COUNTS = (1_000, 10_000, 100_000), (100, 1_000)
-LEFT_OUT = (
-    "Augmentation and the model are left out. images/s are of later epochs, against the smallest number of pictures; "
+EXCLUDED = (
+    "Augmentation and the model are not included. images/s are of later epochs, against the smallest number of images; "
     "filling images/s of opening the folder, examining, decoding and caching; resident memory (MiB) is after it, "
-    "and anonymous memory is the part that no file backs, less what the process held before it opened the pictures."
+    "and anonymous memory is the part that no file backs, less what the process held before it opened the images."
 )
 
 
@@ -34,23 +36,23 @@ def main(argv: list[str]) -> None:
     """Measures every tier and count and prints the table."""
     flags = benchmark.parse(argv, "image_dir", "image_size", "tiers")
     counts = _QUICK_COUNTS if flags.quick else _COUNTS
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
     with tempfile.TemporaryDirectory() as name, benchmark.one_line_errors():
         folder = Path(name)
-        pictures.gather(flags.image_dir, folder / "pictures", count=30 if flags.quick else 300)
+        gather(flags.image_dir, folder / "images", count=30 if flags.quick else 300)
         for count in counts:
-            pictures.repeat(folder / "pictures", folder / str(count), count=count)
+            repeat(folder / "images", folder / str(count), count=count)
         for tier in tiers.chosen(flags.tiers):
             rows += _tier(tier, folder, counts, side=flags.image_size or _SIDE, quick=flags.quick)
-    results_file.publish(rows, question="The same for more pictures", left_out=LEFT_OUT, json_file=flags.json)
+    publish(rows, question="The same for more images", excluded=EXCLUDED, json_file=flags.json)
 
 
 class Reader:
-    """Pictures of a folder in a cache tier, in a process of its own."""
+    """Images of a folder in a cache tier, in a process of its own."""
 
     def __init__(self, tier: str, folder: Path, side: int):
-        tf.zeros(1).numpy()  # starts the runtime, whose memory is not the pictures'
-        self.before = resident.now()
+        tf.zeros(1).numpy()  # starts the runtime, whose memory is not the images'
+        self.before = memory.now()
         start = time.perf_counter()
         kept = str(folder.with_name(f"{folder.name}-{tier}"))
         data = DataConfig(image_dir=str(folder), validation_fraction=0.0, image_size=side, data_dir=kept)
@@ -66,7 +68,7 @@ class Reader:
 
     def facts(self) -> dict[str, float]:
         """Memory and the speed of the first epoch."""
-        after = resident.now()
+        after = memory.now()
         return {
             "filling_images_per_second": self.filling,
             "resident_mib": after["rss_mib"],
@@ -74,10 +76,10 @@ class Reader:
         }
 
 
-def _tier(tier: str, folder: Path, counts: tuple[int, ...], *, side: int, quick: bool) -> list[dict[str, Any]]:
-    sides = {f"{tier}, {count:,} pictures": (Reader, tier, folder / str(count), side) for count in counts}
+def _tier(tier: str, folder: Path, counts: tuple[int, ...], *, side: int, quick: bool) -> list[Row]:
+    sides = {f"{tier}, {count:,} images": (Reader, tier, folder / str(count), side) for count in counts}
     steps = 20 if quick else 50 if tier == "none" else 500
-    with Workers(sides) as workers:
+    with start_all(sides) as workers:
         contenders = {
             name: timing.Contender(functools.partial(worker.call, "read", steps), steps * _BATCH)
             for name, worker in workers.items()
@@ -86,7 +88,7 @@ def _tier(tier: str, folder: Path, counts: tuple[int, ...], *, side: int, quick:
         rows = timing.rows(measured, baseline=next(iter(sides)), batch_size=_BATCH)
         for row, count in zip(rows, counts, strict=True):
             facts = workers[row["name"]].call("facts")
-            row |= {**facts, "kib_per_picture": facts["anonymous_mib"] * 1024 / count}
+            row |= {**facts, "kib_per_image": facts["anonymous_mib"] * 1024 / count}
     return rows
 
 

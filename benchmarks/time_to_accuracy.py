@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.harness import networks, timing
-from benchmarks.harness.task import Task
-from benchmarks.harness.worker import Workers
+from benchmarks.harness.networks import Task
+from benchmarks.harness.process import start_all
+from benchmarks.harness.timing import Row
 from benchmarks.sides.notebook import Notebook
 from benchmarks.sides.ours import Ours
 from ftdata.folders import folder
@@ -20,13 +21,13 @@ from ftdata.sources import holdout
 
 _LEARNING_RATES = {"transfer": 1e-3, "finetune": 1e-4}
 _HELD_OUT = 0.2
-LEFT_OUT = (
+EXCLUDED = (
     "Time to accuracy: one run a side, epoch by epoch in turns, with the backbone's own preprocessing; validation is "
     "in the seconds, starting up and (ours) decoding once are not."
 )
 
 
-def measure(flags: Any, into: Path) -> list[dict[str, Any]]:
+def measure(flags: Any, into: Path) -> list[Row]:
     """Trains MobileNetV2 (or `--backbone`) on both sides; a row for each.
 
     Raises:
@@ -43,7 +44,7 @@ def measure(flags: Any, into: Path) -> list[dict[str, Any]]:
         "ours, float32": (Ours, task, "float32", "memory"),
         "ours, mixed_bfloat16": (Ours, task, "mixed_bfloat16", "memory"),
     }
-    with Workers(sides) as workers:
+    with start_all(sides) as workers:
         runs = race(workers, epochs=flags.epochs, wanted=flags.accuracy)
     return rows(runs, task, images=len(list((into / "train").rglob("*.*"))), wanted=flags.accuracy)
 
@@ -75,7 +76,7 @@ def race(
     return runs
 
 
-def rows(runs: Mapping[str, Run], task: Task, *, images: int, wanted: float) -> list[dict[str, Any]]:
+def rows(runs: Mapping[str, Run], task: Task, *, images: int, wanted: float) -> list[Row]:
     """A row for each run; `times_sooner` compares the seconds with the first's where both have the accuracy."""
     batch_size, first = task.network.batch_size, next(iter(runs.values()))
     in_epoch = images // batch_size * batch_size
@@ -90,7 +91,7 @@ def rows(runs: Mapping[str, Run], task: Task, *, images: int, wanted: float) -> 
 
 
 def _hold_out(image_dir: str, into: Path, *, group_pattern: str | None) -> None:
-    """Links the training pictures into train/ and validation/ below `into`."""
+    """Links the training images into train/ and validation/ below `into`."""
     listing = folder.scan(image_dir)
     files = listing.splits["train"]
     contents = [hashlib.blake2b(Path(path).read_bytes(), digest_size=16).digest() for path in files.paths]

@@ -1,4 +1,4 @@
-"""How many pictures a second does a training step take? `python -m benchmarks.train_step`
+"""How many images per second does a training step take? `python -m benchmarks.train_step`
 
 Each step is measured on a batch that already rests on the device, and on batches that come through the input
 pipeline out of the cache: the difference is what the input costs. The share of the device's peak is the model's
@@ -15,18 +15,21 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.harness import flops, peak, pictures, results_file, timing
-from benchmarks.harness.networks import Network, chosen
+from benchmarks.harness import flops, timing
+from benchmarks.harness.images import gather
+from benchmarks.harness.networks import NETWORK_FLAGS, Network, chosen
+from benchmarks.harness.results import publish
+from benchmarks.harness.timing import Row
 from benchmarks.sides import ours
 from flags import benchmark
 from ftdata.sources.source import Source, load_folder
-from trainers.models import precision
-from trainers.runtime import devices as strategy
+from trainers.models.precision import resolve_precision
+from trainers.runtime.devices import make_strategy, runs_on_gpu
 from trainers.training.step import TrainStep
 
-LEFT_OUT = (
+EXCLUDED = (
     "Augmentation, weighting and the update are included; validation, checkpoints and the first epoch (decoding) are "
-    "left out. gflop is the model's arithmetic a picture, forward and backward; of peak its share of what a matrix "
+    "not. gflop is the model's arithmetic per image, forward and backward; of peak its share of what a matrix "
     "product reaches (a library that convolves with fewer multiplications, as Winograd does, may pass it)."
 )
 _RESIDENT, _PIPELINE = "batch on the device", "through the pipeline"
@@ -34,17 +37,13 @@ _RESIDENT, _PIPELINE = "batch on the device", "through the pipeline"
 
 def main(argv: list[str]) -> None:
     """Measures every network, phase, precision and input in turn and prints the table."""
-    flags = benchmark.parse(
-        argv,
-        *("image_dir", "backbone", "backbone_args", "image_size", "batch_size", "weights", "phase", "precision"),
-        "jit_compile",
-    )
-    devices = strategy.make_strategy("one_device")
-    on_gpu = strategy.runs_on_gpu(devices)
+    flags = benchmark.parse(argv, "image_dir", *NETWORK_FLAGS, "phase", "precision", "jit_compile")
+    devices = make_strategy("one_device")
+    on_gpu = runs_on_gpu(devices)
     policies = [flags.precision] if flags.precision else _policies(on_gpu)
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
     with tempfile.TemporaryDirectory() as name, benchmark.one_line_errors():
-        pictures.gather(flags.image_dir, Path(name), count=48 if flags.quick else 512)
+        gather(flags.image_dir, Path(name), count=48 if flags.quick else 512)
         source = load_folder(name, validation_fraction=0.0)
         for network in chosen(flags):
             measured = _Measurement(network, source, devices, quick=flags.quick)
@@ -53,11 +52,11 @@ def main(argv: list[str]) -> None:
                     for jit in [flags.jit_compile] if flags.jit_compile else ("true", "false") if on_gpu else ("auto",):
                         measured.add(phase, policy, jit)
             rows += measured.rows(policies)
-    results_file.publish(rows, question="A training step", left_out=LEFT_OUT, json_file=flags.json)
+    publish(rows, question="A training step", excluded=EXCLUDED, json_file=flags.json)
 
 
 def _policies(on_gpu: bool) -> list[str]:
-    return list(dict.fromkeys(("float32", precision.resolve("auto", on_gpu=on_gpu, depthwise=False))))
+    return list(dict.fromkeys(("float32", resolve_precision("auto", on_gpu=on_gpu, depthwise=False))))
 
 
 class _Measurement:
@@ -101,10 +100,10 @@ class _Measurement:
         one()
         return 2 if self.quick else int(np.clip(1.0 / (time.perf_counter() - start), 2, 200))
 
-    def rows(self, policies: list[str]) -> list[dict[str, Any]]:
+    def rows(self, policies: list[str]) -> list[Row]:
         """Measures; the rows, each with its arithmetic and its share of the peak."""
-        side = 1024 if self.quick else 8192 if strategy.runs_on_gpu(self.devices) else 4096
-        peaks = {f"peak {policy}": peak.product(policy, side=side) for policy in policies}
+        side = 1024 if self.quick else 8192 if runs_on_gpu(self.devices) else 4096
+        peaks = {f"peak {policy}": flops.matrix_product(policy, side=side) for policy in policies}
         repeats = 2 if self.quick else 5
         measured = timing.rates(self.contenders | peaks, repeats=repeats, warmup=1, least_seconds=0.0)
         of_peak = shares(measured, self.flop, {name: f"peak {policy}" for name, policy in self.policy.items()})

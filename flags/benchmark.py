@@ -4,60 +4,135 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NoReturn
 
 from absl import flags
 
-from flags.train import FlagError
+from flags import help, suggestions
+from flags.errors import FlagError, in_words, printable
+from ftdata.config import as_text
 
-# name -> (how it is defined, default, what it does)
-_FLAGS: dict[str, tuple[Callable[..., Any], Any, str]] = {
-    "json": (flags.DEFINE_string, None, "file for the results"),
-    "quick": (flags.DEFINE_bool, False, "fewer repeats on smaller batches: does it run, not how fast"),
-    "image_dir": (flags.DEFINE_string, None, "folder of class folders; rendered pictures without it"),
-    "backbone": (flags.DEFINE_string, None, "a Keras Applications name (VGG16 and MobileNetV2, one after the other)"),
-    "backbone_args": (flags.DEFINE_string, None, "JSON object of further arguments of the backbone"),
-    "image_size": (flags.DEFINE_integer, None, "side of what the model sees, pixels (the backbone's own)"),
-    "batch_size": (flags.DEFINE_integer, None, "pictures a step"),
-    "weights": (flags.DEFINE_string, "none", "none (random: the speed is the same), imagenet or a weights file"),
-    "phase": (flags.DEFINE_string, None, "transfer or finetune (both)"),
-    "precision": (flags.DEFINE_string, None, "dtype policy (float32 and the fastest of this machine)"),
-    "jit_compile": (flags.DEFINE_string, None, "true or false (both on a GPU, on a CPU the augmentation alone)"),
-    "accuracy": (flags.DEFINE_float, None, "also measure the time to this validation accuracy, 0 to 1"),
-    "epochs": (flags.DEFINE_integer, 10, "epochs a phase at most, with --accuracy"),
-    "group_pattern": (flags.DEFINE_string, None, "keeps look-alikes on one side of the split, with --accuracy"),
-    "tiers": (flags.DEFINE_string, None, "comma-separated cache tiers (all)"),
-    "results": (flags.DEFINE_string, None, "folder of NAME.json files that the benchmarks wrote; none is run"),
-    "output": (flags.DEFINE_string, "benchmarks/results", "folder of the report"),
+# name -> (how it is defined, default, what it does, what no value stands for)
+_FLAGS: dict[str, tuple[Callable[..., Any], Any, str, str]] = {
+    "json": (flags.DEFINE_string, None, "file to which the results are written, as JSON", "none"),
+    "quick": (
+        flags.DEFINE_bool,
+        False,
+        "whether to make fewer repeats on smaller batches: shows that it works, not how fast",
+        "",
+    ),
+    "image_dir": (flags.DEFINE_string, None, "folder of images, one subfolder for each class", "rendered images"),
+    "backbone": (
+        flags.DEFINE_string,
+        None,
+        "network to measure: any name of Keras Applications",
+        "MobileNetV2, then VGG16; the first alone with --quick",
+    ),
+    "backbone_args": (
+        flags.DEFINE_string,
+        None,
+        'JSON object of further arguments of the backbone, such as {"alpha": 0.35}',
+        "none; 0.35 for MobileNetV2",
+    ),
+    "image_size": (
+        flags.DEFINE_integer,
+        None,
+        "side of the square image that the model sees, in pixels",
+        "the benchmark's own for this backbone; 64 with --quick",
+    ),
+    "batch_size": (
+        flags.DEFINE_integer,
+        None,
+        "images per step (global batch size)",
+        "32; 20 for VGG16, 4 with --quick",
+    ),
+    "weights": (
+        flags.DEFINE_string,
+        "none",
+        "weights of the backbone: none (random, the speed is the same), imagenet, or a weights file",
+        "",
+    ),
+    "phase": (flags.DEFINE_string, None, "training phase to measure: transfer or finetune", "both"),
+    "precision": (
+        flags.DEFINE_string,
+        None,
+        "dtype policy of the network",
+        "float32 and the fastest of this machine",
+    ),
+    "jit_compile": (
+        flags.DEFINE_string,
+        None,
+        "whether XLA compiles the training step",
+        "both on a GPU; on a CPU the augmentation alone",
+    ),
+    "accuracy": (
+        flags.DEFINE_float,
+        None,
+        "validation accuracy, 0 to 1, to which the time is measured too",
+        "off",
+    ),
+    "epochs": (flags.DEFINE_integer, 10, "largest number of epochs of each phase, with --accuracy", ""),
+    "group_pattern": (
+        flags.DEFINE_string,
+        None,
+        "regular expression over file names: images with the same match stay on one side of the split, with --accuracy",
+        "none",
+    ),
+    "tiers": (flags.DEFINE_string, None, "comma-separated cache tiers to measure: memory, disk, none", "all"),
+    "results": (
+        flags.DEFINE_string,
+        None,
+        "folder of NAME.json files that the benchmarks wrote: they are reported, and none is run",
+        "none",
+    ),
+    "output": (flags.DEFINE_string, "benchmarks/results", "folder to which the report is written", ""),
 }
 _CHOICES = {
     "phase": ("transfer", "finetune"),
     "precision": ("float32", "mixed_float16", "mixed_bfloat16"),
     "jit_compile": ("true", "false"),
 }
+_RULES = {flags.DEFINE_bool: "true or false", flags.DEFINE_integer: "a whole number", flags.DEFINE_float: "a number"}
 
 
 def parse(argv: list[str], *names: str) -> flags.FlagValues:
     """Reads `--json`, `--quick` and the flags in `names`; ends the program with a line and status 2 on others."""
     known = ("json", "quick", *names)
-    if any(argument in ("--help", "-h") for argument in argv[1:]):
-        print("\n".join(["flags:", *(f"  --{name:<14} {_FLAGS[name][2]}" for name in known)]))
+    if any(help.is_asked_by(argument) for argument in argv[1:]):
+        print(f"Flags of python -m benchmarks.{Path(argv[0]).stem}, written --name=value:\n")
+        print(help.table((name, _described(name)) for name in known))
         sys.exit(0)
     values = flags.FlagValues()
     for name in known:
-        define, default, text = _FLAGS[name]
+        define, default, text, _ = _FLAGS[name]
         define(name, default, text, flag_values=values)
     try:
         rest = values(argv)[1:]
         if rest:
-            raise FlagError(f"{rest[0]!r} is not a flag")
+            raise FlagError(f"{rest[0]!r} is not a flag; write --name=value")
         for name in known:
             _check(name, values[name].value)
     except flags.UnrecognizedFlagError as error:
-        _reject(f"--{error.flagname}: no such flag; the flags are {', '.join('--' + name for name in known)}")
+        hint = suggestions.hint(error.flagname, known, dashes="--")
+        if hint == suggestions.NO_HINT:
+            hint = f"the flags are {', '.join('--' + name for name in known)}"
+        _reject(f"{printable('--' + error.flagname)}: no such flag; {hint}")
     except (flags.Error, ValueError) as error:
-        _reject(str(error).splitlines()[0])
+        _reject(in_words(str(error), _rule))
     return values
+
+
+def _described(name: str) -> str:
+    _, default, text, unset = _FLAGS[name]
+    shown = unset if default is None else as_text(default)
+    return help.described(text, f"default: {shown}", _CHOICES.get(name, ()))
+
+
+def _rule(name: str) -> str:
+    if name in _CHOICES:
+        return f"one of {', '.join(_CHOICES[name])}"
+    return _RULES.get(_FLAGS[name][0], "a text without spaces, or in quotes")
 
 
 def _check(name: str, value: Any) -> None:

@@ -1,15 +1,15 @@
 """The flags of `python -m trainers.main`: one for every setting of TrainConfig, which owns the defaults."""
 
 import dataclasses
-import difflib
 import json
 import re
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from absl import flags
 
+from flags import help, suggestions
+from flags.errors import FlagError, in_words, printable
 from ftdata.config import item_type, value_type
 from ftdata.errors import UserError
 from trainers.config import USING_PHASES, TrainConfig, settings
@@ -17,28 +17,35 @@ from trainers.config import USING_PHASES, TrainConfig, settings
 _PRESETS = Path(__file__).parent / "presets"
 _LONGEST_JSON = 10_000  # characters
 _DATA_FLAGS = ("dataset", "image_dir", "labels_csv")
-
-
-class FlagError(ValueError):
-    """A command line that cannot be used; the message is one line."""
+_NONE = "none"  # leaves an optional number unset, where a preset sets it
 
 
 class HelpRequested(Exception):
     """The user asked for the flags; the message lists them."""
 
 
+class _OrNone(flags.ArgumentParser):
+    """A number, or `none`."""
+
+    def __init__(self, parser: flags.ArgumentParser):
+        super().__init__()
+        self._parser = parser
+
+    def parse(self, argument: Any) -> Any:
+        return argument if argument == _NONE else self._parser.parse(argument)
+
+
 def define(flag_values: flags.FlagValues) -> None:
     """Defines a flag for every setting; a flag that is not given has the value None."""
     for field, _ in settings(TrainConfig()):
-        kind, _ = value_type(field.type)
+        kind, optional = value_type(field.type)
         text, choices = field.metadata["description"], field.metadata["choices"]
         options: dict[str, Any] = {"flag_values": flag_values}
         if kind is bool:
             flags.DEFINE_bool(field.name, None, text, **options)
-        elif kind is int:
-            flags.DEFINE_integer(field.name, None, text, **options)
-        elif kind is float:
-            flags.DEFINE_float(field.name, None, text, **options)
+        elif kind in (int, float):
+            parser = flags.IntegerParser() if kind is int else flags.FloatParser()
+            flags.DEFINE(_OrNone(parser) if optional else parser, field.name, None, text, **options)
         elif choices and kind is str:
             flags.DEFINE_enum(field.name, None, choices, text, **options)
         else:  # strings; and lists and JSON, which are read below
@@ -53,10 +60,11 @@ def parse(argv: list[str]) -> tuple[TrainConfig, set[str]]:
 
     Raises:
       FlagError: one line that names the flag, the rule, the value and the choices.
-      HelpRequested: for `--help`.
+      HelpRequested: for `--help`; its defaults are those of the preset that the other arguments bring into force.
     """
-    if any(argument in ("--help", "-help", "-h", "--helpfull", "--helpshort") for argument in argv[1:]):
-        raise HelpRequested(_help())
+    rest = [argument for argument in argv[1:] if not help.is_asked_by(argument)]
+    if len(rest) < len(argv) - 1:
+        raise HelpRequested(_help(rest))
     given = _read(argv[1:])
     return _completed(given), set(given)
 
@@ -66,7 +74,8 @@ def config(**settings_by_name: Any) -> TrainConfig:
 
     Args:
       **settings_by_name: values by the names of the flags, such as `image_dir="photos"` or `zoom_range=(0.9, 1.1)`;
-        lists and JSON objects also as the text of a command line. None stands for a flag that is not given.
+        lists and JSON objects also as the text of a command line. None stands for a flag that is not given, and
+        "none" for a number that is not to be set, whatever the preset says.
 
     Raises:
       FlagError: a ValueError of one line that names the flag, the rule, the value and the choices.
@@ -77,29 +86,32 @@ def config(**settings_by_name: Any) -> TrainConfig:
     known = [field.name for field, _ in settings(TrainConfig())]
     for name in settings_by_name:
         if name not in known:
-            raise FlagError(f"{name}: no such flag; {_hint(name, known)}")
+            raise FlagError(f"{name}: no such flag; {suggestions.hint(name, known)}")
     return _completed({name: value for name, value in settings_by_name.items() if value is not None})
 
 
 def _completed(given: dict[str, Any]) -> TrainConfig:
     """The configuration of the flags `given` and, for the others, of the preset in force."""
-    preset = given.get("preset") or _default_preset(given)
-    values = _read([f"--flagfile={_preset_file(preset)}"]) if preset else {}
-    if any(given.get(name) for name in _DATA_FLAGS):  # the user's data replaces the preset's
+    preset, _ = _preset_in_force(given)
+    return _config({**_held(preset, given), **given, "preset": preset})
+
+
+def _held(preset: str | None, given: dict[str, Any]) -> dict[str, Any]:
+    """The flags that a preset holds; the data that the user has `given` replace its own."""
+    values = _read([f"--flagfile={_preset_file(preset)}"]) if preset is not None else {}
+    if any(given.get(name) for name in _DATA_FLAGS):
         values = {name: value for name, value in values.items() if name not in _DATA_FLAGS}
-    return _config({**values, **given, "preset": preset})
+    return values
 
 
-def _hint(name: str, known: Iterable[str], *, dashes: str = "") -> str:
-    close = difflib.get_close_matches(name, list(known), n=3) or [other for other in known if name in other][:3]
-    return f"did you mean {', '.join(dashes + name for name in close)}?" if close else "see --help"
-
-
-def _default_preset(given: dict[str, Any]) -> str | None:
-    """A trained model brings its own settings."""
+def _preset_in_force(given: dict[str, Any]) -> tuple[str | None, str]:
+    """The preset, and why it is this one."""
+    if "preset" in given:
+        return given["preset"], "--preset is given"
     if given.get("phase") in USING_PHASES:
-        return None
-    return "photos" if any(given.get(name) for name in _DATA_FLAGS) else "demo"
+        return None, f"--phase={given['phase']}: a trained model brings its own settings"
+    data = [name for name in _DATA_FLAGS if given.get(name)]
+    return ("photos", f"--{data[0]} is given") if data else ("demo", f"none of --{', --'.join(_DATA_FLAGS)} is given")
 
 
 def preset_names() -> list[str]:
@@ -114,33 +126,33 @@ def _read(arguments: list[str]) -> dict[str, Any]:
     try:
         arguments = values.read_flags_from_files(arguments)
     except (flags.Error, OSError, UnicodeDecodeError) as error:
-        reason = str(error).split("flagfile: ")[-1]
+        reason = re.sub(r"\[Errno \d+\] ", "", str(error).split("flagfile: ")[-1])
         raise FlagError(f"--flagfile must name a text file of flags: {reason}") from None
     try:
         rest = values(["main", *arguments])[1:]
     except flags.UnrecognizedFlagError as error:
-        raise FlagError(f"--{error.flagname}: no such flag; {_hint(error.flagname, values, dashes='--')}") from None
+        hint = suggestions.hint(error.flagname, [*values, "flagfile"], dashes="--")
+        raise FlagError(f"{printable('--' + error.flagname)}: no such flag; {hint}") from None
     except (flags.Error, ValueError) as error:  # absl raises a plain ValueError for --noaugment=3
-        raise FlagError(_one_line(str(error))) from None
+        raise FlagError(in_words(str(error), _rule)) from None
     if rest:
-        quotes = "; a pattern needs quotes: --images='*.jpg'" if values["images"].present else ""
-        raise FlagError(f"{rest[0]!r} is not a flag; flags are written --name=value{quotes}")
+        before = arguments[: len(arguments) - len(rest)]
+        raise FlagError(f"{rest[0]!r} is not a flag; {suggestions.stray(rest[0], before, preset_names())}")
     return {name: values[name].value for name in values if values[name].present}
 
 
-def _one_line(message: str) -> str:
-    """absl's `flag --batch_size=x: invalid literal for int() ...` in the words of this project."""
-    match = re.match(r"flag --(\w+)=(.*?): (.*)", message, re.DOTALL)
-    if not match:
-        return message.splitlines()[0]
-    name, value, reason = match.groups()
+def _rule(name: str) -> str:
+    """What a flag must be, by its type."""
     field = next((field for field, _ in settings(TrainConfig()) if field.name == name), None)
-    if field is None:
-        return f"--{name}: {reason}"
-    kind, _ = value_type(field.type)
-    rule = {int: "a whole number", float: "a number", bool: "true or false"}.get(kind)
-    rule = rule or f"one of {', '.join(map(str, field.metadata['choices']))}"
-    return f"--{name} must be {rule}, got {value!r}"
+    if field is None:  # absl's own --undefok
+        return "a list of names"
+    kind, optional = value_type(field.type)
+    rule = {int: "a whole number", float: "a number", bool: "true or false", dict: "a JSON object"}.get(kind)
+    if field.metadata["choices"] and kind is not tuple:
+        return f"one of {', '.join(map(str, field.metadata['choices']))}"
+    if rule is None:
+        return "a path" if field.metadata["is_path"] else "a text without spaces, or in quotes"
+    return f"{rule} or {_NONE}" if optional and kind in (int, float) else rule
 
 
 def _preset_file(preset: str) -> Path:
@@ -169,9 +181,13 @@ def _config(values: dict[str, Any]) -> TrainConfig:
 
 def _value(field: dataclasses.Field, value: Any) -> Any:
     """The setting's value: lists and JSON objects are written as text on a command line."""
-    kind, _ = value_type(field.type)
+    kind, optional = value_type(field.type)
     if kind is tuple and isinstance(value, list):
         return tuple(value)
+    if value == "" and (field.metadata["is_path"] or field.name in (*_DATA_FLAGS, "images")):
+        raise UserError(f"{field.name} must not be empty, got '': is a variable of the shell unset?")
+    if value == _NONE and optional and kind in (int, float, tuple):
+        return None
     if not isinstance(value, str) or kind not in (dict, tuple):
         return value
     if kind is dict:
@@ -180,7 +196,8 @@ def _value(field: dataclasses.Field, value: Any) -> Any:
     try:
         return tuple(item(part.strip()) for part in value.split(","))
     except ValueError:
-        raise UserError(f"{field.name} must be comma-separated {item.__name__}s, got {value!r}") from None
+        items = {int: "whole numbers", float: "numbers"}[item]
+        raise UserError(f"{field.name} must be comma-separated {items}, got {value!r}") from None
 
 
 def _json(name: str, text: str) -> Any:
@@ -193,25 +210,25 @@ def _json(name: str, text: str) -> Any:
         raise UserError(f"{name} must be a JSON object, got {shown!r}: {str(error).partition(';')[0]}") from None
 
 
-def _help() -> str:
-    lines = [
-        "Fine-tune an image classifier: a new head on the frozen base (transfer), then the base too (finetune).",
-        "",
-        "  python -m trainers.main                               the embedded demo, two minutes on two cores",
-        "  python -m trainers.main --image_dir=FOLDER            your photos, a folder for each class",
-        "  python -m trainers.main --phase=predict --images=FOLDER   what the trained model says of other photos",
-        "",
-        f"presets: {', '.join(preset_names())}",
-    ]
-    parts: list[Any] = [field.type for field in dataclasses.fields(TrainConfig) if "description" not in field.metadata]
-    for owner in (TrainConfig, *parts):
-        lines += ["", str(owner.__doc__).splitlines()[0]]
-        lines += [_help_line(field) for field in dataclasses.fields(owner) if "description" in field.metadata]
-    return "\n".join(lines)
+def _help(arguments: list[str]) -> str:
+    try:
+        given = _read(arguments)
+    except FlagError:  # help is for those who do not know the flags
+        patterns = [re.fullmatch(r"--?(preset|phase|dataset|image_dir|labels_csv)=(.+)", text) for text in arguments]
+        given = {match[1]: match[2] for match in patterns if match}
+    preset, reason = _preset_in_force(given)
+    held = _held(preset, given)
+    return help.page(
+        preset=preset,
+        reason=reason,
+        held=held,
+        values=_config({**held, "preset": preset}),
+        presets={name: _purpose(name) for name in preset_names()},
+    )
 
 
-def _help_line(field: dataclasses.Field) -> str:
-    choices = f" [{'|'.join(map(str, field.metadata['choices']))}]" if field.metadata["choices"] else ""
-    default = ",".join(map(str, field.default)) if isinstance(field.default, tuple) else field.default
-    default = "" if default is None else f" (default: {default})"
-    return f"  --{field.name:<29}{field.metadata['description']}{choices}{default}"
+def _purpose(preset: str) -> str:
+    """The first paragraph of its file."""
+    lines = _preset_file(preset).read_text(encoding="utf-8").splitlines()
+    comment = [line.removeprefix("#").strip() for line in lines if line.startswith("#")]
+    return " ".join(comment[: comment.index("")] if "" in comment else comment)

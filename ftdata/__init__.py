@@ -1,6 +1,8 @@
-"""Image files on disk become batches: scanning, decoding, caching, ordering and augmenting.
+"""Image files on disk -> batches for training: found, inspected, decoded, cached, put in order and augmented.
 
-The public names load lazily, so that importing `ftdata.config` does not import TensorFlow.
+The wings, in the order in which they may import each other: `decoding`, `augment` and `datasets`; `inspection`;
+`folders`; `sources`; `cache`; and `pipeline`, the file to open first. Importing this package, or its settings, does not
+import TensorFlow.
 """
 
 import importlib
@@ -8,26 +10,26 @@ from typing import Any
 
 import wrapt
 
-from ftdata import quiet
+from ftdata import lazy
 
 _LAYERS = {
-    "PairMixing": "ftdata.augment.mixing",
-    "RandomAffine": "ftdata.augment.random_affine",
-    "RandomBrightnessFactor": "ftdata.augment.augmentation",
-    "RandomChannelShift": "ftdata.augment.augmentation",
-    "RandomColorJitter": "ftdata.augment.color",
-    "RandomErasing": "ftdata.augment.erasing",
-    "RandomResizedCrop": "ftdata.augment.resized_crop",
+    "PairMixing": "augment.mixing",
+    "RandomAffine": "augment.random_affine",
+    "RandomBrightnessFactor": "augment.color",
+    "RandomChannelShift": "augment.color",
+    "RandomColorJitter": "augment.color",
+    "RandomErasing": "augment.erasing",
+    "RandomResizedCrop": "augment.resized_crop",
 }
-_PUBLIC = {**_LAYERS, "load_folder": "ftdata.sources.source"}
-__all__ = list(_PUBLIC)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'ftdata' has no attribute {name!r}; it offers {', '.join(_PUBLIC)}")
-    with quiet.tensorflow_import():
-        return getattr(importlib.import_module(_PUBLIC[name]), name)
+_DATA = {
+    "AugmentConfig": "config",
+    "DataConfig": "config",
+    "Source": "sources.source",
+    "Split": "sources.split",
+    "load_folder": "sources.source",
+    "open_source": "sources.source",
+}
+__all__, __getattr__, __dir__ = lazy.exports(__name__, _LAYERS | _DATA)
 
 
 def _make_layers_known(keras: Any) -> None:
@@ -41,7 +43,7 @@ def _stand_in(name: str, module: str) -> type:
     """What is registered in place of a layer until its module, once loaded, registers the layer itself."""
 
     def from_config(config: dict[str, Any]) -> Any:
-        return getattr(importlib.import_module(module), name).from_config(config)
+        return getattr(importlib.import_module(f"{__name__}.{module}"), name).from_config(config)
 
     return type(name, (), {"from_config": staticmethod(from_config)})
 

@@ -5,6 +5,7 @@ record in config.json are read off one place.
 """
 
 import dataclasses
+import json
 import math
 import os
 import re
@@ -26,17 +27,38 @@ def setting(
     choices: tuple[Any, ...] | None = None,
     minimum: float | None = None,
     maximum: float | None = None,
+    unset: str = "none",
     affects: str = ANY_PHASE,
     is_path: bool = False,
 ) -> Any:
     """Declares a field of a config: its default, help text, rule, and which phase's numbers it decides.
 
-    `affects` is ANY_PHASE, NOTHING or the name of one phase. A restart compares only what affects it. What `is_path`
-    names a file or a folder, or may name one, and is recorded so that it means the same from everywhere.
+    Args:
+      default: the value without a preset and without a flag.
+      description: what is set and in which unit, understood without the lines around it.
+      choices: the only values allowed.
+      minimum: the smallest number allowed.
+      maximum: the largest number allowed.
+      unset: what None stands for, in words.
+      affects: ANY_PHASE, NOTHING or the name of one phase. A restart compares only what affects it.
+      is_path: whether it names a file or a folder, or may name one; it is then recorded so that it means the same from
+        everywhere.
     """
+    text = {"description": description, "unset": unset}
     rule = {"choices": choices, "minimum": minimum, "maximum": maximum}
     use = {"affects": affects, "is_path": is_path}
-    return dataclasses.field(default=default, metadata={"description": description, **use, **rule})
+    return dataclasses.field(default=default, metadata={**text, **rule, **use})
+
+
+def as_text(value: Any) -> str:
+    """A value as a command line has it: `true`, `0.9,1.2`, `1000000` for 1e6."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple | list):
+        return ",".join(map(as_text, value))
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    return json.dumps(value) if isinstance(value, dict) else str(value)
 
 
 def value_type(field_type: Any) -> tuple[type, bool]:
@@ -103,81 +125,103 @@ def _check_bounds(field: dataclasses.Field, value: Any) -> None:
         too_small = minimum is not None and not number >= minimum  # `not >=` also catches NaN
         too_large = maximum is not None and not number <= maximum
         if too_small or too_large:
-            rule = f">= {minimum}" if maximum is None else f"from {minimum} to {maximum}"
-            raise UserError(f"{field.name} must be {rule}, got {value!r}")
+            rule = f">= {as_text(minimum)}" if maximum is None else f"from {as_text(minimum)} to {as_text(maximum)}"
+            raise UserError(f"{field.name} must be {rule}, got {as_text(value)}")
         if isinstance(number, float) and not math.isfinite(number):
-            raise UserError(f"{field.name} must be finite, got {value!r}")
+            raise UserError(f"{field.name} must be finite, got {as_text(value)}")
 
 
 @dataclasses.dataclass(frozen=True)
 class DataConfig:
-    """Which pictures, and how they become arrays of one size."""
+    """Which images, and how they become arrays of one size."""
 
-    dataset: str | None = setting(None, "cutlery (embedded), knifey_spoony, or any TFDS name")
+    dataset: str | None = setting(
+        None, "name of the data set: cutlery (rendered, needs no network), knifey_spoony, or any name of TFDS"
+    )
     image_dir: str | None = setting(
         None,
-        "folder of class folders; train/, validation/ (val/, valid/) and test/ above them, in any case, or test/ and "
-        "val/ inside each class, are recognised",
+        "folder of images, one subfolder for each class; train/, validation/ (or val/, valid/) and test/ above the "
+        "class folders, in any case, or test/ and val/ inside each of them, are recognised",
         is_path=True,
     )
     labels_csv: str | None = setting(
         None,
-        "CSV of file,label and perhaps split (train, validation, test); files are relative to --image_dir or the CSV",
+        "CSV file with the columns file,label and optionally split (train, validation, test); its files are relative "
+        "to --image_dir, or to the CSV where that is not given",
         is_path=True,
     )
     data_dir: str | None = setting(
-        None, "where prepared data sets and the disk cache lie (TFDS's own default)", affects=NOTHING, is_path=True
+        None,
+        "folder of prepared TFDS data sets and of the disk cache of decoded images",
+        unset="~/tensorflow_datasets",
+        affects=NOTHING,
+        is_path=True,
     )
     manual_dir: str | None = setting(
-        None, "where knifey_spoony's archive or unpacked folder lies", affects=NOTHING, is_path=True
+        None,
+        "folder of archives that TFDS cannot download by itself, such as that of knifey_spoony, packed or unpacked",
+        affects=NOTHING,
+        is_path=True,
     )
     validation_fraction: float = setting(
-        0.15, "share of the training images held out to choose the best epoch", minimum=0.0, maximum=0.9
+        0.15,
+        "fraction of the training images held out to choose the best epoch, where the data set has no validation split",
+        minimum=0.0,
+        maximum=0.9,
     )
     group_pattern: str | None = setting(
-        None, "regular expression over file names: images that share the match stay on one side of a split"
+        None, "regular expression over file names: images with the same match stay on one side of a split"
     )
     split_seed: int = setting(
         0,
-        "another number holds out other images for validation and test, where the data set names none; --seed does not",
+        "seed that chooses the images held out for validation and test, where the data set has no such splits; --seed "
+        "does not change them",
         minimum=0,
         maximum=2**31 - 1,
     )
     image_size: int | None = setting(
-        None, "side in pixels of the square the model sees (the backbone's own)", minimum=8, maximum=4096
+        None,
+        "side of the square image that the model sees, in pixels",
+        unset="the backbone's own",
+        minimum=8,
+        maximum=4096,
     )
-    resize: str = setting("stretch", "how a picture that is not square becomes one", choices=("stretch", "crop", "pad"))
+    resize: str = setting(
+        "stretch", "how an image that is not square becomes square", choices=("stretch", "crop", "pad")
+    )
     interpolation: str = setting(
         "bilinear",
-        "bilinear is antialiased; nearest gives the pixels of flow_from_directory",
+        "how an image is resized: bilinear is antialiased, nearest gives the pixels of Keras' flow_from_directory",
         choices=("bilinear", "nearest"),
     )
     jpeg_decode: str = setting(
         "full",
-        "scaled reads a JPEG at 1/2, 1/4 or 1/8 if that is still as large as needed: faster, other pixels",
+        "how a JPEG is decoded: full, or scaled to 1/2, 1/4 or 1/8 where that is still as large as --image_size needs "
+        "(faster, with other pixels)",
         choices=("full", "scaled"),
     )
     cache: str = setting(
         "auto",
-        "where decoded images rest between epochs (auto: the fastest that fits)",
+        "where decoded images are kept between epochs; auto is the fastest that fits",
         choices=("auto", "device", "memory", "disk", "none"),
         affects=NOTHING,
     )
     disk_cache_gib: float | None = setting(
         None,
-        "most GiB that decoded images may take below --data_dir, those of all data sets; what was not used for the "
-        "longest makes room (half of what the disk has room for)",
+        "upper limit in GiB of the decoded images below --data_dir, of all data sets together; the least recently used "
+        "are deleted first",
+        unset="half of what the disk has room for",
         minimum=0.0,
         affects=NOTHING,
     )
     data_service: str | None = setting(
         None,
-        "grpc://HOST:PORT of a tf.data service whose workers decode the training images at each step",
+        "address grpc://HOST:PORT of a tf.data service whose workers decode the training images at each step",
         affects=NOTHING,
     )
     on_bad_image: str = setting(
         "error",
-        "image files that cannot be used: error lists them, skip trains without them",
+        "what is done about image files that cannot be used: error lists them and stops, skip trains without them",
         choices=("error", "skip"),
         affects=NOTHING,
     )
@@ -193,7 +237,11 @@ class DataConfig:
     def __post_init__(self) -> None:
         check_settings(self)
         if self.dataset and (self.image_dir or self.labels_csv):
-            raise UserError("dataset must not be given together with image_dir or labels_csv: choose one")
+            other = "image_dir" if self.image_dir else "labels_csv"
+            raise UserError(
+                f"dataset must not be given together with {other}, got {self.dataset!r} and {getattr(self, other)!r}: "
+                "choose one"
+            )
         if self.data_service is not None and not re.fullmatch(r"grpc://[^/]+:\d{1,5}", self.data_service):
             raise UserError(f"data_service must be grpc://HOST:PORT, got {self.data_service!r}")
         if self.group_pattern:
@@ -209,50 +257,81 @@ class DataConfig:
 class AugmentConfig:
     """Random changes of the training images; names, units and meanings are ImageDataGenerator's, where it has them."""
 
-    augment: bool = setting(True, "false switches every augmentation off")
-    rotation_range: float = setting(0.0, "degrees", minimum=0.0, maximum=360.0)
-    width_shift_range: float = setting(0.0, "fraction of the side; 1 or more: pixels", minimum=0.0, maximum=1e6)
-    height_shift_range: float = setting(0.0, "fraction of the side; 1 or more: pixels", minimum=0.0, maximum=1e6)
-    shear_range: float = setting(0.0, "degrees", minimum=0.0, maximum=89.0)
-    zoom_range: tuple[float, ...] = setting(
-        (0.0,), "z for [1-z, 1+z], or low,high; above 1 shows more of the scene", minimum=0.0, maximum=1e6
+    augment: bool = setting(True, "whether training images are changed at random; false switches all of it off")
+    rotation_range: float = setting(0.0, "largest random rotation, in degrees, either way", minimum=0.0, maximum=360.0)
+    width_shift_range: float = setting(
+        0.0,
+        "largest random shift to the left or right, as a fraction of the width; in pixels if 1 or more",
+        minimum=0.0,
+        maximum=1e6,
     )
-    horizontal_flip: bool = setting(False, "mirror left and right, half of the time")
-    vertical_flip: bool = setting(False, "mirror up and down, half of the time")
+    height_shift_range: float = setting(
+        0.0,
+        "largest random shift up or down, as a fraction of the height; in pixels if 1 or more",
+        minimum=0.0,
+        maximum=1e6,
+    )
+    shear_range: float = setting(0.0, "largest random shear, in degrees, either way", minimum=0.0, maximum=89.0)
+    zoom_range: tuple[float, ...] = setting(
+        (0.0,),
+        "LOW,HIGH of the random zoom factor, or one number z for 1-z,1+z; a factor above 1 shows more of the scene",
+        minimum=0.0,
+        maximum=1e6,
+    )
+    horizontal_flip: bool = setting(False, "mirror left and right, with probability 1/2")
+    vertical_flip: bool = setting(False, "mirror top and bottom, with probability 1/2")
     fill_mode: str = setting(
         "nearest",
-        "what lies outside the picture",
+        "what fills the area outside the image after a rotation, shift, shear or zoom",
         choices=("nearest", "constant", "reflect", "wrap"),
     )
     cval: float = setting(
-        0.0, "grey level from 0 to 255 outside the image with --fill_mode=constant", minimum=0.0, maximum=255.0
+        0.0,
+        "grey level, 0 to 255, that --fill_mode=constant puts outside the image",
+        minimum=0.0,
+        maximum=255.0,
     )
     brightness_range: tuple[float, ...] | None = setting(
-        None, "low,high: factor on the pixels", minimum=0.0, maximum=1e6
+        None,
+        "LOW,HIGH of the random factor by which pixels are multiplied",
+        unset="off",
+        minimum=0.0,
+        maximum=1e6,
     )
-    channel_shift_range: float = setting(0.0, "grey levels added to all channels", minimum=0.0, maximum=255.0)
+    channel_shift_range: float = setting(
+        0.0,
+        "largest random number added to all channels, in grey levels from 0 to 255, either way",
+        minimum=0.0,
+        maximum=255.0,
+    )
     random_resized_crop: float | None = setting(
         None,
-        "least share of the area that a random crop shows at full size; 0.08 is usual. It is cut from the image as "
-        "cached, at --image_size, not from the file: small shares are enlarged and lack detail",
+        "smallest fraction of the area that a random crop shows, enlarged to the full size; 0.08 is usual. The crop is "
+        "cut from the image as cached, at --image_size, not from the file: small fractions lack detail",
+        unset="off",
         minimum=0.01,
         maximum=1.0,
     )
     color_jitter: float = setting(
-        0.0, "s: brightness, contrast and saturation by factors of [1-s, 1+s]; 0.4 is usual", minimum=0.0, maximum=1.0
+        0.0,
+        "strength s of random brightness, contrast and saturation, each a factor from 1-s to 1+s; 0.4 is usual, 0 is "
+        "off",
+        minimum=0.0,
+        maximum=1.0,
     )
     random_erasing: float = setting(
-        0.0, "share of the pictures that have a rectangle blotted out", minimum=0.0, maximum=1.0
+        0.0, "probability that a random rectangle of a training image is erased", minimum=0.0, maximum=1.0
     )
     mixup_alpha: float = setting(
         0.0,
-        "MixUp: mix pairs of pictures and their labels by Beta(alpha, alpha); 0.2 is usual",
+        "MixUp: pairs of images and their labels are mixed with weights of Beta(alpha, alpha); 0.2 is usual, 0 is off",
         minimum=0.0,
         maximum=1e6,
     )
     cutmix_alpha: float = setting(
         0.0,
-        "CutMix: pairs exchange a rectangle, 1 is usual; with MixUp too, half of the pairs get either",
+        "CutMix: pairs of images exchange a rectangle whose area is drawn from Beta(alpha, alpha); 1 is usual, 0 is "
+        "off; with MixUp too, half of the pairs get either",
         minimum=0.0,
         maximum=1e6,
     )
@@ -260,17 +339,17 @@ class AugmentConfig:
     def __post_init__(self) -> None:
         check_settings(self)
         if len(self.zoom_range) not in (1, 2) or (len(self.zoom_range) == 1 and self.zoom_range[0] >= 1):
-            raise UserError(f"zoom_range must be one number below 1, or low,high, got {self.zoom_range!r}")
+            raise UserError(f"zoom_range must be one number below 1, or low,high, got {as_text(self.zoom_range)}")
         if self.brightness_range is not None and len(self.brightness_range) != 2:
-            raise UserError(f"brightness_range must be low,high, got {self.brightness_range!r}")
+            raise UserError(f"brightness_range must be low,high, got {as_text(self.brightness_range)}")
         for name in ("zoom_range", "brightness_range"):
             pair = getattr(self, name)
             if pair is not None and len(pair) == 2 and pair[0] > pair[1]:
-                raise UserError(f"{name} must have low <= high, got {pair!r}")
+                raise UserError(f"{name} must have low <= high, got {as_text(pair)}")
         if self.zoom_range == (0.0, 0.0) or (len(self.zoom_range) == 2 and self.zoom_range[0] <= 0):
-            raise UserError(f"zoom_range must be above 0, got {self.zoom_range!r}")
+            raise UserError(f"zoom_range must be above 0, got {as_text(self.zoom_range)}")
 
     @property
     def mixes_pairs(self) -> bool:
-        """Whether pictures are mixed in pairs, so that a device's batch has to be even."""
+        """Whether images are mixed in pairs, so that a device's batch has to be even."""
         return self.augment and bool(self.mixup_alpha or self.cutmix_alpha)

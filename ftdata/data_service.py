@@ -1,4 +1,4 @@
-"""Training pictures decoded on other machines, by the workers of a tf.data service, in the order of one machine.
+"""Training images decoded on other machines, by the workers of a tf.data service, in the order of one machine.
 
 The service deals batches to whichever of its workers is free, so they come back in any order; each carries its number,
 and is held back here until its turn. What trains is the same as without the service, as long as its workers read the
@@ -25,22 +25,22 @@ def check(address: str, source: Source, *, timeout_s: float = 10.0) -> None:
 
     Args:
       address: of its dispatcher, grpc://HOST:PORT.
-      source: the pictures, which have to be files.
+      source: the images, which have to be files.
       timeout_s: seconds to wait for a connection.
 
     Raises:
-      UserError: pictures that only this process can read.
+      UserError: images that only this process can read.
       ConnectionError: nobody listens there.
     """
     if source.train.paths is None:
-        raise UserError(f"data_service must be left out for {source.name}: its workers read image files by their paths")
+        raise UserError(f"data_service cannot be used for {source.name}: its workers read image files by their paths")
     host, _, port = address.removeprefix("grpc://").rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=timeout_s).close()
     except OSError as error:
         raise ConnectionError(
-            f"data_service: no tf.data dispatcher at {address} ({error.strerror or error}); start one, or leave "
-            "--data_service out"
+            f"data_service: no tf.data dispatcher at {address} ({error.strerror or error}); start one, or run "
+            "without --data_service"
         ) from None
 
 
@@ -65,7 +65,7 @@ def in_order(numbered: tf.data.Dataset, address: str, *, first: int, silence_s: 
     ended = threading.Event()
     threading.Thread(target=_receive, args=(served, arrived, ended), name="data_service", daemon=True).start()
     held: dict[int, Any] = {}
-    advice = "see that its workers run and reach the pictures; the same command goes on from the last checkpoint"
+    advice = "see that its workers run and reach the images; the same command resumes from the last checkpoint"
     try:
         while True:
             while first not in held:

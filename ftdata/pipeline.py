@@ -1,9 +1,9 @@
 """The ORDER of the tf.data operations, and nothing else. The file to open first.
 
 Training reads an endless line of global positions p = step * global_batch + slot. Pass p // n through the
-data shows every picture once, in the order of a permutation seeded by (seed, pass). So the batch of any step
+data shows every image once, in the order of a permutation seeded by (seed, pass). So the batch of any step
 can be rebuilt alone: a restart costs nothing, `steps_per_epoch` may be anything, and replicas share a batch
-without a picture lost or doubled.
+without an image lost or doubled.
 """
 
 import dataclasses
@@ -13,11 +13,11 @@ import numpy as np
 import tensorflow as tf
 
 from ftdata import seeds
-from ftdata.cache.images import Images
+from ftdata.cache.images import Images, ImageStream
 
 Batch = dict[str, tf.Tensor]  # image, index, slot, label, weight: see docs/architecture.md
 
-_SHUFFLED = 10_000  # encoded pictures held to shuffle a stream
+_SHUFFLED = 10_000  # encoded images held to shuffle a stream
 
 # Of the block cipher behind the permutation. With the 4 of tf.random.experimental.index_shuffle, two passes correlate
 # by 0.75 at 50,000 images and 0.95 at a million; with 8 still by 0.11 at a million; with 12 not up to 4 million.
@@ -26,18 +26,18 @@ _ROUNDS = 12
 
 @dataclasses.dataclass(frozen=True)
 class Shard:
-    """Which replicas of all this process feeds: `count` of them from `first` on, out of `total`."""
+    """The replicas that this process feeds: `count` of them from number `first` on, out of `total`."""
 
     first: int = 0
     count: int = 1
     total: int = 1
 
 
-_ALONE = Shard()
+_ALONE = Shard()  # the only process feeds the only replica
 
 
 def for_training(
-    pictures: Images,
+    images: Images,
     labels: np.ndarray,
     *,
     class_weights: np.ndarray,
@@ -50,70 +50,83 @@ def for_training(
     """Batches of the steps from `steps[0]` to before `steps[1]`, one a replica and step.
 
     Args:
-      pictures: n of them. Where they can only be read as a stream, each pass shuffles it with a buffer
-        instead of a permutation: another order than in the other tiers, as exact at a restart.
+      images: n of them. A stream is shuffled in each pass with a buffer instead of a permutation: another order than
+        in the other tiers, as exact at a restart.
       labels: int32 [n].
       class_weights: float32 [num_classes].
-      global_batch: pictures per step over all replicas; a multiple of `shard.total`.
+      global_batch: images per step over all replicas; a multiple of `shard.total`.
       seed: of the order.
       steps: first step and the one to stop before.
       shard: the replicas to feed; consecutive elements go to consecutive replicas.
       numbered: whether elements are pairs of their number, int64 [], counted from `steps[0] * shard.count`, and the
-        batch: for pictures that are read by position.
+        batch; not for a stream.
 
     Returns:
       A dataset of {"image": uint8 [b, height, width, channels] (absent in the tier `device`), "index": int32 [b]
-      (which picture), "slot": int32 [b] (place in the global batch), "label": int32 [b], "weight": float32 [b]}
+      (which image), "slot": int32 [b] (place in the global batch), "label": int32 [b], "weight": float32 [b]}
       with b = global_batch / shard.total, static.
+
+    Example:
+      >>> from ftdata import DataConfig, cache, open_source
+      >>> config = DataConfig(image_dir=photos, image_size=32)
+      >>> source = open_source(config)
+      >>> images = cache.open_split(source.train, config, tier="memory")
+      >>> weights = np.ones(len(source.class_names), np.float32)
+      >>> batches = for_training(
+      ...     images, source.train.labels, class_weights=weights, global_batch=8, seed=0, steps=(0, 10)
+      ... )
+      >>> [batch["image"].shape for batch in batches.take(2)]
+      [TensorShape([8, 32, 32, 3]), TensorShape([8, 32, 32, 3])]
     """
     per_replica = global_batch // shard.total
     label_of, weight_of = tf.constant(labels, tf.int32), tf.constant(class_weights, tf.float32)
 
-    def batch(slots: tf.Tensor, index: tf.Tensor, images: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def slots_of(element: tf.Tensor) -> tf.Tensor:
+        replica = shard.first + element % shard.count
+        return replica * per_replica + tf.range(per_replica, dtype=tf.int64)
+
+    def batch(slots: tf.Tensor, index: tf.Tensor, pixels: Batch) -> Batch:
         label = tf.gather(label_of, index)
-        return images | {
+        return pixels | {
             "index": tf.cast(index, tf.int32),
             "slot": tf.cast(slots, tf.int32),
             "label": label,
             "weight": tf.gather(weight_of, label),
         }
 
-    def slots_of(element: tf.Tensor) -> tf.Tensor:
-        replica = shard.first + element % shard.count
-        return replica * per_replica + tf.range(per_replica, dtype=tf.int64)
-
-    def batch_at(element: tf.Tensor) -> dict[str, tf.Tensor]:
-        slots = slots_of(element)
-        index = picture_at(element // shard.count * global_batch + slots, count=len(labels), seed=seed)
-        return batch(slots, index, {} if pictures.tier == "device" else {"image": read_at(index)})
-
     elements = tf.data.Dataset.range(steps[0] * shard.count, steps[1] * shard.count)
-    read_at = pictures.at or tf.identity
-    if pictures.at is not None:
-        made = (lambda element: (element, batch_at(element))) if numbered else batch_at
-        batches = elements.map(made, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
-        return batches.with_options(_without_a_copy())
-    line = _stream(pictures, len(labels), global_batch=global_batch, seed=seed, steps=steps, shard=shard)
-    batches = tf.data.Dataset.zip(elements, line.batch(per_replica, drop_remainder=True))
-    return batches.map(lambda element, part: batch(slots_of(element), part[0], {"image": part[1]})).prefetch(2)
+    if isinstance(images, ImageStream):
+        line = _shuffled(images, len(labels), global_batch=global_batch, seed=seed, steps=steps, shard=shard)
+        batches = tf.data.Dataset.zip(elements, line.batch(per_replica, drop_remainder=True))
+        return batches.map(lambda element, part: batch(slots_of(element), part[0], {"image": part[1]})).prefetch(2)
+    read_at = images.read_at
+
+    def batch_at(element: tf.Tensor) -> Batch:
+        slots = slots_of(element)
+        index = image_at(element // shard.count * global_batch + slots, count=len(labels), seed=seed)
+        return batch(slots, index, {} if images.tier == "device" else {"image": read_at(index)})
+
+    made = (lambda element: (element, batch_at(element))) if numbered else batch_at
+    batches = elements.map(made, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    return batches.with_options(_without_a_copy())
 
 
 def _without_a_copy() -> tf.data.Options:
-    """tf.data rewrites its graph, and copies and keeps all that the graph holds: the decoded pictures too."""
+    """tf.data rewrites its graph, and copies and keeps all that the graph holds: the decoded images too."""
     options = tf.data.Options()
     options.experimental_optimization.apply_default_optimizations = False
     return options
 
 
-def _stream(
-    pictures: Images, count: int, *, global_batch: int, seed: int, steps: tuple[int, int], shard: Shard
+def _shuffled(
+    images: ImageStream, count: int, *, global_batch: int, seed: int, steps: tuple[int, int], shard: Shard
 ) -> tf.data.Dataset:
-    """(position, picture) of the places that the shard feeds, one by one, from the first step on."""
-    encoded = pictures.stream()
+    """(position, image) of the places that the shard feeds, one by one, from the first step on."""
+    encoded = images.encoded()
     first, end = steps[0] * global_batch, steps[1] * global_batch
 
     def one_pass(number: tf.Tensor) -> tf.data.Dataset:
-        # of this graph alone, so that the order does not hang on the global seed (which, at 0, ends in an error here)
+        # of this graph alone, so that the order does not depend on the global seed (which, at 0, is an error here)
         tf.compat.v1.set_random_seed(seeds.number(seed, "stream_order"))
         # a seed of its own for each pass; iterating again must give the same order
         return encoded.shuffle(_SHUFFLED, seed=number, reshuffle_each_iteration=False)
@@ -124,14 +137,21 @@ def _stream(
         begin, size = (part * (global_batch // shard.total) for part in (shard.first, shard.count))
         whole = line.batch(global_batch, drop_remainder=True)
         line = whole.map(lambda *parts: tuple(part[begin : begin + size] for part in parts)).unbatch()
-    return line.map(lambda position, file: (position, pictures.decode(file)), num_parallel_calls=tf.data.AUTOTUNE)
+    return line.map(lambda position, file: (position, images.decode(file)), num_parallel_calls=tf.data.AUTOTUNE)
 
 
-def picture_at(positions: tf.Tensor, *, count: int, seed: int) -> tf.Tensor:
-    """The picture at each of a run of consecutive global positions, int64 [b].
+def image_at(positions: tf.Tensor, *, count: int, seed: int) -> tf.Tensor:
+    """Which image is at each of some consecutive global positions.
 
-    The permutation takes one key a call, so a batch that reaches into the next pass takes one call a pass.
+    Args:
+      positions: int64 [b], b static, rising by one.
+      count: number of images.
+      seed: of the order, as for `for_training`.
+
+    Returns:
+      int64 [b], from 0 to count - 1.
     """
+    # The permutation takes one key a call, so a batch that reaches into the next pass takes one call a pass.
     first_pass = positions[0] // count
     index = tf.zeros_like(positions)
     for ahead in range(positions.shape[0] // count + 2 if positions.shape[0] > 1 else 1):
@@ -168,25 +188,29 @@ def _permuted(index: tf.Tensor, *, count: int, key: tf.Tensor) -> tf.Tensor:
     return tf.where(once == count, permuted(tf.constant([count], tf.int64), count), once)
 
 
-def for_evaluation(
-    pictures: Images, labels: np.ndarray, *, global_batch: int, shard: Shard = _ALONE
-) -> tf.data.Dataset:
-    """Every picture exactly once, in order, in batches of one static shape.
+def for_evaluation(images: Images, labels: np.ndarray, *, global_batch: int, shard: Shard = _ALONE) -> tf.data.Dataset:
+    """Every image exactly once, in order, in batches of one static shape.
 
-    The batches are those of `for_training`; places beyond the last picture repeat it with weight 0. Every
+    The batches are those of `for_training`; places beyond the last image repeat it with weight 0. Every
     replica gets the same number of batches.
+
+    Args:
+      images: n of them.
+      labels: int32 [n].
+      global_batch: images per step over all replicas; a multiple of `shard.total`.
+      shard: the replicas to feed; consecutive elements go to consecutive replicas.
     """
     per_replica = global_batch // shard.total
     steps = -(-len(labels) // (per_replica * shard.total))
     label_of = tf.constant(labels, tf.int32)
 
-    def batch_at(element: tf.Tensor, images_at: Callable[[tf.Tensor], tf.Tensor]) -> dict[str, tf.Tensor]:
+    def batch_at(element: tf.Tensor, read_at: Callable[[tf.Tensor], tf.Tensor]) -> Batch:
         step, replica = element // shard.count, shard.first + element % shard.count
         slots = replica * per_replica + tf.range(per_replica, dtype=tf.int64)
         positions = step * per_replica * shard.total + slots
         index = tf.minimum(positions, len(labels) - 1)
         return {
-            "image": images_at(index),
+            "image": read_at(index),
             "index": tf.cast(index, tf.int32),
             "slot": tf.cast(slots, tf.int32),
             "label": tf.gather(label_of, index),
@@ -194,21 +218,20 @@ def for_evaluation(
         }
 
     elements = tf.data.Dataset.range(steps * shard.count)
-    if pictures.at is not None:
-        read = pictures.at
-        batches = elements.map(lambda e: batch_at(e, read), num_parallel_calls=tf.data.AUTOTUNE).prefetch(2)
-        return batches.with_options(_without_a_copy())
-    return tf.data.Dataset.zip(elements, _in_order(pictures, steps, per_replica, shard)).map(
-        lambda element, images: batch_at(element, lambda _: images)
-    )
+    if isinstance(images, ImageStream):
+        pixels = _in_order(images, steps, per_replica, shard)
+        return tf.data.Dataset.zip(elements, pixels).map(lambda element, part: batch_at(element, lambda _: part))
+    read = images.read_at
+    batches = elements.map(lambda element: batch_at(element, read), num_parallel_calls=tf.data.AUTOTUNE).prefetch(2)
+    return batches.with_options(_without_a_copy())
 
 
-def _in_order(pictures: Images, steps: int, per_replica: int, shard: Shard) -> tf.data.Dataset:
-    """The stream's pictures in batches, the last one repeated to fill up."""
-    last = pictures.stream().reduce((tf.constant(0, tf.int64), b""), lambda _, element: element)
-    padded = pictures.stream().concatenate(tf.data.Dataset.from_tensors(last).repeat())
+def _in_order(images: ImageStream, steps: int, per_replica: int, shard: Shard) -> tf.data.Dataset:
+    """The stream's images in batches, the last one repeated to fill up."""
+    last = images.encoded().reduce((tf.constant(0, tf.int64), b""), lambda _, element: element)
+    padded = images.encoded().concatenate(tf.data.Dataset.from_tensors(last).repeat())
     every = padded.batch(per_replica, drop_remainder=True).enumerate()
     mine = every.filter(lambda k, _: (k % shard.total >= shard.first) & (k % shard.total < shard.first + shard.count))
     files = mine.map(lambda _, part: part[1]).unbatch()
-    images = files.map(pictures.decode, num_parallel_calls=tf.data.AUTOTUNE)
-    return images.batch(per_replica, drop_remainder=True).take(steps * shard.count).prefetch(2)
+    decoded = files.map(images.decode, num_parallel_calls=tf.data.AUTOTUNE)
+    return decoded.batch(per_replica, drop_remainder=True).take(steps * shard.count).prefetch(2)

@@ -1,6 +1,10 @@
 """What all tests share. TensorFlow starts with two logical CPU devices, for the tests of `mirrored`."""
 
+import contextlib
+import dataclasses
+import io
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -11,6 +15,8 @@ from tests import ROOT
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+if "PYTEST_XDIST_WORKER" in os.environ:  # as many workers as cores: one thread each, in the processes of tests too
+    os.environ.update(TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1", OMP_NUM_THREADS="1")
 # a shell starts its background jobs deaf to SIGINT, and the processes of the tests would inherit that
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -19,9 +25,6 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def _two_logical_devices() -> None:
     import tensorflow as tf
 
-    if "PYTEST_XDIST_WORKER" in os.environ:  # as many workers as cores
-        tf.config.threading.set_intra_op_parallelism_threads(1)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
     two = [tf.config.LogicalDeviceConfiguration()] * 2
     tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], two)
 
@@ -75,3 +78,67 @@ def trained_run(photo_folder, tmp_path_factory):
         )
     )
     return model_dir
+
+
+@pytest.fixture(scope="session")
+def run_alone(photo_folder, tmp_path_factory):
+    """A `RunAlone` of `make_config`, that also wrote a profile of a step."""
+    import keras
+
+    from tests.configs import RunAlone, make_config
+    from trainers import experiment
+
+    model_dir = tmp_path_factory.mktemp("alone") / "run"
+    transferred = model_dir.with_name("transferred")
+    config = make_config(photo_folder, model_dir, tensorboard=True)
+    config = dataclasses.replace(config, runtime=dataclasses.replace(config.runtime, profile_steps=(1, 2)))
+    heard = []
+
+    def copy(logs):
+        if (model_dir / "transfer/metrics.json").exists():
+            shutil.copytree(model_dir, transferred, ignore=shutil.ignore_patterns("lock"))
+
+    callback = keras.callbacks.LambdaCallback(
+        on_train_begin=copy, on_epoch_end=lambda epoch, logs: heard.append((epoch, sorted(logs)))
+    )
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        results = experiment.run(config, callbacks=[callback], command_line=["main"])
+    return RunAlone(model_dir, transferred, results, heard, said.getvalue())
+
+
+# One worker each for the modules that share a run, so that it is made once; and what takes long comes first.
+_SHARING = {
+    "alone": (
+        *("test_restart", "test_interrupt", "test_experiment", "test_starting_model", "test_divergence"),
+        *("test_tensorboard",),
+    ),
+    "trained": ("test_export", "test_evaluate", "test_predict", "test_seen"),
+}
+_GROUP = {module: group for group, modules in _SHARING.items() for module in modules}
+_LONG = (*_GROUP, "test_step", "test_fuzz", "test_check", "test_tiers", "test_inside", "test_odd_files", "test_layers")
+
+
+def _module(nodeid: str) -> str:
+    return nodeid.split("::", 1)[0].rsplit("/", 1)[-1].removesuffix(".py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.nodeid.startswith("tests/integration/"):
+            item.add_marker(pytest.mark.process)
+    items.sort(key=lambda item: _LONG.index(name) if (name := _module(item.nodeid)) in _LONG else len(_LONG))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """As `--dist loadscope --no-loadscope-reorder`, with the modules of a group in one scope."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByModule(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _GROUP.get(_module(nodeid), nodeid.split("::", 1)[0])
+
+    if config.getvalue("dist") != "loadscope":
+        return None
+    config.option.loadscopereorder = False
+    return ByModule(config, log)

@@ -1,19 +1,21 @@
-"""Batches become a trained model, its numbers and its files.
+"""Batches become a trained model, its numbers and its files: `run(TrainConfig(...))`.
 
-The public names load lazily, so that importing `trainers.config` does not import TensorFlow.
+A folder for each section of the configuration, and for each subject; each imports only those before it:
+
+    config      every setting
+    runtime     processes, devices, signals, output streams, compilation
+    rundir      what a run keeps on disk
+    models      a name becomes a classifier
+    evaluation  scores, calibration, figures, reports
+    export      a trained model as others run it
+    training    one phase: step, loop, optimizer
+    doctor      the data looked at before training
+    commands    what a run does, by --phase
+    experiment  run(config): refuses, launches, hands over to a command
+    main        the command line
 """
 
-import importlib
-from typing import Any
+from ftdata import lazy
 
-from ftdata import quiet
-
-_PUBLIC = {"run": "trainers.experiment"}
-__all__ = list(_PUBLIC)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'trainers' has no attribute {name!r}; it offers {', '.join(_PUBLIC)}")
-    with quiet.tensorflow_import():
-        return getattr(importlib.import_module(_PUBLIC[name]), name)
+_CONFIGS = ("ModelConfig", "RuntimeConfig", "TrainConfig", "TrainingConfig", "UseConfig")
+__all__, __getattr__, __dir__ = lazy.exports(__name__, {"run": "experiment", **dict.fromkeys(_CONFIGS, "config")})

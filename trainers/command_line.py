@@ -1,4 +1,4 @@
-"""A run from the command line: what the user can mend said in a paragraph, and an exit status."""
+"""A run from the command line: what the user can fix said in a paragraph, and an exit status."""
 
 import contextlib
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from ftdata.decoding.errors import in_the_input
+from ftdata.decoding.errors import input_error
 from ftdata.errors import UserError
 from ftdata.log import log, on_stderr
 from trainers import experiment
@@ -38,7 +38,7 @@ def run(
         print(f"error: {_out_of_memory(config)}", file=sys.stderr)
         return 1
     except tf.errors.OpError as error:
-        message = in_the_input(error)
+        message = input_error(error)
         if message is None:
             raise
         print(f"error: {message}", file=sys.stderr)
@@ -48,15 +48,15 @@ def run(
 
 def _out_of_memory(config: TrainConfig) -> str:
     size = config.training.batch_size
-    told = f"out of memory at --batch_size={size}: try --batch_size={max(1, size // 2)}"
+    advice = f"out of memory at --batch_size={size}: try --batch_size={max(1, size // 2)}"
     if config.phase not in TRAINING_PHASES:
-        return told
+        return advice
     run_dir = RunDir(Path(config.model_dir).expanduser())
     last = "finetune" if config.phase == "all" else config.phase
     bound = [phase.name for phase in sequence(last) if run_dir.phase(phase.name).is_begun]
     if bound and not run_dir.phase(bound[-1]).metrics.is_file():
-        told += f", {record.way_to_change(bound[-1], run_dir)}"
-    return told
+        advice += f", {record.way_to_change(bound[-1], run_dir)}"
+    return advice
 
 
 def _in_words(error: Exception) -> str:

@@ -1,5 +1,6 @@
 """run(config): refuses what cannot be run, launches the processes, and hands over to a command."""
 
+import contextlib
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,13 +10,14 @@ import keras
 
 from ftdata.errors import UserError
 from trainers.commands import agreement, evaluate, export, predict, train
-from trainers.config import OTHER_PHASES, TrainConfig
+from trainers.config import TrainConfig
 from trainers.models import starting_point
 from trainers.rundir import lock
 from trainers.rundir.run_dir import RunDir, remove_leftovers
-from trainers.runtime import cluster, launch
+from trainers.runtime import cluster
+from trainers.runtime.launcher import launch
 from trainers.runtime.signals import StopRequest
-from trainers.training import callbacks as own_callbacks
+from trainers.training.callbacks import check_callbacks
 
 _USES = {"evaluate": evaluate.run, "predict": predict.run, "export": export.run}
 
@@ -45,42 +47,71 @@ def run(
       OSError: a file that cannot be read or written.
     """
     _check_backend()
-    own_callbacks.check(callbacks, has_validation=True)  # what is wrong in any case, before the images are read
+    check_callbacks(callbacks, has_validation=True)  # what is wrong in any case, before the images are read
     stop = stop or StopRequest()
     if config.phase in _USES:
         return {config.phase: _use(config, stop=stop)}
-    if config.phase == "all":
-        export.check_formats(config)  # before hours of training
-        trained = run(
-            dataclasses.replace(config, phase="finetune"), callbacks=callbacks, command_line=command_line, stop=stop
-        )
-        found = cluster.find(config.runtime.distribution_strategy)
-        return (
-            trained
-            if found and found.index
-            else {**trained, "export": _use(dataclasses.replace(config, phase="export"), stop=stop)}
-        )
-    run_dir = RunDir(Path(config.model_dir).expanduser())
-    alone = config.phase in OTHER_PHASES
-    with launch.launch(config.runtime, alone=alone, shared=lambda: agreement.shared(config)) as (processes, devices):
-        parts = (config, run_dir, callbacks, command_line, stop, processes, devices)
-        if not processes.is_chief:
-            starting_point.check(config)
-            return train.run(*parts)
-        run_dir.check()
-        starting_point.check(config)
-        if config.phase == "check":  # writes nothing, so it may look at a folder in use
-            return train.run(*parts)
-        with lock.only_writer(run_dir.root):
+    if config.phase == "check":
+        return {"check": _check(config)}
+    if config.phase != "all":
+        return _train(config, callbacks=callbacks, command_line=command_line, stop=stop)
+    export.check_formats(config.use)  # before hours of training
+    metrics = _train(
+        dataclasses.replace(config, phase="finetune"), callbacks=callbacks, command_line=command_line, stop=stop
+    )
+    found = cluster.find(config.runtime.distribution_strategy)
+    if found and found.index:
+        return metrics  # rank 0 exports
+    return {**metrics, "export": _use(dataclasses.replace(config, phase="export"), stop=stop)}
+
+
+def _train(
+    config: TrainConfig,
+    *,
+    callbacks: Sequence[keras.callbacks.Callback],
+    command_line: Sequence[str],
+    stop: StopRequest,
+) -> dict[str, dict[str, Any]]:
+    run_dir = _run_dir(config)
+    with (
+        launch(config.runtime, shared=lambda: agreement.shared(config)) as (processes, devices),
+        contextlib.ExitStack() as stack,
+    ):
+        if processes.is_chief:
+            run_dir.check()
+        starting_point.check(config.model, cleared=run_dir.root if config.overwrite else None)
+        if processes.is_chief:
+            stack.enter_context(lock.only_writer(run_dir.root))
             remove_leftovers(run_dir)
-            return train.run(*parts)
+        return train.run(
+            config,
+            run_dir,
+            callbacks=callbacks,
+            command_line=command_line,
+            stop=stop,
+            processes=processes,
+            devices=devices,
+        )
+
+
+def _check(config: TrainConfig) -> dict[str, Any]:
+    """Writes nothing, so it needs no lock: it may look at a folder in use."""
+    run_dir = _run_dir(config)
+    with launch(config.runtime) as (_, devices):
+        run_dir.check()
+        starting_point.check(config.model, cleared=run_dir.root if config.overwrite else None)
+        return train.check(config, run_dir, devices=devices)
 
 
 def _use(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     if config.phase != "predict":  # whose answers go to standard output
-        RunDir(Path(config.model_dir).expanduser()).check()
+        _run_dir(config).check()
     with stop.deferred():  # raised anywhere else it could end up in a __del__, which swallows it
         return _USES[config.phase](config, stop=stop)
+
+
+def _run_dir(config: TrainConfig) -> RunDir:
+    return RunDir(Path(config.model_dir).expanduser())
 
 
 def _check_backend() -> None:

@@ -4,7 +4,7 @@ import os
 import sys
 
 from flags import train
-from ftdata import quiet
+from ftdata import stderr
 from trainers.runtime import signals, streams
 
 
@@ -22,11 +22,11 @@ def _main(argv: list[str], output: streams.Output) -> int:
     except train.FlagError as error:
         print(error, file=sys.stderr)
         return 2
-    output.goes_on = config.writes_files
+    output.continues = config.writes_files
     os.environ["KERAS_BACKEND"] = "tensorflow"
     try:
         with signals.on_signals() as stop:
-            with quiet.tensorflow_import():  # only now: it takes seconds
+            with stderr.quiet_import():  # only now: it takes seconds
                 from trainers import command_line
             return command_line.run(config, given=given, command_line=argv, stop=stop)
     except signals.Interrupted as signal:

@@ -8,7 +8,8 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from benchmarks.harness.results_file import three_digits
+from benchmarks.harness.results import three_digits
+from benchmarks.harness.timing import Row
 
 _BASELINE, _OTHER = "#9a9a9a", "#2a6f97"  # what is compared with, and the rest
 _LOGARITHMIC_FROM = 50  # a panel whose largest bar is so many times its smallest
@@ -26,7 +27,7 @@ def draw(results: Mapping[str, Mapping[str, Any]], path: Path) -> None:
     figure.savefig(path, dpi=110, format="png")
 
 
-def _panel(axes: Any, rows: list[dict[str, Any]]) -> None:
+def _panel(axes: Any, rows: list[Row]) -> None:
     medians = [row["images_per_second"]["median"] for row in rows]
     lows = [row["images_per_second"]["p10"] for row in rows]
     highs = [row["images_per_second"]["p90"] for row in rows]

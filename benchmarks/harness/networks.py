@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 from typing import Any
 
 from trainers.config import ModelConfig
@@ -19,6 +20,18 @@ class Network:
     batch_size: int
 
 
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """A network to train on class folders below `folder`/train (and to validate on those below `folder`/validation).
+
+    `learning_rates` are by phase.
+    """
+
+    network: Network
+    folder: Path
+    learning_rates: dict[str, float]
+
+
 # Weights are random unless a file is given: the speed is the same. Batch normalization stays frozen as it does
 # with trained weights. Pixels / 255 as in the notebook, so that both sides of a comparison compute the same.
 _HEADS: dict[str, dict[str, Any]] = {"VGG16": {"pooling": "flatten", "dense_units": 1024, "dropout": 0.5}}
@@ -27,10 +40,11 @@ _SIZES = {"MobileNetV2": 160}
 _ARGUMENTS = {"MobileNetV2": {"alpha": 0.35}}
 _BATCHES = {"VGG16": 20}
 _DEFAULT = ("MobileNetV2", "VGG16")
+NETWORK_FLAGS = ("backbone", "backbone_args", "image_size", "batch_size", "weights")
 
 
 def chosen(flags: Any) -> list[Network]:
-    """The networks that the flags ask for; without `--backbone` the default ones, of which a trial takes the first.
+    """The networks that NETWORK_FLAGS ask for; without `--backbone` the default ones, of which a trial takes the first.
 
     Raises:
       ValueError: an unknown backbone.

@@ -1,6 +1,6 @@
 """Cache tier -> the training batches of a split out of it.
 
-The tier `device` is left out: its pictures are gathered inside the training step and never pass through tf.data.
+There is no tier `device`: its images are gathered inside the training step and never pass through tf.data.
 """
 
 import atexit
@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from ftdata import pipeline
-from ftdata.cache import images
+from ftdata.cache.tiers import open_split
 from ftdata.config import DataConfig
 from ftdata.sources.split import Split
 
@@ -31,14 +31,14 @@ def open_tier(tier: str, split: Split, data: DataConfig, *, class_weights: np.nd
       split: what to decode.
       data: with its image size.
       class_weights: float32 [num_classes].
-      batch_size: pictures per batch.
+      batch_size: images per batch.
     """
     data = dataclasses.replace(data, data_dir=data.data_dir or _scratch_folder())
-    pictures = images.open_split(split, data, tier=tier)
+    split_images = open_split(split, data, tier=tier)
 
     def batches(first: int, end: int) -> tf.data.Dataset:
         return pipeline.for_training(
-            pictures, split.labels, class_weights=class_weights, global_batch=batch_size, seed=0, steps=(first, end)
+            split_images, split.labels, class_weights=class_weights, global_batch=batch_size, seed=0, steps=(first, end)
         )
 
     return batches

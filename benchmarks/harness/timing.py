@@ -11,14 +11,16 @@ from typing import Any
 
 import numpy as np
 
+Row = dict[str, Any]  # of a table: the keys of `rows`, and further columns
+
 
 @dataclasses.dataclass(frozen=True)
 class Contender:
-    """`call()` processes `images` pictures and returns when they are done; `clean_up()` follows and is not timed."""
+    """`call()` processes `images` images and returns when they are done; `clean_up()` follows and is not timed."""
 
-    call: Callable[[], Any]
+    call: Callable[[], object]
     images: int
-    clean_up: Callable[[], Any] = lambda: None
+    clean_up: Callable[[], object] = lambda: None
 
 
 def rates(
@@ -59,7 +61,7 @@ def rates(
     return {name: np.array(values) for name, values in measured.items()}
 
 
-def rows(measured: Mapping[str, np.ndarray], *, baseline: str, batch_size: int) -> list[dict[str, Any]]:
+def rows(measured: Mapping[str, np.ndarray], *, baseline: str, batch_size: int) -> list[Row]:
     """A row for each contender; `vs_baseline` is the median of the ratios of the rounds."""
     return [
         {

@@ -11,8 +11,8 @@ from benchmarks.sides.stock_layers import transforms
 from ftdata.augment.augmentation import RandomAffine
 
 
-def warp(images: np.ndarray, *, output_side: int, threads: int) -> Callable[[], Any]:
-    """Warps uint8 pictures in memory to uint8 ones of another side, bilinear, the border repeated.
+def warp(images: np.ndarray, *, output_side: int, threads: int) -> Callable[[], object]:
+    """Warps uint8 images in memory to uint8 ones of another side, bilinear, the border repeated.
 
     Args:
       images: uint8 [n, side, side, 3].
@@ -35,10 +35,10 @@ def warp(images: np.ndarray, *, output_side: int, threads: int) -> Callable[[], 
 
     @pipeline_def(batch_size=len(images), num_threads=threads, device_id=None, prefetch_queue_depth=1)
     def pipeline() -> Any:
-        pictures = fn.external_source(source=lambda: images, layout="HWC", no_copy=True, batch=True)
+        batch = fn.external_source(source=lambda: images, layout="HWC", no_copy=True, batch=True)
         matrices = fn.external_source(source=maps, batch=True)
         sizes = {"size": (output_side, output_side), "interp_type": types.INTERP_LINEAR, "fill_value": None}
-        return fn.warp_affine(pictures, matrices, inverse_map=True, **sizes)
+        return fn.warp_affine(batch, matrices, inverse_map=True, **sizes)
 
     running = pipeline()
     running.build()

@@ -3,7 +3,6 @@
 import functools
 import mmap
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -11,20 +10,20 @@ import tensorflow as tf
 from ftdata.sources.split import Split
 
 
-def alone(split: Split) -> Callable[[], Any]:
+def alone(split: Split) -> Callable[[], object]:
     """A pass that decodes and forgets."""
     pixels = _decoded(split)
     return lambda: pixels.reduce(0, lambda rows, image: rows + tf.shape(image)[0]).numpy()
 
 
-def kept(split: Split, *, side: int) -> Callable[[], Any]:
-    """A pass over pictures of `side` pixels that keeps them, in memory fresh from the operating system."""
+def kept(split: Split, *, side: int) -> Callable[[], object]:
+    """A pass over images of `side` pixels that keeps them, in memory fresh from the operating system."""
     pixels, size = _decoded(split), len(split) * side * side * 3
 
     def one_pass() -> None:
         images = np.frombuffer(mmap.mmap(-1, size), np.uint8).reshape(-1, side, side, 3)
-        for place, picture in enumerate(pixels.as_numpy_iterator()):
-            images[place] = picture
+        for place, image in enumerate(pixels.as_numpy_iterator()):
+            images[place] = image
 
     return one_pass
 

@@ -11,8 +11,13 @@ import numpy as np
 from ftdata.config import AugmentConfig
 
 NOTEBOOK: dict[str, Any] = {
-    **{"rotation_range": 180, "width_shift_range": 0.1, "height_shift_range": 0.1, "shear_range": 0.1},
-    **{"zoom_range": [0.9, 1.5], "horizontal_flip": True, "vertical_flip": True},
+    "rotation_range": 180,
+    "width_shift_range": 0.1,
+    "height_shift_range": 0.1,
+    "shear_range": 0.1,
+    "zoom_range": [0.9, 1.5],
+    "horizontal_flip": True,
+    "vertical_flip": True,
 }
 AUGMENT = AugmentConfig(**{**NOTEBOOK, "zoom_range": tuple(NOTEBOOK["zoom_range"])})  # the same in this project's terms
 
@@ -26,7 +31,7 @@ def create(**settings: Any) -> Any:
     return ImageDataGenerator(**{"rescale": 1 / 255, **settings})
 
 
-def warp(images: np.ndarray) -> Callable[[], Any]:
+def warp(images: np.ndarray) -> Callable[[], object]:
     """Warps float images that are decoded and resized already."""
     generator = create(**NOTEBOOK)
     return lambda: [generator.random_transform(image) for image in images]

@@ -6,9 +6,8 @@ import keras
 import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
 
-from benchmarks.harness import resident
-from benchmarks.harness.networks import Network
-from benchmarks.harness.task import Task
+from benchmarks.harness import memory
+from benchmarks.harness.networks import Network, Task
 from benchmarks.sides import image_data_generator
 from trainers.models import backbones, preprocessing
 from trainers.runtime import devices
@@ -49,7 +48,7 @@ class Notebook:
         self._fit(steps)
 
     def epoch(self) -> float:
-        """Trains a pass over the pictures and returns the accuracy on the validation pictures."""
+        """Trains a pass over the images and returns the accuracy on the validation images."""
         network = self.task.network
         self._fit(len(self.training.classes) // network.batch_size)
         flow = image_data_generator.read(
@@ -63,7 +62,7 @@ class Notebook:
 
     def memory(self) -> dict[str, float]:
         """Resident memory, MiB."""
-        return resident.now()
+        return memory.now()
 
     def _compile(self, learning_rate: float) -> None:
         self.model.compile(

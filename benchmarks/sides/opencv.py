@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from concurrent import futures
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -12,12 +11,12 @@ from benchmarks.sides.stock_layers import transforms
 from ftdata.augment.augmentation import RandomAffine
 
 
-def warp(images: np.ndarray, *, output_side: int, threads: int) -> Callable[[], Any]:
-    """Warps uint8 pictures to uint8 ones of another side, one call a picture, bilinear, the border repeated.
+def warp(images: np.ndarray, *, output_side: int, threads: int) -> Callable[[], object]:
+    """Warps uint8 images to uint8 ones of another side, one call per image, bilinear, the border repeated.
 
-    The maps are drawn anew for each batch, as RandomAffine draws them, and take the resize along. OpenCV
-    warps one small picture in one thread, so a pool of Python threads (warpAffine releases the lock) spreads
-    the pictures.
+    Each batch draws its own maps, as RandomAffine does, and the resize is part of them. OpenCV
+    warps one small image in one thread, so a pool of Python threads (warpAffine releases the lock) spreads
+    the images.
 
     Args:
       images: uint8 [n, side, side, 3].

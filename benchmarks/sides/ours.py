@@ -4,24 +4,24 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.harness import resident, tiers
-from benchmarks.harness.networks import Network
-from benchmarks.harness.task import Task
+from benchmarks.harness import memory, tiers
+from benchmarks.harness.networks import Network, Task
 from benchmarks.sides.image_data_generator import AUGMENT
 from ftdata import pipeline
 from ftdata.augment.augmentation import Augmentation
-from ftdata.cache.images import from_tensor, in_memory
+from ftdata.cache.filling import in_memory
+from ftdata.cache.images import from_tensor
 from ftdata.config import DataConfig
-from ftdata.sources.class_weights import class_weights
 from ftdata.sources.source import Source, load_folder
+from ftdata.sources.weighting import class_weights
 from trainers.config import PHASES, TrainConfig, TrainingConfig
 from trainers.evaluation import scores
 from trainers.evaluation.step import EvaluationStep
-from trainers.models import classifier as model
-from trainers.models import trainable
-from trainers.runtime import devices as strategy
+from trainers.models.classifier import build_classifier
+from trainers.models.trainable import set_trainable
 from trainers.runtime.compilation import compile_mode
-from trainers.training import optimizer
+from trainers.runtime.devices import make_strategy, runs_on_gpu
+from trainers.training.optimizer import build_optimizer, make_optimizer
 from trainers.training.step import TrainStep
 
 FETCH_EVERY = 20  # steps, as often as the training loop looks at its results
@@ -33,20 +33,20 @@ def train_step(
     """The step of a phase, from the network's starting weights."""
     config = TrainConfig(model=network.model, training=TrainingConfig(unfreeze=network.unfreeze))
     with devices.scope():
-        classifier = model.build_classifier(
+        classifier = build_classifier(
             config.model, num_classes=num_classes, image_size=network.image_size, policy=policy
         )
-        trainable.set_trainable(classifier, PHASES[phase], config)
-        adjust = optimizer.create(config.training, policy=policy)
-        optimizer.build(adjust, classifier.trainable_variables)
+        set_trainable(classifier, PHASES[phase], config.model, unfreeze=config.training.unfreeze)
+        optimizer = make_optimizer(config.training, policy=policy)
+        build_optimizer(optimizer, classifier.trainable_variables)
     return TrainStep(
         classifier,
-        adjust,
+        optimizer,
         strategy=devices,
         augmentation=Augmentation(AUGMENT, seed=0),
         global_batch=network.batch_size,
         label_smoothing=0.0,
-        compiled=compile_mode(jit_compile, on_gpu=strategy.runs_on_gpu(devices)),
+        compiled=compile_mode(jit_compile, on_gpu=runs_on_gpu(devices)),
     )
 
 
@@ -68,7 +68,7 @@ class Ours:
     def __init__(self, task: Task, policy: str, tier: str):
         self.task, self.policy = task, policy
         keras.utils.set_random_seed(0)
-        self.devices = strategy.make_strategy("one_device")
+        self.devices = make_strategy("one_device")
         self.source = load_folder(str(task.folder), validation_fraction=0.0)
         self.batches = read(self.source, task.network, tier=tier)
         self.step: TrainStep | None = None
@@ -99,13 +99,13 @@ class Ours:
         self._run(steps, rate=self.rate)
 
     def epoch(self) -> float:
-        """Trains a pass over the pictures and returns the accuracy on the validation pictures."""
+        """Trains a pass over the images and returns the accuracy on the validation images."""
         self._run(len(self.source.train) // self.task.network.batch_size, rate=self.rate)
         return self._validate()
 
     def memory(self) -> dict[str, float]:
         """Resident memory, MiB."""
-        return resident.now()
+        return memory.now()
 
     def _run(self, steps: int, *, rate: float) -> None:
         assert self.step is not None

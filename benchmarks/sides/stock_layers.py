@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -13,7 +12,7 @@ from ftdata.augment.augmentation import RandomAffine
 
 
 def create() -> keras.Sequential:
-    """The notebook's augmentation in stock layers; each resamples the picture once."""
+    """The notebook's augmentation in stock layers; each resamples the image once."""
     layers = keras.layers
     return keras.Sequential(
         [
@@ -26,14 +25,14 @@ def create() -> keras.Sequential:
     )
 
 
-def warp(images: tf.Tensor) -> Callable[[], Any]:
+def warp(images: tf.Tensor) -> Callable[[], object]:
     """Warps a batch in a graph."""
     stack = create()
     augment = tf.function(lambda pixels: stack(pixels, training=True))
     return lambda: augment(images)
 
 
-def projective_transform(images: tf.Tensor) -> Callable[[], Any]:
+def projective_transform(images: tf.Tensor) -> Callable[[], object]:
     """The same map as RandomAffine's in one call of ImageProjectiveTransformV3."""
     layer = RandomAffine(**NOTEBOOK)
     counter = iter(range(10**9))
@@ -67,8 +66,8 @@ def transforms(layer: RandomAffine, *, count: int, side: int, seed: tf.Tensor) -
     return tf.stack([a0, a1, a2, b0, b1, b2, tf.zeros_like(a0), tf.zeros_like(a0)], axis=-1)
 
 
-def from_directory(folder: Path, *, batch_size: int, side: int) -> Callable[[], Any]:
-    """A pass over the pictures below `folder`, read by Keras and augmented in tf.data."""
+def from_directory(folder: Path, *, batch_size: int, side: int) -> Callable[[], object]:
+    """A pass over the images below `folder`, read by Keras and augmented in tf.data."""
     files = keras.utils.image_dataset_from_directory(
         str(folder), image_size=(side, side), batch_size=batch_size, verbose=False
     )

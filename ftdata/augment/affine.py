@@ -1,4 +1,4 @@
-"""The geometry of augmentation: parameters -> matrix -> one bilinear read of the picture.
+"""The geometry of augmentation: parameters -> matrix -> one bilinear read of the image.
 
 Pure functions of tensors, written in plain gather arithmetic so that XLA compiles them. The formulas are
 those of Keras's legacy `ImageDataGenerator` (keras.src.legacy.preprocessing.image.apply_affine_transform
@@ -15,7 +15,7 @@ from ftdata.augment.sampled_layer import Side, real, sides
 FILL_MODES = ("nearest", "constant", "reflect", "wrap")
 
 PARAMETERS = ("theta", "tx", "ty", "shear", "zx", "zy", "flip_horizontal", "flip_vertical")
-CROP = ("crop_top", "crop_left", "crop_height", "crop_width")  # may be left out: the whole picture
+CROP = ("crop_top", "crop_left", "crop_height", "crop_width")  # optional; without them the whole image
 
 Parameters = Mapping[str, tf.Tensor]
 Coefficients = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
@@ -26,8 +26,8 @@ def matrices(parameters: Parameters, *, height: Side, width: Side) -> tuple[Coef
 
     Args:
       parameters: `theta` and `shear` in degrees, `tx` and `ty` in pixels, `zx` and `zy`; float32 [batch].
-      height: of the picture, pixels.
-      width: of the picture, pixels.
+      height: of the image, pixels.
+      width: of the image, pixels.
 
     Returns:
       (row_map, column_map), each three float32 [batch] coefficients: the input row is `row_map . (i, j, 1)` for output
@@ -53,7 +53,7 @@ def read_coordinates(
 
     Flips come after the map. Where the sizes differ, the output grid is scaled to the input's by the
     half-pixel rule before the map, so that resizing and warping are one interpolation. A crop is taken from the
-    warped picture (so the map comes after it), and flips mirror the crop.
+    warped image (so the map comes after it), and flips mirror the crop.
     """
     row_map, column_map = matrices(parameters, height=height, width=width)
     rows = _grid(output_height, height, flip=parameters["flip_vertical"])
@@ -97,10 +97,10 @@ def warp(
     Args:
       images: uint8 or float [batch, height, width, channels].
       parameters: see `matrices`, and `flip_horizontal`, `flip_vertical`, bool [batch]; if wanted those of CROP,
-        the part to show in pixels of the warped picture, float32 [batch].
+        the part to show in pixels of the warped image, float32 [batch].
       output_size: (height, width) of the result.
       fill_mode: one of FILL_MODES, with scipy's meaning.
-      cval: value outside the picture in mode `constant`.
+      cval: value outside the image in mode `constant`.
 
     Returns:
       float32 [batch, *output_size, channels].
@@ -129,7 +129,7 @@ def fill(coordinates: tf.Tensor, side: Side, fill_mode: str) -> tf.Tensor:
 
 
 def _bilinear(images: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
-    """Four gathers from the flattened picture. Pixels become floats only after the gather: uint8 reads
+    """Four gathers from the flattened image. Pixels become floats only after the gather: uint8 reads
     a quarter of the memory (1.4 - 1.9 times faster on a CPU than gathering floats)."""
     height, width = sides(images)
     channels = tf.shape(images)[3] if images.shape[3] is None else images.shape[3]

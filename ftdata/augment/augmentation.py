@@ -1,93 +1,29 @@
-"""Augmentation as Keras preprocessing layers: ImageDataGenerator's pictures and more, on the accelerator.
+"""Augmentation as Keras preprocessing layers: ImageDataGenerator's images and more, on the accelerator.
 
 The order: RandomAffine or RandomResizedCrop (flips included) -> channel shift -> brightness -> colour jitter -> erasing
 -> mixing of pairs. What follows ImageDataGenerator's own is off unless asked for.
 """
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import keras
 import tensorflow as tf
 
 from ftdata import seeds
-from ftdata.augment.color import RandomColorJitter
+from ftdata.augment.color import RandomBrightnessFactor, RandomChannelShift, RandomColorJitter
 from ftdata.augment.erasing import RandomErasing
 from ftdata.augment.mixing import PairMixing
 from ftdata.augment.random_affine import RandomAffine
 from ftdata.augment.resized_crop import RandomResizedCrop
-from ftdata.augment.sampled_layer import (
-    Parameters,
-    SampledLayer,
-    Side,
-    at_least_zero,
-    is_number,
-    plain,
-    uniform,
-)
+from ftdata.augment.sampled_layer import SampledLayer
 from ftdata.config import AugmentConfig
-from ftdata.errors import UserError
-
-__all__ = ["Augmentation", "Augmented", "RandomAffine", "RandomBrightnessFactor", "RandomChannelShift"]
-
-
-@keras.saving.register_keras_serializable(package="ftdata")
-class RandomChannelShift(SampledLayer):
-    """Adds one drawn grey level to all channels, clipped to the picture's own range, as
-    `ImageDataGenerator(channel_shift_range=...)` does (its `apply_channel_shift`)."""
-
-    def __init__(self, channel_shift_range: float = 0.0, **kwargs: Any):
-        super().__init__(**kwargs)
-        self.channel_shift_range = at_least_zero("channel_shift_range", channel_shift_range)
-
-    def sample(self, batch_size: Any, height: Side, width: Side, seed: Any) -> dict[str, tf.Tensor]:
-        """`channel_shift_intensity`, grey levels in [-r, r], float32 [batch]."""
-        u = uniform([batch_size], seed)
-        return {"channel_shift_intensity": (2 * u - 1) * self.channel_shift_range}
-
-    def apply(self, images: tf.Tensor, parameters: Parameters) -> tf.Tensor:
-        """float32 [batch, height, width, channels]."""
-        images = tf.cast(images, tf.float32)
-        low = tf.reduce_min(images, axis=(1, 2, 3), keepdims=True)
-        high = tf.reduce_max(images, axis=(1, 2, 3), keepdims=True)
-        shifted = images + parameters["channel_shift_intensity"][:, None, None, None]
-        return tf.clip_by_value(shifted, low, high)
-
-    def get_config(self) -> dict[str, Any]:
-        """Every argument of the constructor."""
-        return {**super().get_config(), "channel_shift_range": self.channel_shift_range}
-
-
-@keras.saving.register_keras_serializable(package="ftdata")
-class RandomBrightnessFactor(SampledLayer):
-    """Multiplies pixels by a drawn factor with `ImageDataGenerator(brightness_range=...)`'s rounding: down
-    to whole grey levels before and after, clipped to 0..255 (PIL's ImageEnhance.Brightness)."""
-
-    def __init__(self, brightness_range: Sequence[float] = (1.0, 1.0), **kwargs: Any):
-        super().__init__(**kwargs)
-        low, high = map(plain, brightness_range)
-        if not (is_number(high) and 0 <= low <= high):
-            raise UserError(f"brightness_range must be low, high with 0 <= low <= high, got {brightness_range!r}")
-        self.brightness_range = (float(low), float(high))
-
-    def sample(self, batch_size: Any, height: Side, width: Side, seed: Any) -> dict[str, tf.Tensor]:
-        """`brightness`, a factor, float32 [batch]."""
-        low, high = self.brightness_range
-        return {"brightness": low + uniform([batch_size], seed) * (high - low)}
-
-    def apply(self, images: tf.Tensor, parameters: Parameters) -> tf.Tensor:
-        """float32 [batch, height, width, channels] of whole numbers from 0 to 255."""
-        whole = tf.floor(tf.cast(images, tf.float32))
-        return tf.floor(tf.clip_by_value(whole * parameters["brightness"][:, None, None, None], 0.0, 255.0))
-
-    def get_config(self) -> dict[str, Any]:
-        """Every argument of the constructor."""
-        return {**super().get_config(), "brightness_range": self.brightness_range}
 
 
 class Augmented(NamedTuple):
-    """Pictures float32 [batch, height, width, channels] and, where pairs are mixed, the weight of each picture's own
-    label, float32 [batch]; its partner's (`ftdata.augment.mixing.partner_of`) has the rest."""
+    """What `Augmentation` returns.
+
+    `images` is float32 [batch, height, width, channels]. Where pairs are mixed, `share` is the weight of each image's
+    own label, float32 [batch]; its partner's label (`ftdata.augment.mixing.partner_of`) has the rest. Else it is None.
+    """
 
     images: tf.Tensor
     share: tf.Tensor | None
@@ -96,8 +32,18 @@ class Augmented(NamedTuple):
 class Augmentation:
     """The configured layers in the order above, as a pure function of (seed, step, slot).
 
-    Parameters are drawn for the whole global batch and gathered by slot, so that a picture is warped alike
+    Parameters are drawn for the whole global batch and gathered by slot, so that an image is warped alike
     however many replicas share the batch.
+
+    Args:
+      config: which layers, and their arguments.
+      seed: of everything drawn.
+
+    Example:
+      >>> augmentation = Augmentation(AugmentConfig(rotation_range=20.0), seed=0)
+      >>> images = tf.zeros([8, 32, 32, 3], tf.uint8)
+      >>> augmentation(images, tf.range(8), step=tf.constant(0), global_batch=8).images.shape
+      TensorShape([8, 32, 32, 3])
     """
 
     def __init__(self, config: AugmentConfig, *, seed: int):
@@ -108,10 +54,10 @@ class Augmentation:
         """Augments uint8 [batch, height, width, channels] to float32 of the same shape.
 
         Args:
-          images: the replica's pictures.
+          images: the replica's images.
           slots: int32 [batch], their places in the global batch; where pairs are mixed, consecutive from an even one.
           step: int32 scalar, the training step.
-          global_batch: number of pictures over all replicas.
+          global_batch: number of images over all replicas.
         """
         height, width = images.shape[1:3]
         share = None
@@ -126,7 +72,7 @@ class Augmentation:
 
 
 def notes(config: AugmentConfig, *, image_size: int) -> list[str]:
-    """Lines on what the settings do that their names do not tell."""
+    """Lines for the user on what the settings do that their names do not say."""
     area = config.random_resized_crop
     if not config.augment or area is None or area == 1:
         return []

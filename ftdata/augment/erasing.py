@@ -1,4 +1,4 @@
-"""RandomErasing: a rectangle of the picture is blotted out."""
+"""RandomErasing: fills a rectangle of the image."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ import tensorflow as tf
 from ftdata.augment import rectangles
 from ftdata.augment.sampled_layer import Parameters, SampledLayer, Side, at_most_one, sides, uniform
 
-_AREA = (0.02, 0.33)  # of the picture; this and the aspects are the paper's
+_AREA = (0.02, 0.33)  # of the image; this and the aspects are the paper's
 _ASPECT = (0.3, 1 / 0.3)
 
 
@@ -16,14 +16,28 @@ _ASPECT = (0.3, 1 / 0.3)
 # probability that is itself drawn between 0 and the one given.
 @keras.saving.register_keras_serializable(package="ftdata")
 class RandomErasing(SampledLayer):
-    """Fills a rectangle with the picture's mean colour (Zhong et al., 2017, arXiv:1708.04896).
+    """Fills a rectangle with the image's mean colour (Zhong et al., 2017, arXiv:1708.04896).
 
-    The rectangle covers 2 to 33% of the picture, its width is 0.3 to 3.3 of its height, and it lies inside. The mean of
+    The rectangle covers 2 to 33% of the image, its width is 0.3 to 3.3 of its height, and it lies inside. The mean of
     each channel is one of the paper's fillings, and near neutral whatever preprocessing the model holds; black is not.
 
     Args:
-      probability: share of the pictures that lose a rectangle, from 0 to 1.
+      probability: share of the images that lose a rectangle, from 0 to 1.
       **kwargs: `seed`, `name`, `dtype`.
+
+    Input shape:
+      [batch, height, width, channels] or [height, width, channels], uint8 or float.
+
+    Output shape:
+      That of the input; of the layer's compute dtype.
+
+    Raises:
+      UserError: a probability out of range.
+
+    Example:
+      >>> import numpy as np
+      >>> RandomErasing(0.5)(np.zeros((8, 48, 64, 3), np.uint8), training=True).shape
+      TensorShape([8, 48, 64, 3])
     """
 
     def __init__(self, probability: float = 0.5, **kwargs: Any):
@@ -47,5 +61,5 @@ class RandomErasing(SampledLayer):
         return tf.where(erased, tf.reduce_mean(images, axis=(1, 2), keepdims=True), images)
 
     def get_config(self) -> dict[str, Any]:
-        """Every argument of the constructor."""
+        """The arguments that make the same layer again."""
         return {**super().get_config(), "probability": self.probability}

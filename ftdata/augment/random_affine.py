@@ -20,14 +20,17 @@ from ftdata.augment.sampled_layer import (
 )
 from ftdata.errors import UserError
 
+_RANGES = ("rotation_range", "width_shift_range", "height_shift_range", "shear_range", "zoom_range")
+_OF_IMAGE_DATA_GENERATOR = (*_RANGES, "horizontal_flip", "vertical_flip", "fill_mode", "cval")
+
 
 @keras.saving.register_keras_serializable(package="ftdata")
 class RandomAffine(SampledLayer):
-    """Rotation, shift, shear, zoom and flips in one bilinear read: ImageDataGenerator's picture.
+    """Rotation, shift, shear, zoom and flips in one bilinear read: the image of ImageDataGenerator.
 
-    The same parameters give the same picture as `ImageDataGenerator.apply_transform` (within 0.05 of 255;
+    The same parameters give the same image as `ImageDataGenerator.apply_transform` (within 0.05 of 255;
     formula in `ftdata.augment.affine`), including what its users live with: `height_shift_range` moves columns and
-    `width_shift_range` rows (tensorflow#82838), and on a picture that is not square the centre of rotation
+    `width_shift_range` rows (tensorflow#82838), and on an image that is not square the centre of rotation
     has its coordinates swapped.
 
     Works in `keras.Sequential`, in `model.fit`, in `tf.data` and under `jit_compile=True`. Inside a model
@@ -43,15 +46,28 @@ class RandomAffine(SampledLayer):
       horizontal_flip: mirror left and right with probability 1/2.
       vertical_flip: mirror up and down with probability 1/2.
       fill_mode: `nearest`, `constant`, `reflect` or `wrap`, with scipy's meaning.
-      cval: grey level outside the picture in mode `constant`.
+      cval: grey level outside the image in mode `constant`.
       output_size: side or (height, width) of the result; the input's by default. The scaling is folded
         into the same interpolation. Shrinking by more than 1.5 would alias: resize with antialiasing first.
       rescale: factor on the result, in training or not.
       seed: of the layer's own generator, used by `layer(images, training=True)`.
       **kwargs: `name`, `dtype`, `trainable`. The result is cast to the dtype policy at the very end.
 
+    Input shape:
+      [batch, height, width, channels] or [height, width, channels], uint8 or float.
+
+    Output shape:
+      As the input, with `output_size` in place of height and width; of the layer's compute dtype.
+
     Raises:
       UserError: a range that is negative or not understood, an unknown fill mode.
+
+    Example:
+      >>> import numpy as np
+      >>> layer = RandomAffine(rotation_range=20, zoom_range=0.1, horizontal_flip=True, output_size=32, rescale=1 / 255)
+      >>> images = np.full((8, 48, 64, 3), 255, np.uint8)
+      >>> layer(images, training=True).shape
+      TensorShape([8, 32, 32, 3])
     """
 
     def __init__(
@@ -89,7 +105,7 @@ class RandomAffine(SampledLayer):
 
     @classmethod
     def from_image_data_generator(cls, generator: Any, **kwargs: Any) -> "RandomAffine":
-        """The layer that does to a picture what `generator` does.
+        """The layer that does to an image what `generator` does.
 
         Args:
           generator: a `keras.src.legacy.preprocessing.image.ImageDataGenerator`.
@@ -99,20 +115,16 @@ class RandomAffine(SampledLayer):
           UserError: the generator has a setting the layer cannot honour; the message names it.
         """
         _reject_unsupported(generator)
-        copied = (
-            *("rotation_range", "width_shift_range", "height_shift_range", "shear_range", "zoom_range"),
-            *("horizontal_flip", "vertical_flip", "fill_mode", "cval"),
-        )
-        settings = {name: getattr(generator, name) for name in copied}
+        settings = {name: getattr(generator, name) for name in _OF_IMAGE_DATA_GENERATOR}
         return cls(**settings, rescale=generator.rescale or None, **kwargs)
 
     def sample(self, batch_size: Any, height: Side, width: Side, seed: Any) -> dict[str, tf.Tensor]:
         """Draws ImageDataGenerator's parameters for a batch.
 
         Args:
-          batch_size: number of pictures, int or scalar tensor.
-          height: of the pictures, pixels.
-          width: of the pictures, pixels.
+          batch_size: number of images, int or scalar tensor.
+          height: of the images, pixels.
+          width: of the images, pixels.
           seed: pair of int32; the same seed gives the same parameters.
 
         Returns:
@@ -163,11 +175,8 @@ class RandomAffine(SampledLayer):
         return (*input_shape[:-3], *size, input_shape[-1])
 
     def get_config(self) -> dict[str, Any]:
-        """Every argument of the constructor."""
-        names = (
-            *("rotation_range", "width_shift_range", "height_shift_range", "shear_range", "zoom_range"),
-            *("horizontal_flip", "vertical_flip", "fill_mode", "cval", "output_size", "rescale"),
-        )
+        """The arguments that make the same layer again."""
+        names = (*_OF_IMAGE_DATA_GENERATOR, "output_size", "rescale")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
@@ -192,15 +201,15 @@ def _pixels(shift: float, side: Side) -> Any:
 
 
 def _reject_unsupported(generator: Any) -> None:
-    """Raises ValueError for the first setting of an ImageDataGenerator that the layer cannot honour."""
+    """Raises UserError for the first setting of an ImageDataGenerator that the layer cannot honour."""
     beside = {
-        "channel_shift_range": "add ftdata.augment.augmentation.RandomChannelShift after the layer",
-        "brightness_range": "add ftdata.augment.augmentation.RandomBrightnessFactor after the layer",
+        "channel_shift_range": "add ftdata.RandomChannelShift after the layer",
+        "brightness_range": "add ftdata.RandomBrightnessFactor after the layer",
         "preprocessing_function": "call it on the layer's result",
         "featurewise_center": "add keras.layers.Normalization",
         "featurewise_std_normalization": "add keras.layers.Normalization",
-        "samplewise_center": "subtract the mean of each picture after the layer",
-        "samplewise_std_normalization": "divide by the deviation of each picture after the layer",
+        "samplewise_center": "subtract the mean of each image after the layer",
+        "samplewise_std_normalization": "divide by the deviation of each image after the layer",
         "zca_whitening": "apply the whitening after the layer",
     }
     for name, remedy in beside.items():

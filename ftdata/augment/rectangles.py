@@ -1,4 +1,4 @@
-"""Rectangles inside a picture: drawn by area and aspect, and as masks. Pure functions of tensors."""
+"""Rectangles inside an image: drawn by area and aspect, and as masks. Pure functions of tensors."""
 
 import tensorflow as tf
 
@@ -10,17 +10,17 @@ Rectangle = tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]
 def draw(
     u: tf.Tensor, *, height: Side, width: Side, area: tuple[float, float], aspect: tuple[float, float]
 ) -> Rectangle:
-    """Rectangles that lie wholly inside a picture.
+    """Rectangles that lie wholly inside an image.
 
     The area is uniform. The aspect is uniform in its logarithm, so that lying and standing ones are as frequent,
     among those that let a rectangle of that area fit: nothing is drawn again, which XLA could not unroll. Where none
-    fits (pictures far from square), the rectangle is cut to the picture. The place is uniform.
+    fits (images far from square), the rectangle is cut to the image. The place is uniform.
 
     Args:
       u: uniform numbers in [0, 1), float32 [4, batch].
-      height: of the picture, pixels.
-      width: of the picture, pixels.
-      area: least and largest share of the picture, in (0, 1].
+      height: of the image, pixels.
+      width: of the image, pixels.
+      area: least and largest share of the image, in (0, 1].
       aspect: least and largest width / height.
 
     Returns:

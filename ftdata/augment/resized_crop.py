@@ -1,4 +1,4 @@
-"""RandomResizedCrop: RandomAffine of a random part of the picture, still one bilinear read."""
+"""RandomResizedCrop: RandomAffine of a random part of the image, still one bilinear read."""
 
 from typing import Any
 
@@ -15,14 +15,29 @@ _ASPECT = (3 / 4, 4 / 3)
 
 @keras.saving.register_keras_serializable(package="ftdata")
 class RandomResizedCrop(RandomAffine):
-    """A random part of the picture at full size (Szegedy et al., 2014, arXiv:1409.4842, section 6).
+    """A random part of the image at full size (Szegedy et al., 2014, arXiv:1409.4842, section 6).
 
-    The part covers a uniform share of the picture from `minimal_area` to 1; its width is 3/4 to 4/3 of its height.
+    The part covers a uniform share of the image from `minimal_area` to 1; its width is 3/4 to 4/3 of its height.
     RandomAffine's changes come first: its result is what would be cropped, were both not one read. Flips come last.
 
     Args:
-      minimal_area: least share of the picture, above 0 and up to 1; 0.08 in the paper.
+      minimal_area: least share of the image, above 0 and up to 1; 0.08 in the paper.
       **kwargs: of RandomAffine.
+
+    Input shape:
+      [batch, height, width, channels] or [height, width, channels], uint8 or float.
+
+    Output shape:
+      As the input, with `output_size` in place of height and width; of the layer's compute dtype.
+
+    Raises:
+      UserError: as RandomAffine, and a `minimal_area` out of range.
+
+    Example:
+      >>> import numpy as np
+      >>> layer = RandomResizedCrop(0.3, horizontal_flip=True)
+      >>> layer(np.zeros((8, 48, 64, 3), np.uint8), training=True).shape
+      TensorShape([8, 48, 64, 3])
     """
 
     def __init__(self, minimal_area: float = 0.08, **kwargs: Any):
@@ -39,5 +54,5 @@ class RandomResizedCrop(RandomAffine):
         return {**self._drawn(u[:8], height, width), **dict(zip(affine.CROP, crop, strict=True))}
 
     def get_config(self) -> dict[str, Any]:
-        """Every argument of the constructor."""
+        """The arguments that make the same layer again."""
         return {**super().get_config(), "minimal_area": self.minimal_area}

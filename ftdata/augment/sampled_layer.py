@@ -1,4 +1,4 @@
-"""What every augmentation layer of this project is: drawing parted from applying.
+"""What every augmentation layer of this project is: drawing apart from applying.
 
 `sample` is a stateless function of a seed, `apply` a deterministic function of its parameters, so that a
 parameter set can be drawn for a global batch and sliced by replica, or repeated after a restart.
@@ -48,7 +48,12 @@ def real(side: Side) -> Any:
 class SampledLayer(keras.layers.Layer):
     """A layer with `sample(batch_size, height, width, seed)` and `apply(images, parameters)`.
 
-    Numbers may be numpy's. Layers of different classes draw different numbers from one `seed`.
+    Outside training it gives the images as they are. Layers of different classes draw different numbers from one
+    `seed`.
+
+    Args:
+      seed: of the layer's own generator, >= 0; drawn at random by default. Numbers may be numpy's.
+      **kwargs: `name`, `dtype`.
     """
 
     def __init__(self, *, seed: int | None = None, **kwargs: Any):
@@ -59,7 +64,7 @@ class SampledLayer(keras.layers.Layer):
         self.supports_jit = True
 
     def sample(self, batch_size: Any, height: Side, width: Side, seed: Any) -> dict[str, tf.Tensor]:
-        """Draws parameters for a batch of pictures of `height` x `width` pixels from `seed`, a pair of int32."""
+        """Draws parameters for a batch of images of `height` x `width` pixels from `seed`, a pair of int32."""
         raise NotImplementedError
 
     def apply(self, images: tf.Tensor, parameters: Parameters) -> tf.Tensor:
@@ -94,7 +99,7 @@ class SampledLayer(keras.layers.Layer):
         return images
 
     def get_config(self) -> dict[str, Any]:
-        """Every argument of the constructor."""
+        """The arguments that make the same layer again."""
         return {**super().get_config(), "seed": self.seed}
 
 
@@ -109,7 +114,7 @@ def is_number(value: Any) -> bool:
 
 
 def at_least_zero(name: str, value: Any) -> float:
-    """`value` as a float; ValueError names the argument if it is not a number >= 0, or too large."""
+    """`value` as a float; UserError names the argument if it is not a number >= 0, or too large."""
     value = plain(value)
     if not is_number(value) or value < 0:
         raise UserError(f"{name} must be one number >= 0 and up to {_LARGEST:g}, got {value!r}")
@@ -117,7 +122,7 @@ def at_least_zero(name: str, value: Any) -> float:
 
 
 def at_most_one(name: str, value: Any) -> float:
-    """`value` as a float; ValueError names the argument if it is not a number from 0 to 1."""
+    """`value` as a float; UserError names the argument if it is not a number from 0 to 1."""
     value = plain(value)
     if not is_number(value) or not 0 <= value <= 1:
         raise UserError(f"{name} must be one number from 0 to 1, got {value!r}")

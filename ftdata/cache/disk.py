@@ -1,7 +1,7 @@
-"""Decoded pictures on disk, each decoded once and used by every later run, whatever the split.
+"""Decoded images on disk, each decoded once and used by every later run, whatever the split.
 
-A store (see `row_store`) holds the pictures of a data set as one way of decoding makes them, each under the digest of
-its file: runs with other seeds and other splits share it, and pictures that are added are decoded alone.
+A store (see `row_store`) holds the images of a data set as one way of decoding makes them, each under the digest of
+its file: runs with other seeds and other splits share it, and images that are added are decoded alone.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from ftdata.cache import row_store
 from ftdata.cache.filling import Store
-from ftdata.cache.row_store import wait_until_kept
+from ftdata.cache.row_writer import wait_until_kept
 from ftdata.config import DataConfig
 from ftdata.decoding.decode import Decoding
 from ftdata.sources.split import Split
@@ -27,16 +27,16 @@ _DECODER_VERSION = 3
 def mapped(
     split: Split, config: DataConfig, *, folder: Path, fill: Callable[[Store, Split, DataConfig], None]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The decoded pictures of `split`, mapped from a store in `folder`.
+    """The decoded images of `split`, mapped from a store in `folder`.
 
     Args:
-      split: n pictures, n > 0.
+      split: n images, n > 0.
       config: decode settings.
       folder: where the stores lie; made if need be.
       fill: decodes a split, as `filling.fill`.
 
     Returns:
-      All pictures of the store, uint8 [m, side, side, 3], and the places of those of the split in it, int64 [n].
+      All images of the store, uint8 [m, side, side, 3], and the places of those of the split in it, int64 [n].
 
     Raises:
       OSError: no space, no permission.

@@ -1,147 +1,112 @@
-"""Where decoded pictures rest between epochs: accelerator memory, host memory, a mapped file, or nowhere.
-
-Nothing random happens before the cache, so that every epoch is augmented afresh. The tiers `device`, `memory`
-and `disk` hold one uint8 tensor [n, side, side, 3] and read it by position; `none` decodes each time, by
-position where pictures are files, in a stream where they can only be read in sequence.
-"""
+"""Images that are ready to be read, by position or as a stream."""
 
 import dataclasses
-import mmap
 from collections.abc import Callable
-from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import tensorflow as tf
 
-from ftdata.cache import disk, nvidia, planner, resources, row_store
-from ftdata.cache.filling import decode_into
-from ftdata.cache.on_demand import memoized
-from ftdata.config import DataConfig
 from ftdata.decoding.decode import Decoding
 from ftdata.sources.split import Split
 
-
-def _no_stream() -> tf.data.Dataset:
-    raise NotImplementedError("these pictures are read by position")
+Read = Callable[[tf.Tensor], tf.Tensor]  # positions, int64 [b] -> uint8 [b, side, side, 3]
 
 
 @dataclasses.dataclass(frozen=True)
-class Images:
-    """The pictures of a split, ready to be read.
+class IndexedImages:
+    """Images that can be read in any order.
 
-    `at`, int64 [b] -> uint8 [b, side, side, 3], reads by position and is made of graph operations; it is None
-    where there is only `stream()`, a dataset of n (position, encoded) in order, and `decode` for its elements.
-    `tensor` is what the tier holds, or None.
+    `tier` names where they are kept (one of `planner.TIERS`). `read_at` maps positions, int64 [b], to uint8
+    [b, side, side, 3] and is made of graph operations. `tensor` holds all of them, uint8 [n, side, side, 3], or is None
+    where no tensor does.
     """
 
     tier: str
-    at: Callable[[tf.Tensor], tf.Tensor] | None = None
+    read_at: Read
     tensor: tf.Tensor | None = None
-    stream: Callable[[], tf.data.Dataset] = _no_stream
-    decode: Callable[[tf.Tensor], tf.Tensor] = tf.identity
 
     def take(self, index: np.ndarray) -> np.ndarray:
-        """Some pictures, uint8 [k, side, side, 3], gathered where they lie and not on an accelerator."""
+        """Some of the images, never through an accelerator: int [k] -> uint8 [k, side, side, 3]."""
         with tf.device("CPU:0"):
-            if self.at is not None:
-                return self.at(tf.constant(index, tf.int64)).numpy()
+            return self.read_at(tf.constant(index, tf.int64)).numpy()
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageStream:
+    """Images that can only be read in sequence, each decoded whenever it is read.
+
+    `encoded()` is a dataset of n (position int64 [], bytes string []) in order; `decode` turns such bytes into uint8
+    [side, side, 3].
+    """
+
+    tier: str
+    encoded: Callable[[], tf.data.Dataset]
+    decode: Callable[[tf.Tensor], tf.Tensor] = tf.identity
+    tensor: ClassVar[None] = None
+
+    def take(self, index: np.ndarray) -> np.ndarray:
+        """Some of the images, as `IndexedImages.take`; reads the stream to its end."""
+        with tf.device("CPU:0"):
             wanted = tf.constant(index, tf.int64)
-            chosen = self.stream().filter(lambda position, _: tf.reduce_any(wanted == position))
+            chosen = self.encoded().filter(lambda position, _: tf.reduce_any(wanted == position))
             found = {int(position): self.decode(encoded).numpy() for position, encoded in chosen}
             return np.stack([found[position] for position in index])
 
 
-def open_split(split: Split, config: DataConfig, *, tier: str, workers: int = 1) -> Images:
-    """Decodes a split into a tier, or makes it ready to be decoded on the fly.
-
-    Args:
-      split: what to decode; its order is kept.
-      config: `image_size` (set) and the other decode settings; `data_dir`, where tier `disk` keeps its files.
-      tier: one of `planner.TIERS`; `device` rests in host memory until the training step takes it over.
-      workers: how many processes read parts of these pictures. With several, files in the tier `memory` are
-        decoded when they are first asked for.
-
-    Raises:
-      UserError: a file that cannot be read or decoded; the message names it.
-      OSError, MemoryError: the tier has no room.
-    """
-    if tier == "disk" and len(split):
-        images, rows = disk.mapped(split, config, folder=folder(config), fill=decode_into)
-        whole = tf.experimental.dlpack.from_dlpack(np.asarray(images).__dlpack__())
-        row_of = tf.constant(rows, tf.int64)
-        return Images(tier, at=lambda index: tf.gather(whole, tf.gather(row_of, index)))
-    how = Decoding.of(config)
-    if tier == "memory" and workers > 1 and split.paths is not None:
-        images = _page_aligned((len(split), how.image_size, how.image_size, 3))
-        return Images(tier, at=memoized(_file_decoder(split, how), images))
-    if tier != "none":
-        return from_tensor(in_memory(split, config), tier=tier)
-    if split.paths is not None:
-        return Images(tier, at=_file_decoder(split, how))
-    return Images(tier, stream=lambda: split.encoded().enumerate(), decode=how.any_format)
+Images = IndexedImages | ImageStream  # both have `tier`, `tensor` and `take`
 
 
-def from_tensor(tensor: tf.Tensor, *, tier: str = "memory") -> Images:
-    """Pictures that lie decoded in a tensor, uint8 [n, height, width, channels]."""
-    return Images(tier, at=lambda index: tf.gather(tensor, index), tensor=tensor)
+def from_tensor(tensor: tf.Tensor, *, tier: str = "memory") -> IndexedImages:
+    """Images that lie decoded in a tensor, uint8 [n, height, width, channels]."""
+    return IndexedImages(tier, lambda index: tf.gather(tensor, index), tensor)
 
 
-def in_memory(split: Split, config: DataConfig) -> tf.Tensor:
-    """uint8 [n, image_size, image_size, 3] in host memory, without a second copy; raises as `open_split`."""
-    images = _page_aligned((len(split), config.image_size or 0, config.image_size or 0, 3))
-    decode_into(images.__setitem__, split, config)
-    return tf.experimental.dlpack.from_dlpack(images.__dlpack__())
-
-
-def plan(config: DataConfig, *, train: int, held_out: int, on_gpu: bool) -> planner.Plan:
-    """The tier for `config.cache`, from what is free now.
-
-    Args:
-      config: of the data.
-      train: number of training pictures.
-      held_out: number of validation and test pictures, which never rest on an accelerator.
-      on_gpu: whether there is accelerator memory to use.
-    """
-    picture = 3 * int(config.image_size or 0) ** 2
-    everything = (train + held_out) * picture
-    memory = resources.available_memory()
-    fits_host = everything <= memory  # the way to the accelerator leads through host memory
-    free = {
-        "device": nvidia.free_memory() if on_gpu and fits_host else 0,
-        "memory": memory,
-        # the stores there are shared, or make room
-        "disk": resources.free_disk(folder(config)) + row_store.size_of(folder(config)),
-    }
-    return planner.plan(
-        config.cache, needed={"device": train * picture, "memory": everything, "disk": everything}, free=free
-    )
-
-
-def folder(config: DataConfig) -> Path:
-    """Where the tier `disk` keeps its files."""
-    return config.folder / "decoded"
-
-
-def _file_decoder(split: Split, how: Decoding) -> Callable[[tf.Tensor], tf.Tensor]:
+def decoder_of_files(split: Split, decoding: Decoding) -> Read:
+    """Reads the image files of a split by position and decodes them, on every read."""
     paths, plain = tf.constant(split.paths, tf.string), tf.constant(split.plain, tf.bool)
-    picture = tf.TensorSpec((how.image_size, how.image_size, 3), tf.uint8)
+    all_plain = split.plain is not None and bool(split.plain.all())
 
-    def at(index: tf.Tensor) -> tf.Tensor:
+    def read_at(index: tf.Tensor) -> tf.Tensor:
         chosen = tf.gather(paths, index)
 
-        def by(decode: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
-            return tf.map_fn(lambda path: decode(split.read(path)), chosen, fn_output_signature=picture)
+        def decoded(is_plain: bool) -> tf.Tensor:
+            return decoding.decode_batch(chosen, plain=is_plain, read=split.read)
 
-        if split.plain is not None and split.plain.all():
-            return by(how.plain_jpeg)
-        # one choice a batch, since a choice for each picture costs as much as decoding a small one
-        return tf.cond(tf.reduce_all(tf.gather(plain, index)), lambda: by(how.plain_jpeg), lambda: by(how.any_format))
+        if all_plain:
+            return decoded(True)
+        # one choice a batch: one for each image would cost as much as decoding a small one
+        return tf.cond(tf.reduce_all(tf.gather(plain, index)), lambda: decoded(True), lambda: decoded(False))
 
-    return at
+    return read_at
 
 
-def _page_aligned(shape: tuple[int, ...]) -> np.ndarray:
-    """Private memory at a page boundary: TensorFlow takes an array over without copying if it is aligned."""
-    size = int(np.prod(shape))
-    pages = mmap.mmap(-1, max(1, size), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    return np.frombuffer(pages, np.uint8, count=size).reshape(shape)
+def memoized(read_at: Read, store: np.ndarray) -> Read:
+    """Reads by position as `read_at` does, but each image only once: what was read stays in memory.
+
+    For a worker of several: it reads its own part of every batch, so that in one epoch it decodes that part alone.
+    Pages of `store` that nobody has written to take no memory.
+
+    Args:
+      read_at: int64 [b] -> uint8 [b, side, side, 3], of graph operations.
+      store: uint8 [n, side, side, 3] to keep them in.
+
+    Returns:
+      The same function. Two calls at the same time may both decode an image, and store the same bytes.
+    """
+    is_here = np.zeros(len(store), bool)
+
+    def absent(index: np.ndarray) -> np.ndarray:
+        return index[~is_here[index]]
+
+    def keep(index: np.ndarray, new: np.ndarray, decoded: np.ndarray) -> np.ndarray:
+        store[new] = decoded
+        is_here[new] = True  # only now: whoever sees it finds the image there
+        return store[index]
+
+    def read_once(index: tf.Tensor) -> tf.Tensor:
+        new = tf.ensure_shape(tf.numpy_function(absent, [index], tf.int64), [None])
+        kept = tf.numpy_function(keep, [index, new, read_at(new)], tf.uint8)
+        return tf.ensure_shape(kept, [index.shape[0], *store.shape[1:]])
+
+    return read_once

@@ -1,30 +1,43 @@
-"""Open the pictures of all splits in the fastest cache tier that holds them."""
+"""Where decoded images are kept between epochs: accelerator memory, host memory, a mapped file, or nowhere.
+
+Nothing random happens before the cache, so that every epoch is augmented afresh. The tiers `device`, `memory`
+and `disk` hold one uint8 tensor [n, side, side, 3] and read it by position; `none` decodes each time, by
+position where images are files, as a stream where they can only be read in sequence.
+"""
 
 from collections.abc import Callable
+from pathlib import Path
 
-from ftdata.cache import images
-from ftdata.cache.images import Images
+import numpy as np
+import tensorflow as tf
+
+from ftdata.cache import disk, nvidia, planner, resources, store_files
+from ftdata.cache.filling import decode_into, empty_store, in_memory
+from ftdata.cache.images import Images, ImageStream, IndexedImages, decoder_of_files, from_tensor, memoized
 from ftdata.config import DataConfig
+from ftdata.decoding.decode import Decoding
 from ftdata.sources.source import Source
-
-SPLITS = ("train", "validation", "test")
+from ftdata.sources.split import Split
 
 
 def open_all(
     source: Source, config: DataConfig, *, on_gpu: bool, workers: int = 1, say: Callable[[str], None] = print
 ) -> dict[str, Images]:
-    """The pictures of each split, by its name.
+    """Opens the images of each split in the fastest tier that holds them.
 
-    Prints the plan in a line. A tier that has no room after all is said, and the next slower one is tried. In
+    Logs the plan in a line. A tier that has no room after all is logged, and the next slower one is tried. In
     the tier `device` the held-out splits, which are read once an epoch, stay in host memory. Several workers take
-    that tier only if they are asked to, for each would decode every picture for it.
+    that tier only if they are asked to, for each would decode every image for it.
 
     Args:
       source: the splits.
       config: `cache` and the decode settings.
       on_gpu: whether there is accelerator memory to use.
-      workers: how many processes share the pictures.
+      workers: how many processes share the images.
       say: where lines go.
+
+    Returns:
+      The images by the name of the split.
 
     Raises:
       UserError: a file that cannot be read or decoded; the message names it.
@@ -32,13 +45,16 @@ def open_all(
     """
     held_out = len(source.validation) + len(source.test)
     cached = 0 if config.data_service else len(source.train)
-    chosen = images.plan(config, train=cached, held_out=held_out, on_gpu=on_gpu and workers == 1)
+    chosen = plan(config, train=cached, held_out=held_out, on_gpu=on_gpu and workers == 1)
     say(f"  cache: {chosen.reason}")
     if config.data_service:
         say(f"  training images are decoded by the workers of {config.data_service}; the plan is for the others")
     for tier, slower in zip(chosen.tiers, (*chosen.tiers[1:], None), strict=True):
         try:
-            return {name: _open(source, config, name, tier, workers) for name in SPLITS}
+            return {
+                name: open_split(split, config, tier=_tier_of(name, tier, config), workers=workers)
+                for name, split in source.splits.items()
+            }
         except (OSError, MemoryError) as error:
             if slower is None:
                 raise
@@ -46,9 +62,65 @@ def open_all(
     raise AssertionError("a plan names a tier")
 
 
-def _open(source: Source, config: DataConfig, name: str, tier: str, workers: int) -> Images:
-    if tier == "device" and name != "train":
-        tier = "memory"
-    if config.data_service and name == "train":
-        tier = "none"
-    return images.open_split(getattr(source, name), config, tier=tier, workers=workers)
+def _tier_of(split: str, tier: str, config: DataConfig) -> str:
+    if split == "train":
+        return "none" if config.data_service else tier
+    return "memory" if tier == "device" else tier
+
+
+def open_split(split: Split, config: DataConfig, *, tier: str, workers: int = 1) -> Images:
+    """Decodes a split into a tier, or makes it ready to be decoded on the fly.
+
+    Args:
+      split: what to decode; its order is kept.
+      config: `image_size` (set) and the other decode settings; `data_dir`, where tier `disk` keeps its files.
+      tier: one of `planner.TIERS`; with `device` the tensor stays in host memory until the training step takes it.
+      workers: how many processes read parts of these images. With several, files in the tier `memory` are
+        decoded when they are first asked for.
+
+    Raises:
+      UserError: a file that cannot be read or decoded; the message names it.
+      OSError, MemoryError: the tier has no room.
+    """
+    if tier == "disk" and len(split):
+        stored, rows = disk.mapped(split, config, folder=folder(config), fill=decode_into)
+        whole = tf.experimental.dlpack.from_dlpack(np.asarray(stored).__dlpack__())
+        row_of = tf.constant(rows, tf.int64)
+        return IndexedImages(tier, lambda index: tf.gather(whole, tf.gather(row_of, index)))
+    decoding = Decoding.of(config)
+    if tier == "memory" and workers > 1 and split.paths is not None:
+        return IndexedImages(tier, memoized(decoder_of_files(split, decoding), empty_store(len(split), config)))
+    if tier != "none":
+        return from_tensor(in_memory(split, config), tier=tier)
+    if split.paths is not None:
+        return IndexedImages(tier, decoder_of_files(split, decoding))
+    return ImageStream(tier, lambda: split.encoded().enumerate(), decoding.any_format)
+
+
+def plan(config: DataConfig, *, train: int, held_out: int, on_gpu: bool) -> planner.Plan:
+    """The tier for `config.cache`, from what is free now.
+
+    Args:
+      config: of the data.
+      train: number of training images.
+      held_out: number of validation and test images, which are never kept on an accelerator.
+      on_gpu: whether there is accelerator memory to use.
+    """
+    image = 3 * int(config.image_size or 0) ** 2
+    everything = (train + held_out) * image
+    memory = resources.available_memory()
+    fits_host = everything <= memory  # the way to the accelerator leads through host memory
+    free = {
+        "device": nvidia.free_memory() if on_gpu and fits_host else 0,
+        "memory": memory,
+        # the stores there are shared, or make room
+        "disk": resources.free_disk(folder(config)) + store_files.size_of(folder(config)),
+    }
+    return planner.plan(
+        config.cache, needed={"device": train * image, "memory": everything, "disk": everything}, free=free
+    )
+
+
+def folder(config: DataConfig) -> Path:
+    """Where the tier `disk` keeps its files."""
+    return config.folder / "decoded"

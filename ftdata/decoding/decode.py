@@ -16,7 +16,7 @@ from ftdata.decoding import bmp, bytestring, exif, gif, jpeg, png, webp
 
 @dataclasses.dataclass(frozen=True)
 class Decoding:
-    """How pictures become squares of one size; the fields are those of `ftdata.config.DataConfig`.
+    """How images become squares of one size; the fields are those of `ftdata.config.DataConfig`.
 
     `image_size` is the side in pixels. `resize` is `stretch` (the notebook's way), `crop` (the central square) or
     `pad` (black bars). `interpolation` is `bilinear` (antialiased) or `nearest` (the pixels of PIL, so of
@@ -36,7 +36,7 @@ class Decoding:
         return cls(**{field.name: getattr(config, field.name) for field in dataclasses.fields(cls)})
 
     def any_format(self, encoded: tf.Tensor) -> tf.Tensor:
-        """Decodes one picture of any supported format.
+        """Decodes one image of any supported format.
 
         Args:
           encoded: scalar string, the bytes of an image file.
@@ -50,9 +50,37 @@ class Decoding:
         return self.to_square(decode_full(encoded, stored=self._stored))
 
     def plain_jpeg(self, encoded: tf.Tensor) -> tf.Tensor:
-        """The pixels of `any_format` for a file that `jpeg.is_plain`, at half the cost where it is small."""
-        # no decode_and_crop_jpeg for `crop`: next to the cut it makes other colours than the whole picture has
+        """The pixels of `any_format` for a file that `jpeg.is_plain_jpeg`, at half the cost where it is small."""
+        # no decode_and_crop_jpeg for `crop`: next to the cut it makes other colours than the whole image has
         return self.to_square(self._stored(encoded))
+
+    def decode_batch(
+        self,
+        files: tf.Tensor,
+        *,
+        plain: bool = False,
+        read: Callable[[tf.Tensor], tf.Tensor] = tf.identity,
+        parallel_iterations: int | None = None,
+    ) -> tf.Tensor:
+        """Decodes many images.
+
+        Args:
+          files: string [b], the bytes of image files, or what `read` makes such bytes from.
+          plain: whether all of them are `jpeg.is_plain_jpeg`.
+          read: of one file, such as `tf.io.read_file`.
+          parallel_iterations: how many are decoded at a time inside a graph; `tf.map_fn`'s own default where None.
+
+        Returns:
+          uint8 [b, image_size, image_size, 3].
+
+        Raises:
+          tf.errors.InvalidArgumentError: as `any_format`, if one of them does.
+        """
+        decode = self.plain_jpeg if plain else self.any_format
+        image = tf.TensorSpec((self.image_size, self.image_size, 3), tf.uint8)
+        return tf.map_fn(
+            lambda file: decode(read(file)), files, fn_output_signature=image, parallel_iterations=parallel_iterations
+        )
 
     def _stored(self, encoded: tf.Tensor) -> tf.Tensor:
         if self.jpeg_decode == "full":
@@ -60,7 +88,7 @@ class Decoding:
         return jpeg.scaled(encoded, least_side=self.image_size, of="longer" if self.resize == "pad" else "shorter")
 
     def to_square(self, image: tf.Tensor) -> tf.Tensor:
-        """Brings a picture, uint8 [height, width, 3], to uint8 [image_size, image_size, 3]."""
+        """Brings an image, uint8 [height, width, 3], to uint8 [image_size, image_size, 3]."""
         side = self.image_size
         if self.resize == "crop":
             image = _central_square(image)
@@ -75,7 +103,7 @@ class Decoding:
 
 
 def decode_full(encoded: tf.Tensor, *, stored: Callable[[tf.Tensor], tf.Tensor] = jpeg.stored) -> tf.Tensor:
-    """The upright picture at its own size, uint8 [height, width, 3]; `stored` reads the pixels of a JPEG.
+    """The upright image at its own size, uint8 [height, width, 3]; `stored` reads the pixels of a JPEG.
 
     Raises:
       tf.errors.InvalidArgumentError: no image of a supported format, damaged, or of more than `headers.MAX_PIXELS`.
@@ -117,7 +145,7 @@ def _central_square(image: tf.Tensor) -> tf.Tensor:
 
 
 def _fit(shape: tf.Tensor, side: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Height and width of the largest picture of the same proportions inside the square."""
+    """Height and width of the largest image of the same proportions inside the square."""
     scale = side / tf.cast(tf.maximum(shape[0], shape[1]), tf.float64)
     scaled = tf.cast(tf.round(tf.cast(shape[:2], tf.float64) * scale), tf.int32)
     height_width = tf.clip_by_value(scaled, 1, side)

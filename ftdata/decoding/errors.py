@@ -5,17 +5,17 @@ import re
 import tensorflow as tf
 
 
-def reason(error: tf.errors.InvalidArgumentError) -> str:
+def decode_error(error: tf.errors.InvalidArgumentError) -> str:
     """What the decoder said, without the trace around it."""
     trace = (" ", "\t", "Graph execution error", "Detected at node")
     lines = [line for line in error.message.splitlines() if line.strip() and not line.startswith(trace)]
     return (lines[0] if lines else "damaged").split("}} ")[-1].rstrip(".")
 
 
-def in_the_input(error: tf.errors.OpError) -> str | None:
+def input_error(error: tf.errors.OpError) -> str | None:
     """What to say of an error that an image caused while batches were made; None for an error of another kind.
 
-    That happens with pictures that are decoded on the fly: those of a TFDS data set, which are not examined, and
+    That happens with images that are decoded on the fly: those of a TFDS data set, which are not examined, and
     files that changed since they were.
     """
     place = re.search(r"IteratorGetNext|ReadFile|Decode\w+|Uncompress", str(error))
@@ -24,5 +24,5 @@ def in_the_input(error: tf.errors.OpError) -> str | None:
     reason = error.message.partition("\n")[0].rpartition("}} ")[2].partition(" [Op:")[0].rstrip(". ")
     return (
         f"an image cannot be read or decoded: {reason}. With --cache=memory all are decoded first, and the error names "
-        "the image; mended, the same command goes on from the last checkpoint"
+        "the image; once it is fixed, the same command resumes from the last checkpoint"
     )

@@ -3,6 +3,8 @@
 TensorFlow ignores it. As Pillow's `ImageOps.exif_transpose`: the orientation of the EXIF block counts, of several
 the first; where there is none, that of XMP. Formats: JIS CP-3451 (EXIF 2.32), image file directories of
 TIFF 6.0, XMP (ISO 16684-1).
+
+Stays own, because it runs inside the graph, on every image, where no Python library can be called without its lock.
 """
 
 import tensorflow as tf

@@ -1,10 +1,21 @@
 """What a file is that is no image of a supported format, told by its first bytes. Standard library only."""
 
-_BY_START = {
-    b"II*\0": "a TIFF file",
-    b"MM\0*": "a TIFF file",
-    b"II+\0": "a TIFF file",
-    b"MM\0+": "a TIFF file",
+from collections.abc import Sequence
+
+# Images
+_IMAGES = {
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"II+\0": "TIFF",
+    b"MM\0+": "TIFF",
+    b"8BPS": "Photoshop",
+    b"\0\0\1\0": "icon",
+    b"\xff\x0a": "JPEG XL",
+    b"\0\0\0\x0cJXL ": "JPEG XL",
+    b"\0\0\0\x0cjP  ": "JPEG 2000",
+    b"\xff\x4f\xff\x51": "JPEG 2000",
+}
+_OTHERS = {
     b"IIU\0": "a Panasonic raw file",
     b"IIRO": "an Olympus raw file",
     b"FUJIFILMCCD-RAW": "a Fujifilm raw file",
@@ -14,13 +25,7 @@ _BY_START = {
     b"\x1f\x8b": "a gzip archive",
     b"7z\xbc\xaf": "a 7-Zip archive",
     b"Rar!": "a RAR archive",
-    b"8BPS": "a Photoshop file",
-    b"\0\0\1\0": "an icon file",
     b"\0\0\2\0": "a cursor file",
-    b"\xff\x0a": "a JPEG XL file",
-    b"\0\0\0\x0cJXL ": "a JPEG XL file",
-    b"\0\0\0\x0cjP  ": "a JPEG 2000 file",
-    b"\xff\x4f\xff\x51": "a JPEG 2000 file",
     b"qoif": "a QOI file",
     b"DDS ": "a DDS file",
     b"v/1\1": "an OpenEXR file",
@@ -39,34 +44,49 @@ _BY_START = {
     b"version https://git-lfs": "a pointer of Git LFS (fetch the image with `git lfs pull`)",
 }
 # ISO base media (ISO/IEC 14496-12), which tell what they are by brands: the files of phones
-_BY_BRAND = {
-    **dict.fromkeys(("avif", "avis"), "an AVIF file"),
-    **dict.fromkeys(("heic", "heix", "heim", "heis", "hevc", "hevx", "hevm", "hevs"), "a HEIC file"),
-    **dict.fromkeys(("mif1", "msf1", "mif2", "miaf", "heif"), "a HEIC file"),
-    "crx ": "a Canon raw file",
-    "jp2 ": "a JPEG 2000 file",
-    **dict.fromkeys(
-        ("isom", "iso2", "iso4", "iso5", "iso6", "mp41", "mp42", "avc1", "dash", "M4V ", "MSNV"), "a video"
-    ),
-    **dict.fromkeys(("qt  ", "3gp4", "3gp5", "3gp6", "3g2a", "mmp4", "f4v "), "a video"),
-    **dict.fromkeys(("M4A ", "M4B "), "a sound file"),
-}
 _GENERAL = ("mif1", "msf1", "miaf", "mif2", "heif")  # says only that it is an image: what follows says which
+_HEIC = ("heic", "heix", "heim", "heis", "hevc", "hevx", "hevm", "hevs", *_GENERAL)
+_VIDEOS = ("isom", "iso2", "iso4", "iso5", "iso6", "mp41", "mp42", "avc1", "dash", "M4V ", "MSNV")
+_OLDER_VIDEOS = ("qt  ", "3gp4", "3gp5", "3gp6", "3g2a", "mmp4", "f4v ")
+_BY_BRAND = {
+    "avif": "AVIF",
+    "avis": "AVIF",
+    "jp2 ": "JPEG 2000",
+    **dict.fromkeys(_HEIC, "HEIC"),
+    "crx ": "a Canon raw file",
+    "M4A ": "a sound file",
+    "M4B ": "a sound file",
+    **dict.fromkeys((*_VIDEOS, *_OLDER_VIDEOS), "a video"),
+}
+HEAD = 132  # bytes that tell an image's format
+
+
+def image_format(head: bytes) -> str | None:
+    """The format of an image that is not supported, such as `HEIC`, by its first bytes (HEAD are enough); or None."""
+    if head[4:8] == b"ftyp":
+        known = _by_brand(_brands(head))
+        return known if known in ("AVIF", "HEIC", "JPEG 2000") else None
+    if head[128:132] == b"DICM":
+        return "DICOM"
+    if head[:1] == b"P" and head[1:2] in b"1234567" and head[2:3].isspace():
+        return "PNM"
+    return next((found for start, found in _IMAGES.items() if head.startswith(start)), None)
 
 
 def name(encoded: bytes) -> str:
     """Why a file of these bytes is not read, in a few words: `a HEIC file, not a supported image`."""
     if not encoded:
         return "empty file"
-    known = next((kind for start, kind in _BY_START.items() if encoded.startswith(start)), None)
+    found = image_format(encoded)
+    if found:
+        article = "an" if found in ("AVIF", "icon") else "a"
+        return f"{article} {found} file, not a supported image"
+    known = next((kind for start, kind in _OTHERS.items() if encoded.startswith(start)), None)
     if encoded[4:8] == b"ftyp":
-        known = _by_brand(encoded)
+        brands = _brands(encoded)
+        known = _by_brand(brands) or f"a media file (brand {_shown(brands)!r})"
     elif encoded[:4] == b"RIFF":
         known = {b"AVI ": "a video", b"WAVE": "a sound file"}.get(encoded[8:12])
-    elif encoded[128:132] == b"DICM":
-        known = "a DICOM file"
-    elif encoded[:1] == b"P" and encoded[1:2] in b"1234567" and encoded[2:3].isspace():
-        known = "a PNM file"
     if known:
         return f"{known}, not a supported image"
     head = encoded[:512].decode("utf-8", "replace").rstrip("\ufffd")
@@ -77,13 +97,20 @@ def name(encoded: bytes) -> str:
     return "no image: not JPEG, PNG, BMP, GIF or WebP"
 
 
-def _by_brand(encoded: bytes) -> str:
+def _by_brand(brands: Sequence[str]) -> str | None:
+    return next((_BY_BRAND[brand] for brand in brands if brand in _BY_BRAND), None)
+
+
+def _shown(brands: Sequence[str]) -> str:
+    first = brands[0] if brands else ""
+    return "".join(letter if letter.isprintable() and letter.isascii() else "?" for letter in first).strip()
+
+
+def _brands(encoded: bytes) -> list[str]:
+    """The brands of a file of ISO base media, the one that tells most first."""
     length = min(int.from_bytes(encoded[:4], "big"), 256)
     named = [encoded[8:12], *(encoded[start : start + 4] for start in range(16, length, 4))]
     brands = [brand.decode("latin-1") for brand in named if len(brand) == 4]
-    special = [brand for brand in brands if brand not in _GENERAL] or brands
     if brands and brands[0] in _GENERAL:
-        brands = special
-    known = next((_BY_BRAND[brand] for brand in brands if brand in _BY_BRAND), None)
-    shown = "".join(letter if letter.isprintable() and letter.isascii() else "?" for letter in (brands or [""])[0])
-    return known or f"a media file (brand {shown.strip()!r})"
+        return [brand for brand in brands if brand not in _GENERAL] or brands
+    return brands

@@ -1,8 +1,10 @@
 """What the first bytes of an image file claim: its format, and how much a decoder will have to hold.
 
-Read before anything is decoded, so that a small file that claims a huge picture is refused unopened. Counts
+Read before anything is decoded, so that a small file that claims a huge image is refused unopened. Counts
 what TensorFlow's decoders allocate: all frames of an animated GIF or WebP, not only the first. Formats: JPEG
 (ITU T.81 annex B), PNG (ISO/IEC 15948), GIF89a, WebP (RFC 9649), BMP. Standard library only.
+
+Stays own, because a library tells the size of one frame, and what counts here is what TensorFlow will allocate.
 """
 
 import dataclasses
@@ -67,6 +69,15 @@ def read(encoded: bytes) -> Header:
             f"the limit is {MAX_PIXELS:,}"
         )
     return header
+
+
+def is_supported(head: bytes) -> bool:
+    """Whether a file of unknown name that begins with `head`, 10 bytes or more, is of a supported format.
+
+    Of a BMP, whose two letters may begin a text as well, the reserved bytes have to be zeros.
+    """
+    reader = next((reader for magic, reader in _READERS if magic.match(head)), None)
+    return reader is not None and (reader is not _bmp or _BMP_START.match(head) is not None)
 
 
 def is_whole(encoded: bytes, header: Header) -> bool:
@@ -236,3 +247,4 @@ _READERS = (
     (re.compile(rb"RIFF.{4}WEBP", re.DOTALL), _webp),
     (re.compile(rb"BM"), _bmp),
 )
+_BMP_START = re.compile(rb"BM.{4}\0{4}", re.DOTALL)

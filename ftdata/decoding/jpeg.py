@@ -16,7 +16,7 @@ _EXIF, _XMP, _ADOBE = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"Adobe"
 _ADOBE_SEGMENT = b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\0"  # transform 0: stored as it is
 
 
-def is_plain(encoded: bytes) -> bool:
+def is_plain_jpeg(encoded: bytes) -> bool:
     """Whether a file is an upright JPEG of usual colours and size, which needs no look at its segments.
 
     Known before the graph is built, it spares a small image half of its cost: the branches for other formats and
@@ -138,7 +138,7 @@ def scaled(encoded: tf.Tensor, *, least_side: int, of: str) -> tf.Tensor:
       of: which side has to have them, `shorter` or `longer`.
 
     Returns:
-      uint8 [ceil(height / ratio), ceil(width / ratio), 3]; the whole picture where it is less than twice as large.
+      uint8 [ceil(height / ratio), ceil(width / ratio), 3]; the whole image where it is less than twice as large.
     """
     shape = tf.image.extract_jpeg_shape(encoded)[:2]
     side = tf.reduce_min(shape) if of == "shorter" else tf.reduce_max(shape)

@@ -29,7 +29,7 @@ def decode(encoded: tf.Tensor) -> tf.Tensor:
         image = tf.cond(
             has(_ANIMATION),
             lambda: _first_frame(encoded, flags),
-            # a picture with alpha is refused when three channels are asked for
+            # an image with alpha is refused when three channels are asked for
             lambda: tf.io.decode_image(encoded, channels=0, expand_animations=False)[..., :3],
         )
     block = tf.where(has(_EXIF), block, b"")

@@ -28,7 +28,7 @@ class _Row:
 
 
 def read(labels_csv: str, image_dir: str | None, *, known: Collection[str] | None = None) -> Listing:
-    """Lists the pictures named in a CSV with the columns `file`, `label` and perhaps `split`.
+    """Lists the images named in a CSV with the columns `file`, `label` and perhaps `split`.
 
     Files are relative to `image_dir` or, without one, to the CSV's folder. Fields are separated by commas, semicolons,
     tabs or bars, as the header shows; blanks around them do not count, nor do the capitals of column names. Splits
@@ -108,8 +108,8 @@ def _rows(lines: "csv._reader", columns: list[str], table: Path) -> Iterator[_Ro
         raise _no_csv(table, error) from None
 
 
-def _no_csv(table: Path, error: csv.Error) -> ValueError:
-    return ValueError(f"labels_csv must be a CSV file, got {table}: {error}")
+def _no_csv(table: Path, error: csv.Error) -> UserError:
+    return UserError(f"labels_csv must be a CSV file, got {table}: {error}")
 
 
 def _row(values: list[str], columns: list[str], line: int) -> _Row:

@@ -114,9 +114,9 @@ class Level:
         for name, why in self.folder.lost.items():
             raise self.error(f"{shown(name)} is a link that {why}: remove or fix it")
 
-    def error(self, problem: str) -> ValueError:
+    def error(self, problem: str) -> UserError:
         """`problem`, with the path in front."""
-        return ValueError(f"{'/'.join((self.origin.rstrip('/'), *map(shown, self.place)))}: {problem}")
+        return UserError(f"{'/'.join((self.origin.rstrip('/'), *map(shown, self.place)))}: {problem}")
 
 
 def path_of(place: Place) -> str:

@@ -25,7 +25,7 @@ _PIECES = frozenset((*_OF_IMAGES.split(), "part", "parts", "batch", "chunk", "sh
 
 
 def of(names: Iterable[str]) -> dict[str, str]:
-    """The role of each of the folders that stand side by side, by name; those without one are left out.
+    """The role of each of the folders that stand side by side, by name; without those that have none.
 
     `Train`, `training_set`, `val2017` and `TestImages` say what they are. What remains of a name does not matter where
     folders of other roles share it: `seg_train` beside `seg_test`, `asl_alphabet_train` beside `asl_alphabet_test`.

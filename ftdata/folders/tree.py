@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from ftdata.errors import UserError
 from ftdata.inspection import file_kind
 from ftdata.names import shown
 
@@ -109,8 +110,8 @@ def _identity(path: str | Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _unreadable(error: OSError) -> ValueError:
-    return ValueError(f"cannot read the folder {shown(str(error.filename))}: {error.strerror}")
+def _unreadable(error: OSError) -> UserError:
+    return UserError(f"cannot read the folder {shown(str(error.filename))}: {error.strerror}")
 
 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:

@@ -1,8 +1,8 @@
-"""Examine every picture of a folder before anything is trained on it: can it be read, is it whole, is it sane?
+"""Examine every image of a folder before anything is trained on it: can it be read, is it whole, is it of a sane size?
 
 Each file is judged in two steps: its header, so that a bomb is never decoded, then the decoder that training
 uses. JPEGs are decoded at an eighth of their size there: every byte is read all the same, at a fraction of the
-time and memory. libjpeg goes on after damage in the middle of a file and only mentions it on standard error,
+time and memory. libjpeg continues after damage in the middle of a file and only mentions it on standard error,
 where it is read.
 """
 
@@ -21,15 +21,15 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from ftdata import names, standard_error
+from ftdata import names, stderr
 from ftdata.decoding import decode, headers, jpeg
 from ftdata.errors import UserError
-from ftdata.inspection import verdicts
-from ftdata.inspection.verdicts import FileReport, Stamp
+from ftdata.inspection import reports
+from ftdata.inspection.reports import FileReport, Stamp
 
 _CHUNK = 256  # files read ahead
 _CHUNK_BYTES = 2**26
-_AT_ONCE = 6 * headers.MAX_PIXELS  # bytes that the pictures decoded at one time take
+_AT_ONCE = 6 * headers.MAX_PIXELS  # bytes that the images decoded at one time take
 _WORTH_KEEPING_S = 1.0  # an examination shorter than this leaves no file behind
 
 _UNREADABLE = {
@@ -39,7 +39,7 @@ _UNREADABLE = {
     errno.ELOOP: "a link that leads to itself",
     errno.ENAMETOOLONG: "a path too long to open",
 }
-# libjpeg's warnings. One about bytes between the last pixel and the end of the file is none: the picture is whole.
+# libjpeg's warnings. One about bytes between the last pixel and the end of the file is none: the image is whole.
 _HARMLESS = r"Corrupt JPEG data: \d+ extraneous bytes before marker 0xd9"
 _OURS = re.compile(r"assertion failed: \[(.+?)\](?: \[Op|\n|$)")  # what the decoder itself refuses
 _COMPLAINT = re.compile(rf"^(?!{_HARMLESS})(?:Corrupt JPEG|Inconsistent progression|Premature end).*$", re.MULTILINE)
@@ -57,11 +57,11 @@ class _Opened:
 
     @classmethod
     def of(cls, path: str, encoded: bytes) -> "_Opened":
-        """Raises ValueError as `headers.read`."""
+        """Raises UserError as `headers.read`."""
         digest = hashlib.blake2b(encoded, digest_size=16).hexdigest()
-        return cls(path, encoded, headers.read(encoded), digest, jpeg.is_plain(encoded))
+        return cls(path, encoded, headers.read(encoded), digest, jpeg.is_plain_jpeg(encoded))
 
-    def verdict(self, reason: str | None = None) -> FileReport:
+    def report(self, reason: str | None = None) -> FileReport:
         return FileReport(self.digest, reason, plain=self.plain)
 
     @property
@@ -72,19 +72,19 @@ class _Opened:
         return (12 if self.header.format == "BMP" else 6) * self.header.pixels
 
 
-def examine(paths: Sequence[str], *, origin: str, keep_in: Path) -> list[FileReport]:
+def inspect_files(paths: Sequence[str], *, origin: str, keep_in: Path) -> list[FileReport]:
     """Judges image files, on all cores; those that have not changed since the last time are not opened.
 
     Args:
       paths: of n files.
       origin: the folder or the CSV that names them.
-      keep_in: where verdicts are kept; where it cannot be written, the next run examines again.
+      keep_in: where reports are kept; where it cannot be written, the next run examines again.
 
     Returns:
-      n verdicts.
+      n reports.
     """
-    record = verdicts.path_for(origin, folder=keep_in, made_with=(headers.MAX_PIXELS, tf.__version__))
-    known, found, start = verdicts.load(record), dict[str, tuple[Stamp, FileReport]](), time.monotonic()
+    record = reports.path_for(origin, folder=keep_in, made_with=(headers.MAX_PIXELS, tf.__version__))
+    known, found, start = reports.load(record), dict[str, tuple[Stamp, FileReport]](), time.monotonic()
     result, new = dict[str, FileReport](), list[tuple[str, Stamp]]()
     for path in paths:
         stamp = _stamp(path)
@@ -95,15 +95,15 @@ def examine(paths: Sequence[str], *, origin: str, keep_in: Path) -> list[FileRep
         else:
             new.append((path, stamp))
     stamps = dict(new)
-    for path, verdict in _judge_all(new):
-        if verdict.digest is None:
-            result[path] = verdict
+    for path, report in _judge_all(new):
+        if report.digest is None:
+            result[path] = report
         else:
-            found[path] = (stamps[path], verdict)
+            found[path] = (stamps[path], report)
     if found != known and (known or time.monotonic() - start >= _WORTH_KEEPING_S):
         with contextlib.suppress(OSError):
-            verdicts.save(record, found)
-    result |= {path: verdict for path, (_, verdict) in found.items()}
+            reports.save(record, found)
+    result |= {path: report for path, (_, report) in found.items()}
     return [result[path] for path in paths]
 
 
@@ -122,7 +122,7 @@ def _unread(error: OSError) -> FileReport:
 
 
 def _judge_all(files: Sequence[tuple[str, Stamp]]) -> Iterator[tuple[str, FileReport]]:
-    """The verdict on each file, in any order; the next files are read while the decoder works."""
+    """The report on each file, in any order; the next files are read while the decoder works."""
     chunks = list(_chunks(files))
     with concurrent.futures.ThreadPoolExecutor() as readers:
         ahead = [readers.submit(_open, path, stamp) for path, stamp in chunks[0]] if chunks else []
@@ -176,11 +176,11 @@ def _groups(opened: Sequence[_Opened]) -> Iterator[list[_Opened]]:
 def _decode_group(group: Sequence[_Opened]) -> Iterator[tuple[str, FileReport]]:
     """Decodes all at once and, only where something is wrong with one of them, each by itself."""
     if _complaint(group) is None:
-        yield from ((entry.path, entry.verdict()) for entry in group)
+        yield from ((entry.path, entry.report()) for entry in group)
     else:
         for entry in group:
             complaint = _complaint([entry])
-            yield entry.path, entry.verdict(None if complaint is None else _reason(entry, complaint))
+            yield entry.path, entry.report(None if complaint is None else _reason(entry, complaint))
 
 
 def _reason(entry: _Opened, complaint: str) -> str:
@@ -193,7 +193,7 @@ def _reason(entry: _Opened, complaint: str) -> str:
 def _complaint(group: Sequence[_Opened]) -> str | None:
     """None where all can be decoded; else what the decoder or libjpeg says of it, or nothing."""
     failed: str | None = None
-    with standard_error.held_back() as heard:
+    with stderr.captured() as heard:
         try:
             _decode(tf.constant([entry.encoded for entry in group]), tf.constant([entry.plain for entry in group]))
         except tf.errors.InvalidArgumentError as error:

@@ -1,17 +1,15 @@
 """Which files are taken for images: by the ending of their name or, where that says nothing, by their first bytes."""
 
 import os
-import re
+
+from ftdata.decoding import foreign, headers
 
 # Endings of the formats that can be decoded. Such a file is examined as an image, whatever is in it.
-EXTENSIONS = (
-    *(".jpg", ".jpeg", ".jpe", ".jfif", ".pjpeg", ".pjp", ".png", ".apng"),
-    *(".bmp", ".dib", ".gif", ".webp"),
-)
+_JPEG = (".jpg", ".jpeg", ".jpe", ".jfif", ".pjpeg", ".pjp")
+EXTENSIONS = (*_JPEG, ".png", ".apng", ".bmp", ".dib", ".gif", ".webp")
 IMAGE = "image"
 HIDDEN, SYSTEM, BROKEN = "hidden", "system", "broken link"
 
-_HEAD = 32  # bytes that tell the format
 # Files that are never images: not opened, as there may be one beside each image.
 _OTHERS = """
 .txt .csv .tsv .json .jsonl .xml .yaml .yml .toml .md .html .htm .rst .log .py .ipynb .m .r .sh .bat .npy .npz .pkl .mat
@@ -20,28 +18,22 @@ _OTHERS = """
 """
 _NOT_OPENED = frozenset(_OTHERS.split())
 _SYSTEM = frozenset(("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"))
-_READ = re.compile(rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|GIF8[79]a|RIFF.{4}WEBP|BM.{4}\0\0\0\0", re.DOTALL)
+# Endings of images that cannot be decoded, by format.
 _UNREAD = {
-    "TIFF": rb"II[*+]\0|MM\0[*+]",
-    "AVIF": rb".{4}ftypavi[fs]",
-    "HEIC": rb".{4}ftyp(?:hei[cmsx]|hev[cmsx]|mif1|msf1)",
-    "JPEG XL": rb"\xff\x0a|\0\0\0\x0cJXL ",
-    "JPEG 2000": rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51",
-    "Photoshop": rb"8BPS",
-    "icon": rb"\0\0\x01\0",
-    "DICOM": rb"DICM",
-    "Netpbm": rb"P[1-6]\s",
+    "TIFF": (".tif", ".tiff"),
+    "HEIC": (".heic", ".heif", ".hif"),
+    "AVIF": (".avif",),
+    "JPEG XL": (".jxl",),
+    "JPEG 2000": (".jp2",),
+    "Photoshop": (".psd",),
+    "icon": (".ico",),
+    "DICOM": (".dcm",),
+    "PNM": (".pgm", ".ppm", ".pbm", ".pnm"),
+    "camera raw": (".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf"),
+    "vector": (".svg", ".eps"),
 }
-_UNREAD_MAGIC = {name: re.compile(magic, re.DOTALL) for name, magic in _UNREAD.items()}
-_UNREAD_ENDINGS = {
-    **dict.fromkeys((".tif", ".tiff"), "TIFF"),
-    **dict.fromkeys((".heic", ".heif", ".hif"), "HEIC"),
-    **{".avif": "AVIF", ".jxl": "JPEG XL", ".jp2": "JPEG 2000", ".psd": "Photoshop", ".ico": "icon", ".dcm": "DICOM"},
-    **dict.fromkeys((".pgm", ".ppm", ".pbm", ".pnm"), "Netpbm"),
-    **dict.fromkeys((".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf"), "camera raw"),
-    **dict.fromkeys((".svg", ".eps"), "vector"),
-}
-UNREAD_FORMATS = frozenset((*_UNREAD, *_UNREAD_ENDINGS.values()))  # images that cannot be decoded
+_UNREAD_ENDINGS = {ending: unread for unread, endings in _UNREAD.items() for ending in endings}
+UNREAD_FORMATS = frozenset(_UNREAD)
 
 
 def kind(entry: "os.DirEntry[str]") -> str:
@@ -66,15 +58,14 @@ def kind(entry: "os.DirEntry[str]") -> str:
     if ending in _NOT_OPENED or name.endswith("~"):
         return ending
     head = _head(entry.path)
-    if _READ.match(head):
+    if headers.is_supported(head):
         return IMAGE
-    unread = next((found for found, magic in _UNREAD_MAGIC.items() if magic.match(head)), None)
-    return unread or _UNREAD_ENDINGS.get(ending) or ending or "no extension"
+    return foreign.image_format(head) or _UNREAD_ENDINGS.get(ending) or ending or "no extension"
 
 
 def _head(path: str) -> bytes:
     try:
         with open(path, "rb") as stream:
-            return stream.read(_HEAD)
+            return stream.read(foreign.HEAD)
     except OSError:
         return b""

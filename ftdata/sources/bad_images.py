@@ -9,7 +9,7 @@ import numpy as np
 
 from ftdata.errors import UserError
 from ftdata.folders.folder import Files, Listing
-from ftdata.inspection.verdicts import FileReport
+from ftdata.inspection.reports import FileReport
 from ftdata.sources.split import Split
 
 _SHOWN = 20
@@ -31,8 +31,8 @@ def drop_bad_images(
 
     Args:
       listing: what a folder or a CSV holds.
-      judged: the verdict on each of its paths.
-      on_bad_image: `error`, or `skip` to leave the bad ones out.
+      judged: the report on each of its paths.
+      on_bad_image: `error`, or `skip` to use the others.
 
     Returns:
       The listing without bad images, and those.
@@ -102,7 +102,7 @@ def shared_between(splits: Mapping[str, Split], judged: Mapping[str, FileReport]
 
     Args:
       splits: of image files, by name, in the order of their weight for training.
-      judged: the verdict on each of their paths.
+      judged: the report on each of their paths.
     """
     first: dict[str | None, tuple[str, str]] = {}
     twice: list[str] = []

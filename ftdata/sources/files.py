@@ -10,7 +10,7 @@ import tensorflow as tf
 from ftdata.config import DataConfig
 from ftdata.folders import folder, labels_csv
 from ftdata.inspection import examine
-from ftdata.inspection.verdicts import FileReport
+from ftdata.inspection.reports import FileReport
 from ftdata.sources import bad_images
 from ftdata.sources.bad_images import BadImage
 from ftdata.sources.split import Split
@@ -18,7 +18,7 @@ from ftdata.sources.split import Split
 
 @dataclasses.dataclass(frozen=True)
 class ImageFiles:
-    """The good images of a folder or a CSV, the bad ones, and the verdict on each path of either."""
+    """The good images of a folder or a CSV, the bad ones, and the report on each path of either."""
 
     class_names: tuple[str, ...]
     splits: dict[str, Split]
@@ -39,8 +39,8 @@ def open_files(config: DataConfig, *, known: Collection[str] | None = None) -> I
         origin = str(config.image_dir)
         listing = folder.scan(origin, known=known)
     paths = list(dict.fromkeys(path for files in listing.splits.values() for path in files.paths))
-    verdicts = examine.examine(paths, origin=origin, keep_in=config.folder / "examined")
-    judged = dict(zip(paths, verdicts, strict=True))
+    reports = examine.inspect_files(paths, origin=origin, keep_in=config.folder / "examined")
+    judged = dict(zip(paths, reports, strict=True))
     listing, bad = bad_images.drop_bad_images(listing, judged, on_bad_image=config.on_bad_image)
     place = os.path.realpath(os.path.expanduser(origin))
     splits = {name: _split(files, judged, place) for name, files in listing.splits.items()}

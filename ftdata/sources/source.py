@@ -1,4 +1,4 @@
-"""Open a data set, by name, folder or CSV, as encoded pictures with their labels and splits."""
+"""Open a data set, by name, folder or CSV, as encoded images with their labels and splits."""
 
 import dataclasses
 from typing import Any
@@ -16,10 +16,11 @@ _ENOUGH_GROUPS = 5  # held out: of fewer, one unusual group decides the accuracy
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """A data set ready to be decoded.
+    """A data set ready to be decoded: its name, its classes, and its three splits.
 
-    `notes` says what was decided on the user's behalf; `bad_images` are the files that were left out; `held_out`
-    names the splits that were parted off the training pictures because the data set has none.
+    Labels are places in `class_names`. `notes` says what was decided on the user's behalf; `bad_images` are the files
+    that are skipped; `held_out` names the splits that were taken from the training images because the data set has
+    none.
     """
 
     name: str
@@ -31,14 +32,19 @@ class Source:
     bad_images: tuple[BadImage, ...] = ()
     held_out: tuple[str, ...] = ()
 
+    @property
+    def splits(self) -> dict[str, Split]:
+        """The splits by name: `train`, `validation`, `test`."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
 
 def open_source(config: DataConfig) -> Source:
-    """Opens the data set that `config` names and parts off what is held out.
+    """Opens the data set that `config` names and splits it.
 
-    Where the data set has no validation split, `config.validation_fraction` of the training pictures
+    Where the data set has no validation split, `config.validation_fraction` of the training images
     becomes one, stratified by class and, with `config.group_pattern`, group by group. Where it has no test
-    split, the same share is held out as one before that. Which, is decided by the pictures' contents and
-    `config.split_seed` (see `split.places`).
+    split, the same share is held out as one before that. Which, is decided by the images' contents and
+    `config.split_seed` (see `holdout.places`).
 
     Raises:
       UserError: what is wrong with the data set or the settings, and the way out.
@@ -80,12 +86,18 @@ def load_folder(image_dir: str, **settings: Any) -> Source:
 
     Raises:
       UserError: as `open_source`.
+
+    Example:
+      >>> source = load_folder(photos, validation_fraction=0.2)
+      >>> source.class_names
+      ('blue', 'green', 'red')
+      >>> files = source.train.encoded()  # a tf.data.Dataset of scalar strings, in the order of source.train.names
     """
     return open_source(DataConfig(image_dir=image_dir, **settings))
 
 
 def _lacking(name: str, splits: dict[str, Split], class_names: tuple[str, ...], config: DataConfig) -> list[str]:
-    """A line if the split that was held out lacks classes, for want of pictures."""
+    """A line if the split that was held out lacks classes, because there are too few images."""
     there = set(splits[name].labels.tolist())
     lacking = [class_name for label, class_name in enumerate(class_names) if label not in there]
     if not lacking or not config.validation_fraction:

@@ -1,4 +1,4 @@
-"""The pictures of one split as encoded files, in a fixed order."""
+"""The images of one split as encoded files, in a fixed order."""
 
 import dataclasses
 from collections.abc import Callable
@@ -9,15 +9,15 @@ import tensorflow as tf
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-    """Pictures of one split, in a fixed order.
+    """Images of one split, in a fixed order.
 
     `labels` is int32 [n]; `names` are file names relative to the data set (numbers where it has none).
     `positions`, int64 [n], rising, says where they stand in the whole set, of which `open_at(positions)` is a
     dataset of n scalars, and `read` turns one into the bytes of an image file.
-    `digests`, uint64 [n, 2], are of the files' contents or, where pictures are no files, of their names; `origin` is
-    where the whole set comes from: in it pictures of one digest are the same.
-    `paths`, bytes [n], is None where pictures can only be read in sequence; so is `plain`, bool [n], which files
-    are `jpeg.is_plain`.
+    `digests`, uint64 [n, 2], are of the files' contents or, where images are no files, of their names; `origin` is
+    where the whole set comes from: in it images of one digest are the same.
+    `paths`, bytes [n], is None where images can only be read in sequence; so is `plain`, bool [n], which files
+    are `jpeg.is_plain_jpeg`.
     """
 
     labels: np.ndarray
@@ -38,7 +38,7 @@ class Split:
         return self.open_at(self.positions).map(self.read, num_parallel_calls=tf.data.AUTOTUNE)
 
     def subset(self, chosen: np.ndarray) -> "Split":
-        """The pictures marked in `chosen`, bool [n]."""
+        """The images for which `chosen`, bool [n], is True."""
         names = tuple(name for name, keep in zip(self.names, chosen, strict=True) if keep)
         return dataclasses.replace(
             self,

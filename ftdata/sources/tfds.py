@@ -11,16 +11,10 @@ import numpy as np
 import tensorflow as tf
 
 from ftdata.config import DataConfig
+from ftdata.datasets import BUILDERS
 from ftdata.errors import UserError
 from ftdata.log import log
 from ftdata.sources.split import Split
-
-# Builders of this project: TFDS data sets that need no registration and no network (knifey_spoony excepted).
-BUILDERS = {
-    "cutlery": "ftdata.datasets.cutlery.cutlery_dataset_builder",
-    "objects": "ftdata.datasets.objects.objects_dataset_builder",
-    "knifey_spoony": "ftdata.datasets.knifey_spoony.knifey_spoony_dataset_builder",
-}
 
 
 def open_tfds(config: DataConfig) -> tuple[str, tuple[str, ...], dict[str, Split]]:
@@ -145,7 +139,7 @@ def _from_tfds(builder: Any, split_name: str, image_key: str, label_key: str) ->
     files = sorted(builder.data_path.glob(f"*{split_name}*"))
     status = [(file.name, os.stat(file).st_size, os.stat(file).st_mtime_ns) for file in files]
     origin = f"{builder.info.full_name} {split_name} {status}"
-    # of names: a pass over the encoded pictures of a large data set would take longer than an epoch
+    # of names: a pass over the encoded images of a large data set would take longer than an epoch
     whole = (f"{builder.name}/{split_name}/{name}".encode(errors="surrogateescape") for name in names)
     digests = np.frombuffer(b"".join(hashlib.blake2b(name, digest_size=16).digest() for name in whole), np.uint64)
     return Split(labels, names, np.arange(len(labels)), digests.reshape(-1, 2), open_at, origin)

@@ -1,4 +1,4 @@
-"""Pictures without labels that a user names on the command line: found, examined, decoded."""
+"""Images without labels that a user names on the command line: found, examined, decoded."""
 
 import glob
 import os
@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from ftdata.config import DataConfig
 from ftdata.decoding.decode import Decoding
-from ftdata.decoding.errors import reason
+from ftdata.decoding.errors import decode_error
 from ftdata.errors import UserError
 from ftdata.folders import passed_over, tree
 from ftdata.inspection import examine
@@ -20,8 +20,8 @@ from ftdata.inspection.file_kind import EXTENSIONS
 def find(images: str) -> tuple[list[str], tuple[str, ...]]:
     """The files that `images` names, sorted, and lines on what was passed over.
 
-    A folder stands for the pictures in it and below it, hidden ones left out; `**` in a pattern does too.
-    What a pattern or a path names is taken as a picture whatever its ending.
+    A folder stands for the images in it and below it, hidden ones excepted; `**` in a pattern does too.
+    What a pattern or a path names is taken as an image whatever its ending.
 
     Raises:
       UserError: nothing is there.
@@ -41,7 +41,7 @@ def find(images: str) -> tuple[list[str], tuple[str, ...]]:
         found = [name for name in glob.glob(_pattern(path), recursive=True) if os.path.isfile(name)]
         kinds = "no such file, and no file matches it as a pattern"
     if not found:
-        raise UserError(f"images must be a folder of pictures, a file or a pattern, got {images!r}: {kinds}")
+        raise UserError(f"images must be a folder of images, a file or a pattern, got {images!r}: {kinds}")
     return sorted(found), notes
 
 
@@ -50,11 +50,11 @@ def examined(paths: Sequence[str], images: str, config: DataConfig) -> dict[str,
 
     Args:
       paths: of `find`.
-      images: what `find` was asked for; verdicts are kept under this name.
-      config: says where verdicts are kept.
+      images: what `find` was asked for; reports are kept under this name.
+      config: says where reports are kept.
     """
-    verdicts = examine.examine(paths, origin=images, keep_in=config.folder / "examined")
-    return {path: verdict.reason for path, verdict in zip(paths, verdicts, strict=True) if verdict.reason is not None}
+    reports = examine.inspect_files(paths, origin=images, keep_in=config.folder / "examined")
+    return {path: report.reason for path, report in zip(paths, reports, strict=True) if report.reason is not None}
 
 
 def _pattern(path: Path) -> str:
@@ -78,18 +78,18 @@ def decoded(paths: Sequence[str], config: DataConfig, *, batch_size: int) -> tf.
     """
     read = Decoding.of(config).any_format
     files = tf.data.Dataset.from_tensor_slices(tf.constant([os.fsencode(path) for path in paths], tf.string))
-    pictures = files.enumerate().map(
+    images = files.enumerate().map(
         lambda number, path: (number, read(tf.io.read_file(path))), num_parallel_calls=tf.data.AUTOTUNE
     )
-    return pictures.ignore_errors(log_warning=False).batch(batch_size).prefetch(2)
+    return images.ignore_errors(log_warning=False).batch(batch_size).prefetch(2)
 
 
 def why_not(path: str, config: DataConfig) -> str:
-    """Why a file was left out, in a few words."""
+    """Why a file was skipped, in a few words."""
     try:
         Decoding.of(config).any_format(tf.io.read_file(os.fsencode(path)))
     except tf.errors.InvalidArgumentError as error:
-        return f"cannot be decoded: {reason(error)}"
+        return f"cannot be decoded: {decode_error(error)}"
     except tf.errors.OpError:
         return "cannot be read: it is gone, or its permissions forbid it"
     return "could not be read a moment ago, but can be now: is it being written?"

@@ -1,14 +1,18 @@
 """Training on pictures that a real tf.data service decodes."""
 
+import dataclasses
 import os
 import subprocess
 import sys
 
 import pytest
 
+from ftdata.errors import UserError
 from tests import ROOT
+from tests.configs import make_config
 from tests.tools import data_servers, kills
 from tests.tools.workers import Workers, free_ports
+from trainers import experiment
 
 _FLAGS = (
     *("--preset=demo", "--image_size=32", "--batch_size=6", "--transfer_epochs=1", "--finetune_epochs=2"),
@@ -70,10 +74,10 @@ def test_a_killed_worker_ends_the_run_in_one_line_and_it_goes_on_to_the_same_bit
         workers[0].kill()
         last = _finish(process, status=1).splitlines()[-1]
     assert "data_service: " in last
-    assert "the same command goes on from the last checkpoint" in last
+    assert "the same command resumes from the last checkpoint" in last
     with data_servers.serving(workers=1) as (address, _):
         said = _finish(_start(tmp_path, photo_folder, f"--data_service={address}"))
-    assert "going on from step" in said
+    assert "resuming from step" in said
     assert kills.differences(local, tmp_path) == []
 
 
@@ -88,6 +92,8 @@ def test_each_training_process_takes_its_own_part(photo_folder, tmp_path):
 
 def test_a_service_that_is_not_there_is_said_before_anything_else(photo_folder, tmp_path):
     address = f"grpc://127.0.0.1:{free_ports(1)[0]}"
-    said = _finish(_start(tmp_path / "model", photo_folder, f"--data_service={address}"), status=1)
-    assert f"no tf.data dispatcher at {address}" in said.splitlines()[-1]
+    config = make_config(photo_folder, tmp_path / "model")
+    config = dataclasses.replace(config, data=dataclasses.replace(config.data, data_service=address))
+    with pytest.raises(UserError, match=f"no tf.data dispatcher at {address}"):
+        experiment.run(config)
     assert not (tmp_path / "model/transfer").exists()

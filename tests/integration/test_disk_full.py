@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from tests import ROOT
-from trainers.rundir.writer import BackgroundWriter
+from trainers.rundir.checkpointer import BackgroundWriter
 
 _ARGUMENTS = (
     "--preset=demo",

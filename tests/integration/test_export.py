@@ -41,9 +41,7 @@ def served(exported, tmp_path_factory):
 
 def test_the_files_are_there_and_agree(exported):
     folder, result = exported
-    assert {path.name for path in folder.iterdir()} == {
-        *("saved_model", "labels.txt", "parity.json"),
-    }
+    assert {path.name for path in folder.iterdir()} == {"saved_model", "labels.txt", "parity.json"}
     assert (folder / "labels.txt").read_text() == "blue\ngreen\nred\n"
     assert json.loads((folder / "parity.json").read_text()) == result
     rows = {(row["format"], row["call"]): row for row in result["exports"]}
@@ -114,11 +112,19 @@ def test_answers_that_are_no_numbers_are_out_of_tolerance():
     assert not parity.compare("keras", nothing, np.eye(3)[:2], np.array([0, 1]))["is_within"]
 
 
+def test_the_last_line_of_what_a_process_complains_of_is_what_went_wrong(tmp_path):
+    code = "import sys; print('many\\nlines', file=sys.stderr); raise ValueError('no model')"
+    assert parity._run([sys.executable, "-c", code], str(tmp_path), StopRequest()) == "ValueError: no model"
+    assert parity._run([sys.executable, "-c", "raise SystemExit(3)"], str(tmp_path), StopRequest()) == "exit status 3"
+    assert parity._run([sys.executable, "-c", ""], str(tmp_path), StopRequest()) is None
+
+
+@pytest.mark.slow
 def test_a_file_that_cannot_be_run_is_named(tmp_path):
     (tmp_path / "model.keras").write_bytes(b"no model")
     samples = Samples(np.zeros((1, 8, 8, 3), np.uint8), [b""], np.array([0]))
     with pytest.raises(ValueError, match=r"model\.keras cannot be run by itself: .*[Ee]rror"):
-        parity.check("keras", tmp_path / "model.keras", samples, np.ones((1, 3)), stop=StopRequest())
+        parity.check_parity("keras", tmp_path / "model.keras", samples, np.ones((1, 3)), stop=StopRequest())
 
 
 def test_the_reading_process_cannot_import_this_project(tmp_path):
@@ -141,7 +147,7 @@ def test_onnx_without_its_extra_is_said_before_anything_is_computed(phase, monke
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.extra_onnx
 @pytest.mark.filterwarnings("default")  # onnx warns of itself
 def test_onnx_agrees_and_names_its_classes(trained_run, tmp_path):
     onnx = pytest.importorskip("onnx")
@@ -156,7 +162,7 @@ def test_onnx_agrees_and_names_its_classes(trained_run, tmp_path):
     assert [value.name for value in (*model.graph.input, *model.graph.output)] == ["images", "probabilities"]
 
 
-@pytest.mark.slow
+@pytest.mark.extra_onnx
 @pytest.mark.filterwarnings("default")
 def test_a_network_with_constants_of_its_own_becomes_onnx(tmp_path):
     pytest.importorskip("tf2onnx")
@@ -164,20 +170,20 @@ def test_a_network_with_constants_of_its_own_becomes_onnx(tmp_path):
     entry = keras.Input((8, 8, 3))
     normalized = keras.layers.Normalization(mean=[100.0, 110.0, 120.0], variance=[50.0, 60.0, 70.0])(entry)
     network = keras.Model(entry, keras.layers.Softmax()(keras.layers.GlobalAveragePooling2D()(normalized)))
-    onnx_format.write(tmp_path / "model.onnx", network, ("a", "b", "c"))
+    onnx_format.write_onnx(tmp_path / "model.onnx", network, ("a", "b", "c"))
     images = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), np.uint8)
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
     np.testing.assert_allclose(session.run(None, {"images": images})[0], network(images.astype("float32")), atol=1e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.extra_onnx
 @pytest.mark.filterwarnings("default")
 def test_a_network_that_onnx_cannot_hold_is_refused_in_a_line(tmp_path):
     pytest.importorskip("tf2onnx")
     entry = keras.Input((8, 8, 3))
     network = keras.Model(entry, keras.layers.Activation("gelu")(entry))
     with pytest.raises(ValueError, match=r"tf2onnx cannot translate Erfc, which this network uses"):
-        onnx_format.write(tmp_path / "model.onnx", network, ("a", "b", "c"))
+        onnx_format.write_onnx(tmp_path / "model.onnx", network, ("a", "b", "c"))
     assert not list(tmp_path.iterdir())
 
 

@@ -20,14 +20,14 @@ from trainers.runtime import signals
 
 _BUSY = """
 import sys, time
-from trainers import interrupt
+from trainers.runtime import signals
 try:
-    with interrupt.on_signals() as stop, stop.deferred():
+    with signals.on_signals() as stop, stop.deferred():
         print("busy", flush=True)
         until = time.monotonic() + float(sys.argv[1])
         while time.monotonic() < until:
             pass
-except interrupt.Interrupted as signal:
+except signals.Interrupted as signal:
     print("heard", signal, flush=True)
     sys.exit(signal.exit_status)
 """
@@ -74,13 +74,6 @@ def test_handlers_are_put_back_and_an_ignored_signal_stays_ignored():
         signal.signal(signal.SIGINT, python)
 
 
-@pytest.fixture(scope="module")
-def left_alone(photo_folder, tmp_path_factory):
-    """The metrics of a run that nobody interrupts."""
-    config = make_config(photo_folder, tmp_path_factory.mktemp("alone"), ema_decay=0.9)
-    return experiment.run(dataclasses.replace(config, phase="transfer"))["transfer"]
-
-
 def _stopped_after(step, config):
     """Trains until a signal comes in this step."""
     stop = signals.StopRequest()
@@ -103,30 +96,34 @@ def _flip_a_byte_of_the_newest(checkpoints):
 
 
 @pytest.mark.parametrize(
-    ("stopped_after", "goes_on_from"),
+    ("stopped_after", "resumes_at"),
     [
         (6, 6),  # the last step of the last epoch, so in validation
         pytest.param(5, 4, marks=pytest.mark.slow),  # where the checkpoint of step 5 is damaged
     ],
 )
 def test_an_interrupted_run_goes_on_to_the_same_model(
-    left_alone, photo_folder, tmp_path, capsys, stopped_after, goes_on_from
+    run_alone, photo_folder, tmp_path, capsys, stopped_after, resumes_at
 ):
-    config = make_config(photo_folder, tmp_path, ema_decay=0.9)
+    model_dir = tmp_path / "run"
+    config = make_config(photo_folder, model_dir)
     config = dataclasses.replace(
-        config, phase="transfer", runtime=dataclasses.replace(config.runtime, checkpoint_every_steps=1)
+        config,
+        phase="transfer",
+        data=dataclasses.replace(config.data, cache="disk", data_dir=str(tmp_path / "data")),  # the other had memory
+        runtime=dataclasses.replace(config.runtime, checkpoint_every_steps=1),
     )
     _stopped_after(stopped_after, config)
     assert f"saved at step {stopped_after} of 6" in capsys.readouterr().out
-    if goes_on_from < stopped_after:
-        _flip_a_byte_of_the_newest(tmp_path / "transfer/checkpoints")
+    if resumes_at < stopped_after:
+        _flip_a_byte_of_the_newest(model_dir / "transfer/checkpoints")
     metrics = experiment.run(config)["transfer"]
     said = capsys.readouterr().out
-    assert f"going on from step {goes_on_from} of 6" in said
-    assert ("step-000000005 is damaged (variables.npz)" in said) == (goes_on_from < stopped_after)
+    assert f"resuming from step {resumes_at} of 6" in said
+    assert ("step-000000005 is damaged (variables.npz)" in said) == (resumes_at < stopped_after)
     for name in ("weights_sha256", "loss", "accuracy", "validation_loss", "test_loss", "epoch", "step"):
-        assert metrics[name] == left_alone[name], name
-    assert not list(tmp_path.rglob(".tmp-*"))
+        assert metrics[name] == run_alone.results["transfer"][name], name
+    assert not list(model_dir.rglob(".tmp-*"))
 
 
 @pytest.mark.slow
@@ -163,24 +160,34 @@ def test_a_signal_while_a_model_is_used(arguments, has_come, trained_run, photo_
         keras.saving.load_model(model_dir / "export/model.keras")
 
 
-def test_a_signal_to_the_command_line_while_it_loads_and_in_training(photo_folder, tmp_path):
-    arguments = ("--preset=demo", "--image_size=32", "--batch_size=4", "--transfer_epochs=900", "--log_every_steps=1")
+@pytest.mark.parametrize(
+    ("number", "status", "moment"),
+    [
+        pytest.param(signal.SIGINT, 130, "loads", marks=pytest.mark.slow),
+        (signal.SIGTERM, 143, "trains"),
+    ],
+)
+def test_a_signal_to_the_command_line(number, status, moment, photo_folder, tmp_path):
+    arguments = ("--preset=demo", "--image_size=32", "--batch_size=16", "--transfer_epochs=900", "--log_every_steps=1")
+    arguments += ("--augment=false", "--tensorboard=false")  # cheaper
     model_dir, log = tmp_path / "run", tmp_path / "log.txt"
     command = [sys.executable, "-m", "trainers.main", f"--image_dir={photo_folder}", f"--model_dir={model_dir}"]
-    loads = lambda: (model_dir / "lock").exists()  # noqa: E731
-    trains = lambda: "transfer epoch   1/900" in log.read_text()  # noqa: E731
-    for number, has_come, status in ((signal.SIGINT, loads, 130), (signal.SIGTERM, trains, 143)):
-        with (
-            log.open("w") as stream,
-            subprocess.Popen([*command, *arguments], cwd=ROOT, stdout=stream, stderr=stream) as process,
-        ):
-            while not has_come():
-                assert process.poll() is None
-                time.sleep(0.02)
-            process.send_signal(number)
-            assert process.wait(timeout=60) == status
-        said = log.read_text()
-        assert said.endswith(f"stopped by {number.name}; the same command goes on from the last checkpoint\n")
-        assert "Traceback" not in said
-    saved = re.search(r"saved at step (\d+) of", said)
-    assert checkpoint.latest(model_dir / "transfer/checkpoints").name == f"step-{int(saved.group(1)):09d}"
+    has_come = {
+        "loads": lambda: (model_dir / "lock").exists(),
+        "trains": lambda: "transfer epoch   1/900" in log.read_text(),
+    }[moment]
+    with (
+        log.open("w") as stream,
+        subprocess.Popen([*command, *arguments], cwd=ROOT, stdout=stream, stderr=stream) as process,
+    ):
+        while not has_come():
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(number)
+        assert process.wait(timeout=60) == status
+    said = log.read_text()
+    assert said.endswith(f"stopped by {number.name}; the same command resumes from the last checkpoint\n")
+    assert "Traceback" not in said
+    if moment == "trains":
+        saved = re.search(r"saved at step (\d+) of", said)
+        assert checkpoint.latest(model_dir / "transfer/checkpoints").name == f"step-{int(saved.group(1)):09d}"

@@ -19,10 +19,10 @@ _SMALL = (
 )
 _SAYS = """
 import sys
-from trainers import streams
+from trainers.runtime import streams
 
 def main(output):
-    output.goes_on = sys.argv[1] == "goes on"
+    output.continues = sys.argv[1] == "continues"
     for number in range(30_000):
         print("caf\\xe9 \\udcff", number)
     with open(sys.argv[2], "w", encoding="utf-8") as result:
@@ -50,7 +50,7 @@ def shell(command, **environment):
 
 
 @pytest.mark.parametrize(
-    ("where", "only_prints", "goes_on", "note"),
+    ("where", "only_prints", "continues", "note"),
     [
         ("", 0, 0, ""),
         ("| head -1", 141, 0, "Broken pipe"),
@@ -62,15 +62,15 @@ def shell(command, **environment):
     ],
 )
 def test_output_that_cannot_be_written_ends_what_only_prints_and_nothing_else(
-    where, only_prints, goes_on, note, tmp_path
+    where, only_prints, continues, note, tmp_path
 ):
     result = tmp_path / "result"
-    for kind, status in (("only prints", only_prints), ("goes on", goes_on)):
+    for kind, status in (("only prints", only_prints), ("continues", continues)):
         found, _, said = shell(f"{sys.executable} -c '{_SAYS}' '{kind}' {result} {where}")
         assert found == status
         assert result.exists() == (status == 0)
         result.unlink(missing_ok=True)
-        if note and (kind == "goes on" or status == 1):
+        if note and (kind == "continues" or status == 1):
             assert f"standard output is gone ({note})" in said or f"error: {note}: standard output" in said
         if status == 141:
             assert said == ""
@@ -114,7 +114,7 @@ def cafe(photo_folder, tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("where", ["| head -1", "2>&1 | head -1", "> /dev/full", ">&- 2>&- <&-"])
-def test_training_goes_on_when_nobody_reads_its_output(where, cafe, tmp_path):
+def test_training_continues_when_nobody_reads_its_output(where, cafe, tmp_path):
     flags = " ".join([f"--image_dir='{cafe}'", f"--data_dir={tmp_path}/data", "--phase=transfer", *_SMALL])
     status, _, _ = shell(f"{sys.executable} -m trainers.main {flags} --model_dir={tmp_path}/run {where}")
     assert status == 0

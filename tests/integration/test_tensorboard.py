@@ -1,6 +1,5 @@
-"""A real TensorBoard, read back over HTTP."""
+"""What a run writes for TensorBoard: read back directly, and by a real TensorBoard over HTTP."""
 
-import dataclasses
 import json
 import re
 import shutil
@@ -12,34 +11,65 @@ import urllib.request
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
+from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
 
-from tests.configs import make_config
-from trainers import experiment
+_RUNS = {f"{phase}/{part}" for phase in ("transfer", "finetune") for part in ("train", "validation", "hparams")}
 
 
 @pytest.fixture(scope="module")
-def board(photo_folder, tmp_path_factory):
+def written(run_alone):
+    """The event files, as the loader of TensorBoard reads them."""
+    return EventMultiplexer(tensor_size_guidance={"": 0}).AddRunsFromDirectory(run_alone.model_dir / "logs").Reload()
+
+
+def _tags(written, run):
+    return set(written.Runs()[run]["tensors"])
+
+
+def test_scalars_of_both_phases_and_splits(written):
+    assert set(written.Runs()) == _RUNS
+    training = {"loss", "accuracy", "learning_rate", "images_per_second", "input_wait_fraction", "epoch_loss"}
+    assert training <= _tags(written, "finetune/train")
+    assert {"epoch_loss", "epoch_accuracy"} <= _tags(written, "finetune/validation")
+    points = written.Tensors("finetune/train", "loss")
+    assert [point.step for point in points] == [2, 4, 6]  # 6 steps, a point every 2
+    assert all(0 < tf.make_ndarray(point.tensor_proto) < 10 for point in points)
+    assert {written.SummaryMetadata(*place).plugin_data.plugin_name for place in [("finetune/train", "loss")]} == {
+        "scalars"
+    }
+
+
+def test_pictures_of_augmented_images_confusion_matrix_and_mistakes(written):
+    assert "training_images" in _tags(written, "transfer/train")
+    assert {"confusion_matrix", "test_confusion_matrix", "test_mistakes"} <= _tags(written, "finetune/validation")
+    (point,) = written.Tensors("finetune/validation", "test_confusion_matrix")
+    assert point.tensor_proto.string_val[2].startswith(b"\x89PNG\r\n\x1a\n")  # after width and height
+
+
+def test_the_configuration_as_text(written):
+    (point,) = written.Tensors("transfer/train", "configuration")
+    assert b"finetune_learning_rate" in b"".join(point.tensor_proto.string_val)
+
+
+def test_profiled_steps_are_written(run_alone):
+    assert list((run_alone.model_dir / "logs/finetune/train").rglob("*.xplane.pb"))
+
+
+@pytest.fixture(scope="module")
+def board(run_alone):
     """The address of a TensorBoard over the logs of a run."""
-    model_dir = tmp_path_factory.mktemp("run")
-    config = make_config(photo_folder, model_dir, transfer_epochs=1, finetune_epochs=1)
-    runtime = dataclasses.replace(config.runtime, profile_steps=(1, 2))
-    experiment.run(dataclasses.replace(config, runtime=runtime))
-    command = [
-        sys.executable,
-        "-m",
-        "tensorboard.main",
-        f"--logdir={model_dir / 'logs'}",
-        "--port=0",
-        "--host=127.0.0.1",
-    ]
-    process = subprocess.Popen([*command, "--load_fast=false"], stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, "-m", "tensorboard.main", f"--logdir={run_alone.model_dir / 'logs'}"]
+    process = subprocess.Popen(
+        [*command, "--port=0", "--host=127.0.0.1", "--load_fast=false"], stderr=subprocess.PIPE, text=True
+    )
     address = None
     while address is None:
         line = process.stderr.readline()
         assert line, "TensorBoard ended"
         address = re.search(r"http://127.0.0.1:\d+", line)
-    yield address.group(), model_dir
+    yield address.group()
     process.terminate()
     process.wait()
     process.stderr.close()
@@ -49,7 +79,7 @@ def _get(board, path, until=lambda answer: answer):
     """The JSON at `path`, asked for until the event files are loaded."""
     for _ in range(100):
         try:
-            with urllib.request.urlopen(f"{board[0]}/data/plugin/{path}") as response:
+            with urllib.request.urlopen(f"{board}/data/plugin/{path}") as response:
                 answer = json.load(response)
             if until(answer):
                 return answer
@@ -59,34 +89,19 @@ def _get(board, path, until=lambda answer: answer):
     pytest.fail(f"nothing at {path}")
 
 
-def test_scalars_of_both_phases_and_splits(board):
-    tags = _get(board, "scalars/tags", until=lambda answer: len(answer) == 6)
-    parts = ("train", "validation", "hparams")
-    assert set(tags) == {f"{phase}/{part}" for phase in ("transfer", "finetune") for part in parts}
-    training = {"loss", "accuracy", "learning_rate", "images_per_second", "input_wait_fraction", "epoch_loss"}
-    assert training <= set(tags["finetune/train"])
-    assert {"epoch_loss", "epoch_accuracy"} <= set(tags["finetune/validation"])
+@pytest.mark.slow
+def test_a_real_tensorboard_serves_scalars_pictures_and_text(board):
+    assert set(_get(board, "scalars/tags", until=lambda answer: len(answer) == len(_RUNS))) == _RUNS
     points = _get(board, "scalars/scalars?run=finetune/train&tag=loss")
-    assert [step for _, step, _ in points] == [2]  # 3 steps, a point every 2
+    assert [step for _, step, _ in points] == [2, 4, 6]
     assert all(0 < value < 10 for _, _, value in points)
-
-
-def test_pictures_of_augmented_images_confusion_matrix_and_mistakes(board):
     tags = _get(board, "images/tags", until=lambda answer: len(answer) == 4)
     assert "training_images" in tags["transfer/train"]
-    assert {"confusion_matrix", "test_confusion_matrix", "test_mistakes"} <= set(tags["finetune/validation"])
     entry = _get(board, "images/images?run=finetune/validation&tag=test_confusion_matrix&sample=0")[0]
-    with urllib.request.urlopen(f"{board[0]}/data/plugin/images/individualImage?{entry['query']}") as response:
+    with urllib.request.urlopen(f"{board}/data/plugin/images/individualImage?{entry['query']}") as response:
         assert response.read(8) == b"\x89PNG\r\n\x1a\n"
-
-
-def test_the_configuration_as_text(board):
     entries = _get(board, "text/text?run=transfer/train&tag=configuration")
     assert "finetune_learning_rate" in entries[0]["text"]
-
-
-def test_profiled_steps_are_written(board):
-    assert list((board[1] / "logs/finetune/train").rglob("*.xplane.pb"))
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +118,7 @@ def _page(board, browser, name, folder):
     """A page as it is drawn, uint8 [height, width, 3], without its header and its list of runs."""
     picture, profile = folder / "page.png", folder / "profile"
     how = ["--window-size=1500,1100", "--virtual-time-budget=60000", f"--user-data-dir={profile}"]
-    command = [*browser, *how, f"--screenshot={picture}", f"{board[0]}/?darkMode=false#{name}"]
+    command = [*browser, *how, f"--screenshot={picture}", f"{board}/?darkMode=false#{name}"]
     subprocess.run(command, check=True, capture_output=True, timeout=120)
     with Image.open(picture) as page:
         return np.asarray(page.convert("RGB"))[120:, 360:]

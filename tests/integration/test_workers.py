@@ -45,9 +45,9 @@ def undisturbed(flags, tmp_path_factory):
 
 
 def _same(workers, undisturbed):
-    assert "going on from step" in workers.said(0)
+    assert "resuming from step" in workers.said(0)
     assert kills.differences(undisturbed.model_dir, workers.model_dir) == []
-    assert not list(workers.root.glob("must-stay-absent-*"))  # only the chief writes
+    assert not list(workers.root.glob("must-stay-absent-*"))  # only rank 0 writes
 
 
 @pytest.mark.parametrize("killed", [0, 1], ids=["chief", "worker"])
@@ -61,7 +61,7 @@ def test_a_killed_worker_ends_the_job_which_goes_on_to_the_same_bits(killed, fla
         assert statuses[killed] == -signal.SIGKILL
         assert statuses[1 - killed] == 1
         last = workers.said(1 - killed).splitlines()[-1]
-        assert last.startswith(f"stopped: {'the chief' if killed == 0 else 'worker 1'} (127.0.0.1:")
+        assert last.startswith(f"stopped: {'rank 0' if killed == 0 else 'worker 1'} (127.0.0.1:")
         assert "Traceback" not in workers.said(1 - killed)
     workers = Workers(tmp_path, flags, count=2)
     workers.finish()
@@ -86,11 +86,11 @@ def test_workers_with_other_settings_or_pictures_are_refused(flags, tmp_path, ph
     shutil.copytree(photo_folder, fewer)
     next(fewer.glob("train/*/*.jpg")).unlink()
     for name, flag, message in (
-        ("settings", "--seed=7", "worker 1 was started with other settings than the chief: seed is 7 there and 0 here"),
+        ("settings", "--seed=7", "worker 1 was started with other settings than rank 0: seed is 7 there and 0 here"),
         (
             "pictures",
             f"--image_dir={fewer}",
-            "worker 1 has other pictures than the chief:\n  training images: were 51, are 50",
+            "worker 1 has other images than rank 0:\n  training images: were 51, are 50",
         ),
     ):
         workers = Workers(tmp_path / name, flags, count=2, own_flags=[(), (flag,)])
@@ -144,7 +144,7 @@ def test_strangers_at_the_port_of_the_chief_disturb_nothing(flags, undisturbed, 
     ],
 )
 def test_a_worker_that_sends_nonsense_and_signs_of_life_ends_the_job(content, says, flags, tmp_path):
-    """This process takes the place of worker 1 and never joins TensorFlow, in which the chief waits for it."""
+    """This process takes the place of worker 1 and never joins TensorFlow, in which rank 0 waits for it."""
     addresses = tuple(f"127.0.0.1:{port}" for port in free_ports(2))
     config, _ = train.parse(["main", f"--model_dir={tmp_path / 'rogue'}", *flags])
     chief = Workers(tmp_path, flags, count=1, addresses=addresses)
@@ -219,7 +219,7 @@ def test_two_hosts_whose_cable_is_pulled_end_and_go_on_to_the_same_bits(two_host
     assert workers.statuses(deadline_s=_TIMEOUT_S + 5) == [1, 1]
     assert time.monotonic() - pulled < _TIMEOUT_S + 3
     assert "stopped: worker 1 (10.77.0.2:2222) has been silent for 5 s" in workers.said(0)
-    assert "stopped: the chief (10.77.0.1:2222) has been silent for 5 s" in workers.said(1)
+    assert "stopped: rank 0 (10.77.0.1:2222) has been silent for 5 s" in workers.said(1)
     set_cable("up")
     workers = Workers(tmp_path, flags, count=2, addresses=addresses, prefixes=prefixes)
     workers.finish()

@@ -33,13 +33,13 @@ def train(image_dir: str, out: Path, *, devices: int, worker: int, workers: int,
 
     from ftdata import pipeline
     from ftdata.augment.augmentation import Augmentation
-    from ftdata.cache.images import open_split
+    from ftdata.cache.tiers import open_split
     from ftdata.config import AugmentConfig, DataConfig
     from ftdata.sources.source import open_source
     from trainers.config import ModelConfig, TrainingConfig
-    from trainers.models import classifier
+    from trainers.models.classifier import build_classifier
     from trainers.runtime.compilation import COMPILE_AUGMENTATION
-    from trainers.training import optimizer as optimizers
+    from trainers.training.optimizer import make_optimizer
     from trainers.training.step import TrainStep
 
     keras.config.set_floatx("float64")
@@ -48,17 +48,17 @@ def train(image_dir: str, out: Path, *, devices: int, worker: int, workers: int,
     source = open_source(data)
     settings = TrainingConfig(optimizer=optimizer, gradient_clip_norm=1.0, label_smoothing=0.1)
     with strategy.scope():
-        network = classifier.build_classifier(
+        network = build_classifier(
             ModelConfig(backbone="vgg_nano", weights="objects", dropout=0.0),
             num_classes=len(source.class_names),
             image_size=_SIDE,
             policy="float64",
         )
-        adjust = optimizers.create(settings, policy="float32")
-        adjust.build(network.trainable_variables)
+        optimizer = make_optimizer(settings, policy="float32")
+        optimizer.build(network.trainable_variables)
     step = TrainStep(
         network,
-        adjust,
+        optimizer,
         strategy=strategy,
         augmentation=Augmentation(AugmentConfig(), seed=0),
         global_batch=_BATCH,

@@ -94,7 +94,7 @@ class Run:
                 "anywhere": "\ntransfer" in text,  # the data are there
                 "checkpoint": bool(self._half_written()),
                 "validation": self.validating.exists(),
-                "switch": self._is_between_phases() and ("transfer" in text or "going on" in text),
+                "switch": self._is_between_phases() and ("transfer" in text or "resuming" in text),
             }
             if signs[aim]:
                 return True

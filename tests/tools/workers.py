@@ -31,7 +31,7 @@ def tf_config(addresses: Sequence[str], index: int) -> str:
 
 
 class Workers:
-    """A job of `count` workers; only the first, the chief, is given `root`/model.
+    """A job of `count` workers; only the first, rank 0, is given `root`/model.
 
     Args:
       root: where logs lie, and model_dirs.

@@ -9,7 +9,7 @@ from tests import ROOT
 from trainers.models import backbones
 
 _CODE_LOADERS = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "yaml"}
-_OURS = ("load_model", "backbones.load_model")  # calls keras.saving.load_model, and is looked at where it does
+_OURS = ("load_model", "loading.load_model")  # calls keras.saving.load_model, and is looked at where it does
 _SOURCES = sorted(path for package in ("ftdata", "trainers", "flags") for path in (ROOT / package).rglob("*.py"))
 
 

@@ -1,1 +1,5 @@
-"""One module for each `--phase`: what the user asked for, from start to end."""
+"""What a run does, a module for each --phase: `train`, `evaluate`, `predict` and `export`, each with `run`.
+
+The only wing that sees the whole TrainConfig; it resolves it (`resolution`) and hands each wing its section.
+`trainers.experiment` alone imports it.
+"""

@@ -11,17 +11,25 @@ import tensorflow as tf
 from matplotlib.figure import Figure
 
 from ftdata.log import log
-from trainers.commands import evaluator, trained_model
-from trainers.commands.evaluator import Evaluator
+from trainers.commands import trained_model
+from trainers.commands.evaluator import (
+    Evaluator,
+    fit_on_validation,
+    names_other_images,
+    open_other,
+    open_own,
+    stored_temperature,
+)
 from trainers.config import TrainConfig
-from trainers.evaluation import calibration, excerpt, figures, grad_cam, reports, score_figures
+from trainers.evaluation import calibration, excerpt, figures, grad_cam, reports, scores
 from trainers.evaluation.calibration import Temperature
 from trainers.evaluation.scores import Evaluation
 from trainers.models.class_names import in_a_line
 from trainers.models.classifier import with_mirror_images
 from trainers.rundir import checkpoint, seen
 from trainers.rundir.run_dir import RunDir
-from trainers.runtime import devices as strategy
+from trainers.runtime.compilation import compile_mode
+from trainers.runtime.devices import make_strategy, runs_on_gpu
 from trainers.runtime.signals import StopRequest
 
 # Of the phase that made the model: metrics.json has the same keys whether a phase or an evaluation wrote it.
@@ -37,16 +45,15 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
 
     Raises:
       Interrupted: somebody asked to stop.
-      UserError: no trained model, or pictures that cannot be used; the message says what to do.
+      UserError: no trained model, or images that cannot be used; the message says what to do.
     """
     run_dir = RunDir(Path(config.model_dir).expanduser())
     model = trained_model.of_run(run_dir)
-    devices = strategy.make_strategy(config.runtime.distribution_strategy)
+    devices = make_strategy(config.runtime.distribution_strategy)
     with devices.scope():
         network = model.load()
-    is_other = evaluator.names_other_pictures(config, model)
-    source = evaluator.open_other(config, model) if is_other else evaluator.open_own(config, model)
-    config = model.adapt(config)
+    is_other = names_other_images(config.data, model)
+    source = open_other(config.data, model) if is_other else open_own(config.data, model)
     what = source.name if is_other else "test set"
     log.info(f"{model.path} on {len(source.test)} images ({source.name})")
     for note in source.notes if is_other else ():
@@ -58,15 +65,23 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     views = config.use.test_time_augmentation
     with devices.scope():
         scoring = with_mirror_images(network) if views == "flip" else network
-    measured = Evaluator(scoring, source, config=config, devices=devices, splits=("validation", "test"), stop=stop)
-    temperature = evaluator.stored_temperature(run_dir, network) if views == "none" else None
+    evaluator = Evaluator(
+        scoring,
+        source,
+        model.adapt(config.data),
+        batch_size=config.training.batch_size,
+        devices=devices,
+        compile_mode=compile_mode(config.runtime.jit_compile, on_gpu=runs_on_gpu(devices)),
+        stop=stop,
+    )
+    temperature = stored_temperature(run_dir, network) if views == "none" else None
     if temperature is None or not is_other:
-        temperature = evaluator.fit_on_validation(measured)
+        temperature = fit_on_validation(evaluator)
     began = time.perf_counter()
-    scored = measured.evaluate("test")
+    scored = evaluator.evaluate("test")
     seconds = time.perf_counter() - began
-    right, average = scored.predicted == scored.labels, score_figures.average_precision(scored)
-    calibrated = calibration.with_temperature(scored, temperature.value) if temperature else None
+    right, average = scored.predicted == scored.labels, scores.average_precision(scored)
+    calibrated = scored.with_temperature(temperature.value) if temperature else None
     metrics: dict[str, Any] = {
         **dict.fromkeys(_OF_THE_PHASE),
         **model.metrics,
@@ -82,16 +97,16 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
         "evaluation_seconds": seconds,
     }
     title = f"{what} after {model.phase}"
-    pictures_at = measured.context.pictures["test"].take
-    drawn = reports.drawings(scored, model.class_names, pictures_at, title=title)
+    images_at = evaluator.images["test"].take
+    drawn = reports.drawings(scored, model.class_names, images_at, title=title)
     stop.check()
-    drawn |= _where_mistaken(network, scored, model.class_names, pictures_at, title=title)
-    drawn["reliability"] = score_figures.reliability_diagram(scored, calibrated, title=title)
-    drawn["precision_recall"] = score_figures.precision_recall(scored, model.class_names, average, title=title)
+    drawn |= _where_mistaken(network, scored, model.class_names, images_at, title=title)
+    drawn["reliability"] = figures.reliability_diagram(scored, calibrated, title=title)
+    drawn["precision_recall"] = figures.precision_recall(scored, model.class_names, average, title=title)
     stop.check()
-    report = reports.write(run_dir.evaluation, scored, names=source.test.names, metrics=metrics, drawn=drawn)
+    report = reports.write_report(run_dir.evaluation, scored, names=source.test.names, metrics=metrics, drawn=drawn)
     if config.runtime.tensorboard:
-        curves = score_figures.lowest(average, excerpt.MOST_CLASSES)
+        curves = scores.lowest(average, excerpt.MOST_CLASSES)
         folder, step = run_dir.logs("evaluate") / "test", metrics["step"] or 0
         _write_board(folder, scored, model.class_names, curves, drawn, step=step)
     log.info(f"\n{report}\n{_in_words(metrics, temperature)}\neverything is in {run_dir.evaluation}")
@@ -115,18 +130,18 @@ def _where_mistaken(
     network: keras.Model,
     scored: Evaluation,
     names: Sequence[str],
-    pictures_at: Callable[[np.ndarray], np.ndarray],
+    images_at: Callable[[np.ndarray], np.ndarray],
     *,
     title: str,
 ) -> dict[str, Figure]:
     """The worst mistakes, with what in them spoke for the wrong class; empty for a network without feature maps."""
     worst = figures.worst_mistakes(scored.labels, scored.probabilities)
-    pictures = pictures_at(worst)
-    maps = grad_cam.heat(network, pictures, scored.predicted[worst])
+    images = images_at(worst)
+    maps = grad_cam.heat(network, images, scored.predicted[worst])
     if maps is None:
         return {}
     captions = figures.mistake_captions(worst, scored.labels, scored.probabilities, names)
-    return {"grad_cam": grad_cam.gallery(pictures, maps, captions, title=f"{title}: what spoke for the wrong class")}
+    return {"grad_cam": grad_cam.gallery(images, maps, captions, title=f"{title}: what spoke for the wrong class")}
 
 
 def _by_class(values: np.ndarray, class_names: tuple[str, ...]) -> dict[str, float | None]:
@@ -136,7 +151,7 @@ def _by_class(values: np.ndarray, class_names: tuple[str, ...]) -> dict[str, flo
 def _warning(known: np.ndarray) -> str:
     return (
         f"warning: the model was trained on {known.sum():,} of these {len(known):,} images, so the accuracy reads "
-        "too high: leave them out, or evaluate its own test set, without --dataset, --image_dir and --labels_csv"
+        "too high: remove them, or evaluate its own test set, without --dataset, --image_dir and --labels_csv"
     )
 
 

@@ -1,4 +1,4 @@
-"""A trained model with the pictures it is measured on: its run's held-out splits, or another folder."""
+"""A trained model with the images it is measured on: its run's held-out splits, or another folder."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -8,7 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ftdata.cache import images as cache
+from ftdata import pipeline
+from ftdata.cache import tiers
 from ftdata.cache.images import Images
 from ftdata.config import DataConfig
 from ftdata.errors import UserError
@@ -20,38 +21,43 @@ from ftdata.sources.files import open_files
 from ftdata.sources.source import Source, open_source
 from ftdata.sources.split import Split
 from trainers.commands.trained_model import TrainedModel
-from trainers.config import TrainConfig
+from trainers.evaluation import scores
 from trainers.evaluation.calibration import Temperature, fit_temperature
 from trainers.evaluation.scores import Evaluation
 from trainers.evaluation.step import EvaluationStep
-from trainers.rundir import fingerprint, seen
+from trainers.rundir import seen
 from trainers.rundir.checkpoint import weights_sha256
+from trainers.rundir.fingerprint import data_differences, data_fingerprint
 from trainers.rundir.run_dir import RunDir, read_json
 from trainers.runtime.signals import StopRequest
-from trainers.training.context import RunContext, evaluate_split
 
 _WHICH = ("dataset", "image_dir", "labels_csv")
 
 
-def names_other_pictures(config: TrainConfig, trained: TrainedModel) -> bool:
-    """Whether the user has named pictures other than those the model was trained on."""
+def names_other_images(given: DataConfig, trained: TrainedModel) -> bool:
+    """Whether the user has named images other than those the model was trained on."""
 
     def resolved(data: DataConfig) -> list[str | None]:
         files = (data.image_dir, data.labels_csv)
         return [data.dataset, *(value and str(Path(value).expanduser().resolve()) for value in files)]
 
-    is_named = any(getattr(config.data, name) for name in _WHICH)
-    return is_named and resolved(config.data) != resolved(trained.data)
+    is_named = any(getattr(given, name) for name in _WHICH)
+    return is_named and resolved(given) != resolved(trained.data)
 
 
-def open_own(config: TrainConfig, trained: TrainedModel, *, at: DataConfig | None = None) -> Source:
-    """The data set the model was trained on, parted as it was then; `at` says where it lies by now.
+def open_own(given: DataConfig, trained: TrainedModel, *, moved: bool = False) -> Source:
+    """The data set the model was trained on, split as it was then.
+
+    Args:
+      given: by the user: where prepared data sets lie.
+      trained: the model.
+      moved: the images lie where `given` says by now.
 
     Raises:
       UserError: it cannot be opened, or has other classes now.
     """
-    places = {name: value for name in ("data_dir", "manual_dir") if (value := getattr(config.data, name))}
-    places |= {name: getattr(at, name) for name in _WHICH} if at else {}
+    places = {name: value for name in ("data_dir", "manual_dir") if (value := getattr(given, name))}
+    places |= {name: getattr(given, name) for name in _WHICH} if moved else {}
     source = open_source(dataclasses.replace(trained.data, **places))
     if source.class_names != trained.class_names:
         raise UserError(
@@ -60,29 +66,29 @@ def open_own(config: TrainConfig, trained: TrainedModel, *, at: DataConfig | Non
         )
     recorded = (read_json(trained.path.parent.with_name("config.json")) or {}).get("phases", {})
     before = recorded.get(trained.phase, {}).get("data")
-    changes = fingerprint.data_differences(before, fingerprint.of_data(source)) if before else []
+    changes = data_differences(before, data_fingerprint(source)) if before else []
     if changes:
-        log.info("note: the pictures are no longer those the model was trained on, so the parting may differ:")
+        log.info("note: the images are no longer those the model was trained on, so they may be split otherwise:")
         log.info("\n".join(f"  {line}" for line in changes))
     return source
 
 
-def open_other(config: TrainConfig, trained: TrainedModel) -> Source:
-    """The pictures the user names: their test set where there is one, else all of them, as the split `test`.
+def open_other(given: DataConfig, trained: TrainedModel) -> Source:
+    """The images the user names: their test set where there is one, else all of them, as the split `test`.
 
-    Where they are the very images of the model's run, moved or under other names, they are parted as they were then.
+    Where they are the very images of the model's run, moved or under other names, they are split as they were then.
 
     Raises:
       UserError: they cannot be opened, or have classes that the model does not know.
     """
-    data, notes = dataclasses.replace(config.data, validation_fraction=0.0), list[str]()
+    data, notes = dataclasses.replace(given, validation_fraction=0.0), list[str]()
     if data.image_dir or data.labels_csv:
         files = open_files(data, known=[composed(name) for name in trained.class_names])
         name, class_names, everything = str(data.labels_csv or data.image_dir), files.class_names, files.splits["test"]
         whole = [everything]
         notes += files.notes
         if files.bad_images:
-            notes.append(f"{len(files.bad_images):,} images are left out ({bad_images.summary(files.bad_images)})")
+            notes.append(f"{len(files.bad_images):,} images are skipped ({bad_images.summary(files.bad_images)})")
     else:
         source = open_source(data)
         name, class_names = source.name, source.class_names
@@ -92,7 +98,7 @@ def open_other(config: TrainConfig, trained: TrainedModel) -> Source:
     if record and (record.is_of(whole) or record.is_test_set(everything)):
         log.info(f"note: {name} holds the images of the model's own run: its test set is evaluated")
         if record.is_of(whole):
-            return open_own(config, trained, at=config.data)
+            return open_own(given, trained, moved=True)
     place_of = {composed(known): place for place, known in enumerate(trained.class_names)}
     unknown = [class_name for class_name in class_names if composed(class_name) not in place_of]
     if unknown:
@@ -112,6 +118,16 @@ def open_other(config: TrainConfig, trained: TrainedModel) -> Source:
 class Evaluator:
     """A trained model on devices, ready to score the splits of a source.
 
+    Args:
+      network: float32 [b, side, side, 3], pixels 0..255, to probabilities [b, num_classes].
+      source: the data.
+      data: how its images are decoded.
+      batch_size: images a step over all devices; rounded up to a multiple of them.
+      devices: of this process.
+      compile_mode: what XLA compiles.
+      stop: tells when somebody asks to stop.
+      splits: to open, of those that hold images.
+
     Raises:
       UserError: a file that cannot be read or decoded; the message names it.
       Interrupted: somebody asked to stop.
@@ -121,33 +137,34 @@ class Evaluator:
         self,
         network: keras.Model,
         source: Source,
+        data: DataConfig,
         *,
-        config: TrainConfig,
+        batch_size: int,
         devices: tf.distribute.Strategy,
-        splits: Sequence[str],
+        compile_mode: str,
         stop: StopRequest,
+        splits: Sequence[str] = ("validation", "test"),
     ):
-        run_dir, replicas = RunDir(Path(config.model_dir).expanduser()), devices.num_replicas_in_sync
-        batch_size = -(-config.training.batch_size // replicas) * replicas
-        config = dataclasses.replace(config, training=dataclasses.replace(config.training, batch_size=batch_size))
-        filled = stop.between(name for name in splits if len(getattr(source, name)))
-        kept = {name: _open(getattr(source, name), config.data) for name in filled}
-        self.context = RunContext(
-            config, source, np.ones(len(source.class_names), np.float32), devices, run_dir, kept, stop
-        )
-        self.network = network
-        self._score = EvaluationStep(network, strategy=devices, compiled=self.context.compiled)
+        self.network, self.source = network, source
+        self._devices, self._stop = devices, stop
+        replicas = devices.num_replicas_in_sync
+        self._batch_size = -(-batch_size // replicas) * replicas
+        filled = stop.between(name for name in splits if len(source.splits[name]))
+        self.images = {name: _open(source.splits[name], data) for name in filled}
+        self._score = EvaluationStep(network, strategy=devices, compiled=compile_mode)
 
     def evaluate(self, name: str) -> Evaluation:
         """The scores of a split."""
-        scores = evaluate_split(name, self.context, self._score)
-        assert isinstance(scores, Evaluation), "no other worker has a part of them"
-        return scores
+        labels, replicas = self.source.splits[name].labels, self._devices.num_replicas_in_sync
+        shard = pipeline.Shard(count=replicas, total=replicas)
+        dataset = pipeline.for_evaluation(self.images[name], labels, global_batch=self._batch_size, shard=shard)
+        batches = self._devices.distribute_datasets_from_function(lambda _: dataset)
+        return scores.evaluate_batches(self._score, self._stop.between(batches), labels)
 
 
-def fit_on_validation(measured: Evaluator) -> Temperature | None:
+def fit_on_validation(evaluator: Evaluator) -> Temperature | None:
     """The temperature that suits the validation split, or None where there is none."""
-    return fit_temperature(measured.evaluate("validation")) if len(measured.context.source.validation) else None
+    return fit_temperature(evaluator.evaluate("validation")) if len(evaluator.source.validation) else None
 
 
 def stored_temperature(run_dir: RunDir, network: keras.Model) -> Temperature | None:
@@ -155,11 +172,11 @@ def stored_temperature(run_dir: RunDir, network: keras.Model) -> Temperature | N
     earlier = read_json(run_dir.evaluation / "metrics.json") or {}
     is_of_these = earlier.get("weights_sha256") == weights_sha256(network.weights)
     is_plain = earlier.get("test_time_augmentation", "none") == "none"
-    images = earlier.get("temperature_images")  # absent where it was fitted without regard to the evidence
-    return Temperature(earlier["temperature"], images) if is_of_these and is_plain and images else None
+    count = earlier.get("temperature_images")  # absent where it was fitted without regard to the evidence
+    return Temperature(earlier["temperature"], count) if is_of_these and is_plain and count else None
 
 
 def _open(split: Split, config: DataConfig) -> Images:
-    """Pictures are read once: memory where they fit, which names a bad file, else decoded on the way."""
-    tiers = cache.plan(dataclasses.replace(config, cache="auto"), train=0, held_out=len(split), on_gpu=False).tiers
-    return cache.open_split(split, config, tier="memory" if "memory" in tiers else "none")
+    """Images are read once: memory where they fit, which names a bad file, else decoded on the way."""
+    plan = tiers.plan(dataclasses.replace(config, cache="auto"), train=0, held_out=len(split), on_gpu=False)
+    return tiers.open_split(split, config, tier="memory" if "memory" in plan.tiers else "none")

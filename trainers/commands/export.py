@@ -9,57 +9,64 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ftdata.cache import images as cache
+from ftdata.cache import tiers
 from ftdata.log import log
 from ftdata.sources.source import Source
-from trainers.commands import evaluator, trained_model
-from trainers.commands.evaluator import Evaluator
+from trainers.commands import trained_model
+from trainers.commands.evaluator import Evaluator, fit_on_validation, open_own, stored_temperature
 from trainers.commands.trained_model import TrainedModel
-from trainers.config import TrainConfig
-from trainers.evaluation import calibration
+from trainers.config import TrainConfig, UseConfig
 from trainers.export import formats, onnx_format, parity
 from trainers.export.parity import Samples
 from trainers.models.class_names import as_lines
 from trainers.rundir.run_dir import RunDir, write_atomically, write_json
-from trainers.runtime import devices as strategy
+from trainers.runtime.compilation import compile_mode
+from trainers.runtime.devices import make_strategy, runs_on_gpu
 from trainers.runtime.signals import StopRequest
 
 _PATTERN = re.compile(r"\[[^/]*\]|[\\*?]")  # TensorFlow looks for the variables of a SavedModel by a pattern
-_COMPARED, _REPRESENTATIVE = 256, 100  # test pictures; training pictures from which int8 takes its ranges
+_COMPARED, _REPRESENTATIVE = 256, 100  # test images; training images from which int8 takes its ranges
 
 
 def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     """Writes `config.use.export_formats`, labels.txt and parity.json into export/; returns parity.json.
 
     Raises:
-      UserError: no trained model, its pictures are gone, or a file that does not give the model's answers.
+      UserError: no trained model, its images are gone, or a file that does not give the model's answers.
       Interrupted: somebody asked to stop.
     """
-    check_formats(config)
+    check_formats(config.use)
     run_dir = RunDir(Path(config.model_dir).expanduser())
     model = trained_model.of_run(run_dir)
     network = model.load()
-    source = evaluator.open_own(config, model)
-    config = model.adapt(config)
-    devices = strategy.make_strategy("one_device")
-    measured = Evaluator(network, source, config=config, devices=devices, splits=("validation", "test"), stop=stop)
-    found = evaluator.stored_temperature(run_dir, network) or evaluator.fit_on_validation(measured)
+    source = open_own(config.data, model)
+    devices = make_strategy("one_device")
+    evaluator = Evaluator(
+        network,
+        source,
+        model.adapt(config.data),
+        batch_size=config.training.batch_size,
+        devices=devices,
+        compile_mode=compile_mode(config.runtime.jit_compile, on_gpu=runs_on_gpu(devices)),
+        stop=stop,
+    )
+    found = stored_temperature(run_dir, network) or fit_on_validation(evaluator)
     temperature = found.value if found else 1.0
     final = formats.finished(network, temperature=temperature)
     folder = run_dir.root / "export"
     labels = as_lines(model.class_names)
     write_atomically(folder / "labels.txt", lambda temporary: temporary.write_text(labels, encoding="utf-8"))
-    samples = _samples(measured)
+    samples = _samples(evaluator)
     reference = _answers(final, samples.images)
-    told = found.in_words if found else "temperature 1: no validation split to fit one on"
-    log.info(f"{model.path}\n{told}\ncompared on {len(reference)} test images")
+    source_of_temperature = found.in_words if found else "temperature 1: no validation split to fit one on"
+    log.info(f"{model.path}\n{source_of_temperature}\ncompared on {len(reference)} test images")
     rows: list[dict[str, Any]] = []
     for kind in stop.between(config.use.export_formats):
         path = folder / formats.FILES[kind]
         _write(kind, path, final, model, source)
-        rows += parity.check(kind, path, samples, reference, stop=stop)
+        rows += parity.check_parity(kind, path, samples, reference, stop=stop)
         log.info("\n".join(_in_words(row) for row in rows if row["format"] == kind))
-    as_trained = calibration.with_temperature(measured.evaluate("test"), temperature).probabilities
+    as_trained = evaluator.evaluate("test").with_temperature(temperature).probabilities
     result = {
         "model": str(model.path),
         "temperature": temperature,
@@ -81,13 +88,13 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     return result
 
 
-def check_formats(config: TrainConfig) -> None:
-    """Does nothing if all that the formats of `config.use.export_formats` need is installed.
+def check_formats(config: UseConfig) -> None:
+    """Does nothing if all that the formats of `config.export_formats` need is installed.
 
     Raises:
       UserError: what is missing and how to install it.
     """
-    if "onnx" in config.use.export_formats:
+    if "onnx" in config.export_formats:
         onnx_format.check_installed()
 
 
@@ -97,12 +104,12 @@ def _write(kind: str, path: Path, final: keras.Model, model: TrainedModel, sourc
     elif kind == "keras":
         write_atomically(path, final.save)
     elif kind == "onnx":
-        onnx_format.write(path, final, model.class_names)
+        onnx_format.write_onnx(path, final, model.class_names)
     else:
         few = source.train.subset(_mask(len(source.train), _REPRESENTATIVE))
-        pictures = cache.open_split(few, model.data, tier="memory") if kind == "litert_int8" else None
-        images: Sequence[np.ndarray] = [] if pictures is None else list(pictures.take(np.arange(len(few))))
-        formats.write_litert(path, final, model.class_names, kind=kind, representative=images)
+        images = tiers.open_split(few, model.data, tier="memory") if kind == "litert_int8" else None
+        representative: Sequence[np.ndarray] = [] if images is None else list(images.take(np.arange(len(few))))
+        formats.write_litert(path, final, model.class_names, kind=kind, representative=representative)
 
 
 def _chosen(count: int, most: int = _COMPARED) -> np.ndarray:
@@ -116,11 +123,11 @@ def _mask(count: int, most: int) -> np.ndarray:
     return mask
 
 
-def _samples(measured: Evaluator) -> Samples:
-    test = measured.context.source.test
+def _samples(evaluator: Evaluator) -> Samples:
+    test = evaluator.source.test
     chosen = _chosen(len(test))
     files = list(test.subset(_mask(len(test), _COMPARED)).encoded().as_numpy_iterator())
-    return Samples(measured.context.pictures["test"].take(chosen), files, test.labels[chosen])
+    return Samples(evaluator.images["test"].take(chosen), files, test.labels[chosen])
 
 
 def _answers(network: keras.Model, images: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""--phase=predict: what a model says of pictures without labels."""
+"""--phase=predict: what a model says of images without labels."""
 
 import dataclasses
 import json
@@ -23,16 +23,23 @@ from trainers.evaluation import figures
 from trainers.models import backbones, imagenet
 from trainers.models.class_names import in_a_line
 from trainers.rundir.run_dir import RunDir
-from trainers.runtime import devices
+from trainers.runtime.devices import grow_gpu_memory
 from trainers.runtime.signals import StopRequest
 
-_TOP = 5  # guesses kept for each picture
-_SHOWN = 25  # pictures in the grid
+_TOP = 5  # guesses kept for each image
+_SHOWN = 25  # images in the grid
 
 
 @dataclasses.dataclass(frozen=True)
 class Predictor:
-    """A network from pixels 0..255 to probabilities, the names of its classes, how pictures are brought to it."""
+    """What predicts.
+
+    Attributes:
+      network: float32 [b, side, side, 3], pixels 0..255, to probabilities [b, num_classes].
+      class_names: in the order of the probabilities.
+      data: how images are decoded for it.
+      name: where the network comes from, for messages.
+    """
 
     network: keras.Model
     class_names: Sequence[str]
@@ -41,15 +48,15 @@ class Predictor:
 
 
 def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
-    """Predicts every picture of `config.use.images`; prints a table, or a line of JSON for each with `use.json`.
+    """Predicts every image of `config.use.images`; prints a table, or a line of JSON for each with `use.json`.
 
     Every image is examined as before training; those that cannot be used are named on standard error and skipped.
 
     Returns:
-      `predictions`, a dict for each picture as in its JSON line, and `left_out`, the reason by file.
+      `predictions`, a dict for each image as in its JSON line, and `left_out`, the reason by file.
 
     Raises:
-      UserError: no picture there, none that can be read, or no model.
+      UserError: no image there, none that can be read, or no model.
       Interrupted: somebody asked to stop.
     """
     with on_stderr():  # standard output is for answers
@@ -58,7 +65,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
 
 def _run(config: TrainConfig, stop: StopRequest) -> dict[str, Any]:
     run_dir = RunDir(Path(config.model_dir).expanduser())
-    devices.grow_gpu_memory()
+    grow_gpu_memory()
     predictor = _open(config, run_dir)
     paths, notes = unlabeled.find(str(config.use.images))
     grid = run_dir.root / "predictions.png"
@@ -68,8 +75,8 @@ def _run(config: TrainConfig, stop: StopRequest) -> dict[str, Any]:
     log.info(f"{predictor.name} on {len(paths)} images")
     rows: list[dict[str, Any]] = []
     shown: list[np.ndarray] = []
-    left_out = unlabeled.examined(paths, str(config.use.images), predictor.data)
-    good = [path for path in paths if path not in left_out]
+    skipped = unlabeled.examined(paths, str(config.use.images), predictor.data)
+    good = [path for path in paths if path not in skipped]
     batches = unlabeled.decoded(good, predictor.data, batch_size=config.training.batch_size) if good else ()
     for row, image in _predictions(predictor, good, stop.between(batches)):
         rows.append(row)
@@ -77,17 +84,17 @@ def _run(config: TrainConfig, stop: StopRequest) -> dict[str, Any]:
         if config.use.json:
             tqdm.write(_json_line(row), file=sys.stdout)
     predicted = {row["file"] for row in rows}
-    left_out |= {path: unlabeled.why_not(path, predictor.data) for path in good if path not in predicted}
-    for path, why in left_out.items():
-        log.info(f"left out: {folder.shown(path)}: {why}")
+    skipped |= {path: unlabeled.why_not(path, predictor.data) for path in good if path not in predicted}
+    for path, why in skipped.items():
+        log.info(f"skipped: {folder.shown(path)}: {why}")
     if not rows:
-        raise UserError(f"none of the {len(paths)} files of images {config.use.images!r} can be read as a picture")
+        raise UserError(f"none of the {len(paths)} files of images {config.use.images!r} can be read as an image")
     if not config.use.json:
         print("\n".join(_table(rows)), flush=True)
-    skipped = f", {len(left_out)} left out" if left_out else ""
+    count = f", {len(skipped)} skipped" if skipped else ""
     drawn = _draw(grid, predictor, rows, shown)
-    log.info(f"{len(rows)} images predicted{skipped}; {drawn}")
-    return {"predictions": rows, "left_out": left_out}
+    log.info(f"{len(rows)} images predicted{count}; {drawn}")
+    return {"predictions": rows, "left_out": skipped}
 
 
 def _open(config: TrainConfig, run_dir: RunDir) -> Predictor:
@@ -106,7 +113,7 @@ def _open(config: TrainConfig, run_dir: RunDir) -> Predictor:
         else trained_model.of_run(run_dir)
     )
     network = model.load()
-    data = model.adapt(config).data if model.settings else config.data
+    data = model.adapt(config.data) if model.settings else config.data
     data = dataclasses.replace(data, image_size=network.input_shape[1])
     return Predictor(network, model.class_names, data, str(model.path))
 
@@ -114,7 +121,7 @@ def _open(config: TrainConfig, run_dir: RunDir) -> Predictor:
 def _predictions(
     predictor: Predictor, paths: Sequence[str], batches: Iterable[tuple[tf.Tensor, tf.Tensor]]
 ) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
-    """A row and the pixels, uint8 [side, side, 3], of each picture that can be read, in order."""
+    """A row and the pixels, uint8 [side, side, 3], of each image that can be read, in order."""
     side = int(predictor.data.image_size or 0)
     network = predictor.network
 
@@ -162,7 +169,7 @@ def _json_line(row: dict[str, Any]) -> str:
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """A line for each picture: its file and its best guesses."""
+    """A line for each image: its file and its best guesses."""
     names = [folder.shown(row["file"]) for row in rows]
     width = max(map(len, names))
     for name, row in zip(names, rows, strict=True):

@@ -1,4 +1,4 @@
-"""The story of a training run: data, network, phases, results."""
+"""The story of a training run: data, network, phases, results. And of a check, which looks at them only."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -10,85 +10,135 @@ import tensorflow as tf
 from ftdata import data_service
 from ftdata.augment.mixing import check_pairs
 from ftdata.cache import tiers
+from ftdata.config import AugmentConfig, DataConfig
 from ftdata.errors import UserError
-from ftdata.sources.class_weights import class_weights
 from ftdata.sources.source import Source, open_source
-from trainers.commands import agreement, announced
-from trainers.config import TrainConfig, sequence
-from trainers.doctor import check
+from ftdata.sources.weighting import class_weights
+from trainers.commands import agreement, messages, resolution
+from trainers.config import TrainConfig, TrainingConfig
+from trainers.doctor import diagnosis
 from trainers.models import starting_point
-from trainers.rundir import record, seen
+from trainers.rundir import seen
 from trainers.rundir.run_dir import RunDir
 from trainers.runtime.devices import runs_on_gpu
-from trainers.runtime.processes import ProcessGroup
+from trainers.runtime.processes import ALONE, ProcessGroup
 from trainers.runtime.signals import StopRequest
-from trainers.training import callbacks as own_callbacks
+from trainers.training.callbacks import check_callbacks
 from trainers.training.context import RunContext
-from trainers.training.phase import build_first, run_phase
+from trainers.training.phase import run_phase
+from trainers.training.phase_model import build_first
 
 
 def run(
     config: TrainConfig,
     run_dir: RunDir,
+    *,
     callbacks: Sequence[keras.callbacks.Callback],
     command_line: Sequence[str],
     stop: StopRequest,
     processes: ProcessGroup,
     devices: tf.distribute.Strategy,
 ) -> dict[str, dict[str, Any]]:
-    """Opens the data; runs the phases that lead to `config.phase`, or the data doctor. Returns the metrics."""
-    _check_batch(config, devices)
-    config = agreement.settle(config, run_dir, on_gpu=runs_on_gpu(devices), processes=processes)
-    checks = config.phase == "check"
-    data = dataclasses.replace(config.data, on_bad_image="skip") if checks else config.data  # it names them all
-    source = open_source(data)
-    _check_test_set(config, source)
-    if data.data_service:
-        data_service.check(data.data_service, source)
-    starting_point.check_classes(config.model, source.class_names)
-    source = dataclasses.replace(source, notes=(*source.notes, *seen.warnings(source, config.model)))
-    if checks:
-        return {"check": check.run(config, source, devices, run_dir)}
+    """Opens the data and runs the phases that lead to `config.phase`; returns the metrics of each by its name.
+
+    Args:
+      config: as the user set it.
+      run_dir: where everything is written, by rank 0 alone, which holds its lock.
+      callbacks: further Keras callbacks.
+      command_line: for the record.
+      stop: tells when somebody asks to stop.
+      processes: that train together.
+      devices: of all of them.
+
+    Raises:
+      UserError: settings, data or a model_dir that cannot be used, or training that diverged.
+      Interrupted: somebody asked to stop; everything is saved.
+    """
+    on_gpu = runs_on_gpu(devices)
+    _check_batch(config.training, config.augment, replicas=devices.num_replicas_in_sync)
+    config = resolution.settle(config, run_dir, on_gpu=on_gpu, processes=processes)
+    source = _open(config, config.data)
     agreement.check_data(processes, source)
-    decided_by = record.compare(run_dir, config, source) if processes.is_chief else {}
-    weights = class_weights(source.train.labels, num_classes=len(source.class_names), mode=config.training.class_weight)
-    own_callbacks.check(callbacks, has_validation=len(source.validation) > 0)
-    context = RunContext(config, source, weights, devices, run_dir, stop=stop, processes=processes)
-    announced.describe(context)
+    context = _context(config, source, run_dir, devices, stop=stop, processes=processes)
+    decided_by = context.record.compare(run_dir, source) if processes.is_chief else {}
+    check_callbacks(callbacks, has_validation=len(source.validation) > 0)
+    messages.describe(context)
     built = build_first(context)
-    pictures = tiers.open_all(source, config.data, on_gpu=runs_on_gpu(devices), workers=processes.size)
-    context = dataclasses.replace(context, pictures=pictures)
+    images = tiers.open_all(source, config.data, on_gpu=on_gpu, workers=processes.size)
+    context = dataclasses.replace(context, images=images)
     if processes.is_chief:
         # all that can be refused was looked at
-        record.start(run_dir, config, decided_by, source=source, command_line=command_line)
-        announced.list_bad_images(source, run_dir)
-        announced.draw_samples(context)
+        context.record.write(run_dir, decided_by, source=source, model=config.model, command_line=command_line)
+        messages.list_bad_images(source, run_dir)
+        messages.draw_samples(context)
     results = {}
-    for phase in sequence(config.phase):
+    for phase in context.config.phases:
         network = built.pop(phase.name, None)
         results[phase.name] = run_phase(phase, context, network=network, callbacks=callbacks)
-    announced.say_where(context, results[config.phase])
+    messages.summarize(context, results[config.phase])
     return results
 
 
-def _check_batch(config: TrainConfig, devices: tf.distribute.Strategy) -> None:
-    replicas = devices.num_replicas_in_sync
-    if config.training.batch_size % replicas:
-        raise UserError(f"batch_size must be a multiple of the {replicas} devices, got {config.training.batch_size}")
-    pieces = config.training.gradient_accumulation_steps
-    if config.training.batch_size % (replicas * pieces):
+def check(config: TrainConfig, run_dir: RunDir, *, devices: tf.distribute.Strategy) -> dict[str, Any]:
+    """Looks at the data and at what a run would do; trains and writes nothing. Returns what it found.
+
+    Raises:
+      UserError: what would stop a run before it trains.
+    """
+    _check_batch(config.training, config.augment, replicas=devices.num_replicas_in_sync)
+    config = resolution.settle(config, run_dir, on_gpu=runs_on_gpu(devices))
+    source = _open(config, dataclasses.replace(config.data, on_bad_image="skip"))  # the doctor names them all
+    return diagnosis.check(_context(config, source, run_dir, devices), config.data)
+
+
+def _open(config: TrainConfig, data: DataConfig) -> Source:
+    """The images that `data` says, which have to suit the rest of `config`."""
+    source = open_source(data)
+    _check_test_set(source, validation_fraction=data.validation_fraction)
+    if data.data_service:
+        data_service.check(data.data_service, source)
+    starting_point.check_classes(config.model, source.class_names)
+    return dataclasses.replace(source, notes=(*source.notes, *seen.warnings(source, config.model)))
+
+
+def _context(
+    settled: TrainConfig,
+    source: Source,
+    run_dir: RunDir,
+    devices: tf.distribute.Strategy,
+    *,
+    stop: StopRequest | None = None,
+    processes: ProcessGroup = ALONE,
+) -> RunContext:
+    return RunContext(
+        resolution.resolve(settled, on_gpu=runs_on_gpu(devices)),
+        source,
+        class_weights(source.train.labels, num_classes=len(source.class_names), mode=settled.training.class_weight),
+        devices,
+        run_dir,
+        resolution.record_of(settled),
+        stop=stop or StopRequest(),
+        processes=processes,
+    )
+
+
+def _check_batch(training: TrainingConfig, augment: AugmentConfig, *, replicas: int) -> None:
+    if training.batch_size % replicas:
+        raise UserError(f"batch_size must be a multiple of the {replicas} devices, got {training.batch_size}")
+    pieces = training.gradient_accumulation_steps
+    if training.batch_size % (replicas * pieces):
         raise UserError(
             f"batch_size must be a multiple of {replicas * pieces}, the {replicas} devices times "
-            f"gradient_accumulation_steps={pieces}, got {config.training.batch_size}"
+            f"gradient_accumulation_steps={pieces}, got {training.batch_size}"
         )
-    if config.augment.mixes_pairs:
-        check_pairs(config.training.batch_size // (replicas * pieces))
+    if augment.mixes_pairs:
+        check_pairs(training.batch_size // (replicas * pieces))
 
 
-def _check_test_set(config: TrainConfig, source: Source) -> None:
+def _check_test_set(source: Source, *, validation_fraction: float) -> None:
     if len(source.test):
         return
-    if not config.data.validation_fraction:
+    if not validation_fraction:
         raise UserError(f"{source.name} has no test set and validation_fraction=0 holds none out: set it above 0")
     raise UserError(
         f"{source.name}: {len(source.train)} images in {len(source.class_names)} classes are too few to hold a test "

@@ -1,4 +1,4 @@
-"""The trained model of a run or of a file: where it lies, its classes, and how pictures are brought to it."""
+"""The trained model of a run or of a file: where it lies, its classes, and how images are brought to it."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -11,9 +11,9 @@ from ftdata.config import DataConfig
 from ftdata.decoding.decode import Decoding
 from ftdata.errors import UserError
 from ftdata.log import log
-from trainers.config import TrainConfig
-from trainers.models import backbones, starting_point
+from trainers.models import starting_point
 from trainers.models.class_names import of_lines
+from trainers.models.classifier import load_classifier
 from trainers.rundir.run_dir import RunDir, read_json
 
 _LATEST_FIRST = ("finetune", "transfer", "pretrain")
@@ -21,7 +21,14 @@ _LATEST_FIRST = ("finetune", "transfer", "pretrain")
 
 @dataclasses.dataclass(frozen=True)
 class TrainedModel:
-    """A trained model; `settings` and `metrics` are what its run has recorded, empty where it has not."""
+    """A trained model in a file.
+
+    Attributes:
+      path: of the .keras file.
+      class_names: in the order of its probabilities.
+      settings: of its run by name, JSON values; empty where they are not recorded beside it.
+      metrics: of the phase that made it, JSON values; empty likewise.
+    """
 
     path: Path
     class_names: tuple[str, ...]
@@ -35,14 +42,14 @@ class TrainedModel:
 
     @property
     def data(self) -> DataConfig:
-        """The pictures it was trained on, and how they became arrays of one size."""
+        """The images it was trained on, and how they became arrays of one size."""
         names = {field.name for field in dataclasses.fields(DataConfig)}
         return DataConfig(**{name: value for name, value in self.settings.items() if name in names})
 
-    def adapt(self, config: TrainConfig) -> TrainConfig:
-        """`config` with the sizes and the resizing of pictures that this model was trained with."""
-        how = {field.name: getattr(self.data, field.name) for field in dataclasses.fields(Decoding)}
-        return dataclasses.replace(config, data=dataclasses.replace(config.data, **how))
+    def adapt(self, data: DataConfig) -> DataConfig:
+        """`data` with the sizes and the resizing of images that this model was trained with."""
+        decoding = {field.name: getattr(self.data, field.name) for field in dataclasses.fields(Decoding)}
+        return dataclasses.replace(data, **decoding)
 
     def load(self) -> keras.Model:
         """The model: float32 [b, side, side, 3], pixels 0..255, to probabilities [b, num_classes].
@@ -50,10 +57,7 @@ class TrainedModel:
         Raises:
           UserError: the file is no such model.
         """
-        model = backbones.load_model(str(self.path))
-        if not any(layer.name == "logits" for layer in model.layers):
-            raise UserError(f"{self.path} is no classifier of this project: it has no layer named logits")
-        return model
+        return load_classifier(self.path)
 
 
 def of_run(run_dir: RunDir) -> TrainedModel:

@@ -1,11 +1,13 @@
 """Every setting of a run: one module a section, frozen, validated, standard library only.
 
-Everything may import it; it imports nothing but `ftdata.config`.
+Everything may import it; it imports nothing but `ftdata.config` and `ftdata.errors`. `TrainConfig` is what the user
+sets, for `trainers.commands`; `ResolvedConfig` is what the wings compute with.
 """
 
 from trainers.config.effect import without_effect
 from trainers.config.model import ModelConfig
 from trainers.config.phases import PHASES, Phase, epochs_and_rate, sequence
+from trainers.config.resolved import ResolvedConfig
 from trainers.config.run import (
     OTHER_PHASES,
     TRAINING_PHASES,
@@ -28,6 +30,7 @@ __all__ = [
     "USING_PHASES",
     "ModelConfig",
     "Phase",
+    "ResolvedConfig",
     "RuntimeConfig",
     "TrainConfig",
     "TrainingConfig",

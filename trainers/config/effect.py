@@ -32,11 +32,11 @@ def without_effect(config: TrainConfig, given: set[str]) -> dict[str, str]:
     rules |= {
         "manual_dir": (
             data.dataset in (None, "cutlery", "objects"),
-            "pictures come from files, not from TFDS" if data.dataset is None else f"{data.dataset} is rendered",
+            "images come from files, not from TFDS" if data.dataset is None else f"{data.dataset} is rendered",
         ),
         "data_dir": (
             data.dataset is None and data.cache not in ("auto", "disk"),
-            f"pictures come from files, not from TFDS, and --cache={data.cache} keeps nothing there",
+            f"images come from files, not from TFDS, and --cache={data.cache} keeps nothing there",
         ),
         "disk_cache_gib": (data.cache not in ("auto", "disk"), f"--cache={data.cache} keeps nothing on disk"),
         "on_bad_image": (data.dataset is not None, "only image files are examined, not TFDS data sets"),
@@ -70,6 +70,8 @@ def idle_in_use(phase: str, given: Iterable[str], *, model: str | None) -> dict[
 def idle_in_training(phase: str) -> dict[str, str]:
     """The settings of a trained model's use that change nothing in a training phase, each with the reason."""
     idle = {name: f"it is for --phase=predict, this is {phase}" for name in ("images", "model", "json")}
+    idle["images"] += "; training images are --image_dir"
+    idle["model"] += "; the network to train is --backbone"
     idle["test_time_augmentation"] = f"it is for --phase=evaluate, this is {phase}"
     if phase != "all":
         idle["export_formats"] = f"--phase={phase} does not export"

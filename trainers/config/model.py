@@ -13,23 +13,44 @@ _LARGEST_ARGUMENT = 1000  # of a number in backbone_args: widths and depths of n
 class ModelConfig:
     """The network: a backbone, where its weights come from, and the head put on it."""
 
-    backbone: str = setting("EfficientNetV2B0", "any Keras Applications name, vgg_nano, or a .keras file", is_path=True)
+    backbone: str = setting(
+        "EfficientNetV2B0",
+        "pretrained network below the head: any name of Keras Applications, vgg_nano (embedded), or a .keras file",
+        is_path=True,
+    )
     backbone_args: dict[str, Any] | None = setting(
         None, 'JSON object of further arguments of the backbone, such as {"alpha": 0.35}'
     )
-    weights: str = setting("imagenet", "imagenet, none, objects (vgg_nano's own), or a weights file", is_path=True)
+    weights: str = setting(
+        "imagenet",
+        "initial weights of the backbone: imagenet, none (random), objects (those of vgg_nano), or a weights file",
+        is_path=True,
+    )
     preprocessing: str = setting(
         "backbone",
-        "backbone: what its weights expect; rescale: pixels / 255",
+        "how pixels are scaled: backbone is what its weights expect, rescale is pixels / 255",
         choices=("backbone", "rescale"),
     )
-    pooling: str = setting("avg", "from feature maps to a vector", choices=("flatten", "avg", "max"))
-    dense_units: int = setting(0, "units of a relu layer before the classifier; 0 for none", minimum=0, maximum=65_536)
-    dropout: float = setting(0.2, "share of the features dropped in training", minimum=0.0, maximum=0.95)
-    train_batch_norm: bool | None = setting(
-        None, "whether batch normalization of the base trains (only where it starts from random weights)"
+    pooling: str = setting(
+        "avg", "how the feature maps of the backbone become one vector", choices=("flatten", "avg", "max")
     )
-    init_from: str | None = setting(None, "a trained model of this project (.keras) to go on from", is_path=True)
+    dense_units: int = setting(
+        0, "units of a ReLU layer between backbone and classifier; 0 is no such layer", minimum=0, maximum=65_536
+    )
+    dropout: float = setting(
+        0.2,
+        "fraction of the features between backbone and classifier dropped at random in training",
+        minimum=0.0,
+        maximum=0.95,
+    )
+    train_batch_norm: bool | None = setting(
+        None,
+        "whether batch normalization in the backbone trains, statistics included",
+        unset="only where it starts from random weights",
+    )
+    init_from: str | None = setting(
+        None, "trained model of this project (.keras) whose weights training starts from", is_path=True
+    )
 
     def __post_init__(self) -> None:
         check_settings(self)

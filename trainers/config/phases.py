@@ -2,12 +2,12 @@
 
 import dataclasses
 
-from trainers.config.run import TrainConfig
+from trainers.config.training import TrainingConfig
 
 
 @dataclasses.dataclass(frozen=True)
 class Phase:
-    """A phase: its name, the phase whose best model it goes on from, and which part of the base trains."""
+    """A phase: its name, the phase whose best model it starts from, and which part of the base trains."""
 
     name: str
     starts_from: str | None
@@ -27,7 +27,6 @@ def sequence(name: str) -> list[Phase]:
     return [*(sequence(phase.starts_from) if phase.starts_from else []), phase]
 
 
-def epochs_and_rate(phase: Phase, config: TrainConfig) -> tuple[int, float]:
+def epochs_and_rate(phase: Phase, config: TrainingConfig) -> tuple[int, float]:
     """The number of epochs and the highest learning rate of a phase."""
-    training = config.training
-    return getattr(training, f"{phase.name}_epochs"), getattr(training, f"{phase.name}_learning_rate")
+    return getattr(config, f"{phase.name}_epochs"), getattr(config, f"{phase.name}_learning_rate")

@@ -22,13 +22,35 @@ _OF_TRAINING = {"dropout", "train_batch_norm"}  # of the network, but nothing th
 class TrainConfig:
     """A whole run."""
 
-    phase: str = setting("finetune", "what to do", choices=TRAINING_PHASES + OTHER_PHASES, affects=NOTHING)
-    preset: str | None = setting(None, "settings to start from", affects=NOTHING)
-    model_dir: str = setting(
-        "runs/latest", "where everything is written and found again", affects=NOTHING, is_path=True
+    phase: str = setting(
+        "finetune",
+        "what to do: transfer trains a new head on the frozen base; finetune trains the unfrozen layers too, after "
+        "transfer where that has not run yet; all exports as well; pretrain trains every layer from random weights; "
+        "check looks at the data and the plan without training; evaluate, predict and export use the trained model",
+        choices=TRAINING_PHASES + OTHER_PHASES,
+        affects=NOTHING,
     )
-    seed: int = setting(0, "of everything random", minimum=0, maximum=2**31 - 1)
-    overwrite: bool = setting(False, "start anew in a model_dir that holds another run", affects=NOTHING)
+    preset: str | None = setting(
+        None,
+        "named set of defaults, listed above. Where it is not given: demo without data of your own, photos with "
+        "--image_dir, --labels_csv or --dataset, none to evaluate, predict or export",
+        affects=NOTHING,
+    )
+    model_dir: str = setting(
+        "runs/latest",
+        "folder of the run: checkpoints, best models, scores, figures. Given again, the run in it is resumed",
+        affects=NOTHING,
+        is_path=True,
+    )
+    seed: int = setting(
+        0,
+        "seed of all random numbers: initial weights, order of the images, augmentation, dropout",
+        minimum=0,
+        maximum=2**31 - 1,
+    )
+    overwrite: bool = setting(
+        False, "start over in a --model_dir that holds a run, and delete what that has trained", affects=NOTHING
+    )
     data: DataConfig = dataclasses.field(default_factory=DataConfig)
     augment: AugmentConfig = dataclasses.field(default_factory=AugmentConfig)
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
@@ -60,7 +82,7 @@ class TrainConfig:
         if self.phase not in TRAINING_PHASES:
             return f"--phase={self.phase} starts over when it is given again, and the files it has finished are whole"
         command = "the same command without --overwrite" if self.overwrite else "the same command"
-        return f"{command} goes on from the last checkpoint"
+        return f"{command} resumes from the last checkpoint"
 
 
 def _real(path: str) -> str:
@@ -94,7 +116,7 @@ def as_recorded(config: TrainConfig) -> dict[str, Any]:
 
 
 def passed_on(config: TrainConfig) -> set[str]:
-    """The names of the settings that a phase goes on with when another has finished: the images and the network.
+    """The names of the settings that a phase takes over from the one before it: the images and the network.
 
     How they are trained is free to change in between.
     """

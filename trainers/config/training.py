@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from ftdata.config import check_settings, setting
+from ftdata.config import as_text, check_settings, setting
 from ftdata.errors import UserError
 
 # Upper bounds that only a slip exceeds.
@@ -13,64 +13,112 @@ _EPOCHS, _MANY = 100_000, 1_000_000_000
 class TrainingConfig:
     """The phases and how they are optimized."""
 
-    batch_size: int = setting(32, "pictures per step over all devices", minimum=1, maximum=65_536)
+    batch_size: int = setting(32, "images per step over all devices (global batch size)", minimum=1, maximum=65_536)
     gradient_accumulation_steps: int = setting(
         1,
-        "pieces into which a device splits its part of a batch: less memory, and the same update except where dropout "
-        "or stochastic depth draws (other masks, as good) or batch normalization trains (statistics of each piece)",
+        "parts into which each device splits its batch, to use less memory. The update is the same, except where "
+        "dropout or stochastic depth draws (other masks, as good) or batch normalization trains (statistics of a part)",
         minimum=1,
         maximum=64,
     )
-    steps_per_epoch: int | None = setting(None, "steps per epoch (one pass over the data)", minimum=1, maximum=_MANY)
-    transfer_epochs: int = setting(5, "epochs of training the head", minimum=1, maximum=_EPOCHS, affects="transfer")
-    transfer_learning_rate: float = setting(1e-3, "its highest", minimum=0.0, affects="transfer")
-    finetune_epochs: int = setting(
-        10, "epochs of training the unfrozen layers", minimum=1, maximum=_EPOCHS, affects="finetune"
+    steps_per_epoch: int | None = setting(
+        None, "steps that make up one epoch", unset="one pass over the training images", minimum=1, maximum=_MANY
     )
-    finetune_learning_rate: float = setting(1e-4, "its highest", minimum=0.0, affects="finetune")
-    unfreeze: tuple[str, ...] = setting(
-        ("all",),
-        "layers to fine-tune: comma-separated names or beginnings of them (block_1 is not block_10), or all",
+    transfer_epochs: int = setting(
+        5, "epochs of the transfer phase, which trains the new head", minimum=1, maximum=_EPOCHS, affects="transfer"
+    )
+    transfer_learning_rate: float = setting(
+        1e-3, "peak learning rate of the transfer phase", minimum=0.0, affects="transfer"
+    )
+    finetune_epochs: int = setting(
+        10,
+        "epochs of the finetune phase, which trains the unfrozen layers and the head",
+        minimum=1,
+        maximum=_EPOCHS,
         affects="finetune",
     )
-    pretrain_epochs: int = setting(30, "epochs from random weights", minimum=1, maximum=_EPOCHS, affects="pretrain")
-    pretrain_learning_rate: float = setting(1e-3, "its highest", minimum=0.0, affects="pretrain")
-    optimizer: str = setting("adam", "the optimizer", choices=("adam", "adamw", "sgd", "rmsprop"))
+    finetune_learning_rate: float = setting(
+        1e-4, "peak learning rate of the finetune phase", minimum=0.0, affects="finetune"
+    )
+    unfreeze: tuple[str, ...] = setting(
+        ("all",),
+        "layers that the finetune phase trains: comma-separated names or their beginnings (block_1 is not block_10), "
+        "or all",
+        affects="finetune",
+    )
+    pretrain_epochs: int = setting(
+        30,
+        "epochs of the pretrain phase, which trains every layer from random weights",
+        minimum=1,
+        maximum=_EPOCHS,
+        affects="pretrain",
+    )
+    pretrain_learning_rate: float = setting(
+        1e-3, "peak learning rate of the pretrain phase", minimum=0.0, affects="pretrain"
+    )
+    optimizer: str = setting(
+        "adam",
+        "optimizer of every phase; sgd is with Nesterov momentum 0.9",
+        choices=("adam", "adamw", "sgd", "rmsprop"),
+    )
     learning_rate_schedule: str = setting(
-        "constant", "course of the learning rate over a phase", choices=("constant", "cosine")
+        "constant",
+        "learning rate after the warmup: constant at its peak, or cosine, from the peak to 0 at the end of a phase",
+        choices=("constant", "cosine"),
     )
     warmup_steps: int = setting(
         0,
-        "steps of linear increase of the learning rate at the start of a phase, a fifth of its steps at most",
+        "steps at the start of a phase in which the learning rate rises linearly, a fifth of its steps at most",
         minimum=0,
         maximum=_MANY,
     )
-    weight_decay: float = setting(0.0, "decoupled decay of kernels per step, times the learning rate", minimum=0.0)
-    label_smoothing: float = setting(0.0, "share spread over all classes", minimum=0.0, maximum=0.9)
-    gradient_clip_norm: float | None = setting(None, "largest global norm of the gradient", minimum=0.0)
+    weight_decay: float = setting(
+        0.0,
+        "weight decay of the kernels (decoupled, per step, times the learning rate); 0 is off",
+        minimum=0.0,
+    )
+    label_smoothing: float = setting(
+        0.0, "fraction of every label that is spread evenly over all classes", minimum=0.0, maximum=0.9
+    )
+    gradient_clip_norm: float | None = setting(
+        None,
+        "largest global norm of the gradient, to which a larger one is scaled down",
+        unset="off",
+        minimum=0.0,
+    )
     ema_decay: float | None = setting(
         None,
-        "decay of averaged weights, which are then evaluated and kept; lower in the first steps of a phase",
+        "decay per step of the exponential moving average (EMA) of the weights, which is then evaluated and saved; "
+        "lower in the first steps of a phase",
+        unset="off",
         minimum=0.0,
         maximum=0.99999,
     )
-    class_weight: str = setting("balanced", "weights of the classes", choices=("balanced", "none"))
+    class_weight: str = setting(
+        "balanced",
+        "weights of the classes in the loss: balanced is inverse to their number of images, none is 1 for each",
+        choices=("balanced", "none"),
+    )
     early_stopping_patience: int | None = setting(
-        None, "epochs without improvement to stop after", minimum=1, maximum=_EPOCHS
+        None,
+        "epochs without a better --monitor after which a phase stops",
+        unset="off",
+        minimum=1,
+        maximum=_EPOCHS,
     )
     monitor: str | None = setting(
         None,
-        "score on the validation split that chooses the best epoch (balanced_accuracy where class weights are "
-        "balanced, else accuracy)",
+        "score on the validation split that chooses the best epoch",
+        unset="balanced_accuracy, or accuracy with --class_weight=none",
         choices=("accuracy", "balanced_accuracy", "f1_macro", "loss"),
     )
 
     def __post_init__(self) -> None:
         check_settings(self)
         if self.gradient_clip_norm == 0:
-            raise UserError("gradient_clip_norm must be above 0, got 0: leave it out for no clipping")
+            raise UserError("gradient_clip_norm must be above 0, got 0: none switches clipping off")
         if not self.unfreeze or not all(self.unfreeze):
-            raise UserError(f"unfreeze must be layer-name prefixes or all, got {self.unfreeze!r}")
+            raise UserError(f"unfreeze must be layer-name prefixes or all, got {as_text(self.unfreeze)!r}")
 
     @property
     def monitored(self) -> str:

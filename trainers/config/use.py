@@ -13,23 +13,27 @@ class UseConfig:
     """What is done with a trained model."""
 
     images: str | None = setting(
-        None, "predict: a folder of pictures, a file, or a pattern such as 'photos/*.jpg'", affects=NOTHING
+        None, "predict: folder of images, one file, or a pattern in quotes such as 'photos/*.jpg'", affects=NOTHING
     )
     model: str | None = setting(
         None,
-        "predict: a .keras file, or imagenet for the 1000 classes of --backbone (the model of --model_dir)",
+        "predict: .keras file of a trained model, or imagenet for the 1000 classes of --backbone",
+        unset="the model in --model_dir",
         affects=NOTHING,
         is_path=True,
     )
-    json: bool = setting(False, "predict: print a line of JSON for each picture", affects=NOTHING)
+    json: bool = setting(False, "predict: whether each image gets a line of JSON instead of text", affects=NOTHING)
     test_time_augmentation: str = setting(
         "none",
-        "evaluate: flip averages the probabilities of each picture and of its mirror image",
+        "evaluate: none, or flip, which averages the probabilities of each image and of its mirror image",
         choices=("none", "flip"),
         affects=NOTHING,
     )
     export_formats: tuple[str, ...] = setting(
-        ("saved_model", "keras"), "export: comma-separated", choices=EXPORT_FORMATS, affects=NOTHING
+        ("saved_model", "keras"),
+        "export: comma-separated formats of the exported model",
+        choices=EXPORT_FORMATS,
+        affects=NOTHING,
     )
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Which pictures look alike, by the distance of their hashes. numpy only."""
+"""Which images look alike, by the distance of their hashes. numpy only."""
 
 from collections.abc import Iterator
 
@@ -6,20 +6,20 @@ import numpy as np
 
 from ftdata import seeds
 
-# Bits in which two pictures that look alike may differ: of the 64 of the coarse hash, and of the 256 of the fine one.
-# On the knifey-spoony photos 31 % of a random validation split have such a training picture, none of one by video,
-# none of the test set. Of rendered pictures, each of them of its own, 0.5 % (cutlery) and 1.2 % (objects) have one.
+# Bits in which two images that look alike may differ: of the 64 of the coarse hash, and of the 256 of the fine one.
+# On the knifey-spoony photos 31 % of a random validation split have such a training image, none of one by video,
+# none of the test set. Of rendered images, each of them of its own, 0.5 % (cutlery) and 1.2 % (objects) have one.
 # The coarse hash alone said 5 % of cutlery: two plain things on plain ground.
 LIKE, FINE_LIKE = 4, 32
-WORDS = 5  # uint64 of a picture: one of the coarse hash, four of the fine one
+WORDS = 5  # uint64 of an image: one of the coarse hash, four of the fine one
 NOTHING_ALIKE = 257
 _CELLS = 2**24  # comparisons at a time
 _MOST_PAIRS = 200_000
-_MOST_PICTURES = 20_000
+_MOST_IMAGES = 20_000
 
 
 def nearest(hashes: np.ndarray, references: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The reference that looks most like each picture.
+    """The reference that looks most like each image.
 
     Args:
       hashes: uint64 [n, 5], of `survey`.
@@ -38,11 +38,11 @@ def nearest(hashes: np.ndarray, references: np.ndarray) -> tuple[np.ndarray, np.
 
 
 def pairs(hashes: np.ndarray, *, seed: int) -> np.ndarray:
-    """Pairs of pictures that look alike: int64 [k, 2], places in `hashes`, uint64 [n, 5].
+    """Pairs of images that look alike: int64 [k, 2], places in `hashes`, uint64 [n, 5].
 
-    All of them in a set of 20,000 pictures or fewer that holds at most 200,000 pairs; else some, as `seed` chooses.
+    All of them in a set of 20,000 images or fewer that holds at most 200,000 pairs; else some, as `seed` chooses.
     """
-    order = seeds.generator(seed, "look_alikes").permutation(len(hashes))[:_MOST_PICTURES]
+    order = seeds.generator(seed, "look_alikes").permutation(len(hashes))[:_MOST_IMAGES]
     found, count = [np.zeros((0, 2), np.int64)], 0
     for first, second, _ in _look_alikes(hashes[order], hashes[order]):
         later = second > first

@@ -1,4 +1,4 @@
-"""What the data doctor finds in the pictures: balance, sizes, likely leakage, each as lines and advice."""
+"""What the data doctor finds in the images: balance, sizes, likely leakage, each as lines and advice."""
 
 import dataclasses
 from typing import Any
@@ -9,7 +9,7 @@ from ftdata.config import DataConfig
 from ftdata.errors import UserError
 from ftdata.sources import holdout
 from ftdata.sources.source import Source
-from trainers.config import TrainConfig
+from ftdata.sources.split import Split
 from trainers.doctor import duplicates, grouping
 from trainers.doctor.survey import Survey
 
@@ -19,6 +19,7 @@ _LEAK = 0.05  # share of a held-out split with a look-alike in training from whi
 _UNBALANCED, _ELONGATED = 1.5, 1.25  # ratios worth a word
 
 Surveys = dict[str, Survey]  # by the name of the split
+Facts = dict[str, Any]  # JSON values
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,11 +28,11 @@ class Finding:
 
     lines: tuple[str, ...]
     advice: tuple[tuple[str, str], ...] = ()
-    facts: dict[str, Any] = dataclasses.field(default_factory=dict)
+    facts: Facts = dataclasses.field(default_factory=dict)
 
 
-def balance(config: TrainConfig, data: Source) -> Finding:
-    """How many pictures of each class there are in each split."""
+def balance(data: Source, *, class_weight: str) -> Finding:
+    """How many images of each class there are in each split."""
     splits = (data.train, data.validation, data.test)
     counts = np.stack([np.bincount(part.labels, minlength=len(data.class_names)) for part in splits], axis=1)
     width = max(12, *(len(name) for name in data.class_names))
@@ -48,11 +49,11 @@ def balance(config: TrainConfig, data: Source) -> Finding:
     head = f"{'':<{width}} " + "".join(f"{name:>12}" for name in ("training", "validation", "test"))
     ratio = counts[:, 0].max() / max(1, counts[:, 0].min())
     advice = []
-    if ratio >= _UNBALANCED and config.training.class_weight == "none":
+    if ratio >= _UNBALANCED and class_weight == "none":
         advice.append(
             ("--class_weight=balanced", f"the largest class has {ratio:.1f} times the images of the smallest")
         )
-    balanced = f"balance: largest to smallest class {ratio:.1f}, class weights {config.training.class_weight}"
+    balanced = f"balance: largest to smallest class {ratio:.1f}, class weights {class_weight}"
     known = [_known_to(name, len(part)) for name, part in (("validation", data.validation), ("test", data.test))]
     facts = {name: dict(zip(data.class_names, column.tolist(), strict=True)) for name, column in _columns(counts)}
     lines = (head, *rows, balanced, "accuracy is known to within " + ", ".join(known), *data.notes)
@@ -64,12 +65,12 @@ def _columns(counts: np.ndarray) -> list[tuple[str, np.ndarray]]:
 
 
 def _known_to(name: str, count: int) -> str:
-    """Half the widest 95 % interval of an accuracy that is measured on `count` pictures."""
+    """Half the widest 95 % interval of an accuracy that is measured on `count` images."""
     return f"{98 / np.sqrt(count):.1f} points on {name}" if count else f"nothing on {name}, which is empty"
 
 
 def sizes(config: DataConfig, data: Source, surveys: Surveys) -> Finding:
-    """How large the pictures are, and what bringing them to one size does to them.
+    """How large the images are, and what bringing them to one size does to them.
 
     Raises:
       UserError: not one of them can be decoded.
@@ -115,15 +116,15 @@ def sizes(config: DataConfig, data: Source, surveys: Surveys) -> Finding:
     return Finding(tuple(lines), tuple(advice), facts)
 
 
-def _unreadable(part: Any, survey: Survey) -> list[str]:
+def _unreadable(part: Split, survey: Survey) -> list[str]:
     return [part.names[k] for k in np.flatnonzero(~survey.is_readable)]
 
 
-def leakage(config: TrainConfig, data: Source, surveys: Surveys) -> Finding:
-    """Held-out pictures that look like training pictures, and a `--group_pattern` that would part them."""
+def leakage(data: Source, surveys: Surveys, *, group_pattern: str | None, seed: int) -> Finding:
+    """Held-out images that look like training images, and a `--group_pattern` that would separate them."""
     usable = {key: np.flatnonzero(survey.is_readable & ~survey.is_blank) for key, survey in surveys.items()}
     hashes = {key: survey.hashes[usable[key]] for key, survey in surveys.items()}
-    lines, facts, leaks = [], dict[str, Any](), dict[str, float]()
+    lines, facts, leaks = [], Facts(), dict[str, float]()
     for key in ("validation", "test"):
         part = getattr(data, key)
         if not len(part):
@@ -142,7 +143,7 @@ def leakage(config: TrainConfig, data: Source, surveys: Surveys) -> Finding:
             + (f": {text}" if text else "")
         )
         facts[key] = {"look_alikes": len(alike), "share": leaks[key], "examples": examples}
-    groups, advice = _groups(config, data, surveys, leaks)
+    groups, advice = _groups(data, surveys, leaks, group_pattern=group_pattern, seed=seed)
     return Finding((*lines, *groups), advice, facts)
 
 
@@ -151,21 +152,20 @@ def _base(name: str) -> str:
 
 
 def _groups(
-    config: TrainConfig, data: Source, surveys: Surveys, leaks: dict[str, float]
+    data: Source, surveys: Surveys, leaks: dict[str, float], *, group_pattern: str | None, seed: int
 ) -> tuple[list[str], tuple[tuple[str, str], ...]]:
     """Lines on what the file names tell of groups, and the advice to use it."""
     leaking = [name for name in data.held_out if leaks.get(name, 0.0) >= _LEAK]
-    pattern = config.data.group_pattern
     lines = []
-    if pattern and data.held_out:
+    if group_pattern and data.held_out:
         names = [name for key in ("train", *data.held_out) for name in getattr(data, key).names]
-        count = len(np.unique(holdout.group_ids(names, pattern)))
-        lines.append(f"groups: {count:,} by --group_pattern='{pattern}', kept on one side of a split")
+        count = len(np.unique(holdout.group_ids(names, group_pattern)))
+        lines.append(f"groups: {count:,} by --group_pattern='{group_pattern}', kept on one side of a split")
     if not leaking:
         return lines, ()
-    names, labels, alike = _pool(data, surveys, seed=config.seed)
+    names, labels, alike = _pool(data, surveys, seed=seed)
     found = grouping.suggest(names, labels, alike, splits=1 + len(data.held_out))
-    if found is None or found.pattern == pattern:
+    if found is None or found.pattern == group_pattern:
         lines.append(
             f"no grouping by file names explains it: hold {' and '.join(leaking)} images out by hand, in a folder"
         )
@@ -180,7 +180,7 @@ def _groups(
 
 
 def _pool(data: Source, surveys: Surveys, *, seed: int) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Names, labels and pairs that look alike of what was split: the training pictures and those held out of them."""
+    """Names, labels and pairs that look alike of what was split: the training images and those held out of them."""
     names, labels, hashes = list[str](), [], []
     for key in ("train", *data.held_out):
         part, survey = getattr(data, key), surveys[key]

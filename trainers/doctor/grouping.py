@@ -1,4 +1,4 @@
-"""Guess from file names which pictures belong together, and check the guess on pictures that look alike. numpy only."""
+"""Guess from file names which images belong together, and check the guess on images that look alike. numpy only."""
 
 import dataclasses
 import re
@@ -8,7 +8,7 @@ import numpy as np
 
 from ftdata.sources import holdout
 
-# Ways in which file names tell groups, the plainest first: among those that part the pictures alike, it is suggested.
+# Ways in which file names tell groups, the plainest first: of those that make the same groups, the first is suggested.
 _PATTERNS = (
     *(rf"{mark}(\d+){mark}" for mark in ("-", "_", r"\.", " ")),  # forky-04-0012.jpg
     r"^(\d+)\D",  # 17_left.png
@@ -33,7 +33,7 @@ class Grouping:
 
 
 def suggest(names: Sequence[str], labels: np.ndarray, alike: np.ndarray, *, splits: int) -> Grouping | None:
-    """The pattern that keeps pictures that look alike together, if there is one.
+    """The pattern that keeps images that look alike together, if there is one.
 
     Of patterns that keep as many together, the one with the most groups: it leaves the most choice.
 
@@ -41,10 +41,10 @@ def suggest(names: Sequence[str], labels: np.ndarray, alike: np.ndarray, *, spli
       names: of n files, relative to the data set.
       labels: int [n].
       alike: int [k, 2], places of pairs that look alike.
-      splits: how many parts the pictures are to be split into.
+      splits: how many splits the images are divided into.
 
     Returns:
-      None where no pattern does, or where too few pictures look alike to tell.
+      None where no pattern does, or where too few images look alike to tell.
     """
     if len(alike) < _FEWEST_PAIRS:
         return None
@@ -55,7 +55,7 @@ def suggest(names: Sequence[str], labels: np.ndarray, alike: np.ndarray, *, spli
 
 
 def kept_together(groups: np.ndarray, alike: np.ndarray) -> float:
-    """The share of the pairs `alike`, int [k, 2], whose pictures are of one of the `groups`, int [n]."""
+    """The share of the pairs `alike`, int [k, 2], whose images are of one of the `groups`, int [n]."""
     return float(np.mean(groups[alike[:, 0]] == groups[alike[:, 1]]))
 
 
@@ -67,7 +67,7 @@ def _try(pattern: str, names: Sequence[str], labels: np.ndarray, alike: np.ndarr
     _, sizes = np.unique(groups, return_counts=True)
     a_class = [len(np.unique(groups[labels == label])) for label in np.unique(labels)]
     if min(a_class) < splits or len(sizes) > len(names) // 2:
-        return None  # it leaves a split without a class, or nothing together
+        return None  # a split would lack a class, or nothing is kept together
     kept, by_chance = kept_together(groups, alike), float(np.sum((sizes / len(names)) ** 2))
     if kept - by_chance < 0.5 * (1 - by_chance):  # one large group keeps much together whatever it is
         return None

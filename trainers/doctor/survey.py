@@ -1,4 +1,8 @@
-"""Look at every picture of a split once, cheaply: its size, and a hash that pictures which look alike share."""
+"""Look at every image of a split once, cheaply: its size, and a hash that images which look alike share.
+
+The hash stays own, because a library's would decode every image once more, one by one in Python: here it comes out of
+the same pass as the size, of JPEGs decoded at a fraction of their pixels.
+"""
 
 import dataclasses
 
@@ -11,17 +15,17 @@ from trainers.doctor.duplicates import WORDS
 
 _CHUNK = 256
 _ENOUGH = 64  # pixels a side are plenty for the hash: libjpeg shrinks while it decodes, at a fraction of the time
-_BLANK = 3.0  # grey levels; a picture that varies less has nothing to be compared by
+_BLANK = 3.0  # grey levels; an image that varies less has nothing to be compared by
 
 
 @dataclasses.dataclass(frozen=True)
 class Survey:
-    """What was seen of n pictures.
+    """What was seen of n images.
 
-    `sizes` is int32 [n, 2], height and width as the picture is shown. `hashes` is uint64 [n, 5]: bit by bit, whether a
-    cell of the picture shrunk to 8 x 9 grey ones (the first word) and to 16 x 17 (the others) is brighter than the one
+    `sizes` is int32 [n, 2], height and width as the image is shown. `hashes` is uint64 [n, 5]: bit by bit, whether a
+    cell of the image shrunk to 8 x 9 grey ones (the first word) and to 16 x 17 (the others) is brighter than the one
     before it (Krawetz's "difference hash").
-    `is_readable` is bool [n], False for what cannot be read or decoded, and `is_blank` bool [n], True for pictures of
+    `is_readable` is bool [n], False for what cannot be read or decoded, and `is_blank` bool [n], True for images of
     one colour, whose hashes say nothing.
     """
 
@@ -32,7 +36,7 @@ class Survey:
 
 
 def survey(split: Split) -> Survey:
-    """Surveys the pictures of a split on all cores; what cannot be read or decoded stops nothing."""
+    """Surveys the images of a split on all cores; what cannot be read or decoded stops nothing."""
     count = len(split)
     seen = Survey(np.zeros((count, 2), np.int32), np.zeros((count, WORDS), np.uint64), *np.zeros((2, count), bool))
     looked = split.encoded().enumerate().map(_look, num_parallel_calls=tf.data.AUTOTUNE)
@@ -45,7 +49,7 @@ def survey(split: Split) -> Survey:
 
 
 def _look(position: tf.Tensor, encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
-    """(position, size int32 [2], bits bool [64 + 256], is_blank) of one picture."""
+    """(position, size int32 [2], bits bool [64 + 256], is_blank) of one image."""
     image, size = tf.cond(jpeg.is_jpeg(encoded), lambda: _shrunk_jpeg(encoded), lambda: _whole(encoded))
     grey = tf.image.rgb_to_grayscale(tf.cast(image, tf.float32))
     coarse, fine = (tf.image.resize(grey, [side, side + 1], antialias=True)[..., 0] for side in (8, 16))
@@ -60,7 +64,7 @@ def _whole(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _shrunk_jpeg(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """The upright picture, at an eighth of its size or more, and its full size."""
+    """The upright image, at an eighth of its size or more, and its full size."""
     stored = tf.io.extract_jpeg_shape(encoded)[:2]
     found = jpeg.understood(encoded)
     encoded, turned = found.encoded, found.orientation

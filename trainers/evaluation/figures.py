@@ -1,4 +1,4 @@
-"""Pictures of data and results, drawn with matplotlib without a screen."""
+"""Figures of data and results, drawn with matplotlib without a screen."""
 
 import contextlib
 import warnings
@@ -11,11 +11,15 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from trainers.evaluation import excerpt, scores
+from trainers.evaluation.calibration import reliability
+from trainers.evaluation.scores import Evaluation
 from trainers.models.class_names import in_a_figure, in_a_line
 from trainers.rundir.run_dir import write_atomically
 
-# Blue for training, orange for validation in every chart: distinct for colour-blind readers too.
-_TRAINING, _VALIDATION = "#1f5fa8", "#d9731a"
+# Blue for training and for what is as it was, orange for validation and for what a temperature makes of it, in every
+# chart: distinct for colour-blind readers too.
+_BLUE, _ORANGE = "#1f5fa8", "#d9731a"
+_MOST_CURVES = 10
 
 
 def save(figure: Figure, path: Path) -> None:
@@ -59,7 +63,7 @@ def image_grid(images: np.ndarray, captions: Sequence[str], *, title: str) -> Fi
 
 
 def mistakes(
-    pictures_at: Callable[[np.ndarray], np.ndarray],
+    images_at: Callable[[np.ndarray], np.ndarray],
     labels: np.ndarray,
     probabilities: np.ndarray,
     class_names: Sequence[str],
@@ -69,7 +73,7 @@ def mistakes(
     """A 3x3 grid of the most confident mistakes, each with its true and predicted class.
 
     Args:
-      pictures_at: int [k] -> uint8 [k, height, width, 3].
+      images_at: int [k] -> uint8 [k, height, width, 3].
       labels: int [n].
       probabilities: float [n, num_classes].
       class_names: of the classes.
@@ -78,7 +82,7 @@ def mistakes(
     worst = worst_mistakes(labels, probabilities)
     captions = mistake_captions(worst, labels, probabilities, class_names)
     wrong = np.sum(probabilities.argmax(axis=1) != labels)
-    return image_grid(pictures_at(worst), captions, title=f"{title}: {wrong} of {len(labels)} wrong")
+    return image_grid(images_at(worst), captions, title=f"{title}: {wrong} of {len(labels)} wrong")
 
 
 def worst_mistakes(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
@@ -91,7 +95,7 @@ def worst_mistakes(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
 def mistake_captions(
     places: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, class_names: Sequence[str]
 ) -> list[str]:
-    """What stands above a picture that was mistaken."""
+    """What stands above an image that was mistaken."""
     names, predicted = [in_a_line(name) for name in class_names], probabilities.argmax(axis=1)
     return [
         f"true: {names[labels[k]]}\npredicted: {names[predicted[k]]} {probabilities[k, predicted[k]]:.0%}"
@@ -114,14 +118,14 @@ def confusion_matrix(counts: np.ndarray, class_names: Sequence[str], *, title: s
     size = min(16.0, 2.5 + 0.9 * len(names))
     figure = Figure(figsize=(size + 0.8, size), layout="constrained")
     axes = figure.subplots()
-    picture = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
-    figure.colorbar(picture, ax=axes, label="share of the true class", shrink=0.8)
+    drawn = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    figure.colorbar(drawn, ax=axes, label="share of the true class", shrink=0.8)
     slanted: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}  # each ends at its column
     axes.set_xticks(range(len(names)), names, **(slanted if len(names) > 6 else {}))
     axes.set_yticks(range(len(names)), names)
     axes.set(xlabel="predicted", ylabel="true", title=in_a_figure(title))
     is_small = len(names) <= 12
-    for row, column in np.argwhere((counts > 0) | is_small):  # in a large one a nought is only in the way
+    for row, column in np.argwhere((counts > 0) | is_small):  # zeros would only clutter a large one
         color = "white" if share[row, column] > 0.6 else "black"
         cell = f"{counts[row, column]}\n{share[row, column]:.0%}"
         axes.text(column, row, cell, ha="center", va="center", color=color, fontsize=10 if is_small else 6)
@@ -139,11 +143,11 @@ def curves(histories: Mapping[str, Sequence[Mapping[str, Any]]], *, monitor: str
     rows = [row for history in histories.values() for row in history]
     ends = np.cumsum([0, *(history[-1]["epoch"] for history in histories.values())])
     places = [end + row["epoch"] for end, history in zip(ends, histories.values(), strict=False) for row in history]
-    drawn = {name: [(name, "-", "training (augmented)", _TRAINING)] for name in panels}
+    drawn = {name: [(name, "-", "training (augmented)", _BLUE)] for name in panels}
     for name in dict.fromkeys((*panels, monitor)):
         label = f"validation, {scores.in_words(name)}" if name == monitor and name not in panels else "validation"
         panel = name if name in panels else "accuracy"
-        drawn[panel].append((f"validation_{name}", "-" if panel == name else "--", label, _VALIDATION))
+        drawn[panel].append((f"validation_{name}", "-" if panel == name else "--", label, _ORANGE))
     for panel, axes in panels.items():
         for column, line, label, color in drawn[panel]:
             values = [row.get(column) for row in rows]
@@ -159,4 +163,54 @@ def curves(histories: Mapping[str, Sequence[Mapping[str, Any]]], *, monitor: str
             at = {"xycoords": ("data", "axes fraction"), "xytext": (2, -3), "textcoords": "offset points"}
             axes.annotate(phase, (end + 0.5, 1), va="top", fontsize=8, color="0.3", **at)
         axes.legend()
+    return figure
+
+
+def reliability_diagram(evaluation: Evaluation, calibrated: Evaluation | None, *, title: str) -> Figure:
+    """Accuracy against confidence, bin by bin, as the model gives it and after its temperature."""
+    figure = Figure(figsize=(5, 6), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    upper.plot([0, 1], [0, 1], "--", color="0.6", linewidth=1, label="perfectly calibrated")
+    sides = [("model", evaluation, _BLUE)]
+    if calibrated is not None:
+        sides.append(("with temperature", calibrated, _ORANGE))
+    for name, scored, color in sides:
+        bins = reliability(scored)
+        upper.plot(bins.confidence, bins.accuracy, "o-", color=color, label=name)
+        edges = np.linspace(0, 1, 16)
+        lower.hist(scored.probabilities.max(axis=1), bins=edges, histtype="step", color=color)
+    upper.set(ylabel="accuracy", xlim=(0, 1), ylim=(0, 1.02), title=in_a_figure(title))
+    upper.legend(loc="upper left")
+    upper.grid(alpha=0.25)
+    lower.set(xlabel="probability of the predicted class", ylabel="images")
+    return figure
+
+
+def precision_recall(
+    evaluation: Evaluation, class_names: tuple[str, ...], average: np.ndarray, *, title: str
+) -> Figure:
+    """A curve for each class against the rest; of more than ten classes, the ten with the lowest average precision.
+
+    Args:
+      evaluation: of n images.
+      class_names: of the classes.
+      average: from `scores.average_precision`.
+      title: of the figure.
+    """
+    from sklearn import metrics
+
+    figure = Figure(figsize=(6, 5), layout="constrained")
+    axes = figure.subplots()
+    known = np.flatnonzero(~np.isnan(average))
+    shown = scores.lowest(average, _MOST_CURVES)
+    for k in shown:
+        is_k = evaluation.labels == k
+        name = excerpt.label(class_names[k])  # not first in the label: a legend skips what begins with _
+        precision, recall, _ = metrics.precision_recall_curve(is_k, evaluation.probabilities[:, k])
+        axes.step(recall, precision, where="post", label=f"AP {average[k]:.3f}  {name}")
+    if len(shown) < len(known):
+        title = f"{title}: the {_MOST_CURVES} lowest of {len(known)} classes"
+    axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.01), ylim=(0, 1.02), title=in_a_figure(title))
+    axes.legend(loc="lower left", fontsize=8)
+    axes.grid(alpha=0.25)
     return figure

@@ -1,4 +1,4 @@
-"""Where in a picture a classifier finds its class: Grad-CAM (Selvaraju et al., 2017, arXiv:1610.02391)."""
+"""Where in an image a classifier finds its class: Grad-CAM (Selvaraju et al., 2017, arXiv:1610.02391)."""
 
 import contextlib
 from collections.abc import Iterator
@@ -12,19 +12,19 @@ from matplotlib.figure import Figure
 from trainers.evaluation import figures
 from trainers.models.classifier import logits_of
 
-_CHUNK = 16  # pictures at a time: all activations are kept for the gradient
+_CHUNK = 16  # images at a time: all activations are kept for the gradient
 
 
 def heat(network: keras.Model, images: np.ndarray, classes: np.ndarray) -> np.ndarray | None:
-    """How much each place of a picture speaks for a class.
+    """How much each place of an image speaks for a class.
 
     Args:
       network: a classifier of this project, its base nested or its layers in one row.
       images: uint8 or float32 [n, height, width, 3], pixels 0..255.
-      classes: int [n], the class asked about in each picture.
+      classes: int [n], the class asked about in each image.
 
     Returns:
-      float32 [n, height, width], 0 to 1 in each picture (all 0 where nothing speaks for the class); None if the
+      float32 [n, height, width], 0 to 1 in each image (all 0 where nothing speaks for the class); None if the
       network has no feature maps.
     """
     layer = _last_with_maps(network)
@@ -39,7 +39,7 @@ def heat(network: keras.Model, images: np.ndarray, classes: np.ndarray) -> np.nd
 
 
 def gallery(images: np.ndarray, maps: np.ndarray, captions: list[str], *, title: str) -> Figure:
-    """The pictures, uint8 [n, h, w, 3], grey where their `maps`, float32 [n, h, w], are 0, in red where they are 1."""
+    """The images, uint8 [n, h, w, 3], grey where their `maps`, float32 [n, h, w], are 0, in red where they are 1."""
     grey = images.astype(np.float32).mean(axis=-1, keepdims=True)
     red = np.stack([255 * np.ones_like(maps), 60 * np.ones_like(maps), np.zeros_like(maps)], axis=-1)
     share = 0.6 * maps[..., None]

@@ -1,5 +1,6 @@
-"""The files that say how good a model is on a set of pictures: table, report, figures, numbers."""
+"""The files that say how good a model is on a set of images: table, report, figures, numbers."""
 
+import csv
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,51 +9,50 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from trainers.evaluation import figures
-from trainers.evaluation import scores as evaluate
-from trainers.evaluation.scores import Evaluation
+from trainers.evaluation.classification_report import classification_report
+from trainers.evaluation.scores import Evaluation, confusion_matrix, per_class, wilson_interval
+from trainers.models.class_names import as_columns
 from trainers.rundir.run_dir import write_atomically, write_json
 
 
 def scores(evaluation: Evaluation, class_names: Sequence[str]) -> dict[str, Any]:
-    """What metrics.json says of the pictures evaluated."""
+    """What metrics.json says of the images evaluated."""
     right = int(np.sum(evaluation.predicted == evaluation.labels))
     return {
         "test_loss": evaluation.loss,
         "test_accuracy": evaluation.accuracy,
         "test_balanced_accuracy": evaluation.balanced_accuracy,
         "test_f1_macro": evaluation.f1_macro,
-        "test_accuracy_interval": list(evaluate.wilson_interval(right, len(evaluation.labels))),
+        "test_accuracy_interval": list(wilson_interval(right, len(evaluation.labels))),
         "class_names": list(class_names),
-        "confusion_matrix": evaluate.confusion_matrix(evaluation).tolist(),
-        "per_class": evaluate.per_class(evaluation, class_names),
+        "confusion_matrix": confusion_matrix(evaluation).tolist(),
+        "per_class": per_class(evaluation, class_names),
     }
 
 
 def drawings(
     evaluation: Evaluation,
     class_names: Sequence[str],
-    pictures_at: Callable[[np.ndarray], np.ndarray],
+    images_at: Callable[[np.ndarray], np.ndarray],
     *,
     title: str,
 ) -> dict[str, Figure]:
     """The confusion matrix and the worst mistakes, by file name without its ending.
 
     Args:
-      evaluation: of n pictures.
+      evaluation: of n images.
       class_names: of the classes.
-      pictures_at: int [k] -> uint8 [k, height, width, 3].
+      images_at: int [k] -> uint8 [k, height, width, 3].
       title: of each figure.
     """
-    counts = evaluate.confusion_matrix(evaluation)
+    counts = confusion_matrix(evaluation)
     return {
         "confusion_matrix": figures.confusion_matrix(counts, class_names, title=title),
-        "mistakes": figures.mistakes(
-            pictures_at, evaluation.labels, evaluation.probabilities, class_names, title=title
-        ),
+        "mistakes": figures.mistakes(images_at, evaluation.labels, evaluation.probabilities, class_names, title=title),
     }
 
 
-def write(
+def write_report(
     folder: Path,
     evaluation: Evaluation,
     *,
@@ -64,15 +64,34 @@ def write(
 
     Args:
       folder: where.
-      evaluation: of n pictures.
-      names: of the pictures' files.
+      evaluation: of n images.
+      names: of the images' files.
       metrics: what metrics.json gets, `class_names` among them.
       drawn: figures by file name without its ending.
     """
-    text = evaluate.report(evaluation, metrics["class_names"])
+    text = classification_report(evaluation, metrics["class_names"])
     write_atomically(folder / "report.txt", lambda temporary: temporary.write_text(text, encoding="utf-8"))
-    evaluate.write_predictions(folder / "predictions.csv", evaluation, names=names, class_names=metrics["class_names"])
+    write_predictions(folder / "predictions.csv", evaluation, names=names, class_names=metrics["class_names"])
     for name, figure in drawn.items():
         figures.save(figure, folder / f"{name}.png")
     write_json(folder / "metrics.json", {**metrics, "loss": evaluation.loss, "accuracy": evaluation.accuracy})
-    return evaluate.report(evaluation, metrics["class_names"], is_whole=False)
+    return classification_report(evaluation, metrics["class_names"], is_whole=False)
+
+
+def write_predictions(path: Path, evaluation: Evaluation, *, names: Sequence[str], class_names: Sequence[str]) -> None:
+    """Writes a CSV of file, true class, predicted class and the probability of each class.
+
+    The column of a class that is called as one of the first three is `class <name>`.
+    """
+    columns = ("file", "true", "predicted")
+
+    def write(temporary: Path) -> None:
+        # a file name that is no UTF-8 is written with the bytes it has
+        with temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream:
+            table = csv.writer(stream)
+            table.writerow([*columns, *as_columns(class_names, taken=columns)])
+            rows = zip(names, evaluation.labels, evaluation.predicted, evaluation.probabilities, strict=True)
+            for name, label, guess, row in rows:
+                table.writerow([name, class_names[label], class_names[guess], *(f"{p:.6f}" for p in row)])
+
+    write_atomically(path, write)

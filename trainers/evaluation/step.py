@@ -27,7 +27,7 @@ class EvaluationStep:
         self._run = tf.function(lambda batch: strategy.run(step, args=(batch,)))
 
     def __call__(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-        """(index, logits) of the pictures with weight 1: int32 [b], float32 [b, num_classes]."""
+        """(index, logits) of the images with weight 1: int32 [b], float32 [b, num_classes]."""
         results = [np.concatenate(self.strategy.experimental_local_results(part)) for part in self._run(batch)]
         logits, index, weight = results
         return index[weight > 0], logits[weight > 0]

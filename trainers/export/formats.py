@@ -5,7 +5,7 @@ import os
 import shutil
 import warnings
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ftdata import standard_error
+from ftdata import stderr
+from ftdata.atomic import temporary_name
 from ftdata.config import DataConfig
 from ftdata.decoding.decode import Decoding
 from trainers.models.class_names import as_lines, in_a_line
-from trainers.rundir.run_dir import temporary_name, write_atomically
+from trainers.rundir.run_dir import write_atomically
 
 FILES = {
     "saved_model": "saved_model",
@@ -61,8 +62,8 @@ class Served(tf.Module):
 
     def __init__(self, network: keras.Model, class_names: Sequence[str], data: DataConfig):
         super().__init__()
-        how = Decoding.of(data)
-        picture = tf.TensorSpec((how.image_size, how.image_size, 3), tf.uint8)
+        decoding = Decoding.of(data)
+        square_image = tf.TensorSpec((decoding.image_size, decoding.image_size, 3), tf.uint8)
         self.held = [variable.value for variable in network.variables]
         self.class_names = tf.constant([in_a_line(name) for name in class_names])
 
@@ -70,22 +71,19 @@ class Served(tf.Module):
             probabilities = network(tf.cast(images, tf.float32), training=False)
             return {"probabilities": probabilities, "label": tf.gather(self.class_names, tf.argmax(probabilities, 1))}
 
-        def square(read: Callable[..., tf.Tensor], pictures: tf.Tensor) -> tf.Tensor:
-            return tf.map_fn(read, pictures, fn_output_signature=picture)
-
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
         def from_bytes(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-            return answer(square(how.any_format, image_bytes))
+            return answer(decoding.decode_batch(image_bytes))
 
         @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")])
         def from_pixels(images: tf.Tensor) -> dict[str, tf.Tensor]:
-            return answer(square(how.to_square, images))
+            return answer(tf.map_fn(decoding.to_square, images, fn_output_signature=square_image))
 
         self.calls = {"serving_default": from_bytes, "pixels": from_pixels}
 
 
 def write_saved_model(folder: Path, served: Served) -> None:
-    """Writes a SavedModel; an earlier one gives way once the new one is whole."""
+    """Writes a SavedModel; an earlier one is replaced once the new one is whole."""
     temporary, earlier = temporary_name(folder), temporary_name(folder.with_name(f"earlier-{folder.name}"))
     try:
         tf.saved_model.save(served, str(temporary), signatures=served.calls)
@@ -111,7 +109,7 @@ def write_litert(
       network: from `finished`.
       class_names: in the order of the probabilities.
       kind: `litert` (float32), `litert_float16` (weights) or `litert_int8` (weights and what flows between layers).
-      representative: training pictures, uint8 [side, side, 3], from which int8 takes its ranges.
+      representative: training images, uint8 [side, side, 3], from which int8 takes its ranges.
     """
 
     @tf.function(input_signature=[tf.TensorSpec((None, *network.input_shape[1:]), tf.uint8, name="images")])
@@ -127,7 +125,7 @@ def write_litert(
         converter.target_spec.supported_types = [tf.float16]
     if kind == "litert_int8":
         converter.representative_dataset = lambda: ([image[None]] for image in representative)
-    with warnings.catch_warnings(), standard_error.held_back():  # the converter tells of its passes
+    with warnings.catch_warnings(), stderr.captured():  # the converter tells of its passes
         warnings.simplefilter("ignore")  # tf.lite is to move into a package of its own
         content = io.BytesIO(converter.convert())
     with zipfile.ZipFile(content, "a") as archive:

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from ftdata import standard_error
+from ftdata import stderr
 from ftdata.errors import UserError
 from trainers.models.class_names import as_lines
 from trainers.rundir.run_dir import write_atomically
@@ -33,14 +33,14 @@ def check_installed() -> None:
         )
 
 
-def write(path: Path, network: keras.Model, class_names: Sequence[str]) -> None:
+def write_onnx(path: Path, network: keras.Model, class_names: Sequence[str]) -> None:
     """Writes an ONNX file: `images`, uint8 [b, side, side, 3], to `probabilities`, float32 [b, num_classes].
 
     The class names, a line for each, are the metadata property `labels`.
 
     Args:
       path: of the file.
-      network: from `deployable.finished`.
+      network: from `formats.finished`.
       class_names: in the order of the probabilities.
 
     Raises:
@@ -58,7 +58,7 @@ def write(path: Path, network: keras.Model, class_names: Sequence[str]) -> None:
     frozen = convert_variables_to_constants_v2(from_pixels.get_concrete_function())
     entry, answer = frozen.inputs[0].name, frozen.outputs[0].name
     logger = logging.getLogger("tf2onnx")
-    with warnings.catch_warnings(), standard_error.held_back():
+    with warnings.catch_warnings(), stderr.captured():
         warnings.simplefilter("ignore")
         level = logger.level
         logger.setLevel(logging.CRITICAL)  # what it cannot translate is found below
@@ -76,7 +76,7 @@ def write(path: Path, network: keras.Model, class_names: Sequence[str]) -> None:
     unknown = sorted(_unknown_operations(content, onnx))
     if unknown:
         raise UserError(
-            f"export {path}: tf2onnx cannot translate {', '.join(unknown)}, which this network uses: leave onnx out of "
+            f"export {path}: tf2onnx cannot translate {', '.join(unknown)}, which this network uses: remove onnx from "
             "export_formats, or train another backbone"
         )
     onnx.helper.set_model_props(content, {"labels": as_lines(class_names).removesuffix("\n")})

@@ -29,17 +29,19 @@ TOLERANCES = {
     "onnx": (1e-3, 0.99),
 }
 
+Row = dict[str, Any]  # of parity.json
+
 
 @dataclasses.dataclass(frozen=True)
 class Samples:
-    """Test pictures: `images` uint8 [n, side, side, 3], the same as `files`' bytes, and `labels` int [n]."""
+    """Test images: `images` uint8 [n, side, side, 3], the same as `files`' bytes, and `labels` int [n]."""
 
     images: np.ndarray
     files: Sequence[bytes]
     labels: np.ndarray
 
 
-def check(kind: str, path: Path, samples: Samples, reference: np.ndarray, *, stop: StopRequest) -> list[dict[str, Any]]:
+def check_parity(kind: str, path: Path, samples: Samples, reference: np.ndarray, *, stop: StopRequest) -> list[Row]:
     """Runs the file in a process without this project's code and compares; a row for each way to call it.
 
     Args:
@@ -91,7 +93,7 @@ def _run(command: Sequence[str], folder: str, stop: StopRequest) -> str | None:
     return (complaints.strip().splitlines() or [f"exit status {process.returncode}"])[-1]
 
 
-def refuse(rows: Sequence[dict[str, Any]], *, report: Path) -> None:
+def refuse(rows: Sequence[Row], *, report: Path) -> None:
     """Does nothing if every row is within its tolerance.
 
     Raises:
@@ -102,7 +104,7 @@ def refuse(rows: Sequence[dict[str, Any]], *, report: Path) -> None:
         raise UserError(f"export: not the answers of the model, beyond tolerance: {', '.join(wrong)}; see {report}")
 
 
-def compare(kind: str, probabilities: np.ndarray, reference: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+def compare(kind: str, probabilities: np.ndarray, reference: np.ndarray, labels: np.ndarray) -> Row:
     """The numbers of a row, and whether they are within the format's tolerance."""
     difference = float(np.max(np.abs(probabilities - reference)))
     agreement = float(np.mean(probabilities.argmax(axis=1) == reference.argmax(axis=1)))

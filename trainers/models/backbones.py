@@ -9,7 +9,8 @@ import keras
 
 from ftdata.errors import UserError
 from ftdata.log import log
-from trainers.models import inside, layer_names, precision, weights_file
+from trainers.models import inside, layer_names, loading
+from trainers.models.precision import precision_scope
 from trainers.models.vgg_nano import vgg_nano
 
 # Modules whose networks convolve depthwise (a test reads their source).
@@ -77,7 +78,7 @@ def default_size(backbone: str) -> int:
     if not is_file(backbone):
         _constructor(backbone)
         return _SIZES.get(backbone, 224)
-    shape = load_model(backbone).input_shape
+    shape = loading.load_model(backbone).input_shape
     if len(shape) != 4 or shape[1] is None or shape[1] != shape[2]:
         raise UserError(f"image_size must be given for {backbone}, whose input shape is {shape}")
     return shape[1]
@@ -146,7 +147,7 @@ def create(
     """
     check(backbone, weights=weights, arguments=arguments)
     if is_file(backbone):
-        saved = load_model(backbone)
+        saved = loading.load_model(backbone)
         if saved.input_shape[1:] not in ((image_size, image_size, 3), (None, None, 3)):
             raise UserError(
                 f"image_size={image_size} does not fit {backbone}, whose input shape is {saved.input_shape}"
@@ -161,7 +162,7 @@ def create(
         raise UserError(
             f"image_size must be {default_size(backbone)} for the original classifier of {backbone}, got {image_size}"
         )
-    with precision.scope(policy), weights_file.without_warnings(), layer_names.numbered_afresh():
+    with precision_scope(policy), loading.without_warnings(), layer_names.numbered_afresh():
         try:
             model = _construct(backbone, image_size, weights, include_top=include_top, arguments=arguments or {})
         except (TypeError, ValueError) as error:
@@ -181,7 +182,7 @@ def create(
         model = inside.completed(model, family=module(backbone), policy=policy)
     if weights not in ("imagenet", "none"):
         path = _OBJECTS_WEIGHTS if weights == "objects" else Path(weights).expanduser()
-        weights_file.load(model, path, refusal=f"weights {path} do not fit the backbone {backbone}")
+        loading.fill(model, path, refusal=f"weights {path} do not fit the backbone {backbone}")
     return model if own_preprocessing else inside.without(model)
 
 
@@ -207,22 +208,6 @@ def _constructor(backbone: str) -> Any:
     return vgg_nano if backbone == "vgg_nano" else getattr(keras.applications, backbone)
 
 
-def load_model(path: str) -> keras.Model:
-    """A saved model, not compiled.
-
-    Raises:
-      UserError: the file cannot be loaded.
-    """
-    try:
-        return keras.saving.load_model(Path(path).expanduser(), compile=False, safe_mode=True)
-    except Exception as error:  # zipfile, json and Keras raise many kinds for a file that is no model
-        if "safe_mode" in str(error):  # Keras's advice is to switch the protection off
-            raise UserError(
-                f"cannot load {path}: it holds code (such as a Lambda layer), and models load in safe mode only"
-            ) from error
-        raise UserError(f"cannot load {path}: {str(error).strip().splitlines()[0]}") from error
-
-
 def _without_classifier(model: keras.Model) -> keras.Model:
     """The model up to the features. What follows them is a last dense layer that gives scores or probabilities, with
     its softmax; where there is none the model ends with its features, and is kept to its last layer."""
@@ -231,17 +216,17 @@ def _without_classifier(model: keras.Model) -> keras.Model:
     name = f"{model.name}_features" if model.name in _TAKEN else model.name
     layers = list(model.layers)
     end, last = model.outputs[0], layers.pop()
-    left_out = []
+    removed = []
     if len(end.shape) != 2:
         last = None  # feature maps
     if isinstance(last, keras.layers.Softmax) or _activation(last) in ("softmax", "sigmoid"):
-        left_out, end = [last], last.input
+        removed, end = [last], last.input
         last = layers.pop() if not isinstance(last, keras.layers.Dense) else None
     if isinstance(last, keras.layers.Dense) and _activation(last) == "linear":
-        left_out, end = [last, *left_out], last.input
-    if left_out:
-        names = ", ".join(layer.name for layer in left_out)
-        log.info(f"note: the classifier of the backbone is left out ({names})")
+        removed, end = [last, *removed], last.input
+    if removed:
+        names = ", ".join(layer.name for layer in removed)
+        log.info(f"note: the classifier of the backbone is removed ({names})")
     return keras.Model(model.inputs[0], end, name=name)
 
 

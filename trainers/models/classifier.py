@@ -8,8 +8,9 @@ from typing import Any
 
 import keras
 
+from ftdata.errors import UserError
 from trainers.config import ModelConfig
-from trainers.models import backbones, layer_names, preprocessing, weights_file
+from trainers.models import backbones, layer_names, loading, preprocessing
 
 
 def trains_batch_norm(config: ModelConfig) -> bool:
@@ -89,7 +90,7 @@ def logits_of(model: keras.Model) -> keras.Model:
 
 
 def with_mirror_images(model: keras.Model) -> keras.Model:
-    """The mean of the probabilities that a classifier gives a picture and its mirror image, as a classifier."""
+    """The mean of the probabilities that a classifier gives an image and its mirror image, as a classifier."""
     pixels = keras.Input(model.input_shape[1:], name="pixels", dtype="float32")
     scores = logits_of(model)
     # in logarithms throughout: a probability that both round to 0 still has its place
@@ -98,10 +99,22 @@ def with_mirror_images(model: keras.Model) -> keras.Model:
     return keras.Model(pixels, keras.layers.Softmax(dtype="float32", name="probabilities")(scores))
 
 
-def save(model: keras.Model, path: Path) -> None:
+def save_classifier(model: keras.Model, path: Path) -> None:
     """Saves the network alone, without what it was compiled with: the optimizer may be a class of this project, which
     keras.saving.load_model would not find elsewhere, and its variables take twice the room of the weights."""
     keras.Model(model.inputs[0], model.outputs[0], name=model.name).save(path)
+
+
+def load_classifier(path: Path) -> keras.Model:
+    """A trained classifier: float32 [b, side, side, 3], pixels 0..255, to probabilities [b, num_classes].
+
+    Raises:
+      UserError: the file is no such model.
+    """
+    model = loading.load_model(str(path))
+    if not any(layer.name == "logits" for layer in model.layers):
+        raise UserError(f"{path} is no classifier of this project: it has no layer named logits")
+    return model
 
 
 def load_weights(model: keras.Model, path: Path) -> None:
@@ -110,5 +123,5 @@ def load_weights(model: keras.Model, path: Path) -> None:
     Raises:
       UserError: no such file, or weights of another architecture, or of one that treats pixels or features otherwise.
     """
-    weights_file.check_treatment(model, path)
-    weights_file.load(model, path, refusal=f"{path} does not fit this model (same backbone, head and classes?)")
+    loading.check_treatment(model, path)
+    loading.fill(model, path, refusal=f"{path} does not fit this model (same backbone, head and classes?)")

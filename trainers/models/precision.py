@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 
-def resolve(name: str, *, on_gpu: bool, depthwise: bool) -> str:
+def resolve_precision(name: str, *, on_gpu: bool, depthwise: bool) -> str:
     """The policy that `auto` stands for on this hardware; any other name as it is.
 
     bfloat16 where the hardware computes in it (NVIDIA compute capability 8.0 on, CPUs with AVX512-BF16 or
@@ -41,7 +41,7 @@ def cpu_has_bfloat16() -> bool:
 
 
 @contextlib.contextmanager
-def scope(policy: str) -> Iterator[None]:
+def precision_scope(policy: str) -> Iterator[None]:
     """Builds layers under `policy` without leaving a global behind. Keras Applications take no dtype."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)

@@ -5,27 +5,29 @@ from pathlib import Path
 
 from ftdata.errors import UserError
 from ftdata.names import listed
-from trainers.config import ModelConfig, TrainConfig
+from trainers.config import ModelConfig
 from trainers.models import backbones
 from trainers.rundir.run_dir import read_json
 
 
-def check(config: TrainConfig) -> None:
+def check(model: ModelConfig, *, cleared: Path | None = None) -> None:
     """Checks the names and files of the model's settings; builds and fetches nothing.
+
+    Args:
+      model: the settings.
+      cleared: the folder that --overwrite is about to clear, if it is.
 
     Raises:
       UserError: an unknown backbone or argument of it, or a file that is not there or that --overwrite would remove.
     """
-    model = config.model
     backbones.check(model.backbone, weights=model.weights, arguments=model.backbone_args)
     if model.init_from and not Path(model.init_from).expanduser().is_file():
         raise UserError(f"init_from must be a trained model (.keras), got {model.init_from}: no such file")
-    if not config.overwrite:
+    if cleared is None:
         return
-    root = Path(config.model_dir).expanduser().resolve()
     for name, value in (("backbone", model.backbone), ("weights", model.weights), ("init_from", model.init_from)):
         path = Path(value or "").expanduser()
-        if path.is_file() and path.resolve().is_relative_to(root):
+        if path.is_file() and path.resolve().is_relative_to(cleared.resolve()):
             raise UserError(f"{name} {value} lies in model_dir, which --overwrite clears: copy it elsewhere first")
 
 

@@ -1,27 +1,38 @@
 """What trains in each phase."""
 
 import math
+from collections.abc import Iterable, Sequence
 
 import keras
 
-from trainers.config import TrainConfig
-from trainers.config.phases import Phase
+from trainers.config import ModelConfig, Phase
 from trainers.models.classifier import base_of, trains_batch_norm
 from trainers.models.layer_names import chosen, layers_of
 
+_ALL = ("all",)  # of --unfreeze
 
-def set_trainable(model: keras.Model, phase: Phase, config: TrainConfig, *, replicas: int = 1) -> None:
+
+def set_trainable(
+    model: keras.Model, phase: Phase, config: ModelConfig, *, unfreeze: Sequence[str] = _ALL, replicas: int = 1
+) -> None:
     """Freezes and unfreezes the layers of the base as the phase asks.
 
     Batch normalization of a base with trained weights stays frozen, and so in inference mode, in every phase. Where it
     trains on several replicas its statistics are those of the whole batch.
 
+    Args:
+      model: from `classifier.build_classifier`.
+      phase: about to train.
+      config: the model was built from.
+      unfreeze: entries of `--unfreeze`, for a phase that goes by them.
+      replicas: devices over which a batch is split.
+
     Raises:
       UserError: `unfreeze` names no layer.
     """
-    base, wanted = base_of(model), config.training.unfreeze
-    by_name = wanted != ("all",) and (config.phase == "finetune" or phase.trains_base == "unfrozen")
-    found = chosen(base, wanted) if by_name else {}  # in the transfer phase already, not after it
+    base = base_of(model)
+    by_name = phase.trains_base == "unfrozen" and tuple(unfreeze) != _ALL
+    found = chosen(base, unfreeze) if by_name else {}
     base.trainable = phase.trains_base != "nothing"
     if phase.trains_base == "nothing":
         return
@@ -29,7 +40,7 @@ def set_trainable(model: keras.Model, phase: Phase, config: TrainConfig, *, repl
     for layer in layers_of(base):
         layer.trainable = phase.trains_base == "everything" or not by_name or id(layer) in taken
         if isinstance(layer, keras.layers.BatchNormalization):
-            layer.trainable = layer.trainable and trains_batch_norm(config.model)
+            layer.trainable = layer.trainable and trains_batch_norm(config)
             layer.synchronized = layer.trainable and replicas > 1
 
 
@@ -44,13 +55,26 @@ def moving_statistics(model: keras.Model) -> list[keras.Variable]:
     return [variable for layer in layers if layer.trainable for variable in layer.non_trainable_variables]
 
 
-def unfreezing(model: keras.Model, phase: Phase, config: TrainConfig) -> list[str]:
-    """A line for each entry of `unfreeze` in a phase that goes by it: which layers of the base it took."""
-    wanted = config.training.unfreeze
-    if phase.trains_base != "unfrozen" or wanted == ("all",):
+def check_unfreeze(model: keras.Model, phases: Iterable[Phase], unfreeze: Sequence[str]) -> None:
+    """Checks `unfreeze` before the first of the phases trains, not when one comes that goes by it.
+
+    Raises:
+      UserError: an entry names no layer.
+    """
+    for phase in phases:
+        unfreezing(model, phase, unfreeze)
+
+
+def unfreezing(model: keras.Model, phase: Phase, unfreeze: Sequence[str]) -> list[str]:
+    """A line for each entry of `unfreeze` in a phase that goes by it: which layers of the base it took.
+
+    Raises:
+      UserError: an entry names no layer.
+    """
+    if phase.trains_base != "unfrozen" or tuple(unfreeze) == _ALL:
         return []
     lines = []
-    for entry, layers in chosen(base_of(model), wanted).items():
+    for entry, layers in chosen(base_of(model), unfreeze).items():
         ends = [layers[0].name, *([layers[-1].name] if len(layers) > 1 else [])]
         training = sum(bool(layer.trainable_variables) for layer in layers)
         lines.append(f"unfreeze {entry}: {len(layers)} layers, {training} of them with weights ({' to '.join(ends)})")

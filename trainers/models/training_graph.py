@@ -18,14 +18,14 @@ def create(model: keras.Model) -> keras.Model:
     in evaluation. (Batch normalization that is frozen is in inference mode wherever it stands.)
 
     Args:
-      model: a classifier of this project; `trainable` of its layers decides, as `phases.set_trainable` has left it.
+      model: a classifier of this project; `trainable` of its layers decides, as `trainable.set_trainable` has left it.
     """
     base = next((layer for layer in model.layers if isinstance(layer, keras.Model)), None)  # none: it is all head
 
     def call(layer: Any, *arguments: Any, **options: Any) -> Any:
         if layer is base:
             return _split(layer)(*arguments, **options)
-        return _told(layer, True, *arguments, **options)
+        return _call_with_training(layer, True, *arguments, **options)
 
     return _called(logits_of(model), call)
 
@@ -40,7 +40,7 @@ def _split(model: keras.Model) -> keras.Model:
         if trains and not moves and isinstance(layer, keras.Model):
             results = _split(layer)(*arguments, **options)
         else:
-            results = _told(layer, trains, *arguments, **options)
+            results = _call_with_training(layer, trains, *arguments, **options)
         if trains:
             moving.update((id(tensor), tensor) for tensor in keras.tree.flatten(results))
         return results
@@ -53,7 +53,7 @@ def _trains(layer: Any) -> bool:
     return any(getattr(part, "trainable", False) for part in parts)
 
 
-def _told(layer: Any, trains: bool, *arguments: Any, **options: Any) -> Any:
+def _call_with_training(layer: Any, trains: bool, *arguments: Any, **options: Any) -> Any:
     """Calls a layer, or an operation, which cannot be told."""
     if "training" in inspect.signature(layer.call).parameters:
         options["training"] = trains
@@ -61,7 +61,7 @@ def _told(layer: Any, trains: bool, *arguments: Any, **options: Any) -> Any:
 
 
 def _called(model: keras.Model, call: Any) -> keras.Model:
-    """The same layers called anew. What is said to them then stands only while the model is called without `training`:
+    """The same layers called again. What is said to them then stands only while the model is called without `training`:
     Keras lets a `training` that comes from outside overrule it."""
     graph = keras.Model(model.inputs[0], model.outputs[0]) if isinstance(model, keras.Sequential) else model
     return keras.models.clone_model(graph, clone_function=lambda layer: layer, call_function=call)

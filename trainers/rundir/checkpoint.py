@@ -4,6 +4,9 @@ A checkpoint is a folder `step-<number>` with `variables.npz` (weights, optimize
 (counters, history, which epoch is the best), `best.keras` (the model of that epoch) and `manifest.json` (digests of
 the others). It is filled under a temporary name, forced to disk and renamed, so that a crash leaves the one
 before it. Nothing is unpickled.
+
+Stays own, because tf.train.Checkpoint and Keras's BackupAndRestore keep variables and counters alone: after a crash the
+best model and the history could be of other steps than the weights.
 """
 
 import contextlib
@@ -17,9 +20,10 @@ from typing import Any
 
 import numpy as np
 
+from ftdata.atomic import force_to_disk, temporary_name
 from ftdata.errors import UserError
 from ftdata.log import log
-from trainers.rundir.run_dir import WriteFailed, force_to_disk, temporary_name
+from trainers.rundir.run_dir import WriteFailed
 
 _KEEP = 2
 _VARIABLES, _STATE, _BEST, _MANIFEST = "variables.npz", "state.json", "best.keras", "manifest.json"
@@ -36,7 +40,7 @@ def best_model(path: Path) -> Path:
 
 
 def copied(groups: Mapping[str, Sequence[Any]]) -> dict[str, np.ndarray]:
-    """The values of variables, by group and place, in arrays of their own: training may go on."""
+    """The values of variables, by group and place, in arrays of their own: training may continue."""
     return {f"{group}/{n:05d}": np.array(v.numpy()) for group, vs in groups.items() for n, v in enumerate(vs)}
 
 
@@ -95,7 +99,7 @@ def latest(folder: Path) -> Path | None:
             return path
         log.info(f"checkpoint {path} is damaged ({', '.join(damaged)}): using the one before")
     if _all(folder):
-        log.info(f"no checkpoint in {folder} is whole: starting the phase anew")
+        log.info(f"no checkpoint in {folder} is whole: starting the phase over")
     return None
 
 

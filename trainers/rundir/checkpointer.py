@@ -1,35 +1,91 @@
-"""Keep a phase on disk while it trains: checkpoints, the best model and the history, in one order.
+"""A phase on disk while it trains: checkpoints, the best model and the history, in one order.
 
 A checkpoint is the unit: it holds the best model and the history too. `best.keras` and `history.csv` of the phase
 are written from it after it has its name, and again at a restart, so they never tell of steps it does not hold.
 """
 
+import contextlib
 import dataclasses
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import keras
 import numpy as np
 
+from ftdata.atomic import temporary_name
 from ftdata.errors import UserError
 from trainers.rundir import checkpoint, divergence
-from trainers.rundir.progress import Progress, write_history
-from trainers.rundir.run_dir import PhaseDir, WriteFailed, temporary_name, write_atomically
-from trainers.rundir.writer import BackgroundWriter
+from trainers.rundir.progress import Progress, Row, write_history
+from trainers.rundir.run_dir import PhaseDir, WriteFailed, write_atomically
 from trainers.runtime.processes import ProcessGroup
 
 VariableGroups = Mapping[str, Sequence[keras.Variable]]
 
 
+class BackgroundWriter:
+    """One thread that writes one thing at a time, in order.
+
+    An error in it is raised at the next `submit` or `wait`, or at the end of the `with` block, which waits.
+    `seconds` is what writing took.
+    """
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="writer")
+        self._running: Future[Any] | None = None
+
+    def submit(self, write: Callable[[], Any]) -> None:
+        """Starts to write, when what was submitted before is written."""
+        self.wait()
+        self._running = self._pool.submit(self._timed, write)
+
+    def wait(self) -> None:
+        """Returns when everything is written."""
+        running, self._running = self._running, None
+        if running is not None:
+            running.result()
+
+    def _timed(self, write: Callable[[], Any]) -> None:
+        start = time.perf_counter()
+        try:
+            write()
+        finally:
+            self.seconds += time.perf_counter() - start
+
+    def __enter__(self) -> "BackgroundWriter":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        with contextlib.suppress(Exception) if error else contextlib.nullcontext():  # the first error is the cause
+            self.wait()
+        self._pool.shutdown()
+
+
 class Checkpointer:
     """Saves and restores the training state of one phase.
+
+    `save` copies the state and returns; a thread writes it while training continues. The `with` block waits for what
+    is being written, and raises what went wrong there.
+
+    Example::
+
+        with Checkpointer(run_dir.phase("transfer"), groups={"weights": model.weights}) as checkpointer:
+            progress = checkpointer.restore()
+            ...
+            checkpointer.save(progress)
+            checkpointer.finish(progress)
 
     Args:
       files: of the phase.
       groups: the variables that decide the next step, by a name for each group.
+
+    Attributes:
+      step: of the newest checkpoint that is written.
     """
 
     def __init__(self, files: PhaseDir, *, groups: VariableGroups):
@@ -40,7 +96,11 @@ class Checkpointer:
         self._best: Path | None = None  # a file of its own until a checkpoint holds it
 
     def restore(self) -> Progress:
-        """Takes up the newest checkpoint that is whole; without one, a phase at its beginning."""
+        """Assigns the values of the newest checkpoint that is whole; without one, the phase is at its beginning.
+
+        Raises:
+          UserError: it was written by another version of this program.
+        """
         newest = checkpoint.latest(self.files.checkpoints)
         if newest is None:
             return Progress()
@@ -69,7 +129,7 @@ class Checkpointer:
         progress.checkpoint_stall_seconds += time.perf_counter() - start
 
     def save(self, progress: Progress) -> None:
-        """Copies the state; a thread writes it while training goes on.
+        """Copies the state; a thread writes it while training continues.
 
         Raises:
           WriteFailed: the checkpoint before this one could not be written.
@@ -104,7 +164,7 @@ class Checkpointer:
         if best and is_new:
             best.unlink()
 
-    def _publish(self, history: list[dict[str, Any]], best: Path | None) -> None:
+    def _publish(self, history: list[Row], best: Path | None) -> None:
         if history:
             write_history(self.files.history, history)
         if best:
@@ -123,16 +183,16 @@ class Checkpointer:
 
 
 class NullCheckpointer:
-    """In the place of a Keeper in a worker that writes nothing: the chief keeps what all of them train."""
+    """In the place of a Checkpointer in a worker that writes nothing: rank 0 keeps what all of them train."""
 
     def __init__(self) -> None:
         self.step = 0
 
     def keep_best(self, progress: Progress, *, write: Callable[[Path], Any]) -> None:
-        """The chief's affair."""
+        """Does nothing: rank 0 keeps it."""
 
     def save(self, progress: Progress) -> None:
-        """Notes the step."""
+        """Records the step."""
         self.step = progress.step
 
     def finish(self, progress: Progress) -> None:
@@ -145,20 +205,28 @@ class NullCheckpointer:
         pass
 
 
-def restore(keeper: Checkpointer | NullCheckpointer, *, groups: VariableGroups, processes: ProcessGroup) -> Progress:
-    """Takes up the chief's newest checkpoint, or its start of the phase, in every worker.
+def restore(
+    checkpointer: Checkpointer | NullCheckpointer, *, groups: VariableGroups, processes: ProcessGroup
+) -> Progress:
+    """Restores rank 0's newest checkpoint, or its start of the phase, in every worker.
 
     Args:
-      keeper: the chief's Keeper, or the Follower of another worker.
-      groups: of the keeper.
-      team: of this process.
+      checkpointer: that of rank 0, or the NullCheckpointer of another worker.
+      groups: the variables to restore, those of the checkpointer.
+      processes: that train together.
+
+    Returns:
+      How far the phase is.
+
+    Raises:
+      UserError: the checkpoint was written by another version of this program, or for another model.
     """
 
     def state() -> dict[str, Any]:
-        assert isinstance(keeper, Checkpointer), "the chief has a Keeper"
-        return dataclasses.asdict(keeper.restore())
+        assert isinstance(checkpointer, Checkpointer), "rank 0 has one"
+        return dataclasses.asdict(checkpointer.restore())
 
     progress = Progress(**processes.broadcast_object(state))
     processes.broadcast_variables([variable for group in groups.values() for variable in group])
-    keeper.step = progress.step
+    checkpointer.step = progress.step
     return progress

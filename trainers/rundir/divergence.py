@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ftdata.errors import UserError
-from trainers.config import TrainConfig
+from trainers.config import TrainingConfig
 
 # Far above what the worst start gives (class weights of 1000 times a confident mistake), far below overflow.
 _LARGEST_LOSS = 1e6
@@ -42,12 +42,12 @@ def check_values(arrays: Mapping[str, np.ndarray], *, step: int) -> None:
             raise Diverged(f"the {name.split('/')[0]} are not finite after step {step}")
 
 
-def advice(phase: str, config: TrainConfig) -> str:
-    """What to change."""
-    rate = getattr(config.training, f"{phase}_learning_rate")
+def advice(phase: str, config: TrainingConfig, *, precision: str) -> str:
+    """What to change in a phase that diverged, trained under the dtype policy `precision`."""
+    rate = getattr(config, f"{phase}_learning_rate")
     changes = [f"a lower --{phase}_learning_rate (it was {rate:g})"]
-    norm = config.training.gradient_clip_norm
+    norm = config.gradient_clip_norm
     changes.append(f"a lower --gradient_clip_norm (it was {norm:g})" if norm else "--gradient_clip_norm=1")
-    if config.runtime.mixed_precision != "float32":
-        changes.append(f"--mixed_precision=float32 (it was {config.runtime.mixed_precision})")
+    if precision != "float32":
+        changes.append(f"--mixed_precision=float32 (it was {precision})")
     return f"try {', '.join(changes[:-1])} or {changes[-1]}"

@@ -1,4 +1,4 @@
-"""What a run was computed from (the pictures and the code), and how two of them differ, in words."""
+"""What a run was computed from (the images and the code), and how two of them differ, in words."""
 
 import hashlib
 import importlib.metadata
@@ -21,23 +21,23 @@ _ROOT = Path(__file__).parents[2]
 _PROJECT = "fast-fine-tuning"
 
 
-def of_data(source: Source) -> dict[str, Any]:
-    """What identifies the pictures: classes, and for each split its number, and digests of names, labels and contents.
+def data_fingerprint(source: Source) -> dict[str, Any]:
+    """What identifies the images: classes, and for each split its number, and digests of names, labels and contents.
 
-    The name of the data set counts where pictures are no files, for it holds its version. JSON values.
+    The name of the data set counts where images are no files, for it holds its version. JSON values.
     """
     are_files = source.train.paths is not None
     return {
         "data_set": None if are_files else source.name,
         "class_names": list(source.class_names),
-        **{name: _of_split(getattr(source, name)) for name in _SPLITS},
+        **{name: _of_split(source.splits[name]) for name in _SPLITS},
     }
 
 
-def of_settings(values: Mapping[str, Any]) -> dict[str, Any]:
+def settings_fingerprint(values: Mapping[str, Any]) -> dict[str, Any]:
     """Settings by name as they are compared: files that training starts from by content, wherever they lie.
 
-    Where the pictures lie is left out, since they are compared themselves (see `of_data`).
+    Where the images lie does not count, since they are compared themselves (see `data_fingerprint`).
     """
     compared = {name: value for name, value in values.items() if name not in _PLACES}
     for name in _FILES:
@@ -48,7 +48,7 @@ def of_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     return compared
 
 
-def of_code() -> dict[str, str]:
+def code_versions() -> dict[str, str]:
     """The versions that can change a result, by name; this project's with a digest of its source files."""
     sources = [path for package in ("ftdata", "trainers") for path in sorted((_ROOT / package).rglob("*.py"))]
     return {
@@ -61,7 +61,7 @@ def of_code() -> dict[str, str]:
 
 
 def data_differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """A line for each way in which two results of `of_data` differ."""
+    """A line for each way in which two results of `data_fingerprint` differ."""
     if not before.keys() >= now.keys():
         return ["data: recorded by another version of this program, so it cannot be compared"]
     lines = []
@@ -83,7 +83,7 @@ def data_differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
 
 
 def code_differences(before: dict[str, str], now: dict[str, str]) -> list[str]:
-    """A line for each version in which two results of `of_code` differ."""
+    """A line for each version in which two results of `code_versions` differ."""
     return [
         f"{name}: was {before.get(name, 'unknown')}, is {now[name]}" for name in now if before.get(name) != now[name]
     ]

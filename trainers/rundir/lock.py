@@ -2,13 +2,13 @@
 
 import contextlib
 import errno
-import fcntl
 import json
 import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+from ftdata import file_lock
 from ftdata.errors import UserError
 from ftdata.log import log
 
@@ -29,7 +29,7 @@ def only_writer(root: Path) -> Iterator[None]:
     is_new = not root.exists()
     root.mkdir(parents=True, exist_ok=True)
     path = root / "lock"
-    descriptor = _take(path)
+    descriptor = file_lock.open_locked(path, lambda opened: _lock(opened, path))
     try:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps({"host": socket.gethostname(), "process": os.getpid()}).encode(), 0)
@@ -42,24 +42,10 @@ def only_writer(root: Path) -> Iterator[None]:
                 root.rmdir()
 
 
-def _take(path: Path) -> int:
-    """The open, locked file."""
-    while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            _lock(descriptor, path)
-            if path.exists() and os.path.samestat(os.fstat(descriptor), path.stat()):
-                return descriptor
-        except BaseException:
-            os.close(descriptor)
-            raise
-        os.close(descriptor)  # its holder removed the file in between
-
-
 def _lock(descriptor: int, path: Path) -> None:
     holder = _holder(descriptor)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        file_lock.lock(descriptor, wait=False)
     except BlockingIOError:
         _refuse(path, holder, "wait until it is done, stop it, or choose another --model_dir")
     except OSError as error:

@@ -7,6 +7,8 @@ from typing import Any
 
 from trainers.rundir.run_dir import write_atomically
 
+Row = dict[str, Any]  # an epoch in the history: JSON values by column
+
 
 def _zeros(count: int) -> Any:
     return dataclasses.field(default_factory=lambda: [0.0] * count)
@@ -14,13 +16,16 @@ def _zeros(count: int) -> Any:
 
 @dataclasses.dataclass
 class Progress:
-    """All that decides how a phase goes on, besides the variables. Sums are of loss, right answers and pictures."""
+    """All that decides how a phase continues, besides the variables.
+
+    Sums are of the losses, of right answers and of images. Times are in seconds.
+    """
 
     step: int = 0
     totals: list[float] = _zeros(3)  # of the running epoch
     window: list[float] = _zeros(3)  # since the last log point
-    history: list[dict[str, Any]] = dataclasses.field(default_factory=list)
-    best: dict[str, Any] | None = None
+    history: list[Row] = dataclasses.field(default_factory=list)
+    best: Row | None = None
     epochs_without_improvement: int = 0
     stopped: bool = False
     skipped_steps: int = 0  # by loss scaling
@@ -36,7 +41,7 @@ class Progress:
         return self.history[-1]["epoch"] if self.history else 0
 
 
-def write_history(path: Path, history: list[dict[str, Any]]) -> None:
+def write_history(path: Path, history: list[Row]) -> None:
     """Writes a row for each epoch as CSV, atomically."""
 
     def write(temporary: Path) -> None:
@@ -48,7 +53,7 @@ def write_history(path: Path, history: list[dict[str, Any]]) -> None:
     write_atomically(path, write)
 
 
-def read_history(path: Path) -> list[dict[str, Any]]:
+def read_history(path: Path) -> list[Row]:
     """The rows that `write_history` wrote, as numbers; empty cells are None."""
     with path.open(newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))

@@ -1,74 +1,102 @@
-"""config.json: what a run was started with, and whether another start may go on from it."""
+"""config.json: what a run was started with, and whether another start may resume it."""
 
+import dataclasses
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ftdata.errors import UserError
 from ftdata.log import log
 from ftdata.sources.source import Source
-from trainers.config import PHASES, TrainConfig, as_recorded, deciding, passed_on, sequence
-from trainers.rundir import fingerprint, seen
+from trainers.config import PHASES, ModelConfig
+from trainers.rundir import seen
+from trainers.rundir.fingerprint import (
+    code_differences,
+    code_versions,
+    data_differences,
+    data_fingerprint,
+    settings_fingerprint,
+)
 from trainers.rundir.run_dir import RunDir, read_json, write_json
 
 
-def compare(run_dir: RunDir, config: TrainConfig, source: Source) -> dict[str, dict[str, Any]]:
-    """What decides the numbers of each phase to run, once it is sure that the folder holds nothing else.
+@dataclasses.dataclass(frozen=True)
+class RunRecord:
+    """The settings of a run as config.json holds and compares them: JSON values by name.
 
-    The settings of a phase bind once it has left something that was computed: before that, new ones replace
-    them. Of a finished phase that another goes on from, only the pictures and the network bind. Other versions than
-    those it was begun with are said in a note.
-
-    Raises:
-      UserError: something was computed with other settings or data; each difference is named.
+    Attributes:
+      settings: all of them, paths whole.
+      deciding: for each phase to run, in order, the settings that decide its numbers.
+      inherited: the names of those that bind a finished phase too, when another starts from it.
+      overwrite: start over, whatever the folder holds.
     """
-    data = fingerprint.of_data(source)
-    names = [phase.name for phase in sequence(config.phase)]
-    now = {name: {**fingerprint.of_settings(deciding(config, name)), "data": data} for name in names}
-    if config.overwrite:
+
+    settings: Mapping[str, Any]
+    deciding: Mapping[str, Mapping[str, Any]]
+    inherited: frozenset[str]
+    overwrite: bool
+
+    def compare(self, run_dir: RunDir, source: Source) -> dict[str, dict[str, Any]]:
+        """What decides the numbers of each phase to run, once it is sure that the folder holds nothing else.
+
+        The settings of a phase bind once it has left something that was computed: before that, new ones replace
+        them. Of a finished phase that another starts from, only the images and the network bind. Other versions than
+        those it was begun with are said in a note.
+
+        Raises:
+          UserError: something was computed with other settings or data; each difference is named.
+        """
+        data = data_fingerprint(source)
+        now = {name: {**settings_fingerprint(values), "data": data} for name, values in self.deciding.items()}
+        if self.overwrite:
+            return now
+        earlier, last = recorded(run_dir), list(self.deciding)[-1]
+        computed = [name for name in now if name in earlier["phases"] and run_dir.phase(name).is_begun]
+        for name in computed:
+            is_past = name != last and run_dir.phase(name).metrics.is_file()
+            binding = [key for key in now[name] if key != "data" and (not is_past or key in self.inherited)]
+            _compare(earlier["phases"][name], now[name], binding, run_dir=run_dir, phase=name)
+        changed = code_differences(earlier.get("versions", {}), code_versions())
+        if computed and changed and not all(run_dir.phase(name).metrics.is_file() for name in now):
+            log.info(
+                "note: this run was begun with other versions, so its result may differ from that of one left alone:"
+            )
+            log.info("\n".join(f"  {line}" for line in changed))
         return now
-    earlier = recorded(run_dir)
-    computed = [name for name in now if name in earlier["phases"] and run_dir.phase(name).is_begun]
-    for name in computed:
-        is_past = name != config.phase and run_dir.phase(name).metrics.is_file()
-        binding = [key for key in now[name] if key != "data" and (not is_past or key in passed_on(config))]
-        _compare(earlier["phases"][name], now[name], binding, run_dir=run_dir, phase=name)
-    changed = fingerprint.code_differences(earlier.get("versions", {}), fingerprint.of_code())
-    if computed and changed and not all(run_dir.phase(name).metrics.is_file() for name in now):
-        log.info("note: this run was begun with other versions, so its result may differ from that of one left alone:")
-        log.info("\n".join(f"  {line}" for line in changed))
-    return now
 
+    def write(
+        self,
+        run_dir: RunDir,
+        decided_by: Mapping[str, Mapping[str, Any]],
+        *,
+        source: Source,
+        model: ModelConfig,
+        command_line: Sequence[str],
+    ) -> None:
+        """Writes config.json and which images are seen, with `overwrite` in an emptied folder.
 
-def start(
-    run_dir: RunDir,
-    config: TrainConfig,
-    decided_by: dict[str, dict[str, Any]],
-    *,
-    source: Source,
-    command_line: Sequence[str],
-) -> None:
-    """Writes config.json and which images are seen, in an emptied folder with `--overwrite`.
+        Args:
+          run_dir: of the run.
+          decided_by: what `compare` returned.
+          source: its data.
+          model: names the files that training starts from.
+          command_line: for the record.
 
-    Args:
-      workdir: of the run.
-      config: settled.
-      decided_by: what `compare` returned.
-      source: its data.
-      command_line: for the record.
-    """
-    if config.overwrite:
-        _clear(run_dir)
-    begun = {name: values for name, values in recorded(run_dir)["phases"].items() if run_dir.phase(name).is_begun}
-    values = {
-        "settings": as_recorded(config),
-        "phases": {**decided_by, **begun},
-        "versions": fingerprint.of_code(),
-        "command_line": list(command_line),
-    }
-    if not (begun and run_dir.seen_images.is_file()):  # what a begun run started from may be gone by now
-        seen.keep(run_dir, source, config.model)
-    write_json(run_dir.config, values)
+        Raises:
+          WriteFailed: no space, no permission.
+        """
+        if self.overwrite:
+            _clear(run_dir)
+        begun = {name: values for name, values in recorded(run_dir)["phases"].items() if run_dir.phase(name).is_begun}
+        values = {
+            "settings": self.settings,
+            "phases": {**decided_by, **begun},
+            "versions": code_versions(),
+            "command_line": list(command_line),
+        }
+        if not (begun and run_dir.seen_images.is_file()):  # what a begun run started from may be gone by now
+            seen.keep(run_dir, source, model)
+        write_json(run_dir.config, values)
 
 
 def recorded(run_dir: RunDir) -> dict[str, Any]:
@@ -78,7 +106,7 @@ def recorded(run_dir: RunDir) -> dict[str, Any]:
 
 def _compare(before: dict[str, Any], now: dict[str, Any], names: Sequence[str], *, run_dir: RunDir, phase: str) -> None:
     lines = [f"{name}: was {before.get(name)!r}, is {now[name]!r}" for name in names if before.get(name) != now[name]]
-    lines += fingerprint.data_differences(before["data"], now["data"])
+    lines += data_differences(before["data"], now["data"])
     if lines:
         raise UserError(
             f"model_dir {run_dir.root} holds a run with other settings or data:\n"
@@ -92,7 +120,7 @@ def way_to_change(phase: str, run_dir: RunDir) -> str:
     earlier = PHASES[phase].starts_from
     keeping = earlier and run_dir.phase(earlier).metrics.is_file()
     kept = f"; without the folder {run_dir.phase(phase).root} the finished {earlier} phase is kept" if keeping else ""
-    return f"in another --model_dir or with --overwrite, which starts anew{kept}"
+    return f"in another --model_dir or with --overwrite, which starts over{kept}"
 
 
 def _clear(run_dir: RunDir) -> None:

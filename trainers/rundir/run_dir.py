@@ -1,8 +1,6 @@
 """Every path below model_dir, in one place, and files that appear whole or not at all."""
 
-import contextlib
 import dataclasses
-import errno
 import json
 import os
 import shutil
@@ -10,12 +8,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ftdata import atomic
 from ftdata.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
 class PhaseDir:
-    """The files of one phase."""
+    """The files of one phase, below its folder `root`."""
 
     root: Path
 
@@ -41,7 +40,7 @@ class PhaseDir:
 
     @property
     def curves(self) -> Path:
-        """The rows as a picture."""
+        """The rows as a figure."""
         return self.root / "history.png"
 
     @property
@@ -57,7 +56,13 @@ class PhaseDir:
 
 @dataclasses.dataclass(frozen=True)
 class RunDir:
-    """The files of a run."""
+    """The files of a run, below model_dir, its folder `root`.
+
+    Example::
+
+        run_dir = RunDir(Path("runs/latest"))
+        run_dir.phase("finetune").best  # runs/latest/finetune/best.keras
+    """
 
     root: Path
 
@@ -83,7 +88,7 @@ class RunDir:
 
     @property
     def bad_images(self) -> Path:
-        """The images that were left out, a line for each: name, tab, reason."""
+        """The images that were skipped, a line for each: name, tab, reason."""
         return self.root / "bad_images.txt"
 
     @property
@@ -115,13 +120,8 @@ class WriteFailed(OSError):
     def __init__(self, path: Path, error: OSError):
         super().__init__(
             f"cannot write {path}: {error.strerror or error}. What the last checkpoint holds is safe: make room or "
-            "make the folder writable, and the same command (without --overwrite) goes on from there"
+            "make the folder writable, and the same command (without --overwrite) resumes from there"
         )
-
-
-def temporary_name(path: Path) -> Path:
-    """Where a file or folder is made before it gets its name: beside it, with its suffix, which Keras reads."""
-    return path.with_name(f".tmp-{os.getpid()}-{path.name}")
 
 
 def remove_leftovers(run_dir: RunDir) -> None:
@@ -140,32 +140,10 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
     Raises:
       WriteFailed: no space, no permission; what was at `path` is still there.
     """
-    temporary = temporary_name(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(temporary)
-        force_to_disk(temporary)
-        os.replace(temporary, path)
+        atomic.write(path, write)
     except OSError as error:
         raise error if isinstance(error, WriteFailed) else WriteFailed(path, error) from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
-def force_to_disk(path: Path) -> None:
-    """Returns when the content of a file, or the names in a folder, would survive a power cut.
-
-    Of a folder as far as its file system can tell: some, such as old CIFS, do not force folders.
-    """
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP) or not path.is_dir():
-            raise
-    finally:
-        os.close(descriptor)
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
@@ -194,4 +172,4 @@ def read_json(path: Path) -> dict[str, Any] | None:
     try:
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
     except ValueError as error:  # no JSON, or no text at all
-        raise UserError(f"{path} is damaged ({error}): remove it, or start anew with --overwrite") from None
+        raise UserError(f"{path} is damaged ({error}): remove it, or start over with --overwrite") from None

@@ -1,7 +1,7 @@
 """Which images a model was trained on, known again by their contents wherever they lie and whatever they are called.
 
 Beside config.json lies a file of digests of 8 bytes an image: what the run was trained on, what its best epochs were
-chosen by and what it was tested on, and what the models it goes on from were trained on.
+chosen by and what it was tested on, and what the models it starts from were trained on.
 """
 
 import dataclasses
@@ -40,7 +40,7 @@ class Seen:
         return np.array_equal(self.tested, np.unique(split.digests[:, 0]))
 
     def is_of(self, splits: Iterable[Split]) -> bool:
-        """Whether these are the images of the run, however they are parted and wherever they lie."""
+        """Whether these are the images of the run, however they are split and wherever they lie."""
         own = np.unique(np.concatenate([self.trained, self.validated, self.tested]))
         return np.array_equal(own, np.unique(np.concatenate([split.digests[:, 0] for split in splits])))
 
@@ -97,7 +97,7 @@ def warnings(source: Source, model: ModelConfig) -> tuple[str, ...]:
                 lines.append(f"note: nothing beside {path} tells which images it was trained on, so none are compared")
             continue
         for name in ("validation", "test"):
-            split = getattr(source, name)
+            split = source.splits[name]
             count = int(before.trains_on(split).sum())
             if count:
                 way_out = f"put images it has not seen into a {name}/ folder"

@@ -19,7 +19,7 @@ _REFUSED = {
 
 @dataclasses.dataclass(frozen=True)
 class Cluster:
-    """The addresses, host:port, of all workers, the chief's first, and this process's place among them."""
+    """The addresses, host:port, of all workers, that of rank 0 first, and this process's place among them."""
 
     workers: tuple[str, ...]
     index: int

@@ -1,7 +1,7 @@
 """The processes that train together, seen from one of them.
 
-TensorFlow's collective operations carry gradients. Everything else goes over connections between the chief and
-each other worker: decisions, the chief's checkpoint, scores, and signs of life. A worker that dies leaves the
+TensorFlow's collective operations carry gradients. Everything else goes over connections between rank 0 and
+each other worker: decisions, the checkpoint of rank 0, scores, and signs of life. A worker that dies leaves the
 others inside a collective operation that may never return, so threads watch, and end the process.
 """
 
@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import tensorflow as tf
+from typing_extensions import override
 
 from trainers.runtime import rendezvous, sentinel
 from trainers.runtime.channel import Channel
@@ -24,7 +25,7 @@ from trainers.runtime.signals import Interrupted
 
 _Value = TypeVar("_Value")
 _LONGEST_START_S = 600.0  # until all workers are there: schedulers start them one by one
-_ADVICE = "the same command on every worker goes on from the last checkpoint"
+_ADVICE = "the same command on every worker resumes from the last checkpoint"
 _FAREWELL_S = 3.0  # for goodbyes to workers that may not listen any more
 # what a collective operation raises when another worker is gone, if it does not hang
 _LEFT_ALONE = (
@@ -37,22 +38,40 @@ _LEFT_ALONE = (
 
 
 class ProcessGroup:
-    """A process by itself, which is its own chief."""
+    """The processes that train together; this class is a process by itself, its own rank 0.
+
+    What one of the calls sends must be matched by the same call in every process, in the same order.
+
+    Example::
+
+        size, policy = processes.broadcast_object(lambda: [96, "float32"])  # rank 0 decides for all
+        parts = processes.gather_objects(None, [own_scores])                # in rank 0: one entry for each process
+        processes.broadcast_variables(model.weights)
+        processes.barrier()
+
+    Attributes:
+      size: number of processes.
+      index: of this one, from 0.
+      is_chief: whether this is rank 0, which alone writes files.
+      stop_asked: whether anybody asked any of them to stop, as far as it is known here.
+      is_leaving: this process is about to end for a reason that all of them know.
+      is_done: all that is left to do here is to wait for the others.
+    """
 
     size, index, is_chief = 1, 0, True
-    stop_asked = False  # by anybody in the team, as far as it is known here
+    stop_asked = False  # by any process, as far as it is known here
     is_leaving = False
     is_done = False  # all that is left to do is to wait for the others
 
     def broadcast_object(self, make: Callable[[], _Value]) -> _Value:
-        """What `make` returns in the chief, which alone calls it: a JSON value."""
+        """What `make` returns in rank 0, which alone calls it: a JSON value (a tuple becomes a list)."""
         return make()
 
     def broadcast_variables(self, variables: Sequence[Any]) -> None:
-        """Gives the chief's values to the variables of all workers."""
+        """Assigns the values of rank 0 to the variables of all workers."""
 
     def gather_objects(self, value: Any, arrays: Sequence[np.ndarray] = ()) -> list[tuple[Any, list[np.ndarray]]]:
-        """The JSON values and arrays of all workers in order, in the chief; nothing in the others."""
+        """The JSON values and arrays of all workers in order, in rank 0; nothing in the others."""
         return [(value, list(arrays))]
 
     def barrier(self) -> None:
@@ -67,11 +86,11 @@ class ProcessGroup:
 
 
 class Workers(ProcessGroup):
-    """A team of several processes.
+    """Several processes, as one of them sees them.
 
     Args:
       cluster: they are.
-      connections: to them, by index: of the chief to all others, of another to the chief.
+      connections: to them, by index: of rank 0 to all others, of another to rank 0.
       timeout_s: seconds of silence after which a worker counts as dead.
     """
 
@@ -82,14 +101,14 @@ class Workers(ProcessGroup):
         for index, connection in sorted(connections.items()):
             self._channels[index] = Channel(
                 connection,
-                peer=f"{'the chief' if index == 0 else f'worker {index}'} ({cluster.workers[index]})",
+                peer=f"{'rank 0' if index == 0 else f'worker {index}'} ({cluster.workers[index]})",
                 timeout_s=timeout_s,
                 on_stop=self.ask_to_stop if self.is_chief else self._note_stop,
                 on_end=self._end,
             )
 
+    @override
     def broadcast_object(self, make: Callable[[], _Value]) -> _Value:
-        """As Team's."""
         if not self.is_chief:
             return self._channels[0].receive()[0]
         value = make()
@@ -97,8 +116,8 @@ class Workers(ProcessGroup):
             channel.send(value)
         return value
 
+    @override
     def broadcast_variables(self, variables: Sequence[Any]) -> None:
-        """As Team's."""
         if self.is_chief:
             values = [np.asarray(variable.numpy()) for variable in variables]
             for channel in self._channels.values():
@@ -107,26 +126,27 @@ class Workers(ProcessGroup):
         for variable, value in zip(variables, self._channels[0].receive()[1], strict=True):
             variable.assign(value)
 
+    @override
     def gather_objects(self, value: Any, arrays: Sequence[np.ndarray] = ()) -> list[tuple[Any, list[np.ndarray]]]:
-        """As Team's."""
         if self.is_chief:
             return [(value, list(arrays)), *(channel.receive() for channel in self._channels.values())]
         self._channels[0].send(value, arrays)
         return []
 
+    @override
     def barrier(self) -> None:
-        """As Team's."""
         self.gather_objects(None)
         self.broadcast_object(lambda: None)
 
+    @override
     def ask_to_stop(self) -> None:
-        """As Team's."""
         self._note_stop()
         for channel in list(self._channels.values()):
             channel.ask_to_stop()
 
+    @override
     def joining(self) -> contextlib.AbstractContextManager[None]:
-        """As Team's: the threads of the channels stand still meanwhile, and a process watches instead of them."""
+        # the threads of the channels stand still meanwhile, and a process watches instead of them
         peers = {channel.peer: self._connections[index] for index, channel in self._channels.items()}
         return sentinel.watching(peers, limit_s=_LONGEST_START_S, advice=_ADVICE)
 
@@ -165,7 +185,7 @@ ALONE = ProcessGroup()
 
 @contextlib.contextmanager
 def joined(cluster: Cluster | None, settings: Mapping[str, Any], *, timeout_s: float) -> Iterator[ProcessGroup]:
-    """The team of this process while the block runs; an error that ends it here ends all.
+    """The processes that train together, while the block runs; an error that ends this one ends all.
 
     Args:
       cluster: None for a process by itself.

@@ -1,6 +1,6 @@
 """How the workers of a cluster find each other before TensorFlow starts.
 
-The chief listens on its own address of the cluster and the others connect to it; when all are there it stops
+Rank 0 listens on its own address of the cluster and the others connect to it; when all are there it stops
 listening, and TensorFlow takes the port. So no further port is needed, a worker that is missing is named, and
 workers that were started with other settings are refused before anything is computed. Whoever else connects (a
 scanner, a health check, a client that says nothing) is heard beside the workers, for some seconds, and dropped.
@@ -40,7 +40,7 @@ def meet(cluster: Cluster, settings: Mapping[str, Any], *, wait_s: float) -> dic
       wait_s: how long to wait.
 
     Returns:
-      Connections by worker: the chief's to all others, each other's to the chief.
+      Connections by worker: rank 0's to all others, each other's to rank 0.
 
     Raises:
       UserError: who is missing, or who has other settings.
@@ -72,7 +72,7 @@ def _listen(cluster: Cluster, greeting: dict[str, Any], deadline: float) -> dict
                 unless_all_come.callback(connection.close)
                 differences = _differences(greeting["settings"], theirs["settings"])
                 if differences:
-                    message = f"worker {theirs['index']} was started with other settings than the chief: {differences}"
+                    message = f"worker {theirs['index']} was started with other settings than rank 0: {differences}"
                     for each in (connection, *here.values()):
                         with contextlib.suppress(OSError):
                             _say(each, {"refused": message})
@@ -159,7 +159,7 @@ class _Reception:
 
 
 def _server(cluster: Cluster, deadline: float) -> socket.socket:
-    """Listens on the chief's port; a run that is just ending may hold it for a moment."""
+    """Listens on the port of rank 0; a run that is just ending may hold it for a moment."""
     _, port = cluster.host_and_port(0)
     end = min(deadline, time.monotonic() + _HELD_S)
     while True:
@@ -169,7 +169,7 @@ def _server(cluster: Cluster, deadline: float) -> socket.socket:
             return socket.create_server(("", port), backlog=1024)
         except OSError as error:
             if time.monotonic() > end:
-                raise UserError(f"the chief cannot listen on port {port}: {error.strerror}") from None
+                raise UserError(f"rank 0 cannot listen on port {port}: {error.strerror}") from None
             time.sleep(0.5)
 
 
@@ -179,7 +179,7 @@ def _call(cluster: Cluster, greeting: dict[str, Any], deadline: float) -> socket
     reminder = time.monotonic() + _REMIND_S
     while time.monotonic() < deadline:
         if time.monotonic() > reminder:
-            log.info(f"waiting for the chief ({address}): {failure}")
+            log.info(f"waiting for rank 0 ({address}): {failure}")
             reminder += _REMIND_S
         connection = None
         try:
@@ -197,7 +197,7 @@ def _call(cluster: Cluster, greeting: dict[str, Any], deadline: float) -> socket
             connection.close()
             raise UserError(str(answer["refused"])[:_LONGEST_MESSAGE])
         return connection
-    raise UserError(f"the chief ({address}) did not answer ({failure}): start it too, or mend its address in TF_CONFIG")
+    raise UserError(f"rank 0 ({address}) did not answer ({failure}): start it too, or fix its address in TF_CONFIG")
 
 
 def _is_ours(theirs: Any, greeting: Mapping[str, Any]) -> bool:

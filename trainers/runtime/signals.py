@@ -21,10 +21,20 @@ class Interrupted(BaseException):
 
 
 class StopRequest:
-    """Whether the run was asked to stop. Only `on_signals` lets anyone ask."""
+    """Whether the run was asked to stop. Only `on_signals` lets anyone ask.
+
+    Example::
+
+        with on_signals() as stop:
+            for batch in stop.between(batches):  # raises Interrupted before the next batch
+                ...
+
+    Attributes:
+      number: of the signal; None as long as nobody has asked.
+    """
 
     def __init__(self) -> None:
-        self.number: int | None = None  # of the signal
+        self.number: int | None = None
         self._is_deferred = False
 
     def check(self) -> None:

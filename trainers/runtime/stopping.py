@@ -20,7 +20,12 @@ _BEHIND = 2  # steps, so that an accelerator has one to work on
 
 
 class StopConsensus:
-    """Of a team: `stop` is what this process was asked."""
+    """Whether to stop, decided alike in all processes.
+
+    Args:
+      stop: what this process was asked.
+      processes: that train together.
+    """
 
     def __init__(self, stop: StopRequest, processes: ProcessGroup):
         self.stop, self.processes = stop, processes
@@ -60,7 +65,7 @@ class StopConsensus:
             yield value
 
     def gather(self, arrays: Sequence[np.ndarray]) -> list[list[np.ndarray]]:
-        """The arrays of all workers after an evaluation, in the chief; raises Interrupted in all if it ended early."""
+        """The arrays of all workers after an evaluation, in rank 0; raises Interrupted in all if it ended early."""
         parts = self.processes.gather_objects(self.processes.stop_asked, arrays)
         if self.processes.broadcast_object(lambda: any(ended_early for ended_early, _ in parts)):
             self._leave()

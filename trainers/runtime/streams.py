@@ -1,6 +1,6 @@
 """Standard output and standard error of the command line, which may be closed, full, in ASCII, or read no further.
 
-What a run computes is worth more than what it prints. So a run that writes files goes on when nobody reads its output
+What a run computes is worth more than what it prints. So a run that writes files continues when nobody reads its output
 any more; one that only prints (help, check, predict) ends there, as `head` expects. What the encoding of a stream
 lacks is written as an escape.
 """
@@ -19,7 +19,7 @@ _OUTPUT, _ERROR = 1, 2
 
 
 class OutputLost(OSError):
-    """Standard output cannot be written any more, and there is no use in going on without it."""
+    """Standard output cannot be written any more, and there is no use in running without it."""
 
     @property
     def exit_status(self) -> int:
@@ -28,15 +28,15 @@ class OutputLost(OSError):
 
 
 class Output:
-    """Standard output: `goes_on` is whether its loss is no reason to stop."""
+    """Standard output: `continues` is whether its loss is no reason to stop."""
 
-    goes_on = False
+    continues = False
 
     def lost(self, error: OSError) -> None:
-        """Called once, with the first error of writing; raises OutputLost if there is no use in going on."""
-        if not self.goes_on:
+        """Called once, with the first error of writing; raises OutputLost if there is no use in running without it."""
+        if not self.continues:
             raise OutputLost(error.errno, error.strerror, "standard output")
-        note = f"note: standard output is gone ({error.strerror}): the run goes on, and its results are in its files"
+        note = f"note: standard output is gone ({error.strerror}): the run continues, and its results are in its files"
         print(note, file=sys.stderr, flush=True)
 
 

@@ -1,10 +1,8 @@
-"""Keras callbacks of this project: progress, TensorBoard, profile."""
+"""Keras callbacks of this project: progress lines and a profile; and the check of those that others bring."""
 
-import contextlib
-import dataclasses
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +12,16 @@ from tqdm import tqdm
 
 from ftdata.errors import UserError
 from ftdata.log import log
-from trainers.evaluation import figures
-from trainers.evaluation import scores as evaluate
-from trainers.evaluation.scores import Evaluation, in_words
-from trainers.training import event_files
+from trainers.evaluation.scores import in_words
+
+Logs = dict[str, Any]  # numbers by name, as Keras hands them to callbacks
 
 # Scores in the logs of an epoch, of which Keras cannot know that more is better: the model is compiled without metrics.
 _HIGHER_IS_BETTER = ("accuracy", "balanced_accuracy", "f1_macro")
 _LOGGED = ("loss", *_HIGHER_IS_BETTER)
 
 
-def check(callbacks: Sequence[keras.callbacks.Callback], *, has_validation: bool) -> None:
+def check_callbacks(callbacks: Sequence[keras.callbacks.Callback], *, has_validation: bool) -> None:
     """Checks further callbacks, and tells those that watch a score with mode `auto` which way is better.
 
     Raises:
@@ -38,7 +35,7 @@ def check(callbacks: Sequence[keras.callbacks.Callback], *, has_validation: bool
                 "learning_rate_schedule and warmup_steps"
             )
         if isinstance(callback, keras.callbacks.BackupAndRestore):
-            raise UserError(f"{name} clashes with the checkpoints of the run itself, which goes on without it")
+            raise UserError(f"{name} clashes with the checkpoints of the run itself, which resumes without it")
         if isinstance(callback, keras.callbacks.EarlyStopping) or getattr(callback, "save_best_only", False):
             _tell_direction(callback, has_validation=has_validation)
 
@@ -54,9 +51,9 @@ def _tell_direction(callback: Any, *, has_validation: bool) -> None:
 
 
 class Watcher(keras.callbacks.Callback):
-    """A callback that also hears of the model a phase starts from, where it goes on from another."""
+    """A callback that also hears of the model a phase starts from, where that is a trained one."""
 
-    def on_starting_point(self, logs: Any) -> None:
+    def on_starting_point(self, logs: Logs) -> None:
         """Called before the first step with `val_*` and `is_best`."""
 
 
@@ -71,11 +68,11 @@ class ProgressLines(Watcher):
         self.began = time.perf_counter()
         self.steps_here = 0
 
-    def on_train_begin(self, logs: Any = None) -> None:
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         """Starts the clock of the time left."""
         self.began = time.perf_counter()
 
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Opens the bar."""
         description = f"{self.phase} epoch {epoch + 1}/{self.params['epochs']}"
         size = self.params["steps"] * self.global_batch
@@ -89,11 +86,11 @@ class ProgressLines(Watcher):
             disable=not sys.stderr.isatty(),
         )
 
-    def on_starting_point(self, logs: Any) -> None:
-        """Prints its line."""
-        log.info(f"{self._name(0)}{self._held_out(logs)}  the model it starts from")
+    def on_starting_point(self, logs: Logs) -> None:
+        """Logs its line."""
+        log.info(f"{self._name(0)}{self._validation(logs)}  the model it starts from")
 
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Moves the bar."""
         self.steps_here += 1
         assert self.bar is not None
@@ -103,14 +100,14 @@ class ProgressLines(Watcher):
             left = f"{self._time_left(logs['step'])} left"
             self.bar.set_postfix_str(f"loss {logs['loss']:.3f}, accuracy {logs['accuracy']:.3f}, {wait}, {left}")
 
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Prints the line of the epoch."""
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """Logs the line of the epoch."""
         if self.bar is not None:
             self.bar.close()
         count = int(logs.get("skipped_steps", 0))
         skipped = f"  loss scaling has skipped {count} of {int(logs['step'])} steps" if count else ""
         log.info(
-            f"{self._name(epoch + 1)}  loss {logs['loss']:.4f} accuracy {logs['accuracy']:.4f}{self._held_out(logs)}"
+            f"{self._name(epoch + 1)}  loss {logs['loss']:.4f} accuracy {logs['accuracy']:.4f}{self._validation(logs)}"
             f"  {logs['images_per_second']:.0f} images/s  input wait {logs['input_wait_fraction']:.1%}"
             f"  {logs['seconds']:.1f} s  {self._time_left(logs['step'])} left{skipped}"
         )
@@ -118,7 +115,7 @@ class ProgressLines(Watcher):
     def _name(self, epoch: int) -> str:
         return f"{self.phase} epoch {epoch:>{len(str(self.params['epochs']))}}/{self.params['epochs']}"
 
-    def _held_out(self, logs: Any) -> str:
+    def _validation(self, logs: Logs) -> str:
         """The validation scores; a star marks the best epoch so far."""
         star = "*" if logs["is_best"] else " "
         if "val_loss" not in logs:
@@ -132,109 +129,6 @@ class ProgressLines(Watcher):
         return f"{minutes}:{seconds:02}"
 
 
-class TensorBoardWriter(Watcher):
-    """Scalars by step, for training and validation apart.
-
-    An event file that cannot be written ends TensorBoard, with a warning, but not the training, which is worth more.
-
-    Args:
-      folder: of the phase; it gets `train` and `validation`.
-      recorded: the sizes of its event files that the checkpoint to go on from knows of; what is longer is cut.
-    """
-
-    _STEP_SCALARS = ("loss", "accuracy", "learning_rate", "images_per_second", "input_wait_fraction")
-    _SCALING_SCALARS = ("loss_scale", "skipped_steps")
-
-    def __init__(self, folder: Path, *, recorded: Mapping[str, int]):
-        super().__init__()
-        self.folder = folder
-        self.is_new = not event_files.cut_back(folder, recorded)
-        self.failed = False
-        with self._warning():
-            self.train = tf.summary.create_file_writer(str(folder / "train"))
-            self.validation = tf.summary.create_file_writer(str(folder / "validation"))
-
-    @contextlib.contextmanager
-    def _warning(self) -> Iterator[None]:
-        try:
-            yield
-        except tf.errors.OpError as error:
-            self.failed = True
-            reason = error.message.strip().splitlines()[0]
-            log.warning(f"warning: TensorBoard gets no further points until the next start: {reason}")
-
-    @contextlib.contextmanager
-    def _writing(self, name: str, *, step: int) -> Iterator[None]:
-        """Summaries in the block go to `train` or `validation`, or nowhere once that has failed."""
-        if self.failed:
-            yield
-            return
-        with self._warning(), getattr(self, name).as_default(step=step):
-            yield
-
-    def flushed_sizes(self) -> dict[str, int] | None:
-        """Bytes of each event file, with everything so far in it; None once writing has failed."""
-        if not self.failed:
-            with self._warning():
-                self.train.flush()
-                self.validation.flush()
-        return None if self.failed else event_files.sizes(self.folder)
-
-    def on_starting_point(self, logs: Any) -> None:
-        """Writes its validation scores at step 0."""
-        self._validation_scores(logs, step=0)
-        self.flushed_sizes()
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Writes the means since the last point."""
-        if not logs:
-            return
-        step = int(logs["step"])
-        with self._writing("train", step=step):
-            for name in (*self._STEP_SCALARS, *(name for name in self._SCALING_SCALARS if name in logs)):
-                tf.summary.scalar(name, logs[name], step=step)
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Writes the epoch's means and the validation scores."""
-        step = int(logs["step"])
-        with self._writing("train", step=step):
-            tf.summary.scalar("epoch_loss", logs["loss"], step=step)
-            tf.summary.scalar("epoch_accuracy", logs["accuracy"], step=step)
-        if "val_loss" in logs:
-            self._validation_scores(logs, step=step)
-        self.flushed_sizes()
-
-    def _validation_scores(self, logs: Any, *, step: int) -> None:
-        with self._writing("validation", step=step):
-            for name in (field.name for field in dataclasses.fields(evaluate.Summary)):
-                tf.summary.scalar(f"epoch_{name}", logs[f"val_{name}"], step=step)
-
-    def text(self, name: str, markdown: str) -> None:
-        """Writes a text."""
-        with self._writing("train", step=0):
-            tf.summary.text(name, markdown, step=0)
-
-    def image(self, name: str, pixels: Any, *, step: int) -> None:
-        """Writes a picture, uint8 [height, width, 3], to the validation side unless it shows training data."""
-        with self._writing("train" if name.startswith("training") else "validation", step=step):
-            tf.summary.image(name, pixels[None], step=step)
-        self.flushed_sizes()
-
-    def confusion_matrix(self, scores: Evaluation, class_names: Sequence[str], *, step: int) -> None:
-        """Draws how the classes of the validation split are confused at this step."""
-        if not self.failed:
-            counts = evaluate.confusion_matrix(scores)
-            drawn = figures.confusion_matrix(counts, class_names, title=f"validation split at step {step}")
-            self.image("confusion_matrix", figures.as_image(drawn), step=step)
-
-    def close(self) -> None:
-        """Closes the event files."""
-        if not self.failed:
-            with self._warning():
-                self.train.close()
-                self.validation.close()
-
-
 class Profile(keras.callbacks.Callback):
     """Profiles the steps from `start` to before `stop` of a phase into TensorBoard's folder."""
 
@@ -243,20 +137,20 @@ class Profile(keras.callbacks.Callback):
         self.start, self.stop, self.folder = start, stop, folder
         self.begun, self.ended, self.running = 0, 0, False
 
-    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Starts at the first step asked for."""
         if self.start <= self.begun < self.stop and not self.running:
             tf.profiler.experimental.start(str(self.folder))
             self.running = True
         self.begun += 1
 
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Stops after the last one."""
         self.ended += 1
         if self.ended >= self.stop:
             self._end()
 
-    def on_train_end(self, logs: Any = None) -> None:
+    def on_train_end(self, logs: Logs | None = None) -> None:
         """Stops where the phase was shorter."""
         self._end()
 

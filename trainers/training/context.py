@@ -1,8 +1,7 @@
 """What all phases of a run share."""
 
 import dataclasses
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -10,13 +9,13 @@ import tensorflow as tf
 from ftdata import pipeline
 from ftdata.cache.images import Images
 from ftdata.sources.source import Source
-from trainers.config import TrainConfig
+from trainers.config import ResolvedConfig
 from trainers.evaluation import scores
 from trainers.evaluation.scores import Evaluation, Summary
 from trainers.evaluation.step import EvaluationStep
+from trainers.rundir.record import RunRecord
 from trainers.rundir.run_dir import RunDir
-from trainers.runtime import devices as strategy
-from trainers.runtime.compilation import compile_mode
+from trainers.runtime.devices import runs_on_gpu
 from trainers.runtime.processes import ALONE, ProcessGroup
 from trainers.runtime.signals import StopRequest
 from trainers.runtime.stopping import StopConsensus
@@ -24,36 +23,49 @@ from trainers.runtime.stopping import StopConsensus
 
 @dataclasses.dataclass(frozen=True)
 class RunContext:
-    """Configuration, data, float32 weights of the classes, devices, files, and the pictures of each split once open.
+    """What all phases of a run share.
 
-    Only the chief of a team uses the files.
+    Attributes:
+      config: the settings, with nothing left to the program.
+      source: the data.
+      class_weights: weight of each class in the loss, float32 [num_classes].
+      strategy: the devices of all processes.
+      run_dir: the files; rank 0 alone uses them.
+      record: what config.json is to say.
+      images: decoded images of each split by its name, once they are open.
+      stop: whether this process was asked to stop.
+      processes: that train together.
     """
 
-    config: TrainConfig
+    config: ResolvedConfig
     source: Source
     class_weights: np.ndarray
     strategy: tf.distribute.Strategy
     run_dir: RunDir
-    pictures: dict[str, Images] = dataclasses.field(default_factory=dict)
+    record: RunRecord
+    images: dict[str, Images] = dataclasses.field(default_factory=dict)
     stop: StopRequest = dataclasses.field(default_factory=StopRequest)
     processes: ProcessGroup = ALONE
 
-    @property
-    def agreement(self) -> StopConsensus:
-        """On when to stop; a new one, for a phase or an evaluation."""
+    def new_consensus(self) -> StopConsensus:
+        """On when to stop, for one phase or evaluation."""
         return StopConsensus(self.stop, self.processes)
 
     @property
-    def compiled(self) -> str:
-        """What XLA compiles."""
-        on_gpu = strategy.runs_on_gpu(self.strategy)
-        return compile_mode(self.config.runtime.jit_compile, on_gpu=on_gpu)
+    def hardware(self) -> str:
+        """Devices, precision and compilation, in words."""
+        kind = "GPU" if runs_on_gpu(self.strategy) else "CPU"
+        compiled = self.config.compile_mode
+        return (
+            f"{self.strategy.num_replicas_in_sync} {kind} device(s), {self.config.precision}, "
+            f"XLA compiles {'nothing' if compiled == 'nothing' else f'the {compiled}'}"
+        )
 
-    def distribute(self, dataset: tf.data.Dataset) -> Any:
+    def distribute(self, dataset: tf.data.Dataset) -> Iterable[pipeline.Batch]:
         """A dataset of one batch a replica and step, dealt to the replicas."""
         return self.strategy.distribute_datasets_from_function(lambda _: dataset)
 
-    def deal(self, elements: Iterator[Any]) -> Iterator[Any]:
+    def deal(self, elements: Iterator[pipeline.Batch]) -> Iterator[pipeline.Batch]:
         """Batches that were not made by a dataset here, dealt to the replicas likewise."""
         here = self.shard.count
         try:
@@ -74,17 +86,21 @@ class RunContext:
 
 
 def evaluate_split(name: str, context: RunContext, score: EvaluationStep) -> Evaluation | Summary:
-    """Scores every picture of a split: in the chief all scores, in other workers the sums."""
-    labels = getattr(context.source, name).labels
+    """Scores every image of a split: in rank 0 all scores, in other workers the sums.
+
+    Raises:
+      Interrupted: somebody asked to stop; in all workers.
+    """
+    labels = context.source.splits[name].labels
     batch_size = context.config.training.batch_size
-    dataset = pipeline.for_evaluation(context.pictures[name], labels, global_batch=batch_size, shard=context.shard)
-    agreement = context.agreement
-    batches = agreement.between(context.distribute(dataset))
-    if not agreement.is_shared:
+    dataset = pipeline.for_evaluation(context.images[name], labels, global_batch=batch_size, shard=context.shard)
+    consensus = context.new_consensus()
+    batches = consensus.between(context.distribute(dataset))
+    if not consensus.is_shared:
         return scores.evaluate_batches(score, batches, labels)
     own = [score(batch) for batch in batches]
     arrays = [np.concatenate(column) for column in zip(*own, strict=True)]
-    parts = agreement.gather(arrays)
+    parts = consensus.gather(arrays)
     if context.processes.is_chief:
         whole = scores.assemble(((index, logits) for index, logits in parts), labels)
         context.processes.broadcast_object(lambda: dataclasses.asdict(whole.summary))

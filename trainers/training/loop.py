@@ -1,62 +1,33 @@
 """Epochs, validation, the best epoch, early stopping and checkpoints of one phase.
 
 An explicit loop, because `model.fit` of Keras 3.15 fails across workers (keras#20585), turns XLA off under
-every strategy and cannot go on in the middle of an epoch. It drives keras.callbacks.CallbackList.
+every strategy and cannot resume in the middle of an epoch. It drives keras.callbacks.CallbackList.
 """
 
-import dataclasses
 import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from ftdata.log import log
+from ftdata.pipeline import Batch
 from trainers.evaluation.scores import Evaluation, Summary
 from trainers.rundir import divergence
 from trainers.rundir.checkpointer import Checkpointer, NullCheckpointer
-from trainers.rundir.progress import Progress
+from trainers.rundir.progress import Progress, Row
 from trainers.runtime.signals import Interrupted
 from trainers.runtime.stopping import StopConsensus
-from trainers.training import optimizer
-from trainers.training.callbacks import TensorBoardWriter, Watcher
+from trainers.training.callbacks import Watcher
+from trainers.training.epoch_row import keras_logs, means, monitor_key, validation_columns
+from trainers.training.optimizer import applied_steps, loss_scale
+from trainers.training.plan import PhasePlan
 from trainers.training.step import TrainStep
+from trainers.training.tensorboard import TensorBoardWriter
 from trainers.training.timer import EpochTimer
-
-
-@dataclasses.dataclass(frozen=True)
-class PhasePlan:
-    """What a phase is to do; `rate` gives the learning rate of a step."""
-
-    epochs: int
-    steps_per_epoch: int
-    global_batch: int
-    rate: Callable[[int], float]
-    monitor: str
-    patience: int | None
-    log_every_steps: int
-    checkpoint_every_steps: int
-    steps_per_execution: int = 1
-    goes_on: bool = False  # from a trained model, which is then a candidate for the best: epoch 0
-
-    @property
-    def total_steps(self) -> int:
-        """Steps of the whole phase."""
-        return self.epochs * self.steps_per_epoch
-
-    def steps_at_once(self, step: int) -> int:
-        """Steps from `step` on that go to the device in one call: `steps_per_execution`, or 1 on the way there.
-
-        Nothing has to be done between them: no point in TensorBoard, no checkpoint, no end of an epoch. It depends
-        on `step` alone, so that a run that goes on after a stop makes the same calls.
-        """
-        count, last = self.steps_per_execution, step + self.steps_per_execution - 1
-        starts_here = step % self.steps_per_epoch % count == 0
-        stops = (self.steps_per_epoch, self.log_every_steps, self.checkpoint_every_steps)
-        return count if starts_here and all(step // every == last // every for every in stops) else 1
 
 
 class Loop:
@@ -69,10 +40,10 @@ class Loop:
       batches: (first step, end step) -> iterator of distributed batches.
       validate: scores the validation split, or None without one.
       save_best: writes the model (its averaged weights, with averaging) to a path.
-      keeper: saves the state.
-      progress: where to go on.
+      checkpointer: saves the state.
+      progress: where to resume.
       board: TensorBoard, if it is wanted.
-      agreement: whether somebody asks to stop.
+      consensus: whether somebody asks to stop.
       callbacks: Keras callbacks.
     """
 
@@ -82,22 +53,22 @@ class Loop:
         *,
         model: keras.Model,
         train_step: TrainStep,
-        batches: Callable[[int, int], Iterator[Any]],
+        batches: Callable[[int, int], Iterator[Batch]],
         validate: Callable[[], Evaluation | Summary] | None,
         save_best: Callable[[Path], None],
-        keeper: Checkpointer | NullCheckpointer,
+        checkpointer: Checkpointer | NullCheckpointer,
         progress: Progress,
         board: TensorBoardWriter | None,
-        agreement: StopConsensus,
+        consensus: StopConsensus,
         callbacks: Sequence[keras.callbacks.Callback],
     ):
         self.plan, self.model, self.train_step = plan, model, train_step
         self.batches, self.validate, self.save_best = batches, validate, save_best
-        self.keeper, self.progress, self.board, self.agreement = keeper, progress, board, agreement
+        self.checkpointer, self.progress, self.board, self.consensus = checkpointer, progress, board, consensus
         parameters = {"epochs": plan.epochs, "steps": plan.steps_per_epoch, "verbose": 0}
         self.callbacks = keras.callbacks.CallbackList(list(callbacks), model=model, **parameters)
-        self._clock = EpochTimer(progress.clock)
-        self._pending: list[Any] = []  # results not fetched yet, so that an accelerator can run ahead
+        self._timer = EpochTimer(progress.clock)
+        self._pending: list[tf.Tensor] = []  # results not fetched yet, so that an accelerator can run ahead
 
     def run(self) -> None:
         """Trains.
@@ -109,13 +80,13 @@ class Loop:
         """
         plan, progress = self.plan, self.progress
         if progress.step:
-            log.info(f"going on from step {progress.step} of {plan.total_steps}")
+            log.info(f"resuming from step {progress.step} of {plan.total_steps}")
         self.model.stop_training = progress.stopped
-        with self.agreement.stop.deferred(), self.keeper:
+        with self.consensus.stop.deferred(), self.checkpointer:
             self.callbacks.on_train_begin()
             try:
-                if plan.goes_on and self.validate and not progress.step and not progress.history:
-                    self._judge_start(self.validate)
+                if plan.starts_from_trained and self.validate and not progress.step and not progress.history:
+                    self._score_start(self.validate)
                 batches = self.batches(progress.step, plan.total_steps)
                 while progress.epochs < plan.epochs and not progress.stopped:
                     self._epoch(progress.epochs, batches)
@@ -127,45 +98,45 @@ class Loop:
             self.callbacks.on_train_end()
             self._finish()
 
-    def _judge_start(self, validate: Callable[[], Evaluation | Summary]) -> None:
+    def _score_start(self, validate: Callable[[], Evaluation | Summary]) -> None:
         """Makes the model that the phase starts from its epoch 0, which the others have to beat."""
-        progress, clock = self.progress, EpochTimer()
-        row: dict[str, Any] = {"epoch": 0, "step": 0, "loss": None, "accuracy": None, **_of_validation(validate())}
+        progress, timer = self.progress, EpochTimer()
+        row: Row = {"epoch": 0, "step": 0, "loss": None, "accuracy": None, **validation_columns(validate())}
         row |= {"learning_rate": None, "images_per_second": None, "input_wait_fraction": None, **self._scaling()}
-        row["seconds"] = clock.seconds()
+        row["seconds"] = timer.seconds()
         progress.seconds += row["seconds"]
         progress.history.append(row)
-        self._judge(row)
+        self._update_best(row)
         for callback in self.callbacks.callbacks:
             if isinstance(callback, Watcher):
-                callback.on_starting_point({**_logs(row), "is_best": True})
-        self._clock = EpochTimer()  # its time is that of epoch 0
+                callback.on_starting_point({**keras_logs(row), "is_best": True})
+        self._timer = EpochTimer()  # its time is that of epoch 0
         self._save()
 
-    def _epoch(self, epoch: int, batches: Iterator[Any]) -> None:
+    def _epoch(self, epoch: int, batches: Iterator[Batch]) -> None:
         plan, progress = self.plan, self.progress
         end = (epoch + 1) * plan.steps_per_epoch
         self.callbacks.on_epoch_begin(epoch)
-        self._clock = clock = EpochTimer(progress.clock)
+        self._timer = timer = EpochTimer(progress.clock)
         while progress.step < end and not self.model.stop_training:
-            self.agreement.check()
+            self.consensus.check()
             count = plan.steps_at_once(progress.step)
             rates = [plan.rate(progress.step + number) for number in range(count)]
-            several = clock.wait_for(functools.partial(_take, batches, count))
+            several = timer.wait_for(functools.partial(_take, batches, count))
             in_epoch = progress.step % plan.steps_per_epoch
             for number in range(count):
                 self.callbacks.on_train_batch_begin(in_epoch + number)
             self._pending += self.train_step.several(several, first=progress.step, learning_rates=rates)
-            self.agreement.note(self._pending[-1])
+            self.consensus.note(self._pending[-1])
             progress.step += count
-            clock.steps_done(count)
+            timer.steps_done(count)
             logs = self._log_point(rates[-1]) if progress.step % plan.log_every_steps == 0 else {}
             for number in range(count):
                 self.callbacks.on_train_batch_end(in_epoch + number, logs if number == count - 1 else {})
             if progress.step % plan.checkpoint_every_steps == 0 and progress.step < end:
                 self._save()
         self._fetch()
-        clock.stop()
+        timer.stop()
         self._end_epoch(epoch, self.validate() if self.validate else None)
 
     def _fetch(self) -> None:
@@ -175,7 +146,7 @@ class Loop:
           Diverged: a loss is not finite. With loss scaling the optimizer has skipped such a step, and it does
             not count; there, the scale tells.
         """
-        progress, scale = self.progress, optimizer.loss_scale(self.model.optimizer)
+        progress, scale = self.progress, loss_scale(self.model.optimizer)
         for step, result in enumerate(self._pending, progress.step - len(self._pending) + 1):
             values = np.asarray(result, np.float64)[:3]
             if scale is not None and not np.isfinite(values).all():
@@ -186,36 +157,36 @@ class Loop:
         self._pending.clear()
         if scale is not None:
             divergence.check_loss_scale(scale, step=progress.step)
-            progress.skipped_steps = progress.step - optimizer.applied_steps(self.model.optimizer)
+            progress.skipped_steps = progress.step - applied_steps(self.model.optimizer)
 
     def _log_point(self, rate: float) -> dict[str, float]:
         self._fetch()
-        means, rates = _means(self.progress.window), self._clock.rates(self.plan.global_batch)
+        averages, rates = means(self.progress.window), self._timer.rates(self.plan.global_batch)
         self.progress.window = [0.0, 0.0, 0.0]
-        return {**means, "learning_rate": rate, **rates, **self._scaling(), "step": self.progress.step}
+        return {**averages, "learning_rate": rate, **rates, **self._scaling(), "step": self.progress.step}
 
     def _scaling(self) -> dict[str, float]:
         """With loss scaling: its scale, and how many steps of the phase it skipped."""
-        scale = optimizer.loss_scale(self.model.optimizer)
+        scale = loss_scale(self.model.optimizer)
         return {} if scale is None else {"loss_scale": scale, "skipped_steps": self.progress.skipped_steps}
 
     def _end_epoch(self, epoch: int, scores: Evaluation | Summary | None) -> None:
         progress = self.progress
-        row: dict[str, Any] = {"epoch": epoch + 1, "step": progress.step, **_means(progress.totals)}
-        row |= _of_validation(scores)
-        row |= {"learning_rate": self.plan.rate(progress.step - 1), **self._clock.rates(self.plan.global_batch)}
-        row |= {**self._scaling(), "seconds": self._clock.seconds()}
+        row: Row = {"epoch": epoch + 1, "step": progress.step, **means(progress.totals)}
+        row |= validation_columns(scores)
+        row |= {"learning_rate": self.plan.rate(progress.step - 1), **self._timer.rates(self.plan.global_batch)}
+        row |= {**self._scaling(), "seconds": self._timer.seconds()}
         progress.seconds += row["seconds"]
         progress.history.append(row)
         progress.totals = [0.0, 0.0, 0.0]
-        self._judge(row)
-        self.callbacks.on_epoch_end(epoch, {**_logs(row), "is_best": progress.best is row})
+        self._update_best(row)
+        self.callbacks.on_epoch_end(epoch, {**keras_logs(row), "is_best": progress.best is row})
         self._check_rate(row["learning_rate"])
         if progress.stopped:
             epochs = progress.epochs_without_improvement
             log.info(f"no improvement in {epochs} epoch{'' if epochs == 1 else 's'}: stopping")
         progress.stopped = progress.stopped or bool(self.model.stop_training)
-        self._clock = EpochTimer()
+        self._timer = EpochTimer()
         self._save()
 
     def _check_rate(self, expected: float) -> None:
@@ -226,12 +197,12 @@ class Loop:
                 "at every step (see --learning_rate_schedule and --warmup_steps)"
             )
 
-    def _judge(self, row: dict[str, Any]) -> None:
+    def _update_best(self, row: Row) -> None:
         """Keeps the epoch if it is the best so far; counts towards early stopping if not."""
         progress = self.progress
-        if progress.best is None or _rank(row, self.plan.monitor) > _rank(progress.best, self.plan.monitor):
+        if progress.best is None or monitor_key(row, self.plan.monitor) > monitor_key(progress.best, self.plan.monitor):
             progress.best, progress.epochs_without_improvement = row, 0
-            self.keeper.keep_best(progress, write=self.save_best)
+            self.checkpointer.keep_best(progress, write=self.save_best)
             return
         progress.epochs_without_improvement += 1
         if self.plan.patience and progress.epochs_without_improvement >= self.plan.patience:
@@ -239,49 +210,16 @@ class Loop:
 
     def _save(self) -> None:
         self._fetch()
-        self.progress.clock = self._clock.state()
+        self.progress.clock = self._timer.state()
         if self.board:
             self.progress.event_files = self.board.flushed_sizes() or self.progress.event_files
-        self.keeper.save(self.progress)
+        self.checkpointer.save(self.progress)
 
     def _finish(self) -> None:
-        """Returns when the chief has written everything: before that nobody may leave, which would end it."""
-        self.keeper.finish(self.progress)
-        self.agreement.processes.barrier()
+        """Returns when rank 0 has written everything: before that nobody may leave, which would end it."""
+        self.checkpointer.finish(self.progress)
+        self.consensus.processes.barrier()
 
 
-def _take(batches: Iterator[Any], count: int) -> list[Any]:
+def _take(batches: Iterator[Batch], count: int) -> list[Batch]:
     return [next(batches) for _ in range(count)]
-
-
-def _of_validation(scores: Evaluation | Summary | None) -> dict[str, float | None]:
-    """The columns of an epoch's row that tell of the validation split."""
-    names = [field.name for field in dataclasses.fields(Summary)]
-    return {f"validation_{name}": getattr(scores, name) if scores else None for name in names}
-
-
-def _logs(row: dict[str, Any]) -> dict[str, Any]:
-    """A row of the history with the names that Keras callbacks know, such as `val_loss`; without what has no value."""
-    named = {name.replace("validation_", "val_"): value for name, value in row.items() if name != "epoch"}
-    logs = {name: value for name, value in named.items() if value is not None}
-    return {**logs, "lr": logs["learning_rate"]} if "learning_rate" in logs else logs  # its name before Keras 3
-
-
-def _rank(row: dict[str, Any], monitor: str) -> tuple[float, ...]:
-    """Higher is better: what is monitored, then a low loss; an earlier epoch wins a tie.
-
-    Without a validation split the last epoch is the best.
-    """
-    loss = row["validation_loss"]
-    if loss is None:
-        return (row["epoch"],)
-    by_loss = -loss if math.isfinite(loss) else -math.inf
-    if monitor == "loss":
-        return (by_loss,)
-    # rounded: a mean over classes differs in its last bits by which of them were right, and a tie has to be one
-    return (round(row[f"validation_{monitor}"], 12), by_loss)
-
-
-def _means(totals: list[float]) -> dict[str, float]:
-    count = max(totals[2], 1.0)
-    return {"loss": totals[0] / count, "accuracy": totals[1] / count}

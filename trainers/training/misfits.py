@@ -2,19 +2,19 @@
 
 from collections.abc import Iterator
 
-from trainers.config import Phase, epochs_and_rate, sequence
-from trainers.training import schedule
+from trainers.config import Phase, epochs_and_rate
 from trainers.training.context import RunContext
-from trainers.training.loop import PhasePlan
+from trainers.training.optimizer import warmup
+from trainers.training.plan import PhasePlan
 
 
 def misfits(phase: Phase, plan: PhasePlan, context: RunContext) -> Iterator[str]:
     """A line for each: what was asked for, how long the phase is, and what is done instead."""
     training, runtime = context.config.training, context.config.runtime
     length = f"the {_counted(plan.total_steps, 'step')} of {phase.name}"
-    warmup = schedule.warmup(training.warmup_steps, total_steps=plan.total_steps)
-    if warmup < training.warmup_steps:
-        yield f"--warmup_steps={training.warmup_steps} is more than a fifth of {length}: {warmup} are taken"
+    steps = warmup(training.warmup_steps, total_steps=plan.total_steps)
+    if steps < training.warmup_steps:
+        yield f"--warmup_steps={training.warmup_steps} is more than a fifth of {length}: {steps} are taken"
     yield from _patience(phase, context)
     if runtime.profile_steps and runtime.profile_steps[1] > plan.total_steps:
         first, last = runtime.profile_steps
@@ -42,7 +42,7 @@ def _patience(phase: Phase, context: RunContext) -> Iterator[str]:
     if not len(context.source.validation):
         yield "--early_stopping_patience has no effect without a validation split"
         return
-    epochs = {one.name: epochs_and_rate(one, context.config)[0] for one in sequence(context.config.phase)}
+    epochs = {one.name: epochs_and_rate(one, context.config.training)[0] for one in context.config.phases}
     if max(epochs.values()) <= patience:  # a preset's patience is meant for its longest phase
         yield (
             f"--early_stopping_patience={patience} cannot end {phase.name} early, which has "

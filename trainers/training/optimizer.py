@@ -1,6 +1,7 @@
-"""The optimizer: loss scaling, reduction then clipping, and averaged weights with a warm-up."""
+"""The optimizer: learning rate by step, loss scaling, reduction then clipping, averaged weights with a warm-up."""
 
 import contextlib
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -8,6 +9,10 @@ import keras
 import tensorflow as tf
 
 from trainers.config import TrainingConfig
+
+# Of a phase's steps. Common warm-ups take a twentieth (Goyal et al., 2017, arXiv:1706.02677) to a tenth (Devlin et al.,
+# 2018, arXiv:1810.04805) of the training; at twice that the rate is still at its highest when the decay begins.
+_LONGEST_WARMUP = 0.2
 
 
 class ReplicaLossScaleOptimizer(keras.optimizers.LossScaleOptimizer):
@@ -23,7 +28,7 @@ class ReplicaLossScaleOptimizer(keras.optimizers.LossScaleOptimizer):
         return context.all_reduce(tf.distribute.ReduceOp.SUM, 1.0 - finite) == 0.0
 
 
-def create(config: TrainingConfig, *, policy: str) -> keras.optimizers.Optimizer:
+def make_optimizer(config: TrainingConfig, *, policy: str) -> keras.optimizers.Optimizer:
     """The optimizer of a phase; its learning rate is assigned at every step.
 
     Args:
@@ -117,7 +122,7 @@ class Averaging:
             average.assign(average.value + share * (variable.value - average.value))  # exact where the two are equal
 
 
-def build(
+def build_optimizer(
     optimizer: keras.optimizers.Optimizer,
     variables: Sequence[keras.Variable],
     *,
@@ -129,7 +134,7 @@ def build(
     none stay out of it, as they do not overfit and have no scale to lose.
 
     Args:
-      optimizer: from `create`.
+      optimizer: from `make_optimizer`.
       variables: that it trains.
       statistics: variables that the forward pass moves in training, to be averaged with them.
     """
@@ -140,7 +145,7 @@ def build(
         inner._update_model_variables_moving_average = Averaging(inner, statistics)
 
 
-def state(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
+def optimizer_state(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
     """All that decides the optimizer's next step and the averages."""
     averaging = _averaging(optimizer)
     return [*optimizer.variables, *(averaging.averages if averaging else ())]
@@ -171,3 +176,31 @@ def averaged_weights(optimizer: keras.optimizers.Optimizer) -> Iterator[None]:
         yield
     finally:
         swap()
+
+
+def warmup(steps: int, *, total_steps: int) -> int:
+    """The steps of warm-up of a phase: those asked for, or a fifth of its steps where that is less.
+
+    A warm-up as long as the phase would end it before the learning rate is reached.
+    """
+    return min(steps, int(total_steps * _LONGEST_WARMUP))
+
+
+def learning_rate(step: int, *, highest: float, total_steps: int, warmup_steps: int, kind: str) -> float:
+    """The learning rate of a step.
+
+    Args:
+      step: from 0 to total_steps - 1.
+      highest: reached after the warm-up.
+      total_steps: of the phase.
+      warmup_steps: of linear increase from highest / (warmup_steps + 1), capped as in `warmup`.
+      kind: `constant`, or `cosine`: half a period down to 0 over the steps after the warm-up
+        (Loshchilov and Hutter, 2016, arXiv:1608.03983, without restarts).
+    """
+    warmup_steps = warmup(warmup_steps, total_steps=total_steps)
+    if step < warmup_steps:
+        return highest * (step + 1) / (warmup_steps + 1)
+    if kind == "constant":
+        return highest
+    progress = (step - warmup_steps) / max(1, total_steps - warmup_steps)
+    return highest * 0.5 * (1 + math.cos(math.pi * progress))

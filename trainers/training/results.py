@@ -1,4 +1,4 @@
-"""What a phase leaves behind: metrics, reports and pictures."""
+"""What a phase leaves behind: metrics, reports and figures."""
 
 from typing import Any
 
@@ -11,13 +11,12 @@ from trainers.config import Phase
 from trainers.evaluation import figures, reports, scores
 from trainers.evaluation.scores import Evaluation, Summary
 from trainers.evaluation.step import EvaluationStep
-from trainers.models import classifier
+from trainers.models.classifier import base_of, load_weights
 from trainers.rundir import checkpoint, seen
 from trainers.rundir.progress import Progress, read_history
 from trainers.rundir.run_dir import write_atomically, write_json
-from trainers.training import callbacks as own_callbacks
-from trainers.training import hparams
 from trainers.training.context import RunContext, evaluate_split
+from trainers.training.tensorboard import TensorBoardWriter, write_hparams
 
 
 def finish(
@@ -26,11 +25,11 @@ def finish(
     network: keras.Model,
     score: EvaluationStep,
     progress: Progress,
-    board: own_callbacks.TensorBoardWriter | None,
+    board: TensorBoardWriter | None,
 ) -> dict[str, Any]:
     """Evaluates the best epoch on the test set, once, and writes what the phase leaves behind."""
     if context.processes.is_chief:
-        classifier.load_weights(network, context.run_dir.phase(phase.name).best)
+        load_weights(network, context.run_dir.phase(phase.name).best)
     context.processes.broadcast_variables(network.weights)
     test = evaluate_split("test", context, score)
     return context.processes.broadcast_object(lambda: _write(phase, context, network, test, progress, board))
@@ -42,19 +41,24 @@ def _write(
     network: keras.Model,
     test: Evaluation | Summary,
     progress: Progress,
-    board: own_callbacks.TensorBoardWriter | None,
+    board: TensorBoardWriter | None,
 ) -> dict[str, Any]:
-    assert isinstance(test, Evaluation), "the chief has all scores"
+    assert isinstance(test, Evaluation), "rank 0 has all scores"
     files = context.run_dir.phase(phase.name)
     if phase.name == "pretrain":
-        write_atomically(files.backbone_weights, classifier.base_of(network).save_weights)
+        write_atomically(files.backbone_weights, base_of(network).save_weights)
     metrics = _metrics(phase, context, network, progress, test) | seen.counts(context.run_dir, context.source.test)
     drawn = _draw(phase, context, test, progress, board)
-    report = reports.write(
+    report = reports.write_report(
         context.run_dir.evaluation, test, names=context.source.test.names, metrics=metrics, drawn=drawn
     )
     if board:
-        hparams.write(context.run_dir.hparams(phase.name), context.config, metrics)
+        write_hparams(
+            context.run_dir.hparams(phase.name),
+            run=context.run_dir.root,
+            settings=context.record.deciding[phase.name],
+            metrics=metrics,
+        )
     write_json(files.metrics, metrics)
     log.info(
         f"{_choice(phase, metrics)}, test accuracy {percent(test.accuracy)} "
@@ -97,7 +101,7 @@ def _metrics(
     return {
         "phase": phase.name,
         "step": progress.step,
-        "monitor": context.config.training.monitored,
+        "monitor": context.config.monitor,
         **{name: best[name] for name in ("epoch", "loss", "accuracy")},
         **{name: value for name, value in best.items() if name.startswith("validation_")},
         **reports.scores(test, context.source.class_names),
@@ -116,20 +120,18 @@ def _draw(
     context: RunContext,
     test: Evaluation,
     progress: Progress,
-    board: own_callbacks.TensorBoardWriter | None,
+    board: TensorBoardWriter | None,
 ) -> dict[str, Figure]:
     names, title = context.source.class_names, f"test set after {phase.name}"
     histories = {phase.name: progress.history}
     if phase.starts_from:
         earlier = read_history(context.run_dir.phase(phase.starts_from).history)
         histories = {phase.starts_from: earlier, **histories}
-    drawn = reports.drawings(test, names, context.pictures["test"].take, title=title)
-    figures.save(
-        figures.curves(histories, monitor=context.config.training.monitored), context.run_dir.phase(phase.name).curves
-    )
+    drawn = reports.drawings(test, names, context.images["test"].take, title=title)
+    figures.save(figures.curves(histories, monitor=context.config.monitor), context.run_dir.phase(phase.name).curves)
     if board:
-        for name, picture in drawn.items():
-            board.image(f"test_{name}", figures.as_image(picture), step=progress.step)
+        for name, figure in drawn.items():
+            board.image(f"test_{name}", figures.as_image(figure), step=progress.step)
         board.close()
     return drawn
 

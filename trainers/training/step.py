@@ -18,16 +18,34 @@ from ftdata.pipeline import Batch
 from trainers.models import training_graph
 from trainers.runtime.compilation import COMPILE_AUGMENTATION, COMPILE_STEP
 
+_LoopState = tuple[tf.Tensor, list[tf.Tensor], tf.Tensor]  # number of the piece, gradients, totals
+
 
 class TrainStep:
     """Forward, backward and update for one global batch.
 
-    `pictures`, uint8 [n, side, side, 3], are copied into the memory of every device (the cache tier `device`):
-    gathering, augmenting and training are then one program there. What `asked` says is summed over all workers.
-    With `micro_batches` above 1 each replica works its part off in as many pieces, one after the other, and adds up
-    their gradients: less memory, one update. The numbers are those of the whole batch, save where layers draw (dropout,
-    stochastic depth: Keras draws a mask of the piece's shape, so each piece gets one of its own) and where batch
-    normalization trains (statistics of the piece).
+    Example::
+
+        train_step = TrainStep(model, optimizer, strategy=strategy, augmentation=Augmentation(config, seed=0),
+                               global_batch=32, label_smoothing=0.1, compiled="step")
+        loss_sum, right, count = train_step(batch, step=0, learning_rate=1e-3)
+
+    Args:
+      model: a classifier, float32 [b, side, side, 3], pixels 0..255, to probabilities [b, num_classes]; what trains in
+        it is decided before.
+      optimizer: built for the model's trainable variables; its learning rate is assigned at every step.
+      strategy: the devices of all processes.
+      augmentation: of the images; its seed is that of everything random here.
+      global_batch: images a step over all devices.
+      label_smoothing: share of each label spread over all classes.
+      compiled: what XLA compiles, as `compile_mode` says.
+      micro_batches: pieces into which each replica splits its part of a batch, one after the other, adding up their
+        gradients: less memory, one update. The numbers are those of the whole batch, save where layers draw (dropout,
+        stochastic depth: Keras draws a mask of the piece's shape, so each piece gets one of its own) and where batch
+        normalization trains (statistics of the piece).
+      images: uint8 [n, side, side, 3], copied into the memory of every device (the cache tier `device`): gathering,
+        augmenting and training are then one program there. None where batches hold the images.
+      asked: a number that is summed over all workers at each step, beside the loss.
     """
 
     def __init__(
@@ -41,11 +59,11 @@ class TrainStep:
         label_smoothing: float,
         compiled: str,
         micro_batches: int = 1,
-        pictures: tf.Tensor | None = None,
+        images: tf.Tensor | None = None,
         asked: Callable[[], float] | None = None,
     ):
         self._asked = asked
-        self._resident = () if pictures is None else _on_every_device(pictures, strategy)
+        self._resident = () if images is None else _on_every_device(images, strategy)
         self.model, self.logits = model, training_graph.create(model)
         self.optimizer, self.strategy = optimizer, strategy
         self.augmentation, self.global_batch = augmentation, global_batch
@@ -71,13 +89,13 @@ class TrainStep:
 
         Args:
           batches: as `ftdata.pipeline.for_training` makes them, distributed over the replicas. Without "image",
-            pictures are gathered from those given at construction.
+            images are gathered from those given at construction.
           first: step of the phase of the first batch.
           learning_rates: of each step.
 
         Returns:
           Of each step float32 [3] (float64 for a model of that type): sum of the weighted losses, number of right
-          answers, number of pictures. With `asked`, [4]: the sum of that too.
+          answers, number of images. With `asked`, [4]: the sum of that too.
         """
         steps = tf.constant(list(range(first, first + len(batches))), tf.int32)
         rates = tf.constant(list(learning_rates), tf.float32)
@@ -112,7 +130,7 @@ class TrainStep:
         count = self.micro_batches
         parts = {name: tf.reshape(v, [count, v.shape[0] // count, *v.shape[1:]]) for name, v in batch.items()}
 
-        def add(number: tf.Tensor, gradients: list[tf.Tensor], totals: tf.Tensor) -> tuple[Any, Any, Any]:
+        def add(number: tf.Tensor, gradients: list[tf.Tensor], totals: tf.Tensor) -> _LoopState:
             part = {name: value[number] for name, value in parts.items()}
             further, more = self._gradients(part, step, resident)
             return number + 1, [one + other for one, other in zip(gradients, further, strict=True)], totals + more
@@ -143,8 +161,8 @@ class TrainStep:
         return self.augmentation(images, slots, step=step, global_batch=self.global_batch)
 
     def _loss_and_gradients(self, batch: Batch, step: tf.Tensor, resident: Any) -> tuple[list[tf.Tensor], tf.Tensor]:
-        pictures = batch["image"] if "image" in batch else tf.gather(resident, batch["index"])
-        images, share = self._augment(pictures, batch["slot"], step)
+        decoded = batch["image"] if "image" in batch else tf.gather(resident, batch["index"])
+        images, share = self._augment(decoded, batch["slot"], step)
         variables = [variable.value for variable in self.model.trainable_variables]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
@@ -157,7 +175,7 @@ class TrainStep:
         return tape.gradient(loss, variables), tf.stack(totals)
 
     def _losses(self, logits: tf.Tensor, batch: Batch, share: tf.Tensor | None) -> tf.Tensor:
-        """Of each picture, weighted by class; where pairs are mixed, of both labels by their shares."""
+        """Of each image, weighted by class; where pairs are mixed, of both labels by their shares."""
 
         def losses(label: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
             return tf.cast(weight, logits.dtype) * cross_entropy(logits, label, self.label_smoothing)
@@ -174,13 +192,13 @@ def _main_label(labels: tf.Tensor, share: tf.Tensor | None) -> tf.Tensor:
     return labels if share is None else tf.where(share >= 0.5, labels, partner_of(labels))
 
 
-def _on_every_device(pictures: tf.Tensor, strategy: tf.distribute.Strategy) -> Any:
-    """A copy of the decoded pictures in the memory of each replica's device."""
+def _on_every_device(images: tf.Tensor, strategy: tf.distribute.Strategy) -> Any:
+    """A copy of the decoded images in the memory of each replica's device."""
     devices = strategy.extended.worker_devices
 
     def copy(context: tf.distribute.experimental.ValueContext) -> tf.Tensor:
         with tf.device(devices[context.replica_id_in_sync_group % len(devices)]):  # those of this worker
-            return tf.identity(pictures)
+            return tf.identity(images)
 
     return strategy.experimental_distribute_values_from_function(copy)
 

@@ -6,9 +6,9 @@ from typing import Any
 
 
 class EpochTimer:
-    """Time of an epoch's training steps and the share spent waiting for input.
+    """Time of an epoch's training steps, seconds, and the share of it spent waiting for input.
 
-    The first call of the device in an epoch and process is left out, if there is another: it may trace and compile,
+    The first call of the device in an epoch and process does not count, if there is another: it may trace and compile,
     or fill the pipeline.
 
     Args:

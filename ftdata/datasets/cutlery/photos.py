@@ -1,4 +1,4 @@
-"""Which pictures the cutlery data set holds and how each is taken. No TensorFlow, no files."""
+"""Which images the cutlery data set holds and how each is taken. No TensorFlow, no files."""
 
 import numpy as np
 
@@ -19,17 +19,17 @@ CLASS_NAMES = tuple(COUNTS["train"])
 
 
 def jpeg(class_name: str, *, split: str, number: int) -> bytes:
-    """One picture as a JPEG file of SIZE x SIZE RGB pixels; the same arguments give the same bytes.
+    """One image as a JPEG file of SIZE x SIZE RGB pixels; the same arguments give the same bytes.
 
     Args:
       class_name: one of `CLASS_NAMES`.
       split: "train" or "test".
-      number: of the picture within its class and split, from 1.
+      number: of the image within its class and split, from 1.
     """
     place = (list(COUNTS).index(split), CLASS_NAMES.index(class_name), number)
     rng = np.random.default_rng((SEED, *place))
-    picture = rendering.photograph(_scene(class_name, split=split, rng=rng), size=SIZE, rng=rng)
-    return rendering.jpeg(picture)
+    image = rendering.photograph(_scene(class_name, split=split, rng=rng), size=SIZE, rng=rng)
+    return rendering.jpeg(image)
 
 
 def _scene(class_name: str, *, split: str, rng: np.random.Generator) -> rendering.Scene:

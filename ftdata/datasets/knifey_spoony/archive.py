@@ -1,4 +1,9 @@
-"""One .tar.gz archive: its identity, its download and its safe extraction. Standard library only."""
+"""One .tar.gz archive: its identity, its download and its safe extraction. Standard library only.
+
+The extraction stays own, because `tarfile` with filter="data" repairs where this refuses: it writes an absolute name
+below the folder, makes links that stay inside, lets a second member of a name replace the first, and takes `..\\` for a
+name, which it is not on Windows.
+"""
 
 import gzip
 import hashlib
@@ -103,10 +108,9 @@ def _fetch(url: str, *, part: Path) -> None:
 def extract(path: Path, *, folder: Path) -> None:
     """Unpack a .tar.gz into `folder`, which must not exist yet and appears whole or not at all.
 
-    Two passes: every member is judged before the first byte is written. Files are written by this
-    module instead of `tarfile.extract`, so that modes, owners and times never leave the archive; with
-    regular files and folders only, in a folder made here, there is no link that could be followed.
-    (`tarfile.data_filter` would still make safe-looking links, and Python 3.11.0 to 3.11.3 lack it.)
+    Two passes: every member is judged before the first byte is written. With regular files and folders
+    only, in a folder made here, there is no link that could be followed; modes, owners and times stay in
+    the archive.
 
     Raises:
         UserError: no readable .tar.gz; a member that is absolute, climbs out by `..`, stands twice, is

@@ -31,7 +31,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
     Photos of other origins are other data: `source_config` names the configuration that keeps them apart.
 
-    `download_and_prepare` raises ConnectionError if the archive cannot be fetched, and ValueError for an
+    `download_and_prepare` raises ConnectionError if the archive cannot be fetched, and UserError for an
     archive that is damaged or another one, and for a manual folder without training or test photos.
     """
 
@@ -139,8 +139,8 @@ def _downloaded(dl_manager: tfds.download.DownloadManager) -> Path:
 def _way_out() -> Iterator[None]:
     try:
         yield
-    except (ConnectionError, ValueError) as error:
-        kind = ConnectionError if isinstance(error, ConnectionError) else ValueError
+    except (ConnectionError, UserError) as error:
+        kind = ConnectionError if isinstance(error, ConnectionError) else UserError
         raise kind(f"{error} {WAY_OUT}") from error
 
 

@@ -1,4 +1,4 @@
-"""Which pictures the objects data set holds and how each is taken. No TensorFlow, no files."""
+"""Which images the objects data set holds and how each is taken. No TensorFlow, no files."""
 
 import numpy as np
 
@@ -13,12 +13,12 @@ COUNTS = {"train": dict.fromkeys(CLASS_NAMES, 500), "test": dict.fromkeys(CLASS_
 
 
 def jpeg(class_name: str, *, split: str, number: int) -> bytes:
-    """One picture as a JPEG file of SIZE x SIZE RGB pixels; the same arguments give the same bytes.
+    """One image as a JPEG file of SIZE x SIZE RGB pixels; the same arguments give the same bytes.
 
     Args:
       class_name: one of `CLASS_NAMES`.
       split: "train" or "test".
-      number: of the picture within its class and split, from 1.
+      number: of the image within its class and split, from 1.
     """
     place = (list(COUNTS).index(split), CLASS_NAMES.index(class_name), number)
     rng = np.random.default_rng((SEED, *place))

@@ -1,7 +1,7 @@
 """Outlines of drawn shapes: closed polygons, float64 [points, 2], columns (x, y).
 
 Shapes live in a square of their own: the middle of a shape is (0, 0), its long half reaches 1, y points
-down as in a picture. What a shape looks like in pixels is `ftdata.datasets.rendering.rendering`'s affair.
+down as in an image. What a shape looks like in pixels is `ftdata.datasets.rendering.rendering`'s affair.
 """
 
 from collections.abc import Sequence
@@ -65,6 +65,6 @@ def moved(outline: Outline, *, by: Point) -> Outline:
 
 
 def turned(outline: Outline, *, degrees: float, about: Point = (0.0, 0.0)) -> Outline:
-    """The outline turned clockwise as seen in the picture."""
+    """The outline turned clockwise as seen in the image."""
     cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     return (outline - about) @ np.array([(cos, sin), (-sin, cos)]) + about

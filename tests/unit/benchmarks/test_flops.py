@@ -35,7 +35,7 @@ def test_gradients_pass_through_frozen_layers_behind_trained_ones(network):
     base = network.get_layer("base")
     for name, trainable in (("conv", True), ("norm", False), ("depthwise", False)):
         base.get_layer(name).trainable = trainable
-    # conv: weights' gradient, none to the picture; depthwise: passed through; dense: both
+    # conv: weights' gradient, none to the image; depthwise: passed through; dense: both
     assert flops.training(network) == 2 * _CONV + 2 * _DEPTHWISE + 3 * _DENSE
 
 
@@ -47,6 +47,6 @@ def test_separable_and_grouped_convolutions_count_their_kernels():
     assert flops.forward(model) == 2 * 3 * 3 * 2 * 6 * 36
 
 
-def test_vgg16_takes_30_gflop_a_picture():
+def test_vgg16_takes_30_gflop_per_image():
     base = keras.applications.VGG16(include_top=False, weights=None, input_shape=(224, 224, 3))
     assert flops.forward(base) / 1e9 == pytest.approx(30.69, abs=0.01)

@@ -1,4 +1,4 @@
-"""The page and the picture from literal results."""
+"""The page and the figure from literal results."""
 
 import json
 
@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from benchmarks import report
-from benchmarks.harness import chart, results_file
+from benchmarks.harness import chart, results
 
 
 def _row(name, median, ratio, **further):
@@ -21,13 +21,13 @@ _RESULT = {
     "date": "2026-11-23",
     "command": "python -m benchmarks.augmentation --image_dir=...",
     "question": "Augmentation",
-    "left_out": "Decoding is left out.",
+    "left_out": "Decoding is not included.",
     "rows": [_row("base", 100.0, 1.0), _row("ours", 2500.0, 25.0, of_peak=0.25)],
 }
 
 
 def test_a_table_has_a_column_for_every_further_key():
-    assert results_file.table(_RESULT["rows"]).splitlines() == [
+    assert results.table(_RESULT["rows"]).splitlines() == [
         "| way | batch | images/s (median) | p10 - p90 | rounds | against baseline | of peak |",
         "|---|---|---|---|---|---|---|",
         "| base | 8 | 100 | 90 - 110 | 5 | 1.00 |  |",
@@ -36,11 +36,11 @@ def test_a_table_has_a_column_for_every_further_key():
 
 
 def test_the_page_names_the_hardware_the_date_and_what_is_left_out():
-    text = report.page({"augmentation": _RESULT}, picture="h.png")
+    text = report.page({"augmentation": _RESULT}, figure="h.png")
     assert text.startswith("# 16 cores of AMD EPYC; NVIDIA H200, 2026-11-23\n")
     for part in ("](h.png)", "## Augmentation\n\n`python -m benchmarks.augmentation --image_dir=...`\n"):
         assert part in text
-    assert text.endswith("| 0.25 |\n\nDecoding is left out.\n")
+    assert text.endswith("| 0.25 |\n\nDecoding is not included.\n")
 
 
 def test_the_page_is_made_of_results_that_are_there(tmp_path, capsys):
@@ -54,7 +54,7 @@ def test_the_page_is_made_of_results_that_are_there(tmp_path, capsys):
 
 def test_a_command_is_shown_without_the_paths_of_the_machine():
     argv = ["/home/me/benchmarks/train_step.py", "--json=/tmp/x", "--image_dir=/home/me/photos", "--image_size=160"]
-    shown = results_file.command([*argv, "--weights=none"])
+    shown = results.command([*argv, "--weights=none"])
     assert shown == "python -m benchmarks.train_step --image_dir=... --image_size=160 --weights=none"
 
 
@@ -70,7 +70,7 @@ def test_files_are_named_after_the_hardware(hardware, stem):
     assert report.file_stem(hardware) == stem
 
 
-def test_the_picture_is_a_png_as_high_as_its_bars(tmp_path):
+def test_the_figure_is_a_png_as_high_as_its_bars(tmp_path):
     chart.draw({"augmentation": _RESULT}, tmp_path / "one.png")
     chart.draw({"augmentation": {**_RESULT, "rows": _RESULT["rows"] * 10}}, tmp_path / "ten.png")
     with Image.open(tmp_path / "one.png") as one, Image.open(tmp_path / "ten.png") as ten:
@@ -80,7 +80,7 @@ def test_the_picture_is_a_png_as_high_as_its_bars(tmp_path):
 
 
 def test_json_has_the_form_that_scripts_rely_on(tmp_path, capsys):
-    results_file.publish(_RESULT["rows"], question="q", left_out="l", json_file=str(tmp_path / "out.json"))
+    results.publish(_RESULT["rows"], question="q", excluded="l", json_file=str(tmp_path / "out.json"))
     written = json.loads((tmp_path / "out.json").read_text())
     assert {"hardware", "software", "date", "rows"} <= set(written)
     assert written["rows"] == _RESULT["rows"]

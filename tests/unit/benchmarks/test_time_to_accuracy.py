@@ -3,8 +3,7 @@
 import pathlib
 
 from benchmarks import time_to_accuracy
-from benchmarks.harness.networks import Network
-from benchmarks.harness.task import Task
+from benchmarks.harness.networks import Network, Task
 from trainers.config import ModelConfig
 
 
@@ -35,9 +34,14 @@ def _race(slow, fast, *, epochs):
 def test_runners_take_turns_and_stop_once_they_are_there():
     log, runs = _race([0.5, 0.7, 0.9], [0.6, 0.85], epochs=2)
     assert log == [
-        *("slow prepare transfer", "fast prepare transfer"),
-        *("slow epoch", "fast epoch", "slow epoch", "fast epoch"),
-        *("slow prepare finetune", "slow epoch"),
+        "slow prepare transfer",
+        "fast prepare transfer",
+        "slow epoch",
+        "fast epoch",
+        "slow epoch",
+        "fast epoch",
+        "slow prepare finetune",
+        "slow epoch",
     ]
     assert runs["slow"] == time_to_accuracy.Run(seconds=30.0, accuracy=0.9, epochs=3)
     assert runs["fast"] == time_to_accuracy.Run(seconds=4.0, accuracy=0.85, epochs=2)

@@ -17,7 +17,7 @@ class _Clock:
         return lambda: setattr(self, "now", self.now + seconds)
 
 
-def test_rates_are_pictures_by_seconds_without_the_warm_up():
+def test_rates_are_images_by_seconds_without_the_warm_up():
     clock = _Clock()
     contenders = {
         "slow": timing.Contender(clock.spend(0.5), images=10),

@@ -21,6 +21,6 @@ def test_a_trial_writes_the_json_that_scripts_rely_on(tmp_path):
         assert {"name", "batch_size", "images_per_second", "repeats", "vs_baseline"} <= set(row)
         assert set(row["images_per_second"]) == {"median", "p10", "p90"}
         assert row["images_per_second"]["p10"] <= row["images_per_second"]["p90"]
-    assert [row["name"] for row in written["rows"]] == ["memory, 100 pictures", "memory, 1,000 pictures"]
+    assert [row["name"] for row in written["rows"]] == ["memory, 100 images", "memory, 1,000 images"]
     assert written["rows"][0]["vs_baseline"] == 1.0
     assert "against baseline" in run.stdout

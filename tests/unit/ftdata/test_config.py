@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ftdata.config import AugmentConfig, DataConfig, check_settings, item_type, setting, value_type
+from ftdata.config import AugmentConfig, DataConfig, as_text, check_settings, item_type, setting, value_type
 from tests import ROOT
 from trainers.config import ModelConfig, RuntimeConfig, TrainConfig, TrainingConfig
 
@@ -16,27 +16,27 @@ NAN, INFINITY = float("nan"), float("inf")
 
 REFUSED = [
     # bounds, each just outside, and both ends of one
-    (DataConfig, {"validation_fraction": -0.001}, "from 0.0 to 0.9"),
-    (DataConfig, {"validation_fraction": 0.901}, "from 0.0 to 0.9"),
+    (DataConfig, {"validation_fraction": -0.001}, "from 0 to 0.9"),
+    (DataConfig, {"validation_fraction": 0.901}, "from 0 to 0.9"),
     (DataConfig, {"image_size": 7}, "from 8 to 4096"),
     (DataConfig, {"image_size": 4097}, "from 8 to 4096"),
-    (AugmentConfig, {"rotation_range": 360.5}, "from 0.0 to 360.0"),
-    (AugmentConfig, {"width_shift_range": -0.1}, "from 0.0 to 1000000.0"),
-    (AugmentConfig, {"random_erasing": 1.1}, "from 0.0 to 1.0"),
-    (AugmentConfig, {"random_resized_crop": 0.0}, "from 0.01 to 1.0"),
-    (AugmentConfig, {"mixup_alpha": -0.2}, "from 0.0 to 1000000.0"),
+    (AugmentConfig, {"rotation_range": 360.5}, "from 0 to 360"),
+    (AugmentConfig, {"width_shift_range": -0.1}, "from 0 to 1000000"),
+    (AugmentConfig, {"random_erasing": 1.1}, "from 0 to 1"),
+    (AugmentConfig, {"random_resized_crop": 0.0}, "from 0.01 to 1"),
+    (AugmentConfig, {"mixup_alpha": -0.2}, "from 0 to 1000000"),
     (TrainingConfig, {"batch_size": 0}, "from 1 to 65536"),
     (TrainingConfig, {"batch_size": 65537}, "from 1 to 65536"),
     (TrainingConfig, {"transfer_epochs": 100_001}, "from 1 to 100000"),
     (TrainConfig, {"seed": 2**31}, "from 0 to 2147483647"),
     # a bound holds for every number of a tuple
-    (AugmentConfig, {"brightness_range": (-0.1, 1.0)}, "from 0.0 to 1000000.0"),
+    (AugmentConfig, {"brightness_range": (-0.1, 1.0)}, "from 0 to 1000000"),
     (RuntimeConfig, {"profile_steps": (-1, 5)}, "from 0 to 1000000000"),
     # NaN compares false with every bound, and passes where there is none
-    (DataConfig, {"validation_fraction": NAN}, "from 0.0 to 0.9"),
-    (AugmentConfig, {"zoom_range": (0.9, NAN)}, "from 0.0 to 1000000.0"),
-    (AugmentConfig, {"cval": NAN}, "from 0.0 to 255.0"),
-    (AugmentConfig, {"width_shift_range": INFINITY}, "from 0.0 to 1000000.0"),
+    (DataConfig, {"validation_fraction": NAN}, "from 0 to 0.9"),
+    (AugmentConfig, {"zoom_range": (0.9, NAN)}, "from 0 to 1000000"),
+    (AugmentConfig, {"cval": NAN}, "from 0 to 255"),
+    (AugmentConfig, {"width_shift_range": INFINITY}, "from 0 to 1000000"),
     (TrainingConfig, {"transfer_learning_rate": INFINITY}, "finite"),
     # types: Python counts True as 1, a setting does not
     (TrainingConfig, {"batch_size": True}, "of type int"),
@@ -141,6 +141,27 @@ def test_replacing_a_setting_checks_it_again():
         dataclasses.replace(DataConfig(), image_size=2)
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (True, "true"),
+        (0.0, "0"),
+        (1e6, "1000000"),
+        (1e-5, "1e-05"),
+        (0.85, "0.85"),
+        (float("nan"), "nan"),
+        (float("inf"), "inf"),
+        (32, "32"),
+        ((0.9, 1.0), "0.9,1"),
+        (["a", "b"], "a,b"),
+        ({"alpha": 0.35}, '{"alpha": 0.35}'),
+        ("photos", "photos"),
+    ],
+)
+def test_a_value_as_a_command_line_has_it(value, text):
+    assert as_text(value) == text
+
+
 def test_types_behind_annotations():
     assert value_type(int) == (int, False)
     assert value_type(int | None) == (int, True)
@@ -180,7 +201,7 @@ def test_a_user_without_a_home_is_told_to_name_a_folder():
     command, root = [sys.executable, "-c", code], ROOT
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
     assert done.stdout == "x\n"
-    assert "ValueError: data_dir must be given, as this user has no home folder" in done.stderr.splitlines()[-1]
+    assert "UserError: data_dir must be given, as this user has no home folder" in done.stderr.splitlines()[-1]
 
 
 def test_a_path_may_be_an_object():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ftdata.pipeline import picture_at
+from ftdata.pipeline import image_at
 
 _BATCH, _CLASSES = 32, 10
 _BOUND = 5  # standard deviations; of the 200 or so below, chance passes it once in ten thousand
@@ -84,7 +84,7 @@ def _again(pairs, n):
 
 
 def passes(n, count, *, seed=0):
-    everything = picture_at if n < 2 else tf.function(picture_at)
+    everything = image_at if n < 2 else tf.function(image_at)
     return [everything(tf.range(k * n, k * n + n, dtype=tf.int64), count=n, seed=seed).numpy() for k in range(count)]
 
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from ftdata import seeds
 from ftdata.cache.images import from_tensor
-from ftdata.pipeline import Shard, for_evaluation, for_training, picture_at
+from ftdata.pipeline import Shard, for_evaluation, for_training, image_at
 
 SEED = 7
 WHOLE = Shard()
@@ -40,7 +40,7 @@ def joined(batches, key="index"):
     return np.concatenate([batch[key] for batch in batches])
 
 
-def literal_picture_at(position, *, n, seed):
+def literal_image_at(position, *, n, seed):
     """What the module promises, one position at a time."""
     words, number = [seeds.number(seed, "order", word) for word in range(3)], position // n
     key = tf.constant([words[0], words[1] + number // 256, words[2] + number], tf.int64)
@@ -65,7 +65,7 @@ def literal_picture_at(position, *, n, seed):
 )
 def test_order_is_the_literal_one(n, batch):
     steps = 3 * n // batch + 2
-    expected = [literal_picture_at(position, n=n, seed=SEED) for position in range(steps * batch)]
+    expected = [literal_image_at(position, n=n, seed=SEED) for position in range(steps * batch)]
     np.testing.assert_array_equal(joined(training(n, batch, (0, steps))), expected)
 
 
@@ -96,7 +96,7 @@ def test_restart_goes_on_as_if_nothing_had_happened(n, batch, first):
 
 def test_late_steps_do_not_overflow():
     steps = (400_000_000, 400_000_001)  # positions beyond 2**31
-    expected = [literal_picture_at(steps[0] * 8 + slot, n=10, seed=SEED) for slot in range(8)]
+    expected = [literal_image_at(steps[0] * 8 + slot, n=10, seed=SEED) for slot in range(8)]
     np.testing.assert_array_equal(joined(training(10, 8, steps)), expected)
 
 
@@ -150,10 +150,10 @@ def test_shapes_and_types_are_static(make):
     }
 
 
-def test_picture_at_is_the_same_compiled():
+def test_image_at_is_the_same_compiled():
     positions = tf.range(17, 17 + 25, dtype=tf.int64)
-    compiled = tf.function(picture_at)(positions, count=10, seed=SEED)
-    np.testing.assert_array_equal(compiled, picture_at(positions, count=10, seed=SEED))
+    compiled = tf.function(image_at)(positions, count=10, seed=SEED)
+    np.testing.assert_array_equal(compiled, image_at(positions, count=10, seed=SEED))
 
 
 @pytest.mark.parametrize("total", [1, 2, 4])

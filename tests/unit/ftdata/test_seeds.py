@@ -8,10 +8,11 @@ import pytest
 import tensorflow as tf
 
 from ftdata import seeds
-from ftdata.augment.augmentation import Augmentation, RandomBrightnessFactor, RandomChannelShift
+from ftdata.augment.augmentation import Augmentation
+from ftdata.augment.color import RandomBrightnessFactor, RandomChannelShift
 from ftdata.augment.sampled_layer import SampledLayer, uniform
 from ftdata.config import AugmentConfig
-from ftdata.pipeline import picture_at
+from ftdata.pipeline import image_at
 
 _PLACES = {
     "phase": ("pretrain", "transfer", "finetune"),
@@ -91,7 +92,7 @@ def test_passes_and_seeds_that_lie_256_apart_have_orders_of_their_own(n):
     # RandomIndexShuffle takes 8 bits of each word of its key up to 65,536 images
     places = [(seed, number) for seed, number in itertools.product((0, 1, 256, 257, 512), (0, 1, 255, 256, 257, 512))]
     orders = {
-        picture_at(tf.range(number * n, (number + 1) * n, dtype=tf.int64), count=n, seed=seed).numpy().tobytes()
+        image_at(tf.range(number * n, (number + 1) * n, dtype=tf.int64), count=n, seed=seed).numpy().tobytes()
         for seed, number in places
     }
     assert len(orders) == len(places)

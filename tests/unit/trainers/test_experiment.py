@@ -1,7 +1,9 @@
 """A run from end to end on real JPEG files, and what it leaves in model_dir."""
 
+import contextlib
 import csv
 import dataclasses
+import io
 import json
 import os
 import shutil
@@ -30,13 +32,9 @@ _METRICS = {
 
 
 @pytest.fixture(scope="module")
-def finished(photo_folder, tmp_path_factory):
+def finished(run_alone):
     """The folder and the results of a whole run, with a callback that wrote down what it was called with."""
-    model_dir = tmp_path_factory.mktemp("run")
-    heard = []
-    callback = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: heard.append((epoch, sorted(logs))))
-    results = experiment.run(make_config(photo_folder, model_dir), callbacks=[callback], command_line=["main"])
-    return model_dir, results, heard
+    return run_alone.model_dir, run_alone.results, run_alone.heard
 
 
 def test_the_file_contract_is_kept(finished):
@@ -142,9 +140,8 @@ def test_mirrored_on_two_devices_gives_the_run_of_one_device(photo_folder, tmp_p
     np.testing.assert_allclose(losses["mirrored"], losses["one_device"], rtol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "tier", ["disk", pytest.param("device", marks=pytest.mark.slow), pytest.param("none", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow  # from the disk: test_interrupt; the batches of all: test_tiers
+@pytest.mark.parametrize("tier", ["device", "none"])
 def test_every_cache_tier_trains_the_same_model(finished, photo_folder, tmp_path, tier):
     _, results, _ = finished
     config = make_config(photo_folder, tmp_path)
@@ -153,13 +150,20 @@ def test_every_cache_tier_trains_the_same_model(finished, photo_folder, tmp_path
     assert in_tier["transfer"]["weights_sha256"] == results["transfer"]["weights_sha256"]
 
 
-def test_going_on_from_a_trained_model(finished, photo_folder, tmp_path):
-    model_dir, _, _ = finished
-    config = make_config(photo_folder, tmp_path, transfer_epochs=1, transfer_learning_rate=0.0)
-    model = dataclasses.replace(config.model, weights="none", init_from=str(model_dir / "finetune/best.keras"))
-    results = experiment.run(dataclasses.replace(config, phase="transfer", model=model))
-    trained = json.loads((model_dir / "finetune/metrics.json").read_text())
-    assert results["transfer"]["weights_sha256"] == trained["weights_sha256"]
+@pytest.fixture(scope="module")
+def one_step(finished, photo_folder, tmp_path_factory):
+    """The metrics and the words of a phase of one step at a rate of 0 that goes on from the whole run."""
+    options = {"transfer_epochs": 1, "steps_per_epoch": 1, "transfer_learning_rate": 0.0, "ema_decay": 0.0}
+    config = make_config(photo_folder, tmp_path_factory.mktemp("one_step"), **options)
+    model = dataclasses.replace(config.model, weights="none", init_from=str(finished[0] / "finetune/best.keras"))
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        results = experiment.run(dataclasses.replace(config, phase="transfer", model=model))
+    return results["transfer"], said.getvalue()
+
+
+def test_going_on_from_a_trained_model(finished, one_step):
+    trained = json.loads((finished[0] / "finetune/metrics.json").read_text())
+    assert one_step[0]["weights_sha256"] == trained["weights_sha256"]
 
 
 def test_early_stopping_and_ema(photo_folder, tmp_path, capsys):
@@ -173,18 +177,20 @@ def test_early_stopping_and_ema(photo_folder, tmp_path, capsys):
     assert said[stopping - 1].startswith("transfer epoch 2/9")  # the line of the epoch that decided it comes first
 
 
-def test_an_epoch_of_one_step_has_a_speed(photo_folder, tmp_path, capsys):
-    config = make_config(photo_folder, tmp_path, transfer_epochs=1, steps_per_epoch=1)
-    results = experiment.run(dataclasses.replace(config, phase="transfer"))
-    assert results["transfer"]["images_per_second"] > 0
-    assert 0 < results["transfer"]["input_wait_fraction"] < 1
-    assert "transfer: 1 epoch\n" in capsys.readouterr().out
+def test_an_epoch_of_one_step_has_a_speed(one_step):
+    metrics, said = one_step
+    assert metrics["images_per_second"] > 0
+    assert 0 < metrics["input_wait_fraction"] < 1
+    assert "transfer: 1 epoch\n" in said
 
 
 def test_no_validation_split_keeps_the_last_epoch(photo_folder, tmp_path):
     config = make_config(photo_folder, tmp_path)
     config = dataclasses.replace(
-        config, phase="transfer", data=dataclasses.replace(config.data, validation_fraction=0.0)
+        config,
+        phase="transfer",
+        data=dataclasses.replace(config.data, validation_fraction=0.0),
+        runtime=dataclasses.replace(config.runtime, jit_compile="auto"),  # XLA compiles the augmentation
     )
     results = experiment.run(config)
     assert results["transfer"]["epoch"] == 2

@@ -9,15 +9,12 @@ from keras.src.legacy.preprocessing.image import ImageDataGenerator
 from scipy import stats
 
 from ftdata.augment.affine import FILL_MODES, PARAMETERS
-from ftdata.augment.augmentation import (
-    Augmentation,
-    RandomAffine,
-    RandomBrightnessFactor,
-    RandomChannelShift,
-    notes,
-)
+from ftdata.augment.augmentation import Augmentation, notes
+from ftdata.augment.color import RandomBrightnessFactor, RandomChannelShift
+from ftdata.augment.random_affine import RandomAffine
 from ftdata.augment.sampled_layer import uniform
 from ftdata.config import AugmentConfig
+from ftdata.errors import UserError
 
 _NOTEBOOK = {
     **{"rotation_range": 180, "width_shift_range": 0.1, "height_shift_range": 0.1, "shear_range": 0.1},
@@ -196,7 +193,7 @@ def test_a_generator_setting_that_cannot_be_honoured_is_named():
     }
     for name, value in table.items():
         generator = ImageDataGenerator(**{name: value})
-        with pytest.raises(ValueError, match=name):
+        with pytest.raises(UserError, match=name):
             RandomAffine.from_image_data_generator(generator)
 
 
@@ -211,7 +208,7 @@ def test_rescale_of_a_generator_is_honoured():
     "bad", [{"rotation_range": -1}, {"zoom_range": 1.5}, {"zoom_range": (2, 1)}, {"fill_mode": "mirror"}]
 )
 def test_bad_arguments_are_named(bad):
-    with pytest.raises(ValueError, match=next(iter(bad))):
+    with pytest.raises(UserError, match=next(iter(bad))):
         RandomAffine(**bad)
 
 
@@ -319,5 +316,5 @@ def test_settings_at_their_bounds_give_finite_pixels(settings, fill_mode):
 @pytest.mark.parametrize("name", ["width_shift_range", "zoom_range", "brightness_range", "cval", "mixup_alpha"])
 def test_settings_beyond_what_float32_can_compute_with_are_refused(name):
     value = (1.0, 1e39) if name in ("zoom_range", "brightness_range") else 1e39
-    with pytest.raises(ValueError, match=f"{name} must be from"):
+    with pytest.raises(UserError, match=f"{name} must be from"):
         AugmentConfig(**{name: value})

@@ -7,6 +7,7 @@ import tensorflow as tf
 from PIL import Image, ImageEnhance
 
 from ftdata.augment.color import RandomColorJitter
+from ftdata.errors import UserError
 
 _NOISE = np.random.default_rng(3).integers(0, 256, (6, 12, 10, 3), np.uint8)
 
@@ -95,5 +96,5 @@ def test_the_layer_is_itself_after_loading_and_idle_outside_training():
 
 @pytest.mark.parametrize("strength", [-0.1, 1.1, True, "much"])
 def test_a_bad_strength_is_named(strength):
-    with pytest.raises(ValueError, match="strength must be one number from 0 to 1"):
+    with pytest.raises(UserError, match="strength must be one number from 0 to 1"):
         RandomColorJitter(strength)

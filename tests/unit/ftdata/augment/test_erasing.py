@@ -9,6 +9,7 @@ from scipy import stats
 from ftdata.augment import rectangles
 from ftdata.augment.erasing import RandomErasing
 from ftdata.augment.sampled_layer import uniform
+from ftdata.errors import UserError
 
 _NOISE = np.random.default_rng(3).integers(0, 256, (16, 20, 30, 3), np.uint8)
 
@@ -79,5 +80,5 @@ def test_the_layer_is_itself_after_loading_and_idle_outside_training():
 
 
 def test_a_bad_probability_is_named():
-    with pytest.raises(ValueError, match=r"probability must be one number from 0 to 1, got 1\.5"):
+    with pytest.raises(UserError, match=r"probability must be one number from 0 to 1, got 1\.5"):
         RandomErasing(1.5)

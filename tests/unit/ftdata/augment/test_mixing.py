@@ -6,18 +6,18 @@ import pytest
 import tensorflow as tf
 from scipy import stats
 
-from ftdata.augment import beta
 from ftdata.augment.augmentation import Augmentation
-from ftdata.augment.mixing import PairMixing, check_pairs, partner_of
+from ftdata.augment.mixing import PairMixing, beta_quantiles, beta_sample, check_pairs, partner_of
 from ftdata.augment.sampled_layer import uniform
 from ftdata.config import AugmentConfig
+from ftdata.errors import UserError
 
 _NOISE = np.random.default_rng(3).integers(0, 256, (8, 20, 30, 3), np.uint8)
 
 
 @pytest.mark.parametrize("alpha", [0.1, 0.2, 0.4, 1.0, 2.0, 8.0, 1000.0])
 def test_draws_have_the_beta_distribution(alpha):
-    drawn = beta.beta_sample(uniform([20_000], (1, 2)), beta.beta_quantiles(alpha)).numpy().astype(np.float64)
+    drawn = beta_sample(uniform([20_000], (1, 2)), beta_quantiles(alpha)).numpy().astype(np.float64)
     assert 0 <= drawn.min() < drawn.max() <= 1
     assert np.mean(drawn < 0.5) == pytest.approx(0.5, abs=0.015)
     # Each half by its distance from the end, because float32 has few numbers just below 1 and many just above 0.
@@ -28,16 +28,16 @@ def test_draws_have_the_beta_distribution(alpha):
 
 
 def test_quantiles_are_the_formula_where_there_is_one():
-    probabilities = np.linspace(0, 0.5, len(beta.beta_quantiles(1.0)))
-    np.testing.assert_allclose(beta.beta_quantiles(1.0), probabilities, atol=1e-6)  # uniform
-    np.testing.assert_allclose(beta.beta_quantiles(0.5), np.sin(np.pi * probabilities / 2) ** 2, atol=1e-6)  # arcsine
+    probabilities = np.linspace(0, 0.5, len(beta_quantiles(1.0)))
+    np.testing.assert_allclose(beta_quantiles(1.0), probabilities, atol=1e-6)  # uniform
+    np.testing.assert_allclose(beta_quantiles(0.5), np.sin(np.pi * probabilities / 2) ** 2, atol=1e-6)  # arcsine
 
 
 def test_draws_are_symmetric_and_the_same_compiled():
-    u, table = tf.constant([0.0, 2**-24, 0.1, 0.3, 0.5]), beta.beta_quantiles(0.3)
-    drawn = beta.beta_sample(u, table)
-    np.testing.assert_allclose(drawn[1:], 1 - beta.beta_sample(1 - u[1:], table), atol=1e-6)
-    np.testing.assert_allclose(tf.function(lambda u: beta.beta_sample(u, table), jit_compile=True)(u), drawn, atol=1e-6)
+    u, table = tf.constant([0.0, 2**-24, 0.1, 0.3, 0.5]), beta_quantiles(0.3)
+    drawn = beta_sample(u, table)
+    np.testing.assert_allclose(drawn[1:], 1 - beta_sample(1 - u[1:], table), atol=1e-6)
+    np.testing.assert_allclose(tf.function(lambda u: beta_sample(u, table), jit_compile=True)(u), drawn, atol=1e-6)
 
 
 def _pixels(*levels):
@@ -93,7 +93,7 @@ def test_cutmix_rectangles_are_those_of_the_authors_code():
     layer, seed = PairMixing(0.0, 1.0), (1, 2)
     drawn = layer.sample(200, 20, 30, seed)
     u = uniform([4, 100], seed).numpy()
-    for pair, share in enumerate(beta.beta_sample(u[0], beta.beta_quantiles(1.0)).numpy()):
+    for pair, share in enumerate(beta_sample(u[0], beta_quantiles(1.0)).numpy()):
         tall, wide = int(20 * np.sqrt(1 - share)), int(30 * np.sqrt(1 - share))
         row, column = int(u[1, pair] * 20), int(u[2, pair] * 30)
         expected = [
@@ -131,7 +131,7 @@ def test_the_layer_mixes_labels_with_the_pictures():
     assert 0 < mixed["labels"][0, 0] < 1
     idle = layer({"images": images, "labels": labels})
     np.testing.assert_array_equal(idle["images"], images)
-    with pytest.raises(ValueError, match="mixes labels too"):
+    with pytest.raises(UserError, match="mixes labels too"):
         layer(images, training=True)
 
 
@@ -144,9 +144,9 @@ def test_augmentation_hands_out_the_share_of_the_own_label():
 
 
 def test_an_odd_batch_of_a_device_is_refused():
-    with pytest.raises(ValueError, match=r"batch_size must be even on each device .* got 5 a device: change"):
+    with pytest.raises(UserError, match=r"batch_size must be even on each device .* got 5 a device: change"):
         check_pairs(5)
-    with pytest.raises(ValueError, match="must be even"):
+    with pytest.raises(UserError, match="must be even"):
         PairMixing(1.0).apply(_pixels(1, 2, 3), PairMixing(1.0).sample(3, 2, 3, (1, 2)))
 
 
@@ -155,7 +155,7 @@ def test_an_odd_batch_of_a_device_is_refused():
     [((-1, 0), "mixup_alpha must be one number >= 0"), ((0, "x"), "cutmix_alpha"), ((0, 0), "must be above 0")],
 )
 def test_bad_alphas_are_named(alphas, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(UserError, match=message):
         PairMixing(*alphas)
 
 
@@ -182,5 +182,5 @@ def test_extreme_alphas_mix_nothing_or_halves(kind, alpha):
 
 @pytest.mark.parametrize("alpha", [float("inf"), float("nan"), -1.0])
 def test_an_alpha_that_is_no_number_is_refused(alpha):
-    with pytest.raises(ValueError, match="mixup_alpha must be one number >= 0"):
+    with pytest.raises(UserError, match="mixup_alpha must be one number >= 0"):
         PairMixing(alpha)

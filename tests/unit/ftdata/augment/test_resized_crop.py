@@ -10,6 +10,7 @@ from scipy import stats
 from ftdata.augment import affine
 from ftdata.augment.random_affine import RandomAffine
 from ftdata.augment.resized_crop import RandomResizedCrop
+from ftdata.errors import UserError
 
 _NOISE = np.random.default_rng(3).integers(0, 256, (12, 24, 32, 3), np.uint8)
 
@@ -102,5 +103,5 @@ def test_the_layer_is_itself_after_loading_and_idle_outside_training():
 
 @pytest.mark.parametrize("area", [0, 1.5, True])
 def test_a_bad_area_is_named(area):
-    with pytest.raises(ValueError, match="minimal_area must be one number above 0 and up to 1"):
+    with pytest.raises(UserError, match="minimal_area must be one number above 0 and up to 1"):
         RandomResizedCrop(area)

@@ -10,29 +10,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ftdata.cache import disk, filling, row_store
-from ftdata.cache import images as cache
+from ftdata.cache import disk, filling, row_writer, tiers
 from ftdata.config import DataConfig
 from ftdata.sources.source import load_folder, open_source
 from tests import ROOT
 
 _FILL = """
 import sys
-from ftdata import cache
+from ftdata.cache import tiers
 from ftdata.config import DataConfig
-from ftdata.source import load_folder
+from ftdata.sources.source import load_folder
 split = load_folder(sys.argv[1], validation_fraction=0.0).train
 config = DataConfig(image_size=64, data_dir=sys.argv[2])
 print("ready", flush=True)
 sys.stdin.readline()
-cache.open_pictures(split, config, tier="disk")
+tiers.open_split(split, config, tier="disk")
 print("done", flush=True)
 """
 _FILL_HALF = """
 import sys
-from ftdata import cache, disk_cache, filling
+from ftdata.cache import disk, filling, tiers
 from ftdata.config import DataConfig
-from ftdata.source import load_folder
+from ftdata.sources.source import load_folder
 
 def fill(store, split, config):
     def store_half(places, pictures):
@@ -40,11 +39,11 @@ def fill(store, split, config):
         if places[-1] > len(split) // 2:
             print("half", flush=True)
             sys.stdin.readline()
-    filling.fill(store_half, split, config)
+    filling.decode_into(store_half, split, config)
 
 split = load_folder(sys.argv[1], validation_fraction=0.0).train
 config = DataConfig(image_size=64, data_dir=sys.argv[2])
-disk_cache.mapped(split, config, folder=cache.folder(config), fill=fill)
+disk.mapped(split, config, folder=tiers.folder(config), fill=fill)
 """
 
 
@@ -59,7 +58,7 @@ def _split(photos):
 
 
 def _open(photos, data_dir, **settings):
-    return cache.open_split(
+    return tiers.open_split(
         _split(photos), DataConfig(**{"image_size": 64, "data_dir": str(data_dir), **settings}), tier="disk"
     )
 
@@ -97,7 +96,7 @@ def _decoded(monkeypatch):
         names.extend(split.names)
         filling.decode_into(store, split, config)
 
-    monkeypatch.setattr(cache, "fill", fill)
+    monkeypatch.setattr(tiers, "decode_into", fill)
     return names
 
 
@@ -126,7 +125,7 @@ def test_splits_seeds_and_spellings_share_the_pictures(photos, tmp_path, monkeyp
         )
         source = open_source(config)
         for part in (source.train, source.validation, source.test):
-            pictures = cache.open_split(part, config, tier="disk")
+            pictures = tiers.open_split(part, config, tier="disk")
             np.testing.assert_array_equal(_all(pictures, len(part)), _in_memory(part, config))
     assert len(names) == len(set(names)) == 75
     assert _rows(tmp_path) == 75
@@ -207,14 +206,14 @@ def test_a_failure_while_filling_leaves_nothing_behind(photos, tmp_path):
     name = split.names[-1]
     (photos / name).write_bytes(b"\xff\xd8\xff")  # after it was examined
     with pytest.raises(ValueError, match=name):
-        cache.open_split(split, DataConfig(image_size=64, data_dir=str(tmp_path)), tier="disk")
+        tiers.open_split(split, DataConfig(image_size=64, data_dir=str(tmp_path)), tier="disk")
     assert not _files(tmp_path)
 
 
 def test_an_empty_split_needs_no_file(photos, tmp_path):
     nothing = _split(photos).subset(np.zeros(60, bool))
     config = dataclasses.replace(DataConfig(image_size=64), data_dir=str(tmp_path))
-    assert cache.open_split(nothing, config, tier="disk").take(np.arange(0)).shape == (0, 64, 64, 3)
+    assert tiers.open_split(nothing, config, tier="disk").take(np.arange(0)).shape == (0, 64, 64, 3)
 
 
 def test_a_failure_while_adding_leaves_what_was_there(photos, tmp_path):
@@ -224,7 +223,7 @@ def test_a_failure_while_adding_leaves_what_was_there(photos, tmp_path):
     split = _split(photos)
     (photos / "train/red/a.jpg").write_bytes(b"\xff\xd8\xff")
     with pytest.raises(ValueError, match=r"train/red/a\.jpg"):
-        cache.open_split(split, DataConfig(image_size=64, data_dir=str(tmp_path)), tier="disk")
+        tiers.open_split(split, DataConfig(image_size=64, data_dir=str(tmp_path)), tier="disk")
     assert _rows(tmp_path) == 60
     (photos / "train/red/a.jpg").unlink()
     (photos / "train/red/b.jpg").unlink()
@@ -235,8 +234,8 @@ def test_several_parts_are_kept_in_the_order_they_were_written(photos, tmp_path)
     split = _split(photos)
     config = DataConfig(image_size=64, data_dir=str(tmp_path))
     parts = [split.subset(np.arange(60) % 3 == k) for k in range(3)]
-    opened = [cache.open_split(part, config, tier="disk") for part in parts]  # at once, while others are kept
+    opened = [tiers.open_split(part, config, tier="disk") for part in parts]  # at once, while others are kept
     assert _rows(tmp_path) == 60
     for part, pictures in zip(parts, opened, strict=True):
         np.testing.assert_array_equal(_all(pictures, 20), _in_memory(part, config))
-    assert not row_store._writing
+    assert not row_writer._writing

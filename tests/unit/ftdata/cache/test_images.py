@@ -11,7 +11,8 @@ import tensorflow as tf
 from PIL import Image
 
 from ftdata import pipeline
-from ftdata.cache import images as cache
+from ftdata.cache import filling
+from ftdata.cache.images import from_tensor
 from ftdata.config import DataConfig
 from ftdata.decoding import decode
 from ftdata.sources.source import load_folder
@@ -26,7 +27,7 @@ def opened(root, **settings):
 def test_holds_every_file_of_the_split_in_order(photo_folder, resize, interpolation):
     split = opened(photo_folder)
     part = split.subset(np.arange(60) % 3 > 0)  # 40, no whole number of chunks
-    images = cache.in_memory(part, DataConfig(image_size=24, resize=resize, interpolation=interpolation))
+    images = filling.in_memory(part, DataConfig(image_size=24, resize=resize, interpolation=interpolation))
     how = decode.Decoding(image_size=24, resize=resize, interpolation=interpolation)
     expected = [how.any_format(tf.constant((photo_folder / name).read_bytes())) for name in part.names]
     assert images.dtype == tf.uint8
@@ -39,19 +40,19 @@ def test_more_pictures_than_one_chunk(tmp_path):
         path.parent.mkdir(exist_ok=True)
         Image.new("RGB", (9, 8), (number, 0, 255 - number)).save(path)
     split = opened(tmp_path)
-    images = cache.in_memory(split, DataConfig(image_size=8)).numpy()
+    images = filling.in_memory(split, DataConfig(image_size=8)).numpy()
     numbers = np.array([int(Path(name).stem) for name in split.names])
     np.testing.assert_array_equal(images[:, 3, 3], np.stack([numbers, 0 * numbers, 255 - numbers], axis=-1))
 
 
 def test_empty_split_is_an_empty_tensor(photo_folder):
     nothing = opened(photo_folder).subset(np.zeros(60, bool))
-    assert cache.in_memory(nothing, DataConfig(image_size=16)).shape == (0, 16, 16, 3)
+    assert filling.in_memory(nothing, DataConfig(image_size=16)).shape == (0, 16, 16, 3)
 
 
 def test_gathering_works_after_everything_else_is_gone(photo_folder):
-    images = cache.in_memory(opened(photo_folder), DataConfig(image_size=16))
-    again = cache.in_memory(opened(photo_folder), DataConfig(image_size=16)).numpy()
+    images = filling.in_memory(opened(photo_folder), DataConfig(image_size=16))
+    again = filling.in_memory(opened(photo_folder), DataConfig(image_size=16)).numpy()
     np.testing.assert_array_equal(tf.gather(images, [59, 0, 59]), again[[59, 0, 59]])
 
 
@@ -68,10 +69,10 @@ def test_pictures_are_held_once(tmp_path):
         for number in range(480):
             Image.new("RGB", (8, 8), (number % 256, 0, 0)).save(tmp_path / class_name / f"{number}.png")
     split = opened(tmp_path)
-    cache.in_memory(split.subset(np.arange(960) < 200), DataConfig(image_size=144))  # load what decoding needs
+    filling.in_memory(split.subset(np.arange(960) < 200), DataConfig(image_size=144))  # load what decoding needs
     before = megabytes_of_memory("VmRSS")
     Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # the most so far is what is held now
-    images = cache.in_memory(split, DataConfig(image_size=144))
+    images = filling.in_memory(split, DataConfig(image_size=144))
     grown = megabytes_of_memory("VmHWM") - before
     megabytes = images.shape.num_elements() / 1e6
     assert 59 < megabytes < 61
@@ -80,10 +81,10 @@ def test_pictures_are_held_once(tmp_path):
 
 @pytest.mark.parametrize("read", ["for_training", "for_evaluation"])
 def test_pictures_are_not_copied_when_they_are_read(photo_folder, read):
-    images = cache.in_memory(opened(photo_folder), DataConfig(image_size=900))  # 146 MB
+    images = filling.in_memory(opened(photo_folder), DataConfig(image_size=900))  # 146 MB
     options = {"class_weights": np.ones(1, np.float32), "seed": 0, "steps": (0, 2)} if read == "for_training" else {}
     before = megabytes_of_memory("RssAnon")
-    next(iter(getattr(pipeline, read)(cache.from_tensor(images), np.zeros(60, np.int32), global_batch=1, **options)))
+    next(iter(getattr(pipeline, read)(from_tensor(images), np.zeros(60, np.int32), global_batch=1, **options)))
     assert megabytes_of_memory("RssAnon") - before < 0.3 * images.shape.num_elements() / 1e6
 
 
@@ -97,7 +98,7 @@ def test_unreadable_file_is_named(tmp_path):
     broken.write_bytes(broken.read_bytes()[:40])
     message = r"^cannot decode b/131\.png: (?!Graph)\S.*\. Remove or replace the file and start again$"
     with pytest.raises(ValueError, match=message) as caught:
-        cache.in_memory(split, DataConfig(image_size=8))
+        filling.in_memory(split, DataConfig(image_size=8))
     assert "\n" not in str(caught.value)
     assert "node" not in str(caught.value)  # TensorFlow's names of operations mean nothing to a user
 
@@ -111,7 +112,7 @@ def test_file_that_is_no_picture_is_named(tmp_path, photo_folder, content):
     split = opened(tmp_path)
     (tmp_path / "green" / "1.jpg").write_bytes(content)
     with pytest.raises(ValueError, match=re.escape("cannot decode green/1.jpg: ")):
-        cache.in_memory(split, DataConfig(image_size=8))
+        filling.in_memory(split, DataConfig(image_size=8))
 
 
 def test_file_that_vanished_is_named(tmp_path):
@@ -121,4 +122,4 @@ def test_file_that_vanished_is_named(tmp_path):
     split = opened(tmp_path)
     (tmp_path / "b/2.png").unlink()
     with pytest.raises(ValueError, match=r"^cannot read b/2\.png: the file is gone"):
-        cache.in_memory(split, DataConfig(image_size=8))
+        filling.in_memory(split, DataConfig(image_size=8))

@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from ftdata.cache import row_store
+from ftdata.cache import row_store, row_writer
 from tests import ROOT
 
 _ROW = 5 * 7 * 4  # bytes
@@ -38,12 +38,12 @@ def opened(path, numbers, *, made=None, **settings):
 @pytest.fixture
 def path(tmp_path):
     yield tmp_path / "stores" / "a"
-    row_store.wait_until_kept()
-    assert not row_store._writing
+    row_writer.wait_until_kept()
+    assert not row_writer._writing
 
 
 def files(path):
-    row_store.wait_until_kept()
+    row_writer.wait_until_kept()
     return {file.name: file.stat().st_size for file in path.parent.iterdir()}
 
 
@@ -117,7 +117,7 @@ def test_a_disk_that_cannot_keep_it_is_no_loss(path, monkeypatch, capsys):
 _OTHER = """
 import sys
 from pathlib import Path
-from tests.ftdata.test_row_store import *
+from tests.unit.ftdata.cache.test_row_store import *
 path, numbers, how = Path(sys.argv[1]), eval(sys.argv[2]), sys.argv[3]
 def make(missing, put):
     for place in range(len(missing)):
@@ -131,7 +131,7 @@ if how == "both":
 rows, at = row_store.open_rows(path, digests(numbers), shape=(5, 7), dtype=np.float32, make=make)
 assert (rows[at][:, 0, 0] == numbers).all()
 if how == "hold":
-    row_store.wait_until_kept()
+    row_writer.wait_until_kept()
     print("there", flush=True)
     sys.stdin.readline()
 """

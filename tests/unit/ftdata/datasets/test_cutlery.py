@@ -9,7 +9,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from ftdata.datasets.cutlery import cutlery_dataset_builder, photos
-from ftdata.datasets.rendering import backgrounds, listing
+from ftdata.datasets.rendering import backgrounds, builder
 
 FEW = {
     "train": {"forky": 6, "knifey": 7, "spoony": 12},
@@ -109,9 +109,9 @@ def test_test_pictures_lie_on_surfaces_unseen_in_training(monkeypatch):
 
 def test_every_picture_of_the_whole_set_has_its_own_name():
     names = [
-        listing.file_name(class_name, split=split, number=number)
+        builder.file_name(class_name, split=split, number=number)
         for split, counts in photos.COUNTS.items()
-        for class_name, number in listing.interleaved(counts)
+        for class_name, number in builder.interleaved(counts)
     ]
     assert len(set(names)) == len(names) == 3600
     assert names[:3] == [

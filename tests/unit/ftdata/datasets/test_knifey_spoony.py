@@ -17,6 +17,7 @@ import tensorflow_datasets as tfds
 from ftdata.config import DataConfig
 from ftdata.datasets.knifey_spoony import archive, photos
 from ftdata.datasets.knifey_spoony import knifey_spoony_dataset_builder as builder_module
+from ftdata.errors import UserError
 from ftdata.sources.source import open_source
 from tests import ROOT
 
@@ -183,7 +184,7 @@ def test_malicious_member_is_refused_and_nothing_is_written(tmp_path, bad, named
     content = b"bad" if bad.isreg() else b""
     path = write_tar(tmp_path / "in" / "a.tar.gz", [(member("ok.txt"), b"fine"), (bad, content)])
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(ValueError, match=f"member '.*{named}' .*refused"):
+    with pytest.raises(UserError, match=f"member '.*{named}' .*refused"):
         archive.extract(path, folder=tmp_path / "deep" / "er" / "out")
     assert [file for file in sorted(tmp_path.rglob("*")) if file.is_file()] == [path]
     assert not (tmp_path / "deep/er/out").exists()
@@ -196,7 +197,7 @@ def test_file_through_a_link_of_the_archive_is_not_written(tmp_path, kind):
     outside.mkdir()
     link, through = member("door", kind, linkname=str(outside)), member("door/evil.jpg")
     path = write_tar(tmp_path / "a.tar.gz", [(member("ok.txt"), b"fine"), (link, b""), (through, b"evil")])
-    with pytest.raises(ValueError, match="member 'door' is neither a file nor a folder: refused"):
+    with pytest.raises(UserError, match="member 'door' is neither a file nor a folder: refused"):
         archive.extract(path, folder=tmp_path / "out")
     assert not list(outside.iterdir())
     assert not (tmp_path / "out").exists()
@@ -205,7 +206,7 @@ def test_file_through_a_link_of_the_archive_is_not_written(tmp_path, kind):
 def test_too_many_members_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(archive, "MAX_MEMBERS", 3)
     path = write_tar(tmp_path / "a.tar.gz", [(member(f"{n}.jpg"), b"x") for n in range(4)])
-    with pytest.raises(ValueError, match=r"more than 3 members, the next is '3\.jpg'"):
+    with pytest.raises(UserError, match=r"more than 3 members, the next is '3\.jpg'"):
         archive.extract(path, folder=tmp_path / "out")
     assert list(tmp_path.iterdir()) == [path]
 
@@ -214,7 +215,7 @@ def test_bomb_is_refused_at_its_declared_size(tmp_path, monkeypatch):
     monkeypatch.setattr(archive, "MAX_BYTES", 1_000_000)
     path = write_tar(tmp_path / "a.tar.gz", [(member("zeros"), bytes(1_000_001))])
     assert path.stat().st_size < 5000
-    with pytest.raises(ValueError, match="more than 1000000 bytes, at 'zeros'"):
+    with pytest.raises(UserError, match="more than 1000000 bytes, at 'zeros'"):
         archive.extract(path, folder=tmp_path / "out")
     assert list(tmp_path.iterdir()) == [path]
 
@@ -223,7 +224,7 @@ def test_bomb_inside_a_header_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(archive, "MAX_BYTES", 1_000_000)
     monkeypatch.setattr(archive, "MAX_MEMBERS", 10)
     path = write_tar(tmp_path / "a.tar.gz", [(member("x", tarfile.XHDTYPE), bytes(3_000_000))])
-    with pytest.raises(ValueError, match="refused as a bomb"):
+    with pytest.raises(UserError, match="refused as a bomb"):
         archive.extract(path, folder=tmp_path / "out")
 
 
@@ -231,7 +232,7 @@ def test_bomb_inside_a_header_is_refused(tmp_path, monkeypatch):
 def test_broken_archive_is_named(tmp_path, spoil):
     path = write_tar(tmp_path / "a.tar.gz", [(member("noise"), os.urandom(100_000))])
     path.write_bytes(spoil(path.read_bytes()))
-    with pytest.raises(ValueError, match=r"a\.tar\.gz is not a readable \.tar\.gz"):
+    with pytest.raises(UserError, match=r"a\.tar\.gz is not a readable \.tar\.gz"):
         archive.extract(path, folder=tmp_path / "out")
     assert list(tmp_path.iterdir()) == [path]
 
@@ -239,7 +240,7 @@ def test_broken_archive_is_named(tmp_path, spoil):
 def test_empty_gzip_is_named(tmp_path):
     path = tmp_path / "a.tar.gz"
     path.write_bytes(gzip.compress(b""))
-    with pytest.raises(ValueError, match="not a readable"):
+    with pytest.raises(UserError, match="not a readable"):
         archive.extract(path, folder=tmp_path / "out")
 
 
@@ -301,13 +302,13 @@ def test_damaged_manual_archive_names_both_ids_and_the_way_out(tmp_path, packed)
     expected = builder_module.BLOB_ID
     packed.write_bytes(packed.read_bytes() + b"x")
     found = archive.blob_id(packed)
-    with pytest.raises(ValueError, match=f"(?s){packed}.*{found}.*{expected}.*--manual_dir="):
+    with pytest.raises(UserError, match=f"(?s){packed}.*{found}.*{expected}.*--manual_dir="):
         build(tmp_path, manual_dir=packed.parent)
 
 
 def test_archive_with_other_contents_is_refused(tmp_path, packed, monkeypatch):
     monkeypatch.setitem(photos.COUNTS["test"], "forky", 7)
-    with pytest.raises(ValueError, match=r"1 forky.*expected.*7 forky"):
+    with pytest.raises(UserError, match=r"1 forky.*expected.*7 forky"):
         build(tmp_path, manual_dir=packed.parent)
 
 
@@ -324,7 +325,7 @@ def test_unpacked_subset_warns_once_and_loads(tmp_path, caplog, top):
 
 def test_unpacked_folder_without_test_photos_is_refused(tmp_path):
     shutil.copytree(DUMMY, tmp_path / "manual", ignore=shutil.ignore_patterns("test"))
-    with pytest.raises(ValueError, match=r"no test photos.*<class>/test/\*\.jpg"):
+    with pytest.raises(UserError, match=r"no test photos.*<class>/test/\*\.jpg"):
         build(tmp_path, manual_dir=tmp_path / "manual")
 
 
@@ -406,7 +407,7 @@ def test_no_server_is_a_clear_error(tmp_path, server, monkeypatch):
 
 def test_whole_download_of_something_else_is_refused_at_once(tmp_path, server):
     server.body = b"<html>please log in</html>"
-    with pytest.raises(ValueError, match=f"{builder_module.BLOB_ID}.*--manual_dir=FOLDER"):
+    with pytest.raises(UserError, match=f"{builder_module.BLOB_ID}.*--manual_dir=FOLDER"):
         build(tmp_path)
     assert len(server.asked) == 1
     assert not leftovers(tmp_path)
@@ -414,7 +415,7 @@ def test_whole_download_of_something_else_is_refused_at_once(tmp_path, server):
 
 def test_endless_download_is_refused(tmp_path, server, monkeypatch):
     monkeypatch.setattr(archive, "MAX_BYTES", 100)
-    with pytest.raises(ValueError, match="sends more than 100 bytes"):
+    with pytest.raises(UserError, match="sends more than 100 bytes"):
         build(tmp_path)
     assert not leftovers(tmp_path)
 
@@ -459,7 +460,7 @@ def test_photos_in_the_default_manual_folder_are_not_the_original(tmp_path):
 
 
 def test_misspelt_manual_dir_of_a_run_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"^manual_dir must be a folder or an archive, got '.*mispelt': no such file$"):
+    with pytest.raises(UserError, match=r"^manual_dir must be a folder or an archive, got '.*mispelt': no such file$"):
         opened(tmp_path, tmp_path / "mispelt")
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 from ftdata.datasets.cutlery import photos as cutlery
 from ftdata.datasets.objects import photos as objects
 from ftdata.datasets.rendering import backgrounds, materials, outlines, rendering
+from ftdata.errors import UserError
 from tests import ROOT
 
 SIZE = 128
@@ -88,9 +89,9 @@ def test_materials_paint_every_background_size(material):
 
 
 def test_unknown_names_are_answered_with_the_choices():
-    with pytest.raises(ValueError, match=r"family.*wood.*'sand'"):
+    with pytest.raises(UserError, match=r"family.*wood.*'sand'"):
         _photograph(0, background="sand")
-    with pytest.raises(ValueError, match=r"material.*metal.*'gold'"):
+    with pytest.raises(UserError, match=r"material.*metal.*'gold'"):
         _photograph(0, material="gold")
 
 

@@ -42,7 +42,7 @@ def encoded(image, **options):
     ],
 )
 def test_plain_is_an_upright_jpeg(file, expected):
-    assert jpeg.is_plain(file) is expected
+    assert jpeg.is_plain_jpeg(file) is expected
 
 
 @pytest.mark.parametrize("jpeg_decode", ["full", "scaled"])

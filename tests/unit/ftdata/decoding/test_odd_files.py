@@ -31,7 +31,7 @@ def reasons(tmp_path_factory):
     paths = {name: str(root / f"{number}.jpg") for number, name in enumerate(contents)}
     for name, path in paths.items():
         Path(path).write_bytes(contents[name])
-    verdicts = examine.examine(list(paths.values()), origin=str(root), keep_in=root / "examined")
+    verdicts = examine.inspect_files(list(paths.values()), origin=str(root), keep_in=root / "examined")
     return {name: verdict.reason for name, verdict in zip(paths, verdicts, strict=True)}
 
 
@@ -94,7 +94,7 @@ def test_training_and_serving_read_the_same_pixels(tmp_path):
     ],
 )
 def test_plain_needs_no_look_at_the_segments(name, expected):
-    assert jpeg.is_plain(odd_files.RIGHT[name]) is expected
+    assert jpeg.is_plain_jpeg(odd_files.RIGHT[name]) is expected
 
 
 def test_scans_are_counted_up_to_the_end_of_the_image():

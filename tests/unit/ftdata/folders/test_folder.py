@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 
+from ftdata.errors import UserError
 from ftdata.folders import folder
 
 
@@ -50,13 +51,13 @@ def test_validation_folder_under_either_name(tmp_path, name):
 
 def test_two_validation_folders_are_refused(tmp_path):
     names = ("train/a/1.jpg", "train/b/2.jpg", "val/a/3.jpg", "validation/a/3.jpg")
-    with pytest.raises(ValueError, match="holds both val/ and validation/"):
+    with pytest.raises(UserError, match="holds both val/ and validation/"):
         folder.scan(touch(tmp_path, *names))
 
 
 @pytest.mark.parametrize("name", ["test", "val", "validation"])
 def test_a_split_beside_class_folders_is_no_class(tmp_path, name):
-    with pytest.raises(ValueError, match=f"holds {name}/ beside class folders: put the class folders into train/$"):
+    with pytest.raises(UserError, match=f"holds {name}/ beside class folders: put the class folders into train/$"):
         folder.scan(touch(tmp_path, "a/1.jpg", "b/2.jpg", f"{name}/a/3.jpg", f"{name}/b/4.jpg"))
     listing = folder.scan(touch(tmp_path / "passes", "pass/1.jpg", f"{name}/2.jpg", f"{name}/may/3.jpg"))
     assert listing.class_names == tuple(sorted(("pass", name)))  # a class that happens to have that name
@@ -109,17 +110,17 @@ def test_names_keep_their_spaces_and_accents(tmp_path):
     ],
 )
 def test_folder_without_two_classes_to_learn_is_refused(tmp_path, names, message):
-    with pytest.raises(ValueError, match=f"^{re.escape(str(tmp_path))}: .*{message}"):
+    with pytest.raises(UserError, match=f"^{re.escape(str(tmp_path))}: .*{message}"):
         folder.scan(touch(tmp_path, *names))
 
 
 def test_refusal_names_the_layouts_and_the_endings(tmp_path):
-    with pytest.raises(ValueError, match=r"train/ and test/ .* test/ folder inside each class.*\.jpg, \.jpeg, .*\.png"):
+    with pytest.raises(UserError, match=r"train/ and test/ .* test/ folder inside each class.*\.jpg, \.jpeg, .*\.png"):
         folder.scan(str(tmp_path))
 
 
 def test_folder_that_is_not_there_is_refused(tmp_path):
     (tmp_path / "file").touch()
     for name in ("nowhere", "file"):
-        with pytest.raises(ValueError, match=r"^image_dir must be a folder, got '.*': no such folder$"):
+        with pytest.raises(UserError, match=r"^image_dir must be a folder, got '.*': no such folder$"):
             folder.scan(str(tmp_path / name))

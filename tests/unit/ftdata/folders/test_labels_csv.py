@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ftdata.config import DataConfig
+from ftdata.errors import UserError
 from ftdata.folders import labels_csv
 from ftdata.sources.source import open_source
 from tests.tools import bad_files
@@ -57,7 +58,7 @@ def test_csv_files_are_relative_to_image_dir_where_given(tmp_path):
     photos = touch(tmp_path / "photos", "1.jpg", "2.jpg")
     table = write_csv(tmp_path / "tables" / "labels.csv", "file,label\n1.jpg,a\n2.jpg,b\n")
     assert labels_csv.read(table, photos).splits["train"].paths == (f"{photos}/1.jpg", f"{photos}/2.jpg")
-    with pytest.raises(ValueError, match=f"does not exist: {re.escape(str(tmp_path))}/tables/1.jpg$"):
+    with pytest.raises(UserError, match=f"does not exist: {re.escape(str(tmp_path))}/tables/1.jpg$"):
         labels_csv.read(table, None)
 
 
@@ -73,14 +74,14 @@ def test_csv_files_are_relative_to_image_dir_where_given(tmp_path):
 )
 def test_csv_that_cannot_be_used_is_refused(tmp_path, text, message):
     touch(tmp_path, "1.jpg", "2.jpg")
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(UserError, match=message):
         labels_csv.read(write_csv(tmp_path / "labels.csv", text), None)
 
 
 @pytest.mark.parametrize("text", ["file,label\n1.jpg\n2.jpg,b\n", "file,label\n1.jpg,\n2.jpg,b\n"])
 def test_csv_row_without_a_label_is_refused(tmp_path, text):
     touch(tmp_path, "1.jpg", "2.jpg")
-    with pytest.raises(ValueError, match=r"labels_csv gives no label for 1\.jpg$"):
+    with pytest.raises(UserError, match=r"labels_csv gives no label for 1\.jpg$"):
         labels_csv.read(write_csv(tmp_path / "labels.csv", text), None)
 
 
@@ -96,7 +97,7 @@ def test_csv_with_two_labels_for_a_file_is_refused(tmp_path, again):
     touch(tmp_path, "1.jpg", "2.jpg", "in/3.jpg")
     table = write_csv(tmp_path / "labels.csv", f"file,label\n1.jpg,a\n2.jpg,b\n\n{again},b\n")
     message = f"^labels_csv names {re.escape(again)} twice: as a in line 2 and as b in line 5"
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(UserError, match=message):
         labels_csv.read(table, None)
 
 
@@ -111,12 +112,12 @@ def test_csv_with_two_labels_for_a_file_is_refused(tmp_path, again):
 def test_csv_that_is_no_text_is_refused_in_one_line(tmp_path, content, message):
     touch(tmp_path, "1.jpg", "2.jpg")
     (tmp_path / "labels.csv").write_bytes(content)
-    with pytest.raises(ValueError, match=f"^labels_csv {message}"):
+    with pytest.raises(UserError, match=f"^labels_csv {message}"):
         labels_csv.read(str(tmp_path / "labels.csv"), None)
 
 
 def test_csv_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"^labels_csv must be a CSV file, got 'nowhere\.csv': no such file$"):
+    with pytest.raises(UserError, match=r"^labels_csv must be a CSV file, got 'nowhere\.csv': no such file$"):
         labels_csv.read("nowhere.csv", None)
 
 
@@ -154,7 +155,7 @@ def test_csv_says_what_is_not_used(tmp_path):
 def test_csv_with_a_row_that_cannot_be_meant_is_refused_in_one_line(tmp_path, text, message):
     touch(tmp_path, "1.jpg", "2.jpg", "3.jpg")
     (tmp_path / "link.jpg").symlink_to("1.jpg")
-    with pytest.raises(ValueError, match=message) as refusal:
+    with pytest.raises(UserError, match=message) as refusal:
         labels_csv.read(write_csv(tmp_path / "labels.csv", text), None)
     assert "\n" not in str(refusal.value)
 

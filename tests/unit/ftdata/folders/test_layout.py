@@ -10,6 +10,7 @@ import unicodedata
 
 import pytest
 
+from ftdata.errors import UserError
 from ftdata.folders import folder
 
 CAFE_NFC, CAFE_NFD = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
@@ -263,7 +264,7 @@ def test_layout_is_read_and_what_was_decided_is_said(tmp_path, layout):
 @pytest.mark.parametrize("layout", REFUSED)
 def test_layout_that_cannot_be_read_is_refused_in_one_line(tmp_path, layout):
     files, message = REFUSED[layout]
-    with pytest.raises(ValueError, match=f"^{re.escape(str(tmp_path))}[^\n]*{message}[^\n]*$"):
+    with pytest.raises(UserError, match=f"^{re.escape(str(tmp_path))}[^\n]*{message}[^\n]*$"):
         folder.scan(build(tmp_path, files))
 
 
@@ -282,7 +283,7 @@ def test_linked_subfolders_are_followed_and_loops_are_said(tmp_path):
 def test_a_folder_that_is_two_classes_by_a_link_is_refused(tmp_path):
     build(tmp_path, ["cat*2", "dog*1"])
     (tmp_path / "kitten").symlink_to("cat")
-    with pytest.raises(ValueError, match=r"kitten/ and cat/ are one folder, by a link: its images would count for two"):
+    with pytest.raises(UserError, match=r"kitten/ and cat/ are one folder, by a link: its images would count for two"):
         folder.scan(str(tmp_path))
 
 
@@ -293,7 +294,7 @@ def test_folders_that_link_to_each_other_end(tmp_path):
         for other in names:
             if name != other:
                 (tmp_path / name / f"to_{other}").symlink_to(tmp_path / other)
-    with pytest.raises(ValueError, match="are one folder, by a link"):
+    with pytest.raises(UserError, match="are one folder, by a link"):
         folder.scan(str(tmp_path))
 
 
@@ -301,7 +302,7 @@ def test_folders_that_lead_into_each_other_by_links_end(tmp_path):
     build(tmp_path, ["data/a/masks*1", "b/masks*1"])
     (tmp_path / "data/a/images").symlink_to(tmp_path / "b")
     (tmp_path / "b/images").symlink_to(tmp_path / "data/a")
-    with pytest.raises(ValueError, match=r"/data/a/images: images/ leads back to a folder it lies in"):
+    with pytest.raises(UserError, match=r"/data/a/images: images/ leads back to a folder it lies in"):
         folder.scan(str(tmp_path / "data"))
 
 
@@ -327,5 +328,5 @@ def test_a_folder_to_measure_a_model_on_needs_neither_two_classes_nor_a_training
 
 
 def test_images_without_class_folders_cannot_be_measured(tmp_path):
-    with pytest.raises(ValueError, match="holds 1 images and no class folders: .*--phase=predict$"):
+    with pytest.raises(UserError, match="holds 1 images and no class folders: .*--phase=predict$"):
         folder.scan(build(tmp_path, ["1.jpg"]), known=("cat", "dog"))

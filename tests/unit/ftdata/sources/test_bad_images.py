@@ -14,13 +14,16 @@ import tensorflow as tf
 from ftdata import load_folder
 from ftdata.config import DataConfig
 from ftdata.decoding import decode, headers
-from ftdata.decoding.errors import in_the_input
+from ftdata.decoding.errors import input_error
+from ftdata.errors import UserError
 from ftdata.folders import folder
 from ftdata.inspection import examine
 from ftdata.sources import class_weights
 from ftdata.sources.files import open_files
 from tests import ROOT
+from tests.configs import make_config
 from tests.tools import bad_files
+from trainers import command_line
 
 MADE = {**bad_files.BAD, **{name: (file, content, None) for name, (file, content) in bad_files.GOOD.items()}}
 
@@ -35,7 +38,7 @@ def reasons(tmp_path_factory):
         path.parent.mkdir()
         path.write_bytes(made) if isinstance(made, bytes) else made(path)
         paths[name] = str(path)
-    verdicts = examine.examine(list(paths.values()), origin=str(root), keep_in=root / "examined")
+    verdicts = examine.inspect_files(list(paths.values()), origin=str(root), keep_in=root / "examined")
     return {name: verdict.reason for name, verdict in zip(paths, verdicts, strict=True)}
 
 
@@ -75,7 +78,7 @@ def test_image_without_permission_is_named(open_to_all, request):
     path = open_to_all / "locked.jpg"
     bad_files.UNREADABLE["no permission"][1](path)
     request.getfixturevalue("without_privileges")
-    (verdict,) = examine.examine([str(path)], origin=str(open_to_all), keep_in=open_to_all / "examined")
+    (verdict,) = examine.inspect_files([str(path)], origin=str(open_to_all), keep_in=open_to_all / "examined")
     assert verdict.reason == "no permission to read it"
 
 
@@ -83,7 +86,7 @@ def test_folder_without_permission_is_an_error_and_not_an_empty_class(open_to_al
     bad_files.write_good(open_to_all, classes=("blue", "green", "red"), count=1)
     (open_to_all / "green").chmod(0)
     request.getfixturevalue("without_privileges")
-    with pytest.raises(ValueError, match="cannot read the folder .*green: Permission denied"):
+    with pytest.raises(UserError, match="cannot read the folder .*green: Permission denied"):
         folder.scan(str(open_to_all))
 
 
@@ -91,13 +94,13 @@ def test_file_beyond_any_image_is_not_read(tmp_path):
     path = tmp_path / "huge.bmp"
     path.write_bytes(bad_files.BMP)
     os.truncate(path, headers.MAX_FILE_BYTES + 1)  # sparse: takes no room
-    (verdict,) = examine.examine([str(path)], origin=str(tmp_path), keep_in=tmp_path / "examined")
+    (verdict,) = examine.inspect_files([str(path)], origin=str(tmp_path), keep_in=tmp_path / "examined")
     assert verdict.reason == "too large: 536,870,913 bytes, the limit is 536,870,912"
 
 
 def test_the_limit_itself_is_accepted():
     assert headers.read(bad_files.png_claiming(10_000, 10_000)).pixels == headers.MAX_PIXELS
-    with pytest.raises(ValueError, match="10000 x 10001 is 100,010,000 pixels, the limit is 100,000,000"):
+    with pytest.raises(UserError, match="10000 x 10001 is 100,010,000 pixels, the limit is 100,000,000"):
         headers.read(bad_files.png_claiming(10_000, 10_001))
 
 
@@ -105,7 +108,7 @@ def test_error_lists_all_at_once_the_first_twenty_and_a_count(tmp_path):
     bad_files.write_good(tmp_path)
     for number in range(23):
         (tmp_path / f"blue/x{number:02}.jpg").write_bytes(b"" if number else bad_files.JPEG[:-9])
-    with pytest.raises(ValueError, match="23 of 47 images cannot be used") as raised:
+    with pytest.raises(UserError, match="23 of 47 images cannot be used") as raised:
         load_folder(str(tmp_path))
     lines = str(raised.value).splitlines()
     assert lines[1] == "  blue/x00.jpg: truncated JPEG"
@@ -132,7 +135,7 @@ def test_skip_does_not_lose_a_class(tmp_path):
     bad_files.write_good(tmp_path, classes=("blue", "green", "red"))
     for path in (tmp_path / "green").iterdir():
         path.write_bytes(b"")
-    with pytest.raises(ValueError, match="no training image of green can be used: 12 of 36 images"):
+    with pytest.raises(UserError, match="no training image of green can be used: 12 of 36 images"):
         load_folder(str(tmp_path), on_bad_image="skip")
 
 
@@ -146,7 +149,7 @@ def test_a_model_is_measured_without_the_bad_images_and_without_their_class(tmp_
     assert len(files.bad_images) == 2
     for path in (tmp_path / "blue").iterdir():
         path.write_bytes(b"")
-    with pytest.raises(ValueError, match="none of the images can be used: 4 of 4 images"):
+    with pytest.raises(UserError, match="none of the images can be used: 4 of 4 images"):
         open_files(config, known=("blue", "red"))
 
 
@@ -157,7 +160,7 @@ def test_unchanged_files_are_not_opened_again(tmp_path, monkeypatch):
     second.write_bytes(bad_files.JPEG[:-9])
 
     def reasons():
-        verdicts = examine.examine([str(first), str(second)], origin=str(tmp_path), keep_in=tmp_path / "examined")
+        verdicts = examine.inspect_files([str(first), str(second)], origin=str(tmp_path), keep_in=tmp_path / "examined")
         return [verdict.reason for verdict in verdicts]
 
     assert reasons() == [None, "truncated JPEG"]
@@ -177,7 +180,7 @@ def test_a_record_that_cannot_be_kept_does_no_harm(tmp_path, monkeypatch):
     monkeypatch.setattr(examine, "_WORTH_KEEPING_S", 0.0)
     (tmp_path / "a.jpg").write_bytes(bad_files.JPEG)
     (tmp_path / "taken").write_text("a file where the folder should be")
-    (verdict,) = examine.examine([str(tmp_path / "a.jpg")], origin=str(tmp_path), keep_in=tmp_path / "taken")
+    (verdict,) = examine.inspect_files([str(tmp_path / "a.jpg")], origin=str(tmp_path), keep_in=tmp_path / "taken")
     assert verdict.reason is None
 
 
@@ -188,7 +191,7 @@ def test_what_libjpeg_says_is_the_reason_and_does_not_reach_the_screen(tmp_path,
     (tmp_path / "a.jpg").write_bytes(bogus)
     (tmp_path / "b.jpg").write_bytes(bad_files.JPEG[:-2] + b"\0" * 30 + b"\xff\xd9")  # the picture is whole
     paths = [str(tmp_path / name) for name in ("a.jpg", "b.jpg")]
-    first, second = examine.examine(paths, origin=str(tmp_path), keep_in=tmp_path / "examined")
+    first, second = examine.inspect_files(paths, origin=str(tmp_path), keep_in=tmp_path / "examined")
     assert first.reason == "damaged JPEG (bogus huffman table definition)"
     assert second.reason is None
     assert capfd.readouterr().err == ""
@@ -229,7 +232,7 @@ def test_empty_class_folder_is_told(tmp_path):
 def test_link_among_the_class_folders_that_leads_nowhere_or_back_is_refused(tmp_path, target, message):
     bad_files.write_good(tmp_path / "data")
     (tmp_path / "data/green").symlink_to(target)
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(UserError, match=message):
         folder.scan(str(tmp_path / "data"))
 
 
@@ -271,7 +274,7 @@ def test_an_image_that_fails_on_the_fly_is_told_with_a_way_out(tmp_path, content
     batches = tf.data.Dataset.from_tensors(str(path)).map(lambda name: read(tf.io.read_file(name)))
     with pytest.raises(tf.errors.OpError) as raised:
         next(iter(batches))
-    message = in_the_input(raised.value)
+    message = input_error(raised.value)
     assert message.startswith("an image cannot be read or decoded: ")
     assert ("Invalid JPEG data" if content else str(path)) in message
     assert "\n" not in message
@@ -280,7 +283,7 @@ def test_an_image_that_fails_on_the_fly_is_told_with_a_way_out(tmp_path, content
 def test_an_error_of_the_network_is_not_laid_on_the_images():
     with pytest.raises(tf.errors.InvalidArgumentError) as raised:
         tf.linalg.inv(tf.zeros((2, 2)))
-    assert in_the_input(raised.value) is None
+    assert input_error(raised.value) is None
 
 
 # --- the command line
@@ -305,12 +308,11 @@ def mixed(tmp_path_factory):
     return root
 
 
-def test_error_ends_with_1_and_trains_nothing(mixed, tmp_path):
-    finished = train(mixed, tmp_path / "run")
-    assert finished.returncode == 1
-    assert finished.stderr.startswith("error: ")
-    assert "--on_bad_image=skip" in finished.stderr
-    assert "Traceback" not in finished.stderr
+def test_error_ends_with_1_and_trains_nothing(mixed, tmp_path, capfd):
+    assert command_line.run(make_config(mixed, tmp_path / "run"), given=(), command_line=()) == 1
+    said = capfd.readouterr().err
+    assert said.startswith("error: ")
+    assert "--on_bad_image=skip" in said
     assert not (tmp_path / "run").exists()
 
 
@@ -319,7 +321,7 @@ def test_skip_trains_the_good_images_and_lists_the_others(mixed, tmp_path):
     finished = train(mixed, tmp_path, "--on_bad_image=skip", "--cache=none")
     assert finished.returncode == 0, finished.stderr
     bad = len(bad_files.BAD) + len(bad_files.UNREADABLE) - 1
-    assert f"{bad} images are left out (" in finished.stdout
+    assert f"{bad} images are skipped (" in finished.stdout
     listed = (tmp_path / "bad_images.txt").read_text().splitlines()
     assert len(listed) == bad
     assert all(line.count("\t") == 1 for line in listed)

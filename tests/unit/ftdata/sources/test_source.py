@@ -12,6 +12,7 @@ from PIL import Image
 
 import ftdata
 from ftdata.config import DataConfig
+from ftdata.errors import UserError
 from ftdata.sources import tfds as tfds_source
 from ftdata.sources.source import load_folder, open_source
 
@@ -76,7 +77,7 @@ def test_classes_too_small_to_part_are_named(tmp_path):
 def test_group_pattern_is_looked_for_where_it_is_used(photo_folder):
     # "train" stands in the folder, and without a slash in the pattern only the base name is searched
     config = DataConfig(image_dir=str(photo_folder), group_pattern="^train")
-    with pytest.raises(ValueError, match="^group_pattern must match file names such as .*which matches none$"):
+    with pytest.raises(UserError, match="^group_pattern must match file names such as .*which matches none$"):
         open_source(config)
 
 
@@ -221,12 +222,12 @@ def test_tfds_test_split_without_labels_is_no_test_split(tfds_dir):
 def test_unknown_name_is_refused_in_one_line(tfds_dir, name, reason):
     choices = "cutlery, objects, knifey_spoony, or a name TensorFlow Datasets knows"
     message = rf"^dataset must be one of {choices}, got '{name}': [^\n]*{re.escape(reason)}[^\n]*$"
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(UserError, match=message):
         open_source(DataConfig(dataset=name, data_dir=str(tfds_dir)))
 
 
 def test_tfds_set_without_a_training_split_is_refused(tfds_dir):
-    with pytest.raises(ValueError, match="^dataset testing_only has no split 'train', only test$"):
+    with pytest.raises(UserError, match="^dataset testing_only has no split 'train', only test$"):
         open_source(DataConfig(dataset="testing_only", data_dir=str(tfds_dir)))
 
 
@@ -238,7 +239,7 @@ def test_tfds_set_without_labels_is_refused(tmp_path):
         split_datasets={"train": [(0, {"text": "a"})]},
         data_dir=tmp_path,
     )
-    with pytest.raises(ValueError, match="^dataset unlabelled must have an Image and a ClassLabel.*got text: Text$"):
+    with pytest.raises(UserError, match="^dataset unlabelled must have an Image and a ClassLabel.*got text: Text$"):
         open_source(DataConfig(dataset="unlabelled", data_dir=str(tmp_path)))
 
 
@@ -255,7 +256,7 @@ def test_renaming_moving_and_adding_change_no_side(photo_folder, tmp_path):
         for folder in (photo_folder / "train", moved)
     )
     for name in ("train", "validation", "test"):
-        known, all_now = (set(contents(getattr(source, name))) for source in (before, after))
+        known, all_now = (set(contents(source.splits[name])) for source in (before, after))
         assert known <= all_now
 
 

@@ -22,8 +22,8 @@ _FILES = {
 }
 
 
-def evaluate(model_dir, data=None, *, views="none"):
-    runtime = RuntimeConfig(distribution_strategy="one_device")
+def evaluate(model_dir, data=None, *, views="none", tensorboard=False):
+    runtime = RuntimeConfig(distribution_strategy="one_device", tensorboard=tensorboard)
     use = UseConfig(test_time_augmentation=views)
     data = data or DataConfig()
     return experiment.run(TrainConfig(phase="evaluate", model_dir=str(model_dir), data=data, runtime=runtime, use=use))[
@@ -35,7 +35,7 @@ def evaluate(model_dir, data=None, *, views="none"):
 def evaluated(trained_run, tmp_path_factory):
     model_dir = shutil.copytree(trained_run, tmp_path_factory.mktemp("evaluated") / "run")
     shutil.rmtree(model_dir / "evaluation")
-    return model_dir, evaluate(model_dir)
+    return model_dir, evaluate(model_dir, tensorboard=True)
 
 
 def test_the_numbers_are_those_of_the_training_run(evaluated, trained_run):
@@ -63,6 +63,7 @@ def test_tensorboard_gets_the_curves(evaluated):
     assert {f"precision_recall/{name}/pr_curves" for name in ("blue", "green", "red")} <= set(tags["tensors"])
 
 
+@pytest.mark.slow
 def test_another_folder_may_lack_classes_and_has_no_test_set(evaluated, photo_folder, tmp_path):
     model_dir = shutil.copytree(evaluated[0], tmp_path / "run")
     for name in ("green", "red"):
@@ -81,6 +82,7 @@ def test_a_folder_of_one_class_is_measured(evaluated, photo_folder, tmp_path, ca
     (tmp_path / "photos/green/scan.tif").write_bytes(b"II*\0")
     metrics = evaluate(model_dir, DataConfig(image_dir=str(tmp_path / "photos")))
     assert [sum(row) for row in metrics["confusion_matrix"]] == [0, 5, 0]
+    assert metrics["temperature"] == evaluated[1]["temperature"]  # of the validation set, not of this folder
     said = capsys.readouterr().out
     assert "no images of the class(es) blue, red, which the model knows" in said
     assert "1 image(s) are passed over, as their format is not read: 1 TIFF" in said
@@ -119,6 +121,7 @@ def test_without_a_trained_model_the_way_to_one_is_said(tmp_path, capsys):
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.slow
 def test_a_mirrored_evaluation_gives_the_same_numbers(evaluated, tmp_path):
     model_dir = shutil.copytree(evaluated[0], tmp_path / "run")
     runtime = RuntimeConfig(distribution_strategy="mirrored", tensorboard=False)

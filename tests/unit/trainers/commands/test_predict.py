@@ -46,7 +46,7 @@ def test_a_folder_is_predicted_and_the_damaged_file_named(trained_run, photos, t
     assert [Path(row["file"]).name for row in result["predictions"]] == ["b.jpg", "a.PNG"]
     assert list(result["left_out"]) == [str(photos / "broken.jpg")]
     said = capsys.readouterr()
-    assert f"left out: {photos / 'broken.jpg'}: truncated JPEG\n" in said.err
+    assert f"skipped: {photos / 'broken.jpg'}: truncated JPEG\n" in said.err
     assert [line.split()[0] for line in said.out.splitlines()] == [str(photos / "b.jpg"), str(photos / "more/a.PNG")]
     with Image.open(model_dir / "predictions.png") as grid:
         assert grid.width > 200

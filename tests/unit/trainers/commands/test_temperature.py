@@ -32,7 +32,7 @@ class _World:
         labels = np.minimum(
             (np.cumsum(self.probabilities[chosen], axis=1) < draws).sum(axis=1), self.logits.shape[1] - 1
         )
-        return Evaluation.of_logits(self.logits[chosen], labels)
+        return Evaluation(self.logits[chosen], labels)
 
     def fits(self, count, draws):
         return np.array([calibration.fit_temperature(self.sample(count)).value for _ in range(draws)])
@@ -83,11 +83,11 @@ def test_over_all_sizes_classes_and_kinds_of_models(classes, factor):
 
 def test_no_mistake_among_few_images_is_no_evidence():
     # nine images, all right, each called 92 % sure: without a prior the temperature runs to its bound and says 1 - 1e-9
-    nine = Evaluation.of_logits(np.tile([np.log(0.92 / 0.04), 0.0, 0.0], (9, 1)), np.zeros(9, int))
+    nine = Evaluation(np.tile([np.log(0.92 / 0.04), 0.0, 0.0], (9, 1)), np.zeros(9, int))
     found = calibration.fit_temperature(nine)
     assert (found.value, found.images) == (1.0, 9)
     assert found.in_words == "temperature 1: the 9 validation images are too little evidence for another"
-    many = Evaluation.of_logits(np.tile([np.log(0.92 / 0.04), 0.0, 0.0], (300, 1)), np.zeros(300, int))
+    many = Evaluation(np.tile([np.log(0.92 / 0.04), 0.0, 0.0], (300, 1)), np.zeros(300, int))
     colder = calibration.fit_temperature(many)  # 300 of 300 right is evidence that 92 % is too low
     assert 0.3 < colder.value < 0.8
     assert colder.in_words == f"temperature {colder.value:.3f}, fitted on 300 validation images"
@@ -97,8 +97,7 @@ def test_probabilities_that_underflow_keep_their_logits():
     # a mistake by 2,000 nats: as a probability the right class has 0
     logits = np.array([[2000.0, 0.0]] * 20 + [[0.0, 2000.0]] * 20)
     labels = np.array([0] * 19 + [1] + [1] * 19 + [0])
-    evaluation = Evaluation.of_logits(logits, labels)
+    evaluation = Evaluation(logits, labels)
     assert evaluation.loss == pytest.approx(2 * 2000 / 40)
-    halved = calibration.with_temperature(evaluation, 1000.0)
+    halved = evaluation.with_temperature(1000.0)
     np.testing.assert_allclose(halved.probabilities[0], [1 / (1 + np.exp(-2)), 1 / (1 + np.exp(2))])
-    assert np.isfinite(Evaluation(np.array([[1.0, 0.0]]), np.array([1])).loss)  # where logits are not known

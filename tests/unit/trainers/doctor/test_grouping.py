@@ -1,4 +1,4 @@
-"""Guessing from file names which pictures belong together."""
+"""Guessing from file names which images belong together."""
 
 import itertools
 
@@ -80,6 +80,6 @@ def test_nothing_where_a_class_has_too_few_groups_to_part():
     assert suggest(names, labels, alike, splits=3) is None
 
 
-def test_nothing_where_few_pictures_look_alike():
+def test_nothing_where_few_images_look_alike():
     names, labels, group = named("{name}-{group:02}-{frame:04}.jpg")
     assert suggest(names, labels, neighbours(labels, group)[:5], splits=2) is None

@@ -10,7 +10,7 @@ from trainers.doctor.survey import survey
 
 
 def scene(seed, height=240, width=320):
-    """A picture of smooth coloured patches."""
+    """An image of smooth coloured patches."""
     patches = np.random.default_rng(seed).integers(0, 255, (5, 6, 3), np.uint8)
     return Image.fromarray(patches).resize((width, height), Image.Resampling.BICUBIC)
 
@@ -29,7 +29,7 @@ def look(folder):
     return {name.rsplit("/", 1)[-1]: k for k, name in enumerate(train.names)}, seen
 
 
-def test_sizes_are_those_of_the_upright_picture(folder):
+def test_sizes_are_those_of_the_upright_image(folder):
     scene(0).save(folder / "cat" / "lying.jpg")
     tagged = Image.Exif()
     tagged[0x0112] = 6  # turned by a quarter
@@ -41,7 +41,7 @@ def test_sizes_are_those_of_the_upright_picture(folder):
     assert sizes == {"lying.jpg": (240, 320), "turned.jpg": (320, 240), "large.jpg": (1200, 900), "small.png": (30, 50)}
 
 
-def test_the_same_picture_saved_again_looks_alike_and_another_does_not(folder):
+def test_the_same_image_saved_again_looks_alike_and_another_does_not(folder):
     scene(0).save(folder / "cat" / "first.jpg", quality=95)
     scene(0).save(folder / "cat" / "worse.jpg", quality=40)
     scene(0).resize((1600, 1200)).save(folder / "cat" / "larger.jpg")
@@ -53,7 +53,7 @@ def test_the_same_picture_saved_again_looks_alike_and_another_does_not(folder):
     assert alike == {"first.jpg", "worse.jpg", "larger.jpg", "other_format.png"}
 
 
-def test_an_upright_picture_looks_like_its_turned_original(folder):
+def test_an_upright_image_looks_like_its_turned_original(folder):
     tagged = Image.Exif()
     tagged[0x0112] = 6
     scene(0).save(folder / "cat" / "tagged.jpg", exif=tagged)
@@ -68,7 +68,7 @@ def test_what_cannot_be_decoded_or_read_is_told_and_the_rest_seen(folder):
     scene(9).save(folder / "dog" / "gone.jpg")
     train = load_folder(str(folder.parent), validation_fraction=0.0).train
     (folder / "dog" / "gone.jpg").unlink()  # all of them after they were examined
-    (folder / "cat" / "1.jpg").write_bytes(b"\xff\xd8\xff no picture")
+    (folder / "cat" / "1.jpg").write_bytes(b"\xff\xd8\xff no image")
     (folder / "cat" / "2.jpg").write_bytes(b"")
     seen = survey(train)
     readable = {name.rsplit("/", 1)[-1] for name, good in zip(train.names, seen.is_readable, strict=True) if good}
@@ -76,7 +76,7 @@ def test_what_cannot_be_decoded_or_read_is_told_and_the_rest_seen(folder):
     assert (seen.sizes[seen.is_readable] == (240, 320)).all()
 
 
-def test_pictures_of_one_colour_are_blank(folder):
+def test_images_of_one_colour_are_blank(folder):
     Image.new("RGB", (64, 64), (200, 10, 10)).save(folder / "cat" / "red.png")
     scene(0).save(folder / "dog" / "scene.png")
     at, seen = look(folder)

@@ -8,7 +8,7 @@ from trainers.evaluation.scores import Evaluation
 
 # Four answers at 0.9, three of them right, and two at 0.6, one right.
 _SCORED = Evaluation(
-    np.array([[0.9, 0.1]] * 4 + [[0.4, 0.6]] * 2),
+    np.log([[0.9, 0.1]] * 4 + [[0.4, 0.6]] * 2),
     np.array([0, 0, 0, 1, 1, 0]),
 )
 
@@ -22,15 +22,14 @@ def test_expected_calibration_error_is_the_mean_distance_by_bin():
 
 
 def test_certainty_has_a_bin():
-    certain = Evaluation(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([0, 1]))
+    certain = Evaluation(np.array([[1e3, 0.0], [0.0, 1e3]]), np.array([0, 1]))
     assert calibration.expected_calibration_error(certain) == 0.0
 
 
 def test_temperature_divides_the_scores():
     scores = np.array([[2.0, 0.0, -1.0]])
-    softmax = np.exp(scores) / np.exp(scores).sum()
     halved = np.exp(scores / 2) / np.exp(scores / 2).sum()
-    tempered = calibration.with_temperature(Evaluation(softmax, np.array([0])), 2.0)
+    tempered = Evaluation(scores, np.array([0])).with_temperature(2.0)
     np.testing.assert_allclose(tempered.probabilities, halved)
 
 
@@ -39,5 +38,5 @@ def test_the_fitted_temperature_undoes_one_that_was_applied():
     scores = generator.normal(size=(4000, 3)) * 2
     softmax = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
     labels = np.array([generator.choice(3, p=row) for row in softmax])  # so these are calibrated
-    too_sure = calibration.with_temperature(Evaluation(softmax, labels), 1 / 3)
+    too_sure = Evaluation(scores, labels).with_temperature(1 / 3)
     assert calibration.fit_temperature(too_sure).value == pytest.approx(3, rel=0.05)

@@ -1,4 +1,4 @@
-"""What the pictures of results show."""
+"""What the figures of results show."""
 
 import pytest
 

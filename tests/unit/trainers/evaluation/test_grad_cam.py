@@ -26,16 +26,16 @@ def classifier(*, nested):
 
 
 def half_red_half_blue():
-    picture = np.zeros((32, 32, 3), np.uint8)
-    picture[:, :16, 0], picture[:, 16:, 2] = 255, 255
-    return picture
+    image = np.zeros((32, 32, 3), np.uint8)
+    image[:, :16, 0], image[:, 16:, 2] = 255, 255
+    return image
 
 
 @pytest.mark.parametrize("nested", [True, False])
 def test_what_speaks_for_a_class_is_where_its_color_is(nested):
-    network, pictures = classifier(nested=nested), np.stack([half_red_half_blue()] * 3)
-    pictures[2] = 0
-    maps = grad_cam.heat(network, pictures, np.array([0, 1, 0]))
+    network, images = classifier(nested=nested), np.stack([half_red_half_blue()] * 3)
+    images[2] = 0
+    maps = grad_cam.heat(network, images, np.array([0, 1, 0]))
     assert maps.shape == (3, 32, 32)
     left, right = maps[:, :, :12].mean(axis=(1, 2)), maps[:, :, 20:].mean(axis=(1, 2))  # apart from the soft border
     np.testing.assert_allclose(left, [1, 0, 0], atol=1e-6)
@@ -43,11 +43,11 @@ def test_what_speaks_for_a_class_is_where_its_color_is(nested):
 
 
 def test_the_network_is_left_as_it_was():
-    network, pictures = classifier(nested=True), half_red_half_blue()[None]
-    before = network(pictures).numpy()
-    grad_cam.heat(network, pictures, np.array([0]))
+    network, images = classifier(nested=True), half_red_half_blue()[None]
+    before = network(images).numpy()
+    grad_cam.heat(network, images, np.array([0]))
     assert "call" not in vars(network.get_layer("base").get_layer("pooled"))
-    np.testing.assert_array_equal(network(pictures), before)
+    np.testing.assert_array_equal(network(images), before)
 
 
 def test_a_network_without_feature_maps_has_none():

@@ -7,14 +7,15 @@ import re
 import numpy as np
 import pytest
 
-from trainers.evaluation import figures, score_figures, scores
+from trainers.evaluation import figures, reports, scores
+from trainers.evaluation.classification_report import classification_report
 from trainers.evaluation.scores import Evaluation
 from trainers.rundir.run_dir import write_json
 
 _NAMES = ("fork", "knife", "spoon")
 # true 0 0 1 2, predicted 0 1 1 0
 _SCORED = Evaluation(
-    np.array([[0.8, 0.1, 0.1], [0.3, 0.6, 0.1], [0.2, 0.5, 0.3], [0.5, 0.25, 0.25]]), np.array([0, 0, 1, 2])
+    np.log([[0.8, 0.1, 0.1], [0.3, 0.6, 0.1], [0.2, 0.5, 0.3], [0.5, 0.25, 0.25]]), np.array([0, 0, 1, 2])
 )
 
 
@@ -31,32 +32,36 @@ def test_per_class():
 
 
 def test_report_names_every_class():
-    text = scores.report(_SCORED, _NAMES)
+    text = classification_report(_SCORED, _NAMES)
     assert all(text.count(name) >= 3 for name in _NAMES)  # report, row and column of the matrix
 
 
 def test_report_lists_the_most_confused_pairs_and_the_interval():
-    text = scores.report(_SCORED, _NAMES)
+    text = classification_report(_SCORED, _NAMES)
     assert "most confused\n  fork taken for knife: 1\n  spoon taken for fork: 1\n" in text
     assert "accuracy 50.00%, 95 % interval 15.00% to 85.00% (Wilson)" in text
 
 
 def test_wilson_interval():
     # 8 of 10 right: the values of Brown, Cai and DasGupta's formula, by hand
-    assert scores.wilson_interval(8, 10) == pytest.approx((0.4901625, 0.9433178))
+    assert scores.wilson_interval(8, 10) == pytest.approx((0.49016247, 0.94331781))
     assert scores.wilson_interval(10, 10)[1] == pytest.approx(1.0)
     assert scores.wilson_interval(0, 10)[0] == pytest.approx(0.0)
 
 
 def test_predictions_table(tmp_path):
-    scores.write_predictions(
+    reports.write_predictions(
         tmp_path / "p.csv", _SCORED, names=["a.jpg", "b,c.jpg", "d.jpg", "e.jpg"], class_names=_NAMES
     )
     with (tmp_path / "p.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     assert rows[1] == {
-        **{"file": "b,c.jpg", "true": "fork", "predicted": "knife"},
-        **{"fork": "0.300000", "knife": "0.600000", "spoon": "0.100000"},
+        "file": "b,c.jpg",
+        "true": "fork",
+        "predicted": "knife",
+        "fork": "0.300000",
+        "knife": "0.600000",
+        "spoon": "0.100000",
     }
 
 
@@ -71,26 +76,26 @@ def test_probabilities_are_put_back_in_order():
 
 
 @pytest.mark.parametrize("batches", [[np.array([0, 1])], [np.array([0, 1]), np.array([1, 2])], []])
-def test_a_picture_left_out_or_counted_twice_is_an_error(batches):
+def test_an_image_skipped_or_counted_twice_is_an_error(batches):
     with pytest.raises(RuntimeError, match="not evaluated exactly once"):
         scores.evaluate_batches(_step, batches, np.array([0, 1, 2]))
 
 
 @pytest.fixture(scope="module")
 def thousand():
-    """A thousand classes, three pictures of each, two of three right; names with dollars, and long ones."""
+    """A thousand classes, three images of each, two of three right; names with dollars, and long ones."""
     labels = np.repeat(np.arange(1000), 3).astype(np.int32)
     probabilities = np.full((3000, 1000), 1e-4)
     guesses = np.where(np.arange(3000) % 3, labels, (labels + 1) % 1000)
     probabilities[np.arange(3000), guesses] = 0.9
     names = [f"class {k:04}" for k in range(1000)]
     names[:3] = "US$5 and $_{", "x" * 255, "café"
-    return Evaluation(probabilities / probabilities.sum(axis=1, keepdims=True), labels), names
+    return Evaluation(np.log(probabilities), labels), names
 
 
 def test_of_a_thousand_classes_a_screenful_is_printed_and_all_are_in_the_file(thousand):
     scored, names = thousand
-    printed, whole = scores.report(scored, names, is_whole=False), scores.report(scored, names)
+    printed, whole = classification_report(scored, names, is_whole=False), classification_report(scored, names)
     assert len(printed.splitlines()) < 40
     assert "the 10 of 1,000 classes with the lowest F1 score; report.txt has all" in printed
     assert len(whole) < 2_000_000  # the matrix would be 250 MB with this long name
@@ -117,12 +122,12 @@ def test_average_precision_is_that_of_scikit_learn_ties_included():
     from sklearn import metrics
 
     draw = np.random.default_rng(0)
-    scored = Evaluation(np.round(draw.random((200, 5)), 1), draw.integers(0, 4, 200))  # nothing of the fifth class
-    found = score_figures.average_precision(scored)
+    scored = Evaluation(draw.integers(0, 3, (200, 5)), draw.integers(0, 4, 200))  # nothing of the fifth class
+    found = scores.average_precision(scored)
     expected = [metrics.average_precision_score(scored.labels == k, scored.probabilities[:, k]) for k in range(4)]
     np.testing.assert_allclose(found[:4], expected, atol=1e-12)
     assert np.isnan(found[4])
-    assert score_figures.lowest(np.array([0.5, np.nan, 0.1, 0.9]), 2).tolist() == [0, 2]
+    assert scores.lowest(np.array([0.5, np.nan, 0.1, 0.9]), 2).tolist() == [0, 2]
 
 
 def test_rows_of_a_matrix_are_lines_of_its_json(tmp_path):
@@ -136,6 +141,6 @@ def test_rows_of_a_matrix_are_lines_of_its_json(tmp_path):
 
 def test_a_class_without_images_does_not_count_in_the_means():
     labels = np.arange(20) % 2  # of three classes
-    scored = Evaluation.of_logits(9.0 * np.eye(3)[labels], labels)
-    text = scores.report(scored, ("a", "b", "c"))
+    scored = Evaluation(9.0 * np.eye(3)[labels], labels)
+    text = classification_report(scored, ("a", "b", "c"))
     assert re.search(r"macro avg +1\.000 +1\.000 +1\.000 +20", text)

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from trainers.models import backbones, preprocessing, weights_file
+from trainers.models import backbones, loading, preprocessing
 
 # One constructor of each module of Keras Applications that is cheap to name (none is built here).
 _FAMILIES = (
@@ -140,7 +140,7 @@ def test_a_file_of_weights_that_does_not_fit_gets_a_finished_sentence(tmp_path, 
     for name in ("junk.weights.h5", "junk.keras", "junk.txt"):
         (tmp_path / name).write_bytes(b"junk")
     with pytest.raises(ValueError, match=f"^it does not fit: .*{reason}") as caught:
-        weights_file.load(network(2), tmp_path / file, refusal="it does not fit")
+        loading.fill(network(2), tmp_path / file, refusal="it does not fit")
     assert "\n" not in str(caught.value)
 
 

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from trainers.evaluation import figures, reports, score_figures
+from trainers.evaluation import figures, reports, scores
 from trainers.evaluation.scores import Evaluation
 from trainers.models import class_names
 
@@ -20,14 +20,12 @@ _NAMES = (
 def written(tmp_path_factory):
     folder = tmp_path_factory.mktemp("names")
     generator = np.random.default_rng(0)
-    scored = Evaluation.of_logits(generator.normal(size=(60, len(_NAMES))), np.arange(60) % len(_NAMES))
+    scored = Evaluation(generator.normal(size=(60, len(_NAMES))), np.arange(60) % len(_NAMES))
     images = np.zeros((60, 8, 8, 3), np.uint8)
     metrics = {"class_names": list(_NAMES), **reports.scores(scored, _NAMES)}
     drawn = reports.drawings(scored, _NAMES, lambda places: images[places], title="the $test$ of a_b$")
-    drawn["precision_recall"] = score_figures.precision_recall(
-        scored, _NAMES, score_figures.average_precision(scored), title="$"
-    )
-    reports.write(folder, scored, names=[f"{k}.jpg" for k in range(60)], metrics=metrics, drawn=drawn)
+    drawn["precision_recall"] = figures.precision_recall(scored, _NAMES, scores.average_precision(scored), title="$")
+    reports.write_report(folder, scored, names=[f"{k}.jpg" for k in range(60)], metrics=metrics, drawn=drawn)
     return folder, scored, drawn
 
 

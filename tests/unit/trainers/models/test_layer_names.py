@@ -1,6 +1,5 @@
 """Names of layers: the same in every process, and what an entry of --unfreeze takes."""
 
-import dataclasses
 import json
 import signal
 import subprocess
@@ -12,7 +11,9 @@ import pytest
 
 from tests import ROOT
 from trainers.config import PHASES, ModelConfig, TrainConfig, TrainingConfig
-from trainers.models import backbones, classifier, layer_names, trainable
+from trainers.models import backbones, layer_names
+from trainers.models.classifier import base_of, build_classifier
+from trainers.models.trainable import set_trainable, unfreezing
 
 _NAMES = ["stem_conv", "block_1_expand", "block_1_project", "block_10_expand", "conv2d", "conv2d_9", "conv2d_90", "top"]
 _AUTO = ("InceptionV3", "InceptionResNetV2", "Xception")  # of Keras Applications, those that leave names to Keras
@@ -68,19 +69,18 @@ def test_the_run_says_what_each_entry_took():
         model=ModelConfig("MobileNetV2", {"alpha": 0.35}, weights="none"),
         training=TrainingConfig(unfreeze=("block_1", "Conv_1")),
     )
-    network = classifier.build_classifier(config.model, num_classes=2, image_size=32, policy="float32")
-    trainable.set_trainable(network, PHASES["finetune"], config)
-    trained = [layer.name for layer in classifier.base_of(network).layers if layer.trainable]
+    network = build_classifier(config.model, num_classes=2, image_size=32, policy="float32")
+    set_trainable(network, PHASES["finetune"], config.model, unfreeze=config.training.unfreeze)
+    trained = [layer.name for layer in base_of(network).layers if layer.trainable]
     assert [name for name in trained if name.startswith("block_")] == [
         *("block_1_expand", "block_1_expand_BN", "block_1_expand_relu", "block_1_pad", "block_1_depthwise"),
         *("block_1_depthwise_BN", "block_1_depthwise_relu", "block_1_project", "block_1_project_BN"),
     ]
-    assert trainable.unfreezing(network, PHASES["finetune"], config) == [
+    assert unfreezing(network, PHASES["finetune"], config.training.unfreeze) == [
         "unfreeze block_1: 9 layers, 6 of them with weights (block_1_expand to block_1_project_BN)",
         "unfreeze Conv_1: 1 layers, 1 of them with weights (Conv_1)",
     ]
-    every = dataclasses.replace(config, training=TrainingConfig())
-    assert trainable.unfreezing(network, PHASES["finetune"], every) == []
+    assert unfreezing(network, PHASES["finetune"], ("all",)) == []
 
 
 def _base_names(name, **options):
@@ -140,7 +140,7 @@ def test_a_killed_run_of_inception_trains_the_layers_it_began_with(photo_folder,
         with start(name) as run:
             said[name] = run.communicate()[0]
         assert run.returncode == 0, said[name]
-    assert "going on from step" in said["killed"]
+    assert "resuming from step" in said["killed"]
     assert all("unfreeze conv2d_90: 1 layers, 1 of them with weights (conv2d_90)" in text for text in said.values())
     ends = [json.loads((tmp_path / name / "finetune/metrics.json").read_text())["weights_sha256"] for name in said]
     assert ends[0] == ends[1]

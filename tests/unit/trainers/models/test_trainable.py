@@ -1,13 +1,11 @@
 """Which layers train in which phase: the notebook's tables."""
 
-import dataclasses
-
 import keras
 import pytest
 
 from trainers.config import PHASES, ModelConfig, TrainConfig, TrainingConfig, sequence
-from trainers.models import classifier
-from trainers.models import trainable as phases
+from trainers.models.classifier import base_of, build_classifier
+from trainers.models.trainable import layer_table, set_trainable
 
 _NOTEBOOK_HEAD = {"pooling": "flatten", "dense_units": 1024, "dropout": 0.5}
 _VGG16_LAYERS = [
@@ -23,13 +21,13 @@ def notebook():
         model=ModelConfig(backbone="VGG16", weights="none", **_NOTEBOOK_HEAD),
         training=TrainingConfig(unfreeze=("block4", "block5")),
     )
-    return config, classifier.build_classifier(config.model, num_classes=3, image_size=224, policy="float32")
+    return config, build_classifier(config.model, num_classes=3, image_size=224, policy="float32")
 
 
 def test_transfer_trains_the_head_alone(notebook):
     config, network = notebook
-    phases.set_trainable(network, PHASES["transfer"], config)
-    base = classifier.base_of(network)
+    set_trainable(network, PHASES["transfer"], config.model, unfreeze=config.training.unfreeze)
+    base = base_of(network)
     assert base.layers[0].name.startswith("input")
     assert [layer.name for layer in base.layers][1:] == _VGG16_LAYERS[1:]
     assert {layer.trainable for layer in base.layers} == {False}
@@ -39,15 +37,15 @@ def test_transfer_trains_the_head_alone(notebook):
 
 def test_finetune_trains_block4_and_block5(notebook):
     config, network = notebook
-    phases.set_trainable(network, PHASES["finetune"], config)
+    set_trainable(network, PHASES["finetune"], config.model, unfreeze=config.training.unfreeze)
     # the notebook's second table: True for block4* and block5*, False for the rest
-    table = {layer.name: layer.trainable for layer in classifier.base_of(network).layers}
+    table = {layer.name: layer.trainable for layer in base_of(network).layers}
     assert {name for name, trains in table.items() if trains} == {
         n for n in _VGG16_LAYERS if n[:6] in ("block4", "block5")
     }
     trainable = sum(weight.shape.num_elements() for weight in (v.value for v in network.trainable_variables))
     assert trainable == 38_673_411
-    text = phases.layer_table(network)
+    text = layer_table(network)
     assert "trains  block4_conv1" in text
     assert "frozen  block3_conv3" in text
     assert "38,673,411 of 40,408,899 parameters train" in text
@@ -55,9 +53,8 @@ def test_finetune_trains_block4_and_block5(notebook):
 
 def test_a_prefix_that_names_no_layer_is_refused(notebook):
     config, network = notebook
-    training = dataclasses.replace(config.training, unfreeze=("block4", "block6"))
     with pytest.raises(ValueError, match=r"no layer starts with 'block6'. It has .*block5"):
-        phases.set_trainable(network, PHASES["finetune"], dataclasses.replace(config, training=training))
+        set_trainable(network, PHASES["finetune"], config.model, unfreeze=("block4", "block6"))
 
 
 @pytest.mark.parametrize(
@@ -71,9 +68,9 @@ def test_a_prefix_that_names_no_layer_is_refused(notebook):
 )
 def test_batch_normalization_of_the_base(settings, phase, trains):
     config = TrainConfig(model=ModelConfig(backbone="MobileNetV2", backbone_args={"alpha": 0.35}, **settings))
-    network = classifier.build_classifier(config.model, num_classes=2, image_size=32, policy="float32")
-    phases.set_trainable(network, PHASES[phase], config)
-    layers = [x for x in classifier.base_of(network).layers if isinstance(x, keras.layers.BatchNormalization)]
+    network = build_classifier(config.model, num_classes=2, image_size=32, policy="float32")
+    set_trainable(network, PHASES[phase], config.model, unfreeze=config.training.unfreeze)
+    layers = [x for x in base_of(network).layers if isinstance(x, keras.layers.BatchNormalization)]
     assert {layer.trainable for layer in layers} == {trains}
 
 
@@ -82,8 +79,8 @@ def test_batch_normalization_of_trained_weights_stays_in_inference_mode(tmp_path
     source.save_weights(tmp_path / "base.weights.h5")
     settings = ModelConfig("MobileNetV2", {"alpha": 0.35}, weights=str(tmp_path / "base.weights.h5"))
     config = TrainConfig(model=settings)
-    network = classifier.build_classifier(config.model, num_classes=2, image_size=32, policy="float32")
-    phases.set_trainable(network, PHASES["finetune"], config)
+    network = build_classifier(config.model, num_classes=2, image_size=32, policy="float32")
+    set_trainable(network, PHASES["finetune"], config.model, unfreeze=config.training.unfreeze)
     statistics = [w for w in network.weights if "moving_mean" in w.name]
     before = [w.numpy().copy() for w in statistics]
     network(keras.random.uniform((4, 32, 32, 3)) * 255, training=True)
@@ -99,12 +96,12 @@ def test_phases_lead_to_one_another():
 
 def test_a_trained_classifier_serves_as_backbone_layer_by_layer(tmp_path):
     config = TrainConfig(model=ModelConfig("MobileNetV2", {"alpha": 0.35}, weights="none"))
-    trained = classifier.build_classifier(config.model, num_classes=2, image_size=32, policy="float32")
-    phases.set_trainable(trained, PHASES["transfer"], config)
+    trained = build_classifier(config.model, num_classes=2, image_size=32, policy="float32")
+    set_trainable(trained, PHASES["transfer"], config.model, unfreeze=config.training.unfreeze)
     trained.save(tmp_path / "best.keras")
     training = TrainingConfig(unfreeze=("block_16",))
     config = TrainConfig(model=ModelConfig(str(tmp_path / "best.keras")), training=training)
-    network = classifier.build_classifier(config.model, num_classes=3, image_size=32, policy="float32")
-    phases.set_trainable(network, PHASES["finetune"], config)
-    trains = {line.split()[1] for line in phases.layer_table(network).splitlines() if line.split()[0] == "trains"}
+    network = build_classifier(config.model, num_classes=3, image_size=32, policy="float32")
+    set_trainable(network, PHASES["finetune"], config.model, unfreeze=config.training.unfreeze)
+    trains = {line.split()[1] for line in layer_table(network).splitlines() if line.split()[0] == "trains"}
     assert trains == {"block_16_expand", "block_16_depthwise", "block_16_project", "logits"}  # no batch normalization

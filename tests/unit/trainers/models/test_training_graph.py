@@ -5,7 +5,10 @@ import numpy as np
 import pytest
 
 from trainers.config import PHASES, ModelConfig, TrainConfig, TrainingConfig
-from trainers.models import classifier, trainable, training_graph
+from trainers.models import training_graph
+from trainers.models.classifier import base_of, build_classifier, logits_of
+from trainers.models.layer_names import layers_of
+from trainers.models.trainable import set_trainable
 
 _PIXELS = np.random.default_rng(0).uniform(0, 255, (4, 32, 32, 3)).astype(np.float32)
 
@@ -38,13 +41,13 @@ def _built(backbone, phase, unfreeze=("all",), dropout=0.0, weights="none"):
     config = TrainConfig(
         model=ModelConfig(backbone, weights=weights, dropout=dropout), training=TrainingConfig(unfreeze=unfreeze)
     )
-    network = classifier.build_classifier(config.model, num_classes=3, image_size=32, policy="float32")
-    trainable.set_trainable(network, PHASES[phase], config)
+    network = build_classifier(config.model, num_classes=3, image_size=32, policy="float32")
+    set_trainable(network, PHASES[phase], config.model, unfreeze=config.training.unfreeze)
     return network
 
 
 def _evaluated(network):
-    return classifier.logits_of(network)(_PIXELS, training=False).numpy()
+    return logits_of(network)(_PIXELS, training=False).numpy()
 
 
 def test_features_of_a_transfer_step_are_those_of_evaluation(tmp_path):
@@ -54,10 +57,11 @@ def test_features_of_a_transfer_step_are_those_of_evaluation(tmp_path):
     assert all((w.numpy() == before).all() for w, before in zip(network.weights, statistics, strict=True))
 
 
+@pytest.mark.slow
 def test_stochastic_depth_of_the_default_backbone_is_off_in_transfer():
     network = _built("EfficientNetV2B0", "transfer")
     np.testing.assert_array_equal(training_graph.create(network)(_PIXELS), _evaluated(network))
-    whole = classifier.logits_of(network)(_PIXELS, training=True).numpy()
+    whole = logits_of(network)(_PIXELS, training=True).numpy()
     assert np.abs(whole - _evaluated(network)).mean() > 0.01 * np.abs(_evaluated(network)).mean()  # as it was
 
 
@@ -73,7 +77,7 @@ def test_stochastic_depth_of_the_default_backbone_is_off_in_transfer():
 def test_what_lies_before_the_first_trainable_layer_is_quiet(unfreeze, quiet, random, tmp_path):
     network = _built(_noisy(tmp_path / "mine.keras"), "finetune", unfreeze)
     heard = {}
-    for layer in trainable.layers_of(classifier.base_of(network)):
+    for layer in layers_of(base_of(network)):
         if layer.name in quiet | random:
             call = layer.call
 
@@ -97,5 +101,5 @@ def test_the_dropout_of_the_new_head_stays_on_in_transfer(tmp_path):
 def test_a_base_that_trains_as_a_whole_runs_as_keras_runs_it():
     network = _built("vgg_nano", "pretrain")
     graph = training_graph.create(network)
-    np.testing.assert_array_equal(graph(_PIXELS), classifier.logits_of(network)(_PIXELS, training=True))
+    np.testing.assert_array_equal(graph(_PIXELS), logits_of(network)(_PIXELS, training=True))
     assert len(graph.trainable_variables) == len(network.trainable_variables)

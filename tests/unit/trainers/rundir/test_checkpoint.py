@@ -57,7 +57,7 @@ def test_half_a_checkpoint_under_its_own_name_is_reported(tmp_path, capsys):
     assert checkpoint.latest(tmp_path).name == "step-000000001"
     (tmp_path / "step-000000001" / "state.json").unlink()
     assert checkpoint.latest(tmp_path) is None
-    assert "is whole: starting the phase anew" in capsys.readouterr().out
+    assert "is whole: starting the phase over" in capsys.readouterr().out
 
 
 def test_checkpoints_of_later_steps_go_when_an_earlier_one_was_gone_on_from(tmp_path):

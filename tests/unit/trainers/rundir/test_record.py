@@ -11,9 +11,10 @@ from PIL import Image
 from ftdata.config import DataConfig
 from ftdata.sources.source import open_source
 from trainers import command_line
-from trainers.commands import agreement
+from trainers.commands import resolution
 from trainers.config import ModelConfig, TrainConfig, TrainingConfig
-from trainers.rundir import checkpoint, fingerprint, record
+from trainers.rundir import checkpoint
+from trainers.rundir.fingerprint import data_differences, data_fingerprint
 from trainers.rundir.run_dir import RunDir
 
 
@@ -37,7 +38,9 @@ def make_config(photos, **training):
 def begin(run_dir, config):
     """What a run does before it trains."""
     source = open_source(config.data)
-    record.start(run_dir, config, record.compare(run_dir, config, source), source=source, command_line=["main"])
+    record = resolution.record_of(config)
+    decided_by = record.compare(run_dir, source)
+    record.write(run_dir, decided_by, source=source, model=config.model, command_line=["main"])
 
 
 def leave_checkpoint(run_dir, phase="transfer"):
@@ -77,11 +80,11 @@ def test_a_later_phase_is_not_bound_by_what_it_was_to_be(photos, run_dir):
 def test_what_was_settled_on_is_kept_only_with_what_was_computed(photos, run_dir):
     data = DataConfig(image_dir=str(photos))
     config = dataclasses.replace(make_config(photos), data=data, model=ModelConfig("VGG16", weights="none"))
-    begin(run_dir, agreement.settle(config, run_dir, on_gpu=False))
+    begin(run_dir, resolution.settle(config, run_dir, on_gpu=False))
     other = dataclasses.replace(config, model=ModelConfig("vgg_nano", weights="objects"))
-    assert agreement.settle(other, run_dir, on_gpu=False).data.image_size == 96
+    assert resolution.settle(other, run_dir, on_gpu=False).data.image_size == 96
     leave_checkpoint(run_dir)
-    assert agreement.settle(other, run_dir, on_gpu=False).data.image_size == 224
+    assert resolution.settle(other, run_dir, on_gpu=False).data.image_size == 224
 
 
 def add(photos):
@@ -184,7 +187,7 @@ def test_other_versions_are_said_where_a_run_goes_on(photos, run_dir, capsys):
 def test_a_damaged_record_is_one_line(photos, run_dir):
     begin(run_dir, make_config(photos))
     run_dir.config.write_text('{"settings": ')
-    with pytest.raises(ValueError, match=r"config\.json is damaged .*: remove it, or start anew with --overwrite$"):
+    with pytest.raises(ValueError, match=r"config\.json is damaged .*: remove it, or start over with --overwrite$"):
         begin(run_dir, make_config(photos))
 
 
@@ -316,7 +319,7 @@ def test_less_memory_is_advised_so_that_it_can_be_followed(photos, run_dir):
     assert said == "out of memory at --batch_size=16: try --batch_size=8"  # nothing binds it yet
     leave_checkpoint(run_dir)
     assert command_line._out_of_memory(config).endswith(
-        "try --batch_size=8, in another --model_dir or with --overwrite, which starts anew"
+        "try --batch_size=8, in another --model_dir or with --overwrite, which starts over"
     )
     run_dir.phase("transfer").metrics.write_text("{}")
     assert command_line._out_of_memory(config) == said  # the next phase is free
@@ -333,10 +336,10 @@ def test_swapped_contents_of_one_size_are_other_pictures(tmp_path):
             Image.new("RGB", (8, 8), (100 * shade, 10 * number, 0)).save(folder / f"{number}.bmp")
 
     def recorded():
-        return fingerprint.of_data(open_source(DataConfig(image_dir=str(tmp_path / "photos"), data_dir=str(tmp_path))))
+        return data_fingerprint(open_source(DataConfig(image_dir=str(tmp_path / "photos"), data_dir=str(tmp_path))))
 
     before = recorded()
     folders[0].rename(tmp_path / "c")
     folders[1].rename(folders[0])
     (tmp_path / "c").rename(folders[1])
-    assert fingerprint.data_differences(before, recorded())
+    assert data_differences(before, recorded())

@@ -48,7 +48,7 @@ def test_training_images_under_other_names_are_counted(run, photo_folder, tmp_pa
     assert "on the images it was not trained on\n" in out
 
 
-@pytest.mark.parametrize("how", ["renamed", "linked"])
+@pytest.mark.parametrize("how", ["renamed", pytest.param("linked", marks=pytest.mark.slow)])
 def test_the_run_s_own_images_elsewhere_are_parted_as_they_were(run, photo_folder, tmp_path, how, capsys):
     folder = tmp_path / "moved"
     if how == "linked":
@@ -80,7 +80,7 @@ def test_a_model_to_go_on_from_contaminates_another_parting(trained_run, photo_f
     record = seen.of_run(RunDir(trained_run))
     said = seen.warnings(source, model)
     for line, name in zip(said, ("validation", "test"), strict=True):
-        split = getattr(source, name)
+        split = source.splits[name]
         count = np.isin(split.digests[:, 0], record.trained).sum()
         assert 0 < count <= len(split)
         assert f"was trained on {count} of the {len(split)} {name} images" in line

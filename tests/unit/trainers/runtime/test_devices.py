@@ -8,16 +8,16 @@ import pytest
 import tensorflow as tf
 
 from ftdata import pipeline
-from ftdata.cache.images import Images
-from trainers.runtime import devices
+from ftdata.cache.images import ImageStream
+from trainers.runtime.devices import seed_everything
 
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_pictures_that_come_as_a_stream_are_shuffled_under_any_seed(seed):
-    devices.seed_everything(seed, deterministic=False)
+    seed_everything(seed, deterministic=False)
     numbers = tf.data.Dataset.range(6).map(lambda number: (number, tf.fill([1, 1, 3], number)))
     batches = pipeline.for_training(
-        Images("none", stream=lambda: numbers),
+        ImageStream("none", lambda: numbers),
         np.zeros(6, np.int32),
         class_weights=np.ones(1, np.float32),
         global_batch=6,
@@ -30,8 +30,8 @@ def test_pictures_that_come_as_a_stream_are_shuffled_under_any_seed(seed):
 
 _PROBE = """
 import tensorflow as tf
-from trainers import strategy
-strategy.seed_everything(0, deterministic={})
+from trainers.runtime import devices
+devices.seed_everything(0, deterministic={})
 tf.random.set_seed(None)
 try:
     tf.random.uniform([1])

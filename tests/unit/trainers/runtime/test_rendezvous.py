@@ -1,4 +1,4 @@
-"""How workers find each other while others knock at the chief's port: real sockets on this machine."""
+"""How workers find each other while others knock at the port of rank 0: real sockets on this machine."""
 
 import contextlib
 import json
@@ -171,7 +171,7 @@ def test_a_worker_that_finds_another_program_says_so_in_time(answer):
         threading.Thread(target=serve, daemon=True).start()
         cluster = Cluster((f"127.0.0.1:{port}", f"127.0.0.1:{free_ports(1)[0]}"), 1)
         began = time.monotonic()
-        with pytest.raises(ValueError, match=r"the chief \(127.0.0.1:\d+\) did not answer"):
+        with pytest.raises(ValueError, match=r"rank 0 \(127.0.0.1:\d+\) did not answer"):
             rendezvous.meet(cluster, _SETTINGS, wait_s=0.2)
         assert time.monotonic() - began < 8
         over.set()

@@ -13,7 +13,7 @@ from tests import ROOT
 
 _STUCK = """
 import ctypes, socket, sys
-from trainers import sentinel
+from trainers.runtime import sentinel
 connection = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
 with sentinel.watching({"worker 1": connection}, limit_s=float(sys.argv[2]), advice="start it again"):
     connection.sendall(b"x")

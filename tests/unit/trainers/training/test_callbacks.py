@@ -8,7 +8,7 @@ import pytest
 
 from tests.configs import make_config
 from trainers import experiment
-from trainers.training import callbacks
+from trainers.training.callbacks import check_callbacks
 
 
 def _run(photo_folder, model_dir, chosen, **training):
@@ -47,10 +47,10 @@ def test_stock_callbacks_see_the_logs_they_expect(photo_folder, tmp_path):
 @pytest.mark.parametrize(("monitor", "mode"), [("val_accuracy", "max"), ("val_f1_macro", "max"), ("val_loss", "min")])
 def test_a_score_is_known_to_be_better_when_it_is_higher(monitor, mode):
     stopping = keras.callbacks.EarlyStopping(monitor=monitor)
-    callbacks.check([stopping], has_validation=True)
+    check_callbacks([stopping], has_validation=True)
     assert stopping.mode == mode
     told = keras.callbacks.EarlyStopping(monitor=monitor, mode="min")
-    callbacks.check([told], has_validation=True)
+    check_callbacks([told], has_validation=True)
     assert told.mode == "min"  # the user's word
 
 
@@ -70,12 +70,12 @@ def test_a_score_is_known_to_be_better_when_it_is_higher(monitor, mode):
 )
 def test_what_cannot_work_is_refused_in_a_line(callback, has_validation, message):
     with pytest.raises(ValueError, match=message) as caught:
-        callbacks.check([callback], has_validation=has_validation)
+        check_callbacks([callback], has_validation=has_validation)
     assert "\n" not in str(caught.value)
 
 
 def test_a_checkpoint_of_every_epoch_needs_no_validation_split():
-    callbacks.check([keras.callbacks.ModelCheckpoint("x.keras")], has_validation=False)
+    check_callbacks([keras.callbacks.ModelCheckpoint("x.keras")], has_validation=False)
 
 
 class _Stopper(keras.callbacks.Callback):

@@ -6,15 +6,15 @@ import math
 import numpy as np
 import pytest
 
-from trainers.commands import agreement
+from trainers.commands import resolution
 from trainers.config import TrainConfig, TrainingConfig
 from trainers.evaluation.scores import Evaluation
 from trainers.rundir.run_dir import RunDir, write_json
-from trainers.training import loop
+from trainers.training.epoch_row import monitor_key
 
 
 def _evaluation(labels, predicted, classes=3):
-    return Evaluation.of_logits(np.eye(classes)[predicted] * 5.0, np.array(labels))
+    return Evaluation(np.eye(classes)[predicted] * 5.0, np.array(labels))
 
 
 def test_every_class_that_has_images_counts_alike():
@@ -44,7 +44,7 @@ def _row(epoch, loss, **scores):
 def _best(rows, monitor):
     best = rows[0]
     for row in rows[1:]:
-        best = row if loop._rank(row, monitor) > loop._rank(best, monitor) else best
+        best = row if monitor_key(row, monitor) > monitor_key(best, monitor) else best
     return best["epoch"]
 
 
@@ -76,7 +76,7 @@ def test_the_same_recalls_of_other_classes_are_a_tie():
             values[tuple(sorted((a, b, 0.15)))].append(float(np.sum(order) / 3))
     assert any(len(set(same)) > 1 for same in values.values())
     for same in values.values():
-        ranks = {loop._rank(_row(1, 0.5, balanced_accuracy=value), "balanced_accuracy") for value in same}
+        ranks = {monitor_key(_row(1, 0.5, balanced_accuracy=value), "balanced_accuracy") for value in same}
         assert len(ranks) == 1
 
 
@@ -96,7 +96,7 @@ def test_without_a_validation_split_the_last_epoch_is_kept():
 def test_the_choice_counts_classes_as_training_does(settings, monitored, tmp_path):
     config = TrainConfig(training=TrainingConfig(**settings))
     assert config.training.monitored == monitored
-    settled = agreement.settle(config, RunDir(tmp_path), on_gpu=False)
+    settled = resolution.settle(config, RunDir(tmp_path), on_gpu=False)
     assert settled.training.monitor == monitored
 
 
@@ -105,6 +105,6 @@ def test_a_run_begun_before_keeps_what_chose_then(tmp_path):
     write_json(run_dir.config, {"settings": {"monitor": "accuracy"}, "phases": {}})
     run_dir.phase("transfer").metrics.parent.mkdir()
     run_dir.phase("transfer").metrics.write_text("{}")
-    assert agreement.settle(TrainConfig(), run_dir, on_gpu=False).training.monitor == "accuracy"
+    assert resolution.settle(TrainConfig(), run_dir, on_gpu=False).training.monitor == "accuracy"
     anew = dataclasses.replace(TrainConfig(), overwrite=True)
-    assert agreement.settle(anew, run_dir, on_gpu=False).training.monitor == "balanced_accuracy"
+    assert resolution.settle(anew, run_dir, on_gpu=False).training.monitor == "balanced_accuracy"

@@ -1,6 +1,7 @@
 """Several runs in TensorBoard's HParams table, as its own back end reads their event files."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 from google.protobuf import json_format
@@ -10,7 +11,8 @@ from tensorboard.plugins import base_plugin
 from tensorboard.plugins.hparams import api_pb2, backend_context, list_session_groups
 
 from tests.configs import make_config
-from trainers.training import hparams
+from trainers.config import deciding
+from trainers.training import tensorboard
 
 _METRICS = {
     **{"phase": "finetune", "step": 6, "seconds": 12.5, "images_per_second": 300.0},
@@ -43,10 +45,16 @@ def configs(photo_folder, tmp_path):
     return first, dataclasses.replace(first, model_dir=str(tmp_path / "second"), training=training)
 
 
+def write(folder, config, metrics):
+    tensorboard.write_hparams(
+        folder, run=Path(config.model_dir), settings=deciding(config, "finetune"), metrics=metrics
+    )
+
+
 def test_two_runs_are_two_rows_with_their_settings_and_final_numbers(configs, tmp_path):
     for number, config in enumerate(configs):
         metrics = {**_METRICS, "test_accuracy": 0.25 * (1 + number)}
-        hparams.write(tmp_path / "runs" / str(number) / "logs/finetune/hparams", config, metrics)
+        write(tmp_path / "runs" / str(number) / "logs/finetune/hparams", config, metrics)
     rows = table(tmp_path / "runs")
     names = [f"{name} finetune ({tmp_path})" for name in ("first", "second")]
     assert sorted(rows) == names
@@ -55,14 +63,14 @@ def test_two_runs_are_two_rows_with_their_settings_and_final_numbers(configs, tm
     assert (first["unfreeze"], second["unfreeze"], first["horizontal_flip"]) == ("all", "block4,block5", True)
     assert "transfer_learning_rate" not in first  # it does not decide the phase's own numbers
     assert (numbers["test_accuracy"], others["test_accuracy"]) == (0.25, 0.5)
-    assert set(numbers) == set(hparams.METRICS)
+    assert set(numbers) == set(tensorboard.HPARAMS_METRICS)
 
 
 def test_a_phase_written_again_stays_one_row_and_may_lack_validation(configs, tmp_path):
     folder = tmp_path / "runs/0/logs/finetune/hparams"
-    hparams.write(folder, configs[0], _METRICS)
+    write(folder, configs[0], _METRICS)
     without = {name: None if name.startswith("validation") else value for name, value in _METRICS.items()}
-    hparams.write(folder, configs[0], without)
+    write(folder, configs[0], without)
     ((_, numbers, sessions),) = table(tmp_path / "runs").values()
     assert len(sessions) == len(list(folder.iterdir())) == 1
     assert "validation_accuracy" not in numbers
@@ -70,5 +78,5 @@ def test_a_phase_written_again_stays_one_row_and_may_lack_validation(configs, tm
 
 def test_what_cannot_be_written_is_a_warning(configs, tmp_path, capsys):
     (tmp_path / "file").write_text("in the way")
-    hparams.write(tmp_path / "file/hparams", configs[0], _METRICS)
+    write(tmp_path / "file/hparams", configs[0], _METRICS)
     assert capsys.readouterr().out.startswith("warning: TensorBoard's HParams table lacks finetune")

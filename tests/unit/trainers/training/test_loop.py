@@ -2,7 +2,7 @@
 
 import pytest
 
-from trainers.training.loop import PhasePlan
+from trainers.training.plan import PhasePlan
 
 
 def _calls(*, first=0, **settings):
@@ -33,7 +33,7 @@ def test_nothing_is_due_inside_a_call(together, log, checkpoint):
         assert not any(
             number % every == 0 for number in range(step + 1, step + count) for every in (50, log, checkpoint)
         )
-    for number, (step, _) in enumerate(calls):  # whoever goes on from any of them makes the same calls
+    for number, (step, _) in enumerate(calls):  # whoever resumes at any of them makes the same calls
         assert _calls(first=step, **settings) == calls[number:]
 
 

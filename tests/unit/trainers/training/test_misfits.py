@@ -8,11 +8,12 @@ import tensorflow as tf
 
 from ftdata.sources.source import open_source
 from tests.configs import make_config
+from trainers.commands import resolution
 from trainers.config import PHASES
 from trainers.rundir.run_dir import RunDir
-from trainers.training import phase as training
 from trainers.training.context import RunContext
 from trainers.training.misfits import misfits
+from trainers.training.plan import make_plan
 
 
 def _told(photo_folder, *, runtime=None, data=None, phase="transfer", **settings):
@@ -24,8 +25,15 @@ def _told(photo_folder, *, runtime=None, data=None, phase="transfer", **settings
     )
     source = open_source(config.data)  # 48 training images in batches of 16
     devices = tf.distribute.OneDeviceStrategy("/cpu:0")
-    context = RunContext(config, source, np.ones(3, np.float32), devices, RunDir(photo_folder / "unused"))
-    plan = training.make_plan(PHASES[phase], context)
+    context = RunContext(
+        resolution.resolve(config, on_gpu=False),
+        source,
+        np.ones(3, np.float32),
+        devices,
+        RunDir(photo_folder / "unused"),
+        resolution.record_of(config),
+    )
+    plan = make_plan(PHASES[phase], context)
     return list(misfits(PHASES[phase], plan, context)), plan
 
 

@@ -7,28 +7,28 @@ import tensorflow as tf
 
 from trainers.config import TrainingConfig
 from trainers.runtime.devices import make_strategy
-from trainers.training import optimizer
+from trainers.training.optimizer import averaged_weights, build_optimizer, make_optimizer, optimizer_state
 
 
 def _apply(strategy, config, per_replica, policy="float32", rate=1.0, steps=1):
     """Applies one gradient a replica to a variable that starts at [3, 4]; returns it and the optimizer."""
     with strategy.scope():
         variable = keras.Variable([3.0, 4.0])
-        adjust = optimizer.create(config, policy=policy)
-        optimizer.build(adjust, [variable])
-    adjust.learning_rate.assign(rate)
+        optimizer = make_optimizer(config, policy=policy)
+        build_optimizer(optimizer, [variable])
+    optimizer.learning_rate.assign(rate)
 
     @tf.function
     def step():
         def replica():
             number = tf.distribute.get_replica_context().replica_id_in_sync_group
-            adjust.apply([tf.gather(tf.constant(per_replica), number)], [variable])
+            optimizer.apply([tf.gather(tf.constant(per_replica), number)], [variable])
 
         strategy.run(replica)
 
     for _ in range(steps):
         step()
-    return variable, adjust
+    return variable, optimizer
 
 
 def test_gradients_are_summed_once_and_clipped_after_that():
@@ -51,21 +51,21 @@ def test_without_clipping_the_sum_is_applied():
 def test_an_overflow_on_one_replica_skips_the_step_on_all(overflowing):
     gradients = [[1.0, 1.0], [1.0, 1.0]]
     gradients[overflowing] = [np.inf, 1.0]
-    variable, adjust = _apply(
+    variable, optimizer = _apply(
         make_strategy("mirrored"), TrainingConfig(optimizer="sgd"), gradients, policy="mixed_float16", steps=2
     )
     np.testing.assert_array_equal(variable.numpy(), [3.0, 4.0])
-    assert adjust.dynamic_scale.numpy() == 2**15 / 4  # halved twice
-    assert adjust.iterations.numpy() == 0
+    assert optimizer.dynamic_scale.numpy() == 2**15 / 4  # halved twice
+    assert optimizer.iterations.numpy() == 0
 
 
 def test_loss_scaling_divides_what_scale_loss_multiplied():
     config = TrainingConfig(optimizer="sgd")
-    one, adjust = _apply(
+    one, optimizer = _apply(
         tf.distribute.OneDeviceStrategy("/cpu:0"), config, [[2.0**15, 0.0]], policy="mixed_float16", rate=0.5
     )
     np.testing.assert_allclose(one.numpy(), [3 - 0.5 * 1.9, 4], rtol=1e-6)
-    assert adjust.scale_loss(tf.constant(1.0)).numpy() == 2**15
+    assert optimizer.scale_loss(tf.constant(1.0)).numpy() == 2**15
 
 
 def _averaged(strategy, policy, gradients, *, decay):
@@ -75,16 +75,16 @@ def _averaged(strategy, policy, gradients, *, decay):
     """
     with strategy.scope():
         variable, statistic = keras.Variable(3.0), keras.Variable(0.0, trainable=False)
-        adjust = optimizer.create(TrainingConfig(optimizer="sgd", ema_decay=decay), policy=policy)
-        optimizer.build(adjust, [variable], statistics=[statistic])
-    adjust.learning_rate.assign(1.0)
+        optimizer = make_optimizer(TrainingConfig(optimizer="sgd", ema_decay=decay), policy=policy)
+        build_optimizer(optimizer, [variable], statistics=[statistic])
+    optimizer.learning_rate.assign(1.0)
     replicas = strategy.num_replicas_in_sync
 
     @tf.function
     def step(gradient):
         def replica():
             statistic.assign_add(1.0)
-            adjust.apply([adjust.scale_loss(gradient / replicas)], [variable])
+            optimizer.apply([optimizer.scale_loss(gradient / replicas)], [variable])
 
         strategy.run(replica)
 
@@ -92,7 +92,7 @@ def _averaged(strategy, policy, gradients, *, decay):
     for gradient in gradients:
         step(tf.constant(gradient))
         seen.append((float(variable.numpy()), float(statistic.numpy())))
-    return seen, adjust, (variable, statistic)
+    return seen, optimizer, (variable, statistic)
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
@@ -100,30 +100,30 @@ def _averaged(strategy, policy, gradients, *, decay):
 @pytest.mark.parametrize("decay", [0.25, 0.9999])
 def test_averages_warm_up_over_the_steps_that_were_applied(devices, policy, decay):
     gradients = [1.0, -2.0, np.inf if policy == "mixed_float16" else 0.5, 1.0, 0.25]
-    seen, adjust, held = _averaged(make_strategy(devices), policy, gradients, decay=decay)
+    seen, optimizer, held = _averaged(make_strategy(devices), policy, gradients, decay=decay)
     expected, applied = np.array([3.0, 0.0]), 0
     for gradient, values in zip(gradients, seen, strict=True):
         if np.isfinite(gradient):  # a step that is skipped moves no average, and is not counted
             share = min(decay, (1 + applied) / (10 + applied))
             expected, applied = share * expected + (1 - share) * np.array(values), applied + 1
-    with optimizer.averaged_weights(adjust):
+    with averaged_weights(optimizer):
         np.testing.assert_allclose([v.numpy() for v in held], expected, rtol=1e-5)
     np.testing.assert_array_equal([v.numpy() for v in held], seen[-1])
 
 
 def test_averages_start_at_the_weights_and_belong_to_the_state():
-    _, adjust, held = _averaged(make_strategy("mirrored"), "float32", [], decay=0.9)
-    with optimizer.averaged_weights(adjust):
+    _, optimizer, held = _averaged(make_strategy("mirrored"), "float32", [], decay=0.9)
+    with averaged_weights(optimizer):
         assert [float(v.numpy()) for v in held] == [3.0, 0.0]
-    assert len(optimizer.state(adjust)) == len(adjust.variables) + 1  # that of the statistic
+    assert len(optimizer_state(optimizer)) == len(optimizer.variables) + 1  # that of the statistic
 
 
 def test_without_averaging_nothing_is_swapped_or_added():
-    variable, adjust = _apply(make_strategy("one_device"), TrainingConfig(optimizer="sgd"), [[1.0, 0.0]])
+    variable, optimizer = _apply(make_strategy("one_device"), TrainingConfig(optimizer="sgd"), [[1.0, 0.0]])
     before = variable.numpy()
-    with optimizer.averaged_weights(adjust):
+    with averaged_weights(optimizer):
         np.testing.assert_array_equal(variable.numpy(), before)
-    assert optimizer.state(adjust) == adjust.variables
+    assert optimizer_state(optimizer) == optimizer.variables
 
 
 @pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop"])
@@ -141,13 +141,13 @@ def test_weight_decay_is_of_kernels_alone(name, policy):
             network = keras.Sequential(
                 [keras.Input((2,)), keras.layers.Dense(3, bias_initializer="ones"), keras.layers.LayerNormalization()]
             )
-            adjust = optimizer.create(TrainingConfig(optimizer=name, weight_decay=0.5), policy=policy)
-            optimizer.build(adjust, network.trainable_variables)
-        adjust.learning_rate.assign(0.1)
+            optimizer = make_optimizer(TrainingConfig(optimizer=name, weight_decay=0.5), policy=policy)
+            build_optimizer(optimizer, network.trainable_variables)
+        optimizer.learning_rate.assign(0.1)
         kernel = network.weights[0].numpy()
 
-        def replica(variables=network.trainable_variables, adjust=adjust):
-            adjust.apply([tf.zeros(variable.shape) for variable in variables], variables)
+        def replica(variables=network.trainable_variables, optimizer=optimizer):
+            optimizer.apply([tf.zeros(variable.shape) for variable in variables], variables)
 
         tf.function(lambda strategy=strategy, replica=replica: strategy.run(replica))()
         after = {variable.name: variable.numpy() for variable in network.trainable_variables}
@@ -157,9 +157,9 @@ def test_weight_decay_is_of_kernels_alone(name, policy):
 
 
 def test_an_average_that_forgets_at_once_is_the_weights():
-    assert optimizer.create(TrainingConfig(ema_decay=0.0), policy="float32").ema_momentum == 0.0
+    assert make_optimizer(TrainingConfig(ema_decay=0.0), policy="float32").ema_momentum == 0.0
 
 
 def test_no_clipping_is_asked_for_by_leaving_it_out():
-    with pytest.raises(ValueError, match="^gradient_clip_norm must be above 0, got 0: leave it out for no clipping"):
+    with pytest.raises(ValueError, match="^gradient_clip_norm must be above 0, got 0: none switches clipping off"):
         TrainingConfig(gradient_clip_norm=0.0)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from trainers.training.schedule import learning_rate, warmup
+from trainers.training.optimizer import learning_rate, warmup
 
 _TABLE = [
     # kind, warm-up, step, rate of highest 8.0 over 10 steps

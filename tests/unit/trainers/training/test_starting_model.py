@@ -1,8 +1,11 @@
-"""The model that a phase goes on from is a candidate for its best."""
+"""The model that a phase starts from is a candidate for its best."""
 
+import contextlib
 import csv
 import dataclasses
+import io
 import json
+import shutil
 
 import keras
 import pytest
@@ -18,18 +21,16 @@ def _config(photo_folder, model_dir, **training):
     # a rate of 0: no epoch can be better than the start, and the earliest of equals wins
     options = {"transfer_epochs": 1, "transfer_learning_rate": 1e-2, "finetune_epochs": 5, "ema_decay": 0.9}
     options |= {"finetune_learning_rate": 0.0, "early_stopping_patience": 2, "warmup_steps": 50}
-    return make_config(photo_folder, model_dir, **{**options, **training})
+    return make_config(photo_folder, model_dir, tensorboard=True, **{**options, **training})
 
 
 @pytest.fixture(scope="module")
-def kept(photo_folder, tmp_path_factory):
+def kept(run_alone, photo_folder, tmp_path_factory):
     """The folder of a run whose fine-tuning changes nothing, its results and what it said."""
-    model_dir = tmp_path_factory.mktemp("kept")
-    with pytest.MonkeyPatch.context() as patch:
-        said = []
-        patch.setattr("builtins.print", lambda *words, **_: said.append(" ".join(map(str, words))))
+    model_dir = shutil.copytree(run_alone.transferred, tmp_path_factory.mktemp("kept") / "run")
+    with contextlib.redirect_stdout(io.StringIO()) as said:
         results = experiment.run(_config(photo_folder, model_dir))
-    return model_dir, results, "\n".join(said)
+    return model_dir, results, said.getvalue()
 
 
 def _rows(model_dir, phase):
@@ -51,7 +52,7 @@ def test_it_is_kept_where_nothing_beats_it(kept):
 
 def test_it_is_recorded_as_epoch_0(kept):
     model_dir, results, said = kept
-    assert [row["epoch"] for row in _rows(model_dir, "transfer")] == ["1"]  # a new head is no candidate
+    assert [row["epoch"] for row in _rows(model_dir, "transfer")] == ["1", "2"]  # a new head is no candidate
     rows = _rows(model_dir, "finetune")
     assert [row["epoch"] for row in rows] == ["0", "1", "2"]
     assert (rows[0]["step"], rows[0]["loss"]) == ("0", "")
@@ -68,12 +69,12 @@ def test_patience_counts_from_it(kept):
     assert "no improvement in 2 epochs: stopping" in said
 
 
-def test_the_run_says_what_chose_and_what_did_not_fit(kept):
+def test_the_run_says_what_chose_and_what_did_not_fit(run_alone, kept):
     _, results, said = kept
+    best, lines = results["transfer"]["epoch"], run_alone.said.splitlines()
     assert results["transfer"]["monitor"] == "balanced_accuracy"
-    assert "transfer: best epoch 1, chosen by validation balanced accuracy" in said
-    assert " balanced accuracy " in next(line for line in said.splitlines() if line.startswith("transfer epoch 1/1"))
-    assert "note: --warmup_steps=50 is more than a fifth of the 3 steps of transfer: 0 are taken" in said
+    assert f"transfer: best epoch {best}, chosen by validation balanced accuracy" in run_alone.said
+    assert " balanced accuracy " in next(line for line in lines if line.startswith("transfer epoch 1/2"))
     assert "note: --warmup_steps=50 is more than a fifth of the 15 steps of finetune: 3 are taken" in said
 
 
@@ -96,8 +97,8 @@ class _Crash(keras.callbacks.Callback):
 
 
 @pytest.mark.slow
-def test_a_run_that_stops_around_it_ends_the_same(kept, photo_folder, tmp_path):
-    config = _config(photo_folder, tmp_path / "run")
+def test_a_run_that_stops_around_it_ends_the_same(run_alone, kept, photo_folder, tmp_path):
+    config = _config(photo_folder, shutil.copytree(run_alone.transferred, tmp_path / "run"))
     for moment in ("before", 0, 1):  # before it is scored, when it is kept, and after an epoch
         with pytest.raises(RuntimeError, match="crash"):
             experiment.run(config, callbacks=[_Crash(moment)])

@@ -1,5 +1,7 @@
 """One step: the same on one device and on two, and a function of (seed, step)."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -11,10 +13,11 @@ from ftdata.cache.images import from_tensor
 from ftdata.config import AugmentConfig
 from trainers.config import PHASES, ModelConfig, TrainConfig, TrainingConfig
 from trainers.evaluation.step import EvaluationStep
-from trainers.models import classifier, trainable
+from trainers.models.classifier import base_of, build_classifier
+from trainers.models.trainable import is_synchronized, moving_statistics, set_trainable
 from trainers.runtime.compilation import COMPILE_AUGMENTATION, COMPILE_NOTHING, COMPILE_STEP
 from trainers.runtime.devices import make_strategy
-from trainers.training import optimizer
+from trainers.training.optimizer import averaged_weights, build_optimizer, make_optimizer
 from trainers.training.step import TrainStep, cross_entropy
 
 _SIDE, _COUNT, _BATCH = 32, 30, 8
@@ -33,31 +36,31 @@ def _train(
     *,
     steps,
     dropout=0.0,
-    compiled=COMPILE_AUGMENTATION,
+    compiled=COMPILE_NOTHING,
     first=0,
     policy="float32",
     augment=_GEOMETRY,
     micro_batches=1,
     together=1,
-    backbone=None,
+    backbone,
     **training,
 ):
-    """Losses of some steps of fine-tuning vgg_nano, and the model."""
+    """Losses of some steps of fine-tuning a saved base, and the model."""
     keras.utils.set_random_seed(1)
-    nano = ModelConfig("vgg_nano", weights="objects", dropout=dropout)
     config = TrainConfig(
-        model=ModelConfig(backbone, dropout=dropout, train_batch_norm=True) if backbone else nano,
+        model=ModelConfig(backbone, weights="none", dropout=dropout, train_batch_norm=True),
         training=TrainingConfig(**training),
     )
     with strategy.scope():
-        network = classifier.build_classifier(config.model, num_classes=3, image_size=_SIDE, policy=policy)
-        trainable.set_trainable(network, PHASES["finetune"], config, replicas=strategy.num_replicas_in_sync)
-        adjust = optimizer.create(config.training, policy=policy)
-        optimizer.build(adjust, network.trainable_variables, statistics=trainable.moving_statistics(network))
-        network.compile(optimizer=adjust, jit_compile=False)
+        network = build_classifier(config.model, num_classes=3, image_size=_SIDE, policy=policy)
+        replicas = strategy.num_replicas_in_sync
+        set_trainable(network, PHASES["finetune"], config.model, replicas=replicas)
+        optimizer = make_optimizer(config.training, policy=policy)
+        build_optimizer(optimizer, network.trainable_variables, statistics=moving_statistics(network))
+        network.compile(optimizer=optimizer, jit_compile=False)
     step = TrainStep(
         network,
-        adjust,
+        optimizer,
         strategy=strategy,
         augmentation=Augmentation(augment, seed=9),
         global_batch=_BATCH,
@@ -84,27 +87,39 @@ def _train(
     return np.array(results), network
 
 
+@pytest.fixture(scope="module")
+def train(tmp_path_factory):
+    """`_train` on a base of two convolutions."""
+    layers = [keras.Input((_SIDE, _SIDE, 3)), keras.layers.Rescaling(1 / 255)]
+    for block, filters in enumerate((8, 16), start=1):
+        layers.append(keras.layers.Conv2D(filters, 3, 2, activation="relu", name=f"block{block}_conv1"))
+    path = tmp_path_factory.mktemp("base") / "base.keras"
+    keras.Sequential(layers).save(path)
+    return functools.partial(_train, backbone=str(path))
+
+
 def _one():
     return tf.distribute.OneDeviceStrategy("/cpu:0")
 
 
+_AS_ON_A_CPU = {"compiled": COMPILE_AUGMENTATION}
 _CLIPPED = {"gradient_clip_norm": 0.1, "ema_decay": 0.9}
 _MIXED = {"augment": _EVERYTHING, "compiled": COMPILE_STEP}
-_DROPOUT = {"dropout": 0.4, "ema_decay": 0.9}
-_SCALED = {"augment": _EVERYTHING, "policy": "mixed_float16", "micro_batches": 2}
+_DROPOUT = {"dropout": 0.4, "ema_decay": 0.9, **_AS_ON_A_CPU}
+_SCALED = {"augment": _EVERYTHING, "policy": "mixed_float16", "micro_batches": 2, **_AS_ON_A_CPU}
 
 
 @pytest.mark.parametrize(
     "settings",
     [
-        pytest.param({}, id="plain"),
+        pytest.param(_AS_ON_A_CPU, id="plain"),
         pytest.param({"gradient_clip_norm": 0.1}, id="clipped", marks=pytest.mark.slow),
-        pytest.param({"augment": _EVERYTHING}, id="mixed", marks=pytest.mark.slow),
+        pytest.param({"augment": _EVERYTHING, **_AS_ON_A_CPU}, id="mixed", marks=pytest.mark.slow),
     ],
 )
-def test_two_replicas_give_the_losses_and_weights_of_one(settings):
-    one, network = _train(_one(), steps=10, optimizer="sgd", **settings)
-    two, mirrored = _train(make_strategy("mirrored"), steps=10, optimizer="sgd", **settings)
+def test_two_replicas_give_the_losses_and_weights_of_one(train, settings):
+    one, network = train(_one(), steps=10, optimizer="sgd", **settings)
+    two, mirrored = train(make_strategy("mirrored"), steps=10, optimizer="sgd", **settings)
     np.testing.assert_allclose(two, one, rtol=1e-5)
     for ours, theirs in zip(mirrored.weights, network.weights, strict=True):
         np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5, atol=1e-6)
@@ -119,10 +134,10 @@ def test_two_replicas_give_the_losses_and_weights_of_one(settings):
         pytest.param("mirrored", _MIXED, id="mixed-mirrored", marks=pytest.mark.slow),
     ],
 )
-def test_micro_batches_give_the_numbers_of_the_whole_batch(strategy, settings):
-    whole, network = _train(_one(), steps=6, optimizer="sgd", **settings)
+def test_micro_batches_give_the_numbers_of_the_whole_batch(train, strategy, settings):
+    whole, network = train(_one(), steps=6, optimizer="sgd", **settings)
     count = 4 if strategy == "one_device" else 2
-    parts, accumulated = _train(make_strategy(strategy), steps=6, optimizer="sgd", micro_batches=count, **settings)
+    parts, accumulated = train(make_strategy(strategy), steps=6, optimizer="sgd", micro_batches=count, **settings)
     np.testing.assert_allclose(parts, whole, rtol=1e-5)
     for ours, theirs in zip(accumulated.weights, network.weights, strict=True):
         np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5, atol=5e-6)
@@ -137,21 +152,21 @@ def test_micro_batches_give_the_numbers_of_the_whole_batch(strategy, settings):
         pytest.param("mirrored", _SCALED, id="scaled-mirrored", marks=pytest.mark.slow),
     ],
 )
-def test_several_steps_in_one_call_give_the_bits_of_one_by_one(strategy, settings):
-    single, network = _train(make_strategy(strategy), steps=5, **settings)
-    several, other = _train(make_strategy(strategy), steps=5, together=2, **settings)  # 2, 2 and 1
+def test_several_steps_in_one_call_give_the_bits_of_one_by_one(train, strategy, settings):
+    single, network = train(make_strategy(strategy), steps=5, **settings)
+    several, other = train(make_strategy(strategy), steps=5, together=2, **settings)  # 2, 2 and 1
     np.testing.assert_array_equal(several, single)
     for ours, theirs in zip(other.weights, network.weights, strict=True):
         np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
 
 
 @pytest.mark.slow
-def test_dropout_differs_between_micro_batches_and_steps_can_be_repeated():
+def test_dropout_differs_between_micro_batches_and_steps_can_be_repeated(train):
     options = {"dropout": 0.5, "micro_batches": 2, "optimizer": "sgd", "augment": AugmentConfig()}
-    first, _ = _train(make_strategy("mirrored"), steps=2, **options)
-    again, _ = _train(make_strategy("mirrored"), steps=2, **options)
+    first, _ = train(make_strategy("mirrored"), steps=2, **options)
+    again, _ = train(make_strategy("mirrored"), steps=2, **options)
     np.testing.assert_array_equal(first, again)
-    without, _ = _train(make_strategy("mirrored"), steps=2, **{**options, "dropout": 0.0})
+    without, _ = train(make_strategy("mirrored"), steps=2, **{**options, "dropout": 0.0})
     assert (np.abs(first[:, 0] - without[:, 0]) > 1e-4).all()
 
 
@@ -162,17 +177,17 @@ def _batch_norm_base(folder):
     return str(folder / "base.keras")
 
 
-def test_averages_of_weights_and_statistics_are_the_same_step_by_step_in_one_call_and_on_two_devices(tmp_path):
+def test_averages_of_weights_and_statistics_are_the_same_step_by_step_in_one_call_and_on_two_devices(train, tmp_path):
     options = {"backbone": _batch_norm_base(tmp_path), "steps": 5, "optimizer": "sgd", "ema_decay": 0.99}
-    _, network = _train(_one(), **options)
-    statistics = trainable.moving_statistics(network)
+    _, network = train(_one(), **options)
+    statistics = moving_statistics(network)
     assert [variable.name for variable in statistics] == ["moving_mean", "moving_variance"]
     last = [variable.numpy() for variable in statistics]
-    _, at_once = _train(_one(), together=2, **options)
-    _, mirrored = _train(make_strategy("mirrored"), **options)
+    _, at_once = train(_one(), together=2, **options)
+    _, mirrored = train(make_strategy("mirrored"), **options)
     averaged = []
     for each in (network, at_once, mirrored):
-        with optimizer.averaged_weights(each.optimizer):
+        with averaged_weights(each.optimizer):
             averaged.append([weight.numpy() for weight in each.weights])
             if each is network:
                 for variable, value in zip(statistics, last, strict=True):
@@ -182,28 +197,28 @@ def test_averages_of_weights_and_statistics_are_the_same_step_by_step_in_one_cal
         np.testing.assert_allclose(two, one, rtol=1e-5, atol=1e-6)
 
 
-def test_batch_norm_that_trains_has_the_statistics_of_the_whole_batch(tmp_path):
+def test_batch_norm_that_trains_has_the_statistics_of_the_whole_batch(train, tmp_path):
     options = {"backbone": _batch_norm_base(tmp_path), "steps": 6, "optimizer": "sgd"}
-    one, network = _train(_one(), **options)
-    two, mirrored = _train(make_strategy("mirrored"), **options)
-    assert [trainable.is_synchronized(each) for each in (network, mirrored)] == [False, True]
+    one, network = train(_one(), **options)
+    two, mirrored = train(make_strategy("mirrored"), **options)
+    assert [is_synchronized(each) for each in (network, mirrored)] == [False, True]
     np.testing.assert_allclose(two, one, rtol=1e-5)
     for ours, theirs in zip(mirrored.weights, network.weights, strict=True):
         np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5, atol=1e-6)
 
 
-def test_the_totals_are_weighted_losses_right_answers_and_pictures():
-    totals, _ = _train(_one(), steps=1)
+def test_the_totals_are_weighted_losses_right_answers_and_pictures(train):
+    totals, _ = train(_one(), steps=1)
     assert totals.shape == (1, 3)
     assert totals[0, 2] == _BATCH
     assert totals[0, 1] in range(_BATCH + 1)
     assert 0 < totals[0, 0] < 3 * 2.0 * _BATCH
 
 
-def test_mixed_pictures_count_for_both_labels_by_share_and_class_weight():
+def test_mixed_pictures_count_for_both_labels_by_share_and_class_weight(train):
     step = 5  # here either label leads somewhere
-    totals, _ = _train(_one(), steps=1, first=step, optimizer="sgd", augment=_EVERYTHING)
-    _, network = _train(_one(), steps=0, augment=_EVERYTHING)  # as it was before that step
+    totals, _ = train(_one(), steps=1, first=step, optimizer="sgd", augment=_EVERYTHING)
+    _, network = train(_one(), steps=0, augment=_EVERYTHING)  # as it was before that step
     batch = next(
         iter(
             pipeline.for_training(
@@ -232,13 +247,13 @@ def test_mixed_pictures_count_for_both_labels_by_share_and_class_weight():
     assert 0 < share.numpy().min() < 0.5 < share.numpy().max() < 1  # both labels led somewhere
 
 
-def test_dropout_and_augmentation_are_functions_of_seed_and_step():
-    whole, network = _train(_one(), steps=3, dropout=0.5)
-    again, same = _train(_one(), steps=3, dropout=0.5)
+def test_dropout_and_augmentation_are_functions_of_seed_and_step(train):
+    whole, network = train(_one(), steps=3, dropout=0.5)
+    again, same = train(_one(), steps=3, dropout=0.5)
     np.testing.assert_array_equal(whole, again)
     for ours, theirs in zip(network.weights, same.weights, strict=True):
         np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
-    later, _ = _train(_one(), steps=1, dropout=0.5, first=2)  # other weights, so another loss; it has to differ
+    later, _ = train(_one(), steps=1, dropout=0.5, first=2)  # other weights, so another loss; it has to differ
     assert later[0, 0] != whole[0, 0]
 
 
@@ -250,12 +265,12 @@ def test_dropout_masks_differ_between_replicas_and_steps():
         dropped = keras.layers.Dropout(0.5, name="dropout")(pooled)
         logits = keras.layers.Dense(2, name="logits")(dropped)
         network = keras.Model(inputs, keras.layers.Softmax()(logits))
-        adjust = keras.optimizers.SGD(0.0)
-        adjust.build(network.trainable_variables)
+        optimizer = keras.optimizers.SGD(0.0)
+        optimizer.build(network.trainable_variables)
     augmentation = Augmentation(AugmentConfig(augment=False), seed=2)
     step = TrainStep(
         network,
-        adjust,
+        optimizer,
         strategy=strategy,
         augmentation=augmentation,
         global_batch=2,
@@ -288,11 +303,11 @@ def _logits(features):
 
 def _still(network, **settings):
     """A step that changes neither images nor weights."""
-    adjust = keras.optimizers.SGD(0.0)
-    adjust.build(network.trainable_variables)
+    optimizer = keras.optimizers.SGD(0.0)
+    optimizer.build(network.trainable_variables)
     nothing = Augmentation(AugmentConfig(augment=False), seed=2)
     parts = {"strategy": _one(), "augmentation": nothing, "label_smoothing": 0.0, "compiled": COMPILE_NOTHING}
-    return TrainStep(network, adjust, global_batch=2, **parts, **settings)
+    return TrainStep(network, optimizer, global_batch=2, **parts, **settings)
 
 
 def test_micro_batches_draw_dropout_masks_of_their_own():
@@ -328,21 +343,23 @@ def test_every_dropout_layer_has_a_state_of_its_own_at_every_step():
 
 
 @pytest.mark.slow
-def test_what_is_compiled_does_not_change_the_numbers():
+def test_what_is_compiled_does_not_change_the_numbers(train):
     # without dropout, whose masks Keras draws from other bits when XLA compiles them
-    plain, _ = _train(_one(), steps=3, optimizer="sgd", compiled=COMPILE_NOTHING, augment=_EVERYTHING)
+    plain, _ = train(_one(), steps=3, optimizer="sgd", compiled=COMPILE_NOTHING, augment=_EVERYTHING)
     for compiled in (COMPILE_AUGMENTATION, COMPILE_STEP):
-        results, _ = _train(_one(), steps=3, optimizer="sgd", compiled=compiled, augment=_EVERYTHING)
+        results, _ = train(_one(), steps=3, optimizer="sgd", compiled=compiled, augment=_EVERYTHING)
         np.testing.assert_allclose(results, plain, rtol=2e-4)
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
-def test_mixed_precision_trains_with_float32_variables(policy):
-    results, network = _train(_one(), steps=2, policy=policy)
+def test_mixed_precision_trains_with_float32_variables(train, policy):
+    results, network = train(
+        _one(), steps=2, policy=policy, backbone="vgg_nano"
+    )  # a saved base keeps its own precision
     assert np.isfinite(results).all()
     assert {weight.dtype for weight in network.weights} == {"float32"}
     assert network.get_layer("logits").compute_dtype == "float32"
-    assert classifier.base_of(network).get_layer("block1_conv1").compute_dtype == policy.removeprefix("mixed_")
+    assert base_of(network).get_layer("block1_conv1").compute_dtype == policy.removeprefix("mixed_")
 
 
 def test_cross_entropy_with_smoothing_is_the_formula():
@@ -351,10 +368,10 @@ def test_cross_entropy_with_smoothing_is_the_formula():
     assert losses.numpy()[0] == pytest.approx(-0.1 * np.log(0.25) - 0.9 * np.log(0.75), rel=1e-6)
 
 
-def test_evaluation_scores_every_picture_once_on_any_number_of_devices():
+def test_evaluation_scores_every_picture_once_on_any_number_of_devices(train):
     scores = {}
     for name, strategy in (("one", _one()), ("two", make_strategy("mirrored"))):
-        _, network = _train(strategy, steps=1, optimizer="sgd")
+        _, network = train(strategy, steps=1, optimizer="sgd")
         step = EvaluationStep(network, strategy=strategy, compiled=COMPILE_NOTHING)
         replicas = strategy.num_replicas_in_sync
         shard = pipeline.Shard(0, replicas, replicas)

@@ -1,0 +1,22 @@
+"""The sentence for literal measurements."""
+
+import pytest
+
+from trainers.commands.messages import describe_bottleneck
+
+
+@pytest.mark.parametrize(
+    ("wait", "step", "on_gpu", "tier", "expected"),
+    [
+        (0.30, 0.1, False, "none", ("input-bound: 30.0%", "--cache=disk would help")),
+        (0.30, 0.1, True, "memory", ("input-bound", "--cache=device would help")),
+        (0.30, 0.1, False, "memory", ("input-bound", "fewer other programs")),  # a CPU has no memory of its own
+        (0.01, 0.002, True, "device", ("launch-bound", "steps of 2.0 ms", "--batch_size")),
+        (0.01, 0.002, False, "memory", ("compute-bound",)),  # short steps on a CPU are no launches
+        (0.01, 0.2, True, "device", ("compute-bound: 1.0%", "faster input would not")),
+    ],
+)
+def test_verdict(wait, step, on_gpu, tier, expected):
+    sentence = describe_bottleneck(input_wait_fraction=wait, seconds_per_step=step, on_gpu=on_gpu, tier=tier)
+    assert all(part in sentence for part in expected)
+    assert "\n" not in sentence

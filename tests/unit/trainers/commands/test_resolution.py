@@ -1,0 +1,51 @@
+"""What is left to the program has a value before anything is built."""
+
+import dataclasses
+
+import pytest
+
+from ftdata.config import DataConfig
+from trainers.commands import resolution
+from trainers.config import ModelConfig, RuntimeConfig, TrainConfig, TrainingConfig
+from trainers.rundir.run_dir import RunDir
+
+_NANO = ModelConfig("vgg_nano", weights="objects")
+
+
+def _resolved(config, tmp_path, *, on_gpu=False):
+    return resolution.resolve(resolution.settle(config, RunDir(tmp_path), on_gpu=on_gpu), on_gpu=on_gpu)
+
+
+def test_nothing_is_left_to_the_program(tmp_path):
+    resolved = _resolved(TrainConfig(model=_NANO), tmp_path)
+    assert (resolved.image_size, resolved.monitor, resolved.data_service) == (96, "balanced_accuracy", "")
+    assert resolved.precision in ("float32", "mixed_bfloat16")
+    assert [phase.name for phase in resolved.phases] == ["transfer", "finetune"]
+
+
+def test_what_the_user_sets_stays(tmp_path):
+    config = TrainConfig(
+        phase="transfer",
+        seed=5,
+        model=_NANO,
+        data=DataConfig(image_size=40, data_service="grpc://host:5000"),
+        training=TrainingConfig(monitor="loss", batch_size=7),
+        runtime=RuntimeConfig(mixed_precision="mixed_float16", jit_compile="false"),
+    )
+    resolved = _resolved(config, tmp_path)
+    assert (resolved.image_size, resolved.monitor, resolved.precision) == (40, "loss", "mixed_float16")
+    assert (resolved.seed, resolved.data_service, resolved.compile_mode) == (5, "grpc://host:5000", "nothing")
+    assert (resolved.training.batch_size, resolved.model) == (7, _NANO)
+    assert [phase.name for phase in resolved.phases] == ["transfer"]
+
+
+@pytest.mark.parametrize(("on_gpu", "compiled"), [(True, "step"), (False, "augmentation")])
+def test_the_device_decides_what_is_compiled(on_gpu, compiled, tmp_path):
+    config = TrainConfig(model=_NANO, runtime=RuntimeConfig(mixed_precision="float32"))
+    assert _resolved(config, tmp_path, on_gpu=on_gpu).compile_mode == compiled
+
+
+def test_a_check_looks_at_all_phases_and_records_what_finetune_would(tmp_path):
+    check, finetune = (dataclasses.replace(TrainConfig(model=_NANO), phase=name) for name in ("check", "finetune"))
+    assert _resolved(check, tmp_path).phases == _resolved(finetune, tmp_path).phases
+    assert resolution.record_of(check).deciding == resolution.record_of(finetune).deciding

@@ -1,0 +1,105 @@
+"""What a run says of itself at its start and at its end, and the images it shows first."""
+
+import resource
+from typing import Any
+
+import numpy as np
+
+from ftdata import seeds
+from ftdata.augment import augmentation
+from ftdata.log import log
+from ftdata.names import listed
+from ftdata.sources import bad_images
+from ftdata.sources.source import Source
+from trainers.evaluation import figures
+from trainers.rundir.run_dir import RunDir, write_atomically
+from trainers.runtime.devices import runs_on_gpu
+from trainers.training.context import RunContext
+
+# Waiting for input for more than this share of the time is worth fixing.
+_INPUT_BOUND = 0.05
+# A step shorter than this, seconds, on an accelerator is about what starting its programs takes.
+_LAUNCH_BOUND = 0.004
+
+
+def list_bad_images(source: Source, run_dir: RunDir) -> None:
+    """Writes the names of the images that are skipped, and logs how many there are."""
+    if not source.bad_images:
+        run_dir.bad_images.unlink(missing_ok=True)
+        return
+    lines = "".join(f"{image.name}\t{image.reason}\n" for image in source.bad_images)
+    content = lines.encode("utf-8", "surrogateescape")  # file names as they are
+    write_atomically(run_dir.bad_images, lambda temporary: temporary.write_bytes(content))
+    kinds = bad_images.summary(source.bad_images)
+    log.info(f"{len(source.bad_images):,} images are skipped ({kinds}); {run_dir.bad_images} lists them")
+
+
+def describe(context: RunContext) -> None:
+    """Logs images, classes, class weights and devices."""
+    source, weights = context.source, context.class_weights
+    train, validation, test = (len(split) for split in (source.train, source.validation, source.test))
+    log.info(
+        f"{source.name}: {train} training, {validation} validation and {test} test images in "
+        f"{len(source.class_names)} classes"
+    )
+    log.info(f"  classes {listed(source.class_names, limit=20)}")
+    for note in (
+        *source.notes,
+        *augmentation.notes(context.config.augment, image_size=context.config.image_size),
+    ):
+        log.info(f"  {note}")
+    if not validation:
+        log.info(
+            "  no validation split: the last epoch is kept; --monitor and --early_stopping_patience have no effect"
+        )
+    if len(weights) <= 20:
+        log.info(f"  class weights {', '.join(f'{weight:.4f}' for weight in weights)}")
+    log.info(context.hardware)
+
+
+def draw_samples(context: RunContext) -> None:
+    """A 3x3 grid of training images with their labels."""
+    order = seeds.generator(context.config.seed, "samples").permutation(len(context.source.train))[:9]
+    captions = [context.source.class_names[label] for label in context.source.train.labels[order]]
+    grid = figures.image_grid(context.images["train"].take(order), captions, title=context.source.name)
+    figures.save(grid, context.run_dir.root / "samples.png")
+
+
+def summarize(context: RunContext, metrics: dict[str, Any]) -> None:
+    """What held the run back, what it took, and where everything is."""
+    sentence = describe_bottleneck(
+        input_wait_fraction=metrics["input_wait_fraction"],
+        seconds_per_step=context.config.training.batch_size / max(metrics["images_per_second"], 1e-9),
+        on_gpu=runs_on_gpu(context.strategy),
+        tier=context.images["train"].tier,
+    )
+    log.info(f"{metrics['phase']} was {sentence}")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    held = [images.tensor for images in context.images.values() if images.tensor is not None]
+    cached = sum(np.prod(tensor.shape) for tensor in held) / 2**20
+    decoded = f", of which {cached:.0f} MiB are decoded images (in {context.images['train'].tier})" if held else ""
+    log.info(f"peak memory {peak:.0f} MiB{decoded}")
+    log.info(
+        f"everything is in {context.run_dir.root}; watch it with: tensorboard --logdir={context.run_dir.root / 'logs'}"
+    )
+
+
+def describe_bottleneck(*, input_wait_fraction: float, seconds_per_step: float, on_gpu: bool, tier: str) -> str:
+    """Whether training was input-bound, launch-bound or compute-bound, with the shares and what would help.
+
+    Args:
+      input_wait_fraction: share of the training time spent waiting for a batch.
+      seconds_per_step: of a training step, waiting included.
+      on_gpu: whether the steps ran on an accelerator.
+      tier: the cache tier of the training images.
+    """
+    shares = f"{input_wait_fraction:.1%} of the time waiting for input, {1 - input_wait_fraction:.1%} computing"
+    if input_wait_fraction > _INPUT_BOUND:
+        faster = {"none": "--cache=disk", "disk": "--cache=memory", "memory": "--cache=device"}.get(tier)
+        if faster == "--cache=device" and not on_gpu:
+            faster = None
+        return f"input-bound: {shares}; {faster or 'fewer other programs beside it'} would help"
+    if on_gpu and seconds_per_step < _LAUNCH_BOUND:
+        return f"launch-bound: {shares}, in steps of {seconds_per_step * 1e3:.1f} ms; a larger --batch_size would help"
+    helps = "--mixed_precision, a smaller --image_size or --backbone" if not on_gpu else "a smaller --backbone"
+    return f"compute-bound: {shares}; {helps} would help, faster input would not"

@@ -1,0 +1,92 @@
+"""From what the user set to what is computed with: what is left to the program gets a value here, and nowhere else."""
+
+import dataclasses
+
+from trainers.config import (
+    PHASES,
+    ResolvedConfig,
+    TrainConfig,
+    as_recorded,
+    deciding,
+    passed_on,
+    sequence,
+)
+from trainers.models import backbones
+from trainers.models.precision import resolve_precision
+from trainers.rundir import record
+from trainers.rundir.record import RunRecord
+from trainers.rundir.run_dir import RunDir
+from trainers.runtime.compilation import compile_mode
+from trainers.runtime.processes import ALONE, ProcessGroup
+
+
+def settle(config: TrainConfig, run_dir: RunDir, *, on_gpu: bool, processes: ProcessGroup = ALONE) -> TrainConfig:
+    """Replaces what is left to the program (image size, precision, monitor) by values, those of rank 0.
+
+    What an earlier start in the same folder settled on is kept, so that a restart on a slightly different
+    machine computes the same numbers.
+
+    Args:
+      config: as the user set it.
+      run_dir: of the run.
+      on_gpu: whether GPUs compute.
+      processes: that train together.
+
+    Returns:
+      What config.json records; `resolve` makes of it what is computed with.
+    """
+    size, policy, monitor = processes.broadcast_object(lambda: _settled_values(config, run_dir, on_gpu=on_gpu))
+    return dataclasses.replace(
+        config,
+        data=dataclasses.replace(config.data, image_size=size),
+        runtime=dataclasses.replace(config.runtime, mixed_precision=policy),
+        training=dataclasses.replace(config.training, monitor=monitor),
+    )
+
+
+def _settled_values(config: TrainConfig, run_dir: RunDir, *, on_gpu: bool) -> tuple[int, str, str]:
+    """Image size, dtype policy and monitor."""
+    is_bound = not config.overwrite and any(run_dir.phase(name).is_begun for name in PHASES)
+    earlier = record.recorded(run_dir).get("settings", {}) if is_bound else {}
+    backbone, size, policy = config.model.backbone, config.data.image_size, config.runtime.mixed_precision
+    if size is None:
+        size = earlier.get("image_size") or backbones.default_size(backbone)
+    if policy == "auto":
+        policy = earlier.get("mixed_precision") or resolve_precision(
+            "auto", on_gpu=on_gpu, depthwise=backbones.is_depthwise(backbone)
+        )
+    monitor = config.training.monitor or earlier.get("monitor") or config.training.monitored
+    return size, policy, monitor
+
+
+def resolve(settled: TrainConfig, *, on_gpu: bool) -> ResolvedConfig:
+    """What the phases that lead to `settled.phase` compute with; `check` looks at those that lead to finetune."""
+    size = settled.data.image_size
+    assert size is not None, "settle gives it a value"
+    return ResolvedConfig(
+        phases=tuple(sequence(_last_phase(settled))),
+        seed=settled.seed,
+        image_size=size,
+        precision=settled.runtime.mixed_precision,
+        compile_mode=compile_mode(settled.runtime.jit_compile, on_gpu=on_gpu),
+        monitor=settled.training.monitored,
+        data_service=settled.data.data_service or "",
+        augment=settled.augment,
+        model=settled.model,
+        training=settled.training,
+        runtime=settled.runtime,
+    )
+
+
+def record_of(settled: TrainConfig) -> RunRecord:
+    """What config.json is to say of these settings."""
+    return RunRecord(
+        settings=as_recorded(settled),
+        deciding={phase.name: deciding(settled, phase.name) for phase in sequence(_last_phase(settled))},
+        inherited=frozenset(passed_on(settled)),
+        overwrite=settled.overwrite,
+    )
+
+
+def _last_phase(config: TrainConfig) -> str:
+    return "finetune" if config.phase == "check" else config.phase
