@@ -27,8 +27,8 @@
 # | validates on the test set | a validation split chooses, the test set is read once at the end of each phase |
 # | `fit_generator`, twice | `trainers.run`, which resumes after a crash |
 #
-# It needs no network. In full it takes about two minutes on two CPU cores; with `NOTEBOOK_QUICK=1` in the environment
-# it takes a few steps only (its numbers are then meaningless), which is how the tests run it.
+# It needs no network and trains as long as `make run` does. With `NOTEBOOK_QUICK=1` in the environment it takes five
+# steps a phase only (its numbers are then meaningless), which is how the tests run it.
 
 # %%
 import csv
@@ -43,9 +43,7 @@ from sklearn.utils.class_weight import compute_class_weight
 import flags
 import ftdata
 import trainers
-from ftdata.cache import tiers
-from ftdata.config import DataConfig
-from ftdata.sources.source import open_source
+from ftdata.cache import open_all
 
 QUICK = bool(os.environ.get("NOTEBOOK_QUICK"))
 MODEL_DIR = Path("runs/knives_forks_spoons")
@@ -57,8 +55,8 @@ MODEL_DIR = Path("runs/knives_forks_spoons")
 # set; the validation split is held out of the training images, class by class, by a hash of each image.
 
 # %%
-data = DataConfig(dataset="cutlery", image_size=96)
-source = open_source(data)
+data = ftdata.DataConfig(dataset="cutlery", image_size=96)
+source = ftdata.open_source(data)
 train, test = source.train, source.test
 print(f"{source.name}: {len(train)} training, {len(source.validation)} validation, {len(test)} test images")
 print("classes:", ", ".join(source.class_names))
@@ -79,7 +77,7 @@ def show(images, captions, title):
     plt.show()
 
 
-images = tiers.open_all(source, data, on_gpu=False)  # every image of each split decoded once, uint8 96x96
+images = open_all(source, data, on_gpu=False)  # every image of each split decoded once, uint8 96x96
 chosen = np.random.default_rng(0).permutation(len(train))[:9]
 show(images["train"].take(chosen), [source.class_names[label] for label in train.labels[chosen]], "training images")
 

@@ -18,8 +18,7 @@
 # the seed. What trains on them is up to you; here it is plain `model.fit`.
 #
 # `NOTEBOOK_FOLDER` in the environment names a folder with a folder for each class; without it the embedded `cutlery` is
-# used. In full it takes about a minute on two CPU cores; with `NOTEBOOK_QUICK=1` only a few steps, which is how the
-# tests run it.
+# used. It trains four epochs; with `NOTEBOOK_QUICK=1` only five steps, which is how the tests run it.
 
 # %%
 import os
@@ -30,10 +29,8 @@ import tensorflow as tf
 
 import ftdata
 from ftdata import pipeline
-from ftdata.augment.augmentation import Augmentation
-from ftdata.cache import tiers
-from ftdata.config import AugmentConfig, DataConfig
-from ftdata.sources.source import open_source
+from ftdata.augment import Augmentation
+from ftdata.cache import open_all
 
 FOLDER = os.environ.get("NOTEBOOK_FOLDER")
 QUICK = bool(os.environ.get("NOTEBOOK_QUICK"))
@@ -50,11 +47,11 @@ keras.utils.set_random_seed(SEED)
 
 # %%
 if FOLDER:
-    data = DataConfig(image_dir=FOLDER, image_size=SIZE)
+    data = ftdata.DataConfig(image_dir=FOLDER, image_size=SIZE)
     source = ftdata.load_folder(FOLDER, image_size=SIZE)
 else:
-    data = DataConfig(dataset="cutlery", image_size=SIZE)
-    source = open_source(data)
+    data = ftdata.DataConfig(dataset="cutlery", image_size=SIZE)
+    source = ftdata.open_source(data)
 count = len(source.class_names)
 print(f"{source.name}: {', '.join(source.class_names)}")
 print(f"{len(source.train)} training, {len(source.validation)} validation, {len(source.test)} test images")
@@ -68,7 +65,7 @@ for note in source.notes:
 # (`DataConfig(cache=...)` decides otherwise). The line that is printed says which and why.
 
 # %%
-images = tiers.open_all(source, data, on_gpu=False)
+images = open_all(source, data, on_gpu=False)
 print(images["train"].take(np.arange(2)).shape)
 
 # %% [markdown]
@@ -108,7 +105,7 @@ print({name: f"{value.dtype.name} {tuple(value.shape)}" for name, value in alone
 # a step that is repeated augments alike:
 
 # %%
-augmentation = Augmentation(AugmentConfig(rotation_range=180.0, horizontal_flip=True), seed=SEED)
+augmentation = Augmentation(ftdata.AugmentConfig(rotation_range=180.0, horizontal_flip=True), seed=SEED)
 twice = [augmentation(alone["image"], alone["slot"], step=tf.constant(3), global_batch=BATCH).images for _ in range(2)]
 assert np.array_equal(*twice)
 

@@ -47,15 +47,19 @@ def test_cells_are_titled_text_and_python(path):
 
 
 @pytest.mark.parametrize("path", _NOTEBOOKS, ids=lambda path: path.stem)
-def test_what_a_notebook_imports_exists(path):
-    imports = [
-        node
-        for node in ast.parse(path.read_text(encoding="utf-8")).body
-        if isinstance(node, ast.Import | ast.ImportFrom)
-    ]
+def test_what_a_notebook_takes_from_the_packages_exists(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    imports = [statement for statement in tree.body if isinstance(statement, ast.Import | ast.ImportFrom)]
     names = {}
     exec(compile(ast.Module(imports, []), path.name, "exec"), names)
-    assert "ftdata" in names
+    taken = {
+        (node.value.id, node.attr)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+    }
+    ours = [(name, attribute) for name, attribute in taken if name in ("flags", "ftdata", "pipeline", "trainers")]
+    assert ("ftdata", "open_source") in ours
+    assert [(name, attribute) for name, attribute in ours if not hasattr(names[name], attribute)] == []
 
 
 @pytest.mark.parametrize("path", _NOTEBOOKS, ids=lambda path: path.stem)
