@@ -115,7 +115,16 @@ _SHARING = {
     "trained": ("test_export", "test_evaluate", "test_predict", "test_seen"),
 }
 _GROUP = {module: group for group, modules in _SHARING.items() for module in modules}
-_LONG = (*_GROUP, "test_step", "test_fuzz", "test_check", "test_tiers", "test_inside", "test_odd_files", "test_layers")
+_LONG = (
+    *_GROUP,
+    "test_step",
+    "test_fuzz",
+    "test_diagnosis",
+    "test_tiers",
+    "test_inside",
+    "test_odd_files",
+    "test_layers",
+)
 
 
 def _module(nodeid: str) -> str:

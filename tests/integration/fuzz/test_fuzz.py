@@ -33,9 +33,9 @@ def fuzz(tmp_path, *runs):
 def test_damaged_images_and_odd_folders_do_no_harm(tmp_path):
     images, folders = fuzz(tmp_path, ("images", 0, 80, 60), ("folders", 0, 40, 60))
     assert images["inputs"] == 80
-    assert min(images["accepted"], images["refused by the header"], images["refused by the decoder"]) >= 10
+    assert min(images["accepted"], images["refused by the header"], images["refused by the decoder"]) >= 3
     assert folders["inputs"] == 40
-    assert min(folders["accepted"], folders["refused"]) >= 5
+    assert min(folders["accepted"], folders["refused"]) >= 3
 
 
 @pytest.mark.slow

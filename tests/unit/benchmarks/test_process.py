@@ -26,6 +26,7 @@ class _Counter:
         os._exit(9)
 
 
+@pytest.mark.slow
 def test_calls_run_in_another_process_and_keep_their_state():
     with process.start_all({"a": (_Counter, 1), "b": (_Counter, 10)}) as workers:
         assert workers["a"].call("add", 2) == 3

@@ -177,6 +177,7 @@ def _filler(photos, data_dir, *, script=_FILL, says="ready"):
     return process
 
 
+@pytest.mark.slow  # of the store alone: test_row_store
 def test_killed_while_filling_the_next_run_is_right(photos, tmp_path):
     process = _filler(photos, tmp_path, script=_FILL_HALF, says="half")
     process.send_signal(signal.SIGKILL)

@@ -472,6 +472,7 @@ def real_photos():
     return Path(os.environ.get("FTDATA_REAL_PHOTOS", beside))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not real_photos().is_dir(), reason="the real photos are absent: set FTDATA_REAL_PHOTOS")
 def test_real_photos_load(tmp_path):
     builder = build(tmp_path, manual_dir=real_photos())

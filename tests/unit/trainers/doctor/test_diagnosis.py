@@ -117,6 +117,7 @@ def test_the_report_fits_one_screen(report):
     assert any("warning:" in line and "validation" in line for line in lines)
 
 
+@pytest.mark.slow
 def test_the_videos_of_knifey_spoony_are_found(real_photos, tmp_path):
     for path in real_photos.glob("*/*-000*.jpg"):
         link = tmp_path / "photos" / path.relative_to(real_photos)

@@ -34,11 +34,11 @@ def test_every_backbone_of_keras_applications_has_a_preprocessing_and_a_size():
         assert 96 <= backbones.default_size(name) <= 600
 
 
-def test_default_sizes_are_those_of_the_constructors():
-    # read off the networks that are quick to build with their top
-    for name in ("MobileNetV2", "EfficientNetB1"):
-        built = getattr(keras.applications, name)(weights=None)
-        assert built.input_shape[1] == backbones.default_size(name)
+# read off the networks that are quick to build with their top
+@pytest.mark.parametrize("name", ["MobileNetV2", pytest.param("EfficientNetB1", marks=pytest.mark.slow)])
+def test_default_sizes_are_those_of_the_constructors(name):
+    built = getattr(keras.applications, name)(weights=None)
+    assert built.input_shape[1] == backbones.default_size(name)
 
 
 def test_rescale_divides_by_255():

@@ -133,8 +133,14 @@ def test_every_optimizer_takes_a_step(name):
     assert (variable.numpy() < [3.0, 4.0]).all()
 
 
-@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
-@pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop"])
+@pytest.mark.parametrize(
+    ("name", "policy"),
+    [
+        *((name, "float32") for name in ("adam", "adamw", "sgd", "rmsprop")),
+        ("adamw", "mixed_float16"),
+        *(pytest.param(name, "mixed_float16", marks=pytest.mark.slow) for name in ("adam", "sgd", "rmsprop")),
+    ],
+)
 def test_weight_decay_is_of_kernels_alone(name, policy):
     for strategy in (tf.distribute.OneDeviceStrategy("/cpu:0"), make_strategy("mirrored")):
         with strategy.scope():
