@@ -7,7 +7,6 @@ import sys
 
 import pytest
 
-from ftdata.errors import UserError
 from tests import ROOT
 from tests.configs import make_config
 from tests.tools import data_servers, kills
@@ -94,6 +93,6 @@ def test_a_service_that_is_not_there_is_said_before_anything_else(photo_folder, 
     address = f"grpc://127.0.0.1:{free_ports(1)[0]}"
     config = make_config(photo_folder, tmp_path / "model")
     config = dataclasses.replace(config, data=dataclasses.replace(config.data, data_service=address))
-    with pytest.raises(UserError, match=f"no tf.data dispatcher at {address}"):
+    with pytest.raises(ConnectionError, match=f"no tf.data dispatcher at {address}"):
         experiment.run(config)
     assert not (tmp_path / "model/transfer").exists()
