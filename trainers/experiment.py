@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from ftdata.errors import UserError
-from trainers.commands import agreement, evaluate, export, predict, train
+from trainers.commands import agreement, check, evaluate, export, predict, train
 from trainers.config import TrainConfig
 from trainers.models import starting_point
 from trainers.rundir import lock
@@ -100,7 +100,7 @@ def _check(config: TrainConfig) -> dict[str, Any]:
     with launch(config.runtime) as (_, devices):
         run_dir.check()
         starting_point.check(config.model, cleared=run_dir.root if config.overwrite else None)
-        return train.check(config, run_dir, devices=devices)
+        return check.run(config, run_dir, devices=devices)
 
 
 def _use(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:

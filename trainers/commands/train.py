@@ -1,4 +1,4 @@
-"""The story of a training run: data, network, phases, results. And of a check, which looks at them only."""
+"""The story of a training run: data, network, phases, results."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -16,7 +16,6 @@ from ftdata.sources.source import Source, open_source
 from ftdata.sources.weighting import class_weights
 from trainers.commands import agreement, messages, resolution
 from trainers.config import TrainConfig, TrainingConfig
-from trainers.doctor import diagnosis
 from trainers.models import starting_point
 from trainers.rundir import seen
 from trainers.rundir.run_dir import RunDir
@@ -55,11 +54,11 @@ def run(
       Interrupted: somebody asked to stop; everything is saved.
     """
     on_gpu = runs_on_gpu(devices)
-    _check_batch(config.training, config.augment, replicas=devices.num_replicas_in_sync)
+    check_batch(config.training, config.augment, replicas=devices.num_replicas_in_sync)
     config = resolution.settle(config, run_dir, on_gpu=on_gpu, processes=processes)
-    source = _open(config, config.data)
+    source = open_data(config, config.data)
     agreement.check_data(processes, source)
-    context = _context(config, source, run_dir, devices, stop=stop, processes=processes)
+    context = make_context(config, source, run_dir, devices, stop=stop, processes=processes)
     decided_by = context.record.compare(run_dir, source) if processes.is_chief else {}
     check_callbacks(callbacks, has_validation=len(source.validation) > 0)
     messages.describe(context)
@@ -79,19 +78,7 @@ def run(
     return results
 
 
-def check(config: TrainConfig, run_dir: RunDir, *, devices: tf.distribute.Strategy) -> dict[str, Any]:
-    """Looks at the data and at what a run would do; trains and writes nothing. Returns what it found.
-
-    Raises:
-      UserError: what would stop a run before it trains.
-    """
-    _check_batch(config.training, config.augment, replicas=devices.num_replicas_in_sync)
-    config = resolution.settle(config, run_dir, on_gpu=runs_on_gpu(devices))
-    source = _open(config, dataclasses.replace(config.data, on_bad_image="skip"))  # the doctor names them all
-    return diagnosis.check(_context(config, source, run_dir, devices), config.data)
-
-
-def _open(config: TrainConfig, data: DataConfig) -> Source:
+def open_data(config: TrainConfig, data: DataConfig) -> Source:
     """The images that `data` says, which have to suit the rest of `config`."""
     source = open_source(data)
     _check_test_set(source, validation_fraction=data.validation_fraction)
@@ -101,7 +88,7 @@ def _open(config: TrainConfig, data: DataConfig) -> Source:
     return dataclasses.replace(source, notes=(*source.notes, *seen.warnings(source, config.model)))
 
 
-def _context(
+def make_context(
     settled: TrainConfig,
     source: Source,
     run_dir: RunDir,
@@ -110,6 +97,7 @@ def _context(
     stop: StopRequest | None = None,
     processes: ProcessGroup = ALONE,
 ) -> RunContext:
+    """What the phases share, with no images open."""
     return RunContext(
         resolution.resolve(settled, on_gpu=runs_on_gpu(devices)),
         source,
@@ -122,7 +110,8 @@ def _context(
     )
 
 
-def _check_batch(training: TrainingConfig, augment: AugmentConfig, *, replicas: int) -> None:
+def check_batch(training: TrainingConfig, augment: AugmentConfig, *, replicas: int) -> None:
+    """Refuses a batch size that cannot be dealt to the devices in equal parts."""
     if training.batch_size % replicas:
         raise UserError(f"batch_size must be a multiple of the {replicas} devices, got {training.batch_size}")
     pieces = training.gradient_accumulation_steps

@@ -1,0 +1,25 @@
+"""`--phase=check`: looks at the data and at what a run would do; trains and writes nothing."""
+
+import dataclasses
+from typing import Any
+
+import tensorflow as tf
+
+from trainers.commands import resolution
+from trainers.commands.train import check_batch, make_context, open_data
+from trainers.config import TrainConfig
+from trainers.doctor import diagnosis
+from trainers.rundir.run_dir import RunDir
+from trainers.runtime.devices import runs_on_gpu
+
+
+def run(config: TrainConfig, run_dir: RunDir, *, devices: tf.distribute.Strategy) -> dict[str, Any]:
+    """Prints the report of the data doctor and returns what it found, as JSON values.
+
+    Raises:
+      UserError: what would stop a run before it trains.
+    """
+    check_batch(config.training, config.augment, replicas=devices.num_replicas_in_sync)
+    config = resolution.settle(config, run_dir, on_gpu=runs_on_gpu(devices))
+    source = open_data(config, dataclasses.replace(config.data, on_bad_image="skip"))  # the doctor names them all
+    return diagnosis.check(make_context(config, source, run_dir, devices), config.data)
