@@ -6,7 +6,6 @@ high byte counts, which Pillow clips to 255. Graph operations only.
 """
 
 import dataclasses
-import functools
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -36,7 +35,7 @@ class Decoding:
         """What `config`, its `image_size` set, asks for."""
         return cls(**{field.name: getattr(config, field.name) for field in dataclasses.fields(cls)})
 
-    @tf.autograph.experimental.do_not_convert
+    @tf.autograph.experimental.do_not_convert  # would take 1.8 s of the first trace, and there is nothing to convert
     def any_format(self, encoded: tf.Tensor) -> tf.Tensor:
         """Decodes one image of any supported format.
 
@@ -49,7 +48,7 @@ class Decoding:
         Raises:
           tf.errors.InvalidArgumentError: the bytes are no image of a supported format, or are damaged.
         """
-        return _traced(self)(encoded)
+        return self.to_square(decode_full(encoded, stored=self._stored))
 
     @tf.autograph.experimental.do_not_convert
     def plain_jpeg(self, encoded: tf.Tensor) -> tf.Tensor:
@@ -103,16 +102,6 @@ class Decoding:
         if self.resize == "pad":
             image = tf.image.pad_to_bounding_box(image, (side - height) // 2, (side - width) // 2, side, side)
         return tf.ensure_shape(image, [side, side, 3])
-
-
-@functools.cache
-def _traced(decoding: Decoding) -> Callable[[tf.Tensor], tf.Tensor]:
-    """One graph for all that decode alike: tracing it takes seconds the first time, and 0.4 s a copy after that."""
-
-    def any_format(encoded: tf.Tensor) -> tf.Tensor:
-        return decoding.to_square(decode_full(encoded, stored=decoding._stored))
-
-    return tf.function(any_format, **bytestring.APART)
 
 
 def decode_full(encoded: tf.Tensor, *, stored: Callable[[tf.Tensor], tf.Tensor] = jpeg.stored) -> tf.Tensor:
