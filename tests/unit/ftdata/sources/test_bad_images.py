@@ -317,6 +317,16 @@ def test_error_ends_with_1_and_trains_nothing(mixed, tmp_path, capfd):
 
 
 @pytest.mark.slow
+def test_a_process_ends_with_1_and_without_a_trace(mixed, tmp_path):
+    finished = train(mixed, tmp_path / "run")
+    assert finished.returncode == 1
+    assert finished.stderr.startswith("error: ")
+    assert "--on_bad_image=skip" in finished.stderr
+    assert "Traceback" not in finished.stderr
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
 def test_skip_trains_the_good_images_and_lists_the_others(mixed, tmp_path):
     finished = train(mixed, tmp_path, "--on_bad_image=skip", "--cache=none")
     assert finished.returncode == 0, finished.stderr
