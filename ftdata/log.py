@@ -35,9 +35,10 @@ class _Silence(logging.Filter):
 
 log = logging.getLogger("fast_fine_tuning")
 _handler = _Handler()
+if log.level == logging.NOTSET:  # whoever has set it or given it handlers before this was imported keeps them
+    log.setLevel(logging.INFO)
 if not log.handlers:
     log.addHandler(_handler)
-    log.setLevel(logging.INFO)
     log.propagate = False
 
 

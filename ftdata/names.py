@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 
 def shown(name: str) -> str:
@@ -32,3 +33,10 @@ def listed(names: Sequence[str], *, limit: int = 5) -> str:
     """`a, b, c and 4 more`."""
     more = f" and {len(names) - limit:,} more" if len(names) > limit else ""
     return ", ".join(names[:limit]) + more
+
+
+def what_is_at(path: Path, *, missing: str) -> str:
+    """Of a path that should be something else: `it is a file`, `it is a folder`, or `missing` where nothing is."""
+    if path.is_dir():
+        return "it is a folder"
+    return "it is a file" if path.exists() else missing

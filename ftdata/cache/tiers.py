@@ -16,12 +16,13 @@ from ftdata.cache.filling import decode_into, empty_store, in_memory
 from ftdata.cache.images import Images, ImageStream, IndexedImages, decoder_of_files, from_tensor, memoized
 from ftdata.config import DataConfig
 from ftdata.decoding.decode import Decoding
+from ftdata.log import log
 from ftdata.sources.source import Source
 from ftdata.sources.split import Split
 
 
 def open_all(
-    source: Source, config: DataConfig, *, on_gpu: bool, workers: int = 1, say: Callable[[str], None] = print
+    source: Source, config: DataConfig, *, on_gpu: bool, workers: int = 1, say: Callable[[str], None] = log.info
 ) -> dict[str, Images]:
     """Opens the images of each split in the fastest tier that holds them.
 
@@ -34,7 +35,7 @@ def open_all(
       config: `cache` and the decode settings.
       on_gpu: whether there is accelerator memory to use.
       workers: how many processes share the images.
-      say: where lines go.
+      say: where lines go; to the log by default.
 
     Returns:
       The images by the name of the split.

@@ -10,7 +10,7 @@ import numpy as np
 from ftdata.errors import UserError
 from ftdata.folders import layout, passed_over, roles, tree
 from ftdata.inspection.file_kind import EXTENSIONS
-from ftdata.names import alike, listed, look_alikes, shown
+from ftdata.names import alike, listed, look_alikes, shown, what_is_at
 
 __all__ = ["Files", "Listing", "listing", "nearly_one_of", "scan", "shown"]
 
@@ -54,7 +54,8 @@ def scan(image_dir: str, *, known: Collection[str] | None = None) -> Listing:
     """
     root = Path(image_dir).expanduser()
     if not root.is_dir():
-        raise UserError(f"image_dir must be a folder, got {image_dir!r}: no such folder")
+        there = what_is_at(root, missing="no such folder")
+        raise UserError(f"image_dir must be a folder, got {image_dir!r}: {there}")
     top = tree.walk(root)
     others = tuple(passed_over.in_tree(top))
     found = layout.recognise(top, origin=str(root), known=known)

@@ -13,7 +13,7 @@ from ftdata.errors import UserError
 from ftdata.folders import roles
 from ftdata.folders.folder import Listing, listing
 from ftdata.inspection.file_kind import EXTENSIONS
-from ftdata.names import composed, listed, shown
+from ftdata.names import composed, listed, shown, what_is_at
 
 _DELIMITERS = ",;\t|"
 _COLUMNS = ("file", "label", "split")  # the last may be missing
@@ -46,7 +46,8 @@ def read(labels_csv: str, image_dir: str | None, *, known: Collection[str] | Non
     """
     table = Path(labels_csv).expanduser()
     if not table.is_file():
-        raise UserError(f"labels_csv must be a CSV file, got {labels_csv!r}: no such file")
+        there = what_is_at(table, missing="no such file")
+        raise UserError(f"labels_csv must be a CSV file, got {labels_csv!r}: {there}")
     root = Path(image_dir).expanduser() if image_dir else table.parent
     found: dict[str, dict[str, list[tuple[str, str]]]] = {}
     first: dict[tuple[int, int], _Row] = {}  # file on disk -> the row that named it

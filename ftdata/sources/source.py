@@ -32,6 +32,14 @@ class Source:
     bad_images: tuple[BadImage, ...] = ()
     held_out: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        """`Source photos: 48 train, 12 validation and 15 test images in 3 classes (blue, green, red)`."""
+        train, validation, test = (f"{len(split):,}" for split in self.splits.values())
+        return (
+            f"Source {self.name}: {train} train, {validation} validation and {test} test images "
+            f"in {len(self.class_names)} classes ({listed(self.class_names)})"
+        )
+
     @property
     def splits(self) -> dict[str, Split]:
         """The splits by name: `train`, `validation`, `test`."""

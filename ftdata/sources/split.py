@@ -30,6 +30,10 @@ class Split:
     paths: np.ndarray | None = None
     plain: np.ndarray | None = None
 
+    def __repr__(self) -> str:
+        """`Split of 12 images from photos`: a notebook shows it, and no line for each file."""
+        return f"Split of {len(self):,} images from {self.origin}"
+
     def __len__(self) -> int:
         return len(self.labels)
 

@@ -17,7 +17,7 @@ from trainers.runtime.devices import runs_on_gpu
 from trainers.training.context import RunContext
 
 # Waiting for input for more than this share of the time is worth fixing.
-_INPUT_BOUND = 0.05
+_INPUT_BOUND = 0.1
 # A step shorter than this, seconds, on an accelerator is about what starting its programs takes.
 _LAUNCH_BOUND = 0.004
 
@@ -98,7 +98,7 @@ def describe_bottleneck(*, input_wait_fraction: float, seconds_per_step: float, 
         faster = {"none": "--cache=disk", "disk": "--cache=memory", "memory": "--cache=device"}.get(tier)
         if faster == "--cache=device" and not on_gpu:
             faster = None
-        return f"input-bound: {shares}; {faster or 'fewer other programs beside it'} would help"
+        return f"input-bound: {shares}; {faster or 'fewer other programs beside it'} would help, by that share at most"
     if on_gpu and seconds_per_step < _LAUNCH_BOUND:
         return f"launch-bound: {shares}, in steps of {seconds_per_step * 1e3:.1f} ms; a larger --batch_size would help"
     helps = "--mixed_precision, a smaller --image_size or --backbone" if not on_gpu else "a smaller --backbone"

@@ -11,6 +11,7 @@ from ftdata.config import DataConfig
 from ftdata.decoding.decode import Decoding
 from ftdata.errors import UserError
 from ftdata.log import log
+from ftdata.names import what_is_at
 from trainers.models import starting_point
 from trainers.models.class_names import of_lines
 from trainers.models.classifier import load_classifier
@@ -85,7 +86,8 @@ def of_file(path: Path) -> TrainedModel:
       UserError: no such file, or nothing says which classes it knows.
     """
     if not path.is_file() or path.suffix != ".keras":
-        raise UserError(f"model must be a trained model (.keras) or imagenet, got {path}: no such file")
+        there = what_is_at(path, missing="no such file")
+        raise UserError(f"model must be a trained model (a .keras file) or imagenet, got {path}: {there}")
     class_names = starting_point.classes_of(path) or _labels_beside(path)
     settings = (read_json(path.parent.with_name("config.json")) or {}).get("settings", {})
     if class_names is None:

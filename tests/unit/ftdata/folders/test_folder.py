@@ -119,6 +119,6 @@ def test_refusal_names_the_layouts_and_the_endings(tmp_path):
 
 def test_folder_that_is_not_there_is_refused(tmp_path):
     (tmp_path / "file").touch()
-    for name in ("nowhere", "file"):
-        with pytest.raises(UserError, match=r"^image_dir must be a folder, got '.*': no such folder$"):
+    for name, reason in {"nowhere": "no such folder", "file": "it is a file"}.items():
+        with pytest.raises(UserError, match=rf"^image_dir must be a folder, got '.*': {reason}$"):
             folder.scan(str(tmp_path / name))

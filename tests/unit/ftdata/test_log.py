@@ -1,0 +1,41 @@
+"""The logger in a process of its own: what was set before it is imported stays."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests import ROOT
+
+_SAY = "from ftdata.log import log, on_stderr, silenced\nlog.info('hello')\n"
+_HANDLER = """
+l.addHandler(logging.StreamHandler(sys.stdout))
+l.handlers[0].setFormatter(logging.Formatter("mine %(message)s"))
+"""
+
+
+def _said(code):
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    return done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("before", "expected"),
+    [
+        ("", "hello\n"),
+        ("l.setLevel(logging.ERROR)\n", ""),
+        (
+            _HANDLER,
+            "mine hello\n",
+        ),
+    ],
+    ids=["as it comes", "a level", "a handler"],
+)
+def test_what_was_set_before_the_import_is_kept(before, expected):
+    start = "import logging, sys\nl = logging.getLogger('fast_fine_tuning')\n"
+    assert _said(start + before + _SAY) == (expected, "")
+
+
+def test_it_is_silent_for_other_ranks_and_leaves_standard_output_to_answers():
+    code = _SAY + "with silenced(): log.info('a rank')\nwith on_stderr(): log.info('a note')\nlog.info('again')\n"
+    assert _said(code) == ("hello\nagain\n", "a note\n")
