@@ -1,4 +1,4 @@
-"""The ORDER of the tf.data operations, and nothing else. The file to open first.
+"""The ORDER of the tf.data operations, and nothing else. The file of `ftdata` to open first.
 
 Training reads an endless line of global positions p = step * global_batch + slot. Pass p // n through the
 data shows every image once, in the order of a permutation seeded by (seed, pass). So the batch of any step
