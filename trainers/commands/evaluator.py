@@ -1,5 +1,6 @@
 """A trained model with the images it is measured on: its run's held-out splits, or another folder."""
 
+import contextlib
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
@@ -95,10 +96,14 @@ def open_other(given: DataConfig, trained: TrainedModel) -> Source:
         everything = source.test if len(source.test) else source.train
         whole = [source.train, source.validation, source.test]
     record = seen.of_model(trained.path)
-    if record and (record.is_of(whole) or record.is_test_set(everything)):
-        log.info(f"note: {name} holds the images of the model's own run: its test set is evaluated")
-        if record.is_of(whole):
-            return open_own(given, trained, moved=True)
+    own = f"note: {name} holds the images of the model's own run: its test set is evaluated"
+    if record and record.is_of(whole):
+        with contextlib.suppress(UserError):  # all of them in test/: nothing to split, and `seen` warns of the rest
+            source = open_own(given, trained, moved=True)
+            log.info(own)
+            return source
+    elif record and record.is_test_set(everything):
+        log.info(own)
     place_of = {composed(known): place for place, known in enumerate(trained.class_names)}
     unknown = [class_name for class_name in class_names if composed(class_name) not in place_of]
     if unknown:

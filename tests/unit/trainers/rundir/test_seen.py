@@ -67,6 +67,16 @@ def test_the_run_s_own_test_images_alone_are_measured_where_they_lie(run, photo_
     assert (np.sum(metrics["confusion_matrix"]), metrics["test_images_trained_on"]) == (15, 0)
 
 
+def test_all_of_the_run_s_own_images_in_one_test_folder_are_measured_with_a_warning(
+    run, photo_folder, tmp_path, capsys
+):
+    everything = tmp_path / "photos/test"  # nothing to train on, so they cannot be split as they were
+    shutil.copytree(photo_folder / "train", everything)
+    metrics = evaluate(run, renamed(photo_folder / "test", everything).parent)
+    assert (np.sum(metrics["confusion_matrix"]), metrics["test_images_trained_on"]) == (75, 48)
+    assert "its test set is evaluated" not in capsys.readouterr().out
+
+
 def test_the_phase_itself_says_that_it_saw_no_test_image(trained_run):
     record = seen.of_run(RunDir(trained_run))
     assert [len(record.trained), len(record.validated), len(record.tested), len(record.earlier)] == [48, 12, 15, 0]
