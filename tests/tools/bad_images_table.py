@@ -19,18 +19,18 @@ _SMALL = (
 
 
 def main() -> None:
-    """Prints a row for each kind alone, for all that are unusual but good, and for all that are bad, left out."""
+    """Prints a row for each kind alone, for all that are unusual but good, and for all that are bad, skipped."""
     made = {**bad_files.BAD, **bad_files.UNREADABLE}
     print("| input | message | exit code |\n|---|---|---|")
     for name, (file, content, _) in made.items():
         if name != "no permission":  # which stops everybody but root
             _row(name, {file: content})
     for name, reason in _refused_together():
-        print(f"| {name} | {reason} | left out |", flush=True)
+        print(f"| {name} | {reason} | skipped |", flush=True)
     _row("every odd image", {f"{number:03}.jpg": made for number, made in enumerate(odd_files.RIGHT.values())})
     _row("every unusual image", {f"{number}{file}": made for number, (file, made) in _numbered(bad_files.GOOD)})
     _row(
-        "every bad image, left out", {f"{number}{file}": made for number, (file, made, _) in _numbered(made)}, skip=True
+        "every bad image, skipped", {f"{number}{file}": made for number, (file, made, _) in _numbered(made)}, skip=True
     )
 
 
@@ -64,7 +64,7 @@ def _row(name: str, files: dict[str, bytes | Callable[[Path], None]], *, skip: b
         run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         trained = (Path(folder) / "run/finetune/metrics.json").is_file()
     lines = [line.strip() for line in (run.stderr if run.returncode else run.stdout).splitlines() if line.strip()]
-    told = [line for line in lines if any(word in line for word in ("blue/", "training and", "left out"))]
+    told = [line for line in lines if any(word in line for word in ("blue/", "training and", "skipped"))]
     said = "; ".join(line.replace(folder, "").replace("|", "/") for line in told[:3])
     print(f"| {name} | {said}{'; trained, evaluated' if trained else ''} | {run.returncode} |", flush=True)
 
