@@ -28,8 +28,7 @@ from trainers.models.class_names import in_a_line
 from trainers.models.classifier import with_mirror_images
 from trainers.rundir import checkpoint, seen
 from trainers.rundir.run_dir import RunDir
-from trainers.runtime.compilation import compile_mode
-from trainers.runtime.devices import make_strategy, runs_on_gpu
+from trainers.runtime.devices import make_strategy
 from trainers.runtime.signals import StopRequest
 
 # Of the phase that made the model: metrics.json has the same keys whether a phase or an evaluation wrote it.
@@ -70,7 +69,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
         model.adapt(config.data),
         batch_size=config.training.batch_size,
         devices=devices,
-        compile_mode=compile_mode(config.runtime.jit_compile, on_gpu=runs_on_gpu(devices)),
+        jit_compile=config.runtime.jit_compile,
         stop=stop,
     )
     temperature = stored_temperature(run_dir, network) if views == "none" else None

@@ -30,6 +30,8 @@ from trainers.rundir import seen
 from trainers.rundir.checkpoint import weights_sha256
 from trainers.rundir.fingerprint import data_differences, data_fingerprint
 from trainers.rundir.run_dir import RunDir, read_json
+from trainers.runtime.compilation import compile_mode
+from trainers.runtime.devices import runs_on_gpu
 from trainers.runtime.signals import StopRequest
 
 _WHICH = ("dataset", "image_dir", "labels_csv")
@@ -129,7 +131,7 @@ class Evaluator:
       data: how its images are decoded.
       batch_size: images a step over all devices; rounded up to a multiple of them.
       devices: of this process.
-      compile_mode: what XLA compiles.
+      jit_compile: whether XLA compiles the step: `auto`, `true` or `false`.
       stop: tells when somebody asks to stop.
       splits: to open, of those that hold images.
 
@@ -146,7 +148,7 @@ class Evaluator:
         *,
         batch_size: int,
         devices: tf.distribute.Strategy,
-        compile_mode: str,
+        jit_compile: str,
         stop: StopRequest,
         splits: Sequence[str] = ("validation", "test"),
     ):
@@ -156,7 +158,8 @@ class Evaluator:
         self._batch_size = -(-batch_size // replicas) * replicas
         filled = stop.between(name for name in splits if len(source.splits[name]))
         self.images = {name: _open(source.splits[name], data) for name in filled}
-        self._score = EvaluationStep(network, strategy=devices, compiled=compile_mode)
+        compiled = compile_mode(jit_compile, on_gpu=runs_on_gpu(devices))
+        self._score = EvaluationStep(network, strategy=devices, compiled=compiled)
 
     def evaluate(self, name: str) -> Evaluation:
         """The scores of a split."""

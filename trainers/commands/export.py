@@ -20,8 +20,7 @@ from trainers.export import formats, onnx_format, parity
 from trainers.export.parity import Samples
 from trainers.models.class_names import as_lines
 from trainers.rundir.run_dir import RunDir, write_atomically, write_json
-from trainers.runtime.compilation import compile_mode
-from trainers.runtime.devices import make_strategy, runs_on_gpu
+from trainers.runtime.devices import make_strategy
 from trainers.runtime.signals import StopRequest
 
 _PATTERN = re.compile(r"\[[^/]*\]|[\\*?]")  # TensorFlow looks for the variables of a SavedModel by a pattern
@@ -47,7 +46,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
         model.adapt(config.data),
         batch_size=config.training.batch_size,
         devices=devices,
-        compile_mode=compile_mode(config.runtime.jit_compile, on_gpu=runs_on_gpu(devices)),
+        jit_compile=config.runtime.jit_compile,
         stop=stop,
     )
     found = stored_temperature(run_dir, network) or fit_on_validation(evaluator)
