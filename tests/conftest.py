@@ -15,6 +15,7 @@ from tests import ROOT
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as the package trainers starts TensorFlow
 if "PYTEST_XDIST_WORKER" in os.environ:  # as many workers as cores: one thread each, in the processes of tests too
     os.environ.update(TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1", OMP_NUM_THREADS="1")
 # a shell starts its background jobs deaf to SIGINT, and the processes of the tests would inherit that

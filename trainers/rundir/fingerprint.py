@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.metadata
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -49,13 +50,17 @@ def settings_fingerprint(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def code_versions() -> dict[str, str]:
-    """The versions that can change a result, by name; this project's with a digest of its source files."""
+    """The versions that can change a result, by name; this project's with a digest of its source files.
+
+    `onednn` is no version but whether TensorFlow was told to use that library (1) or not (0).
+    """
     sources = [path for package in ("ftdata", "trainers") for path in sorted((_ROOT / package).rglob("*.py"))]
     return {
         "python": sys.version.split()[0],
         "tensorflow": tf.__version__,
         "keras": keras.__version__,
         "numpy": np.__version__,
+        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "TensorFlow's default"),
         _PROJECT: f"{_own_version()}+{_digest(path.read_bytes() for path in sources)}",
     }
 
