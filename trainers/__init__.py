@@ -19,7 +19,7 @@ import os
 
 from ftdata import lazy
 
-# Read when TensorFlow is imported. It leaves oneDNN's kernels off on processors without AVX512, where they are faster too
+# Read when TensorFlow is imported: it leaves oneDNN off on processors without AVX512, where it is faster too
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 _CONFIGS = ("ModelConfig", "RuntimeConfig", "TrainConfig", "TrainingConfig", "UseConfig")

@@ -17,6 +17,7 @@ from ftdata.sources.weighting import class_weights
 from trainers.config import PHASES, TrainConfig, TrainingConfig
 from trainers.evaluation import scores
 from trainers.evaluation.step import EvaluationStep
+from trainers.models import folding
 from trainers.models.classifier import build_classifier
 from trainers.models.trainable import set_trainable
 from trainers.runtime.compilation import compile_mode
@@ -28,7 +29,14 @@ FETCH_EVERY = 20  # steps, as often as the training loop looks at its results
 
 
 def train_step(
-    network: Network, phase: str, *, policy: str, jit_compile: str, devices: tf.distribute.Strategy, num_classes: int
+    network: Network,
+    phase: str,
+    *,
+    policy: str,
+    jit_compile: str,
+    devices: tf.distribute.Strategy,
+    num_classes: int,
+    fold_batch_norm: str = "auto",
 ) -> TrainStep:
     """The step of a phase, from the network's starting weights."""
     config = TrainConfig(model=network.model, training=TrainingConfig(unfreeze=network.unfreeze))
@@ -46,6 +54,7 @@ def train_step(
         augmentation=Augmentation(AUGMENT, seed=0),
         global_batch=network.batch_size,
         label_smoothing=0.0,
+        fold_batch_norm=folding.resolve(fold_batch_norm, on_gpu=runs_on_gpu(devices)),
         compiled=compile_mode(jit_compile, on_gpu=runs_on_gpu(devices)),
     )
 

@@ -28,7 +28,7 @@ from trainers.models.class_names import in_a_line
 from trainers.models.classifier import with_mirror_images
 from trainers.rundir import checkpoint, seen
 from trainers.rundir.run_dir import RunDir
-from trainers.runtime.devices import make_strategy
+from trainers.runtime.devices import make_strategy, runs_on_gpu
 from trainers.runtime.signals import StopRequest
 
 # Of the phase that made the model: metrics.json has the same keys whether a phase or an evaluation wrote it.
@@ -63,6 +63,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     views = config.use.test_time_augmentation
     with devices.scope():
         scoring = with_mirror_images(network) if views == "flip" else network
+    fold = model.folds(config.runtime.fold_batch_norm, on_gpu=runs_on_gpu(devices))
     evaluator = Evaluator(
         scoring,
         source,
@@ -70,6 +71,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
         batch_size=config.training.batch_size,
         devices=devices,
         jit_compile=config.runtime.jit_compile,
+        fold_batch_norm=fold,
         stop=stop,
     )
     temperature = stored_temperature(run_dir, network) if views == "none" else None
@@ -98,7 +100,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     images_at = evaluator.images["test"].take
     drawn = reports.drawings(scored, model.class_names, images_at, title=title)
     stop.check()
-    drawn |= _where_mistaken(network, scored, model.class_names, images_at, title=title)
+    drawn |= _where_mistaken(network, scored, model.class_names, images_at, title=title, fold_batch_norm=fold)
     drawn["reliability"] = figures.reliability_diagram(scored, calibrated, title=title)
     drawn["precision_recall"] = figures.precision_recall(scored, model.class_names, average, title=title)
     stop.check()
@@ -131,11 +133,12 @@ def _where_mistaken(
     images_at: Callable[[np.ndarray], np.ndarray],
     *,
     title: str,
+    fold_batch_norm: bool,
 ) -> dict[str, Figure]:
     """The worst mistakes, with what in them spoke for the wrong class; empty for a network without feature maps."""
     worst = figures.worst_mistakes(scored.labels, scored.probabilities)
     images = images_at(worst)
-    maps = grad_cam.heat(network, images, scored.predicted[worst])
+    maps = grad_cam.heat(network, images, scored.predicted[worst], fold_batch_norm=fold_batch_norm)
     if maps is None:
         return {}
     captions = figures.mistake_captions(worst, scored.labels, scored.probabilities, names)

@@ -132,6 +132,7 @@ class Evaluator:
       batch_size: images a step over all devices; rounded up to a multiple of them.
       devices: of this process.
       jit_compile: whether XLA compiles the step: `auto`, `true` or `false`.
+      fold_batch_norm: whether batch normalization is computed as part of the convolution before it.
       stop: tells when somebody asks to stop.
       splits: to open, of those that hold images.
 
@@ -149,6 +150,7 @@ class Evaluator:
         batch_size: int,
         devices: tf.distribute.Strategy,
         jit_compile: str,
+        fold_batch_norm: bool,
         stop: StopRequest,
         splits: Sequence[str] = ("validation", "test"),
     ):
@@ -159,7 +161,7 @@ class Evaluator:
         filled = stop.between(name for name in splits if len(source.splits[name]))
         self.images = {name: _open(source.splits[name], data) for name in filled}
         compiled = compile_mode(jit_compile, on_gpu=runs_on_gpu(devices))
-        self._score = EvaluationStep(network, strategy=devices, compiled=compiled)
+        self._score = EvaluationStep(network, strategy=devices, compiled=compiled, fold_batch_norm=fold_batch_norm)
 
     def evaluate(self, name: str) -> Evaluation:
         """The scores of a split."""

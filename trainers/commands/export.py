@@ -20,7 +20,7 @@ from trainers.export import formats, onnx_format, parity
 from trainers.export.parity import Samples
 from trainers.models.class_names import as_lines
 from trainers.rundir.run_dir import RunDir, write_atomically, write_json
-from trainers.runtime.devices import make_strategy
+from trainers.runtime.devices import make_strategy, runs_on_gpu
 from trainers.runtime.signals import StopRequest
 
 _PATTERN = re.compile(r"\[[^/]*\]|[\\*?]")  # TensorFlow looks for the variables of a SavedModel by a pattern
@@ -40,6 +40,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     network = model.load()
     source = open_own(config.data, model)
     devices = make_strategy("one_device")
+    fold = model.folds(config.runtime.fold_batch_norm, on_gpu=runs_on_gpu(devices))
     evaluator = Evaluator(
         network,
         source,
@@ -47,6 +48,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
         batch_size=config.training.batch_size,
         devices=devices,
         jit_compile=config.runtime.jit_compile,
+        fold_batch_norm=fold,
         stop=stop,
     )
     found = stored_temperature(run_dir, network) or fit_on_validation(evaluator)

@@ -20,7 +20,7 @@ from ftdata.sources import unlabeled
 from trainers.commands import trained_model
 from trainers.config import TrainConfig
 from trainers.evaluation import figures
-from trainers.models import backbones, imagenet
+from trainers.models import backbones, folding, imagenet
 from trainers.models.class_names import in_a_line
 from trainers.rundir.run_dir import RunDir
 from trainers.runtime.devices import grow_gpu_memory
@@ -66,7 +66,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
 def _run(config: TrainConfig, stop: StopRequest) -> dict[str, Any]:
     run_dir = RunDir(Path(config.model_dir).expanduser())
     grow_gpu_memory()
-    predictor = _open(config, run_dir)
+    predictor = _open(config, run_dir, on_gpu=bool(tf.config.list_logical_devices("GPU")))
     paths, notes = unlabeled.find(str(config.use.images))
     grid = run_dir.root / "predictions.png"
     paths = [path for path in paths if not (path.endswith(grid.name) and grid.exists() and grid.samefile(path))]
@@ -97,7 +97,8 @@ def _run(config: TrainConfig, stop: StopRequest) -> dict[str, Any]:
     return {"predictions": rows, "left_out": skipped}
 
 
-def _open(config: TrainConfig, run_dir: RunDir) -> Predictor:
+def _open(config: TrainConfig, run_dir: RunDir, *, on_gpu: bool) -> Predictor:
+    fold_batch_norm = config.runtime.fold_batch_norm
     if config.use.model == "imagenet":
         side = config.data.image_size or backbones.default_size(config.model.backbone)
         data = dataclasses.replace(config.data, image_size=side)
@@ -105,6 +106,7 @@ def _open(config: TrainConfig, run_dir: RunDir) -> Predictor:
         if names is None:
             log.info("note: the names of ImageNet's classes were not found: their numbers are given")
         network = imagenet.create(config.model, image_size=side)
+        network = folding.for_inference(network) if folding.resolve(fold_batch_norm, on_gpu=on_gpu) else network
         classes = names or [f"class {k}" for k in range(network.output_shape[-1])]
         return Predictor(network, classes, data, f"{config.model.backbone} (ImageNet)")
     model = (
@@ -113,6 +115,7 @@ def _open(config: TrainConfig, run_dir: RunDir) -> Predictor:
         else trained_model.of_run(run_dir)
     )
     network = model.load()
+    network = folding.for_inference(network) if model.folds(fold_batch_norm, on_gpu=on_gpu) else network
     data = model.adapt(config.data) if model.settings else config.data
     data = dataclasses.replace(data, image_size=network.input_shape[1])
     return Predictor(network, model.class_names, data, str(model.path))

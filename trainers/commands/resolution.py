@@ -11,7 +11,7 @@ from trainers.config import (
     passed_on,
     sequence,
 )
-from trainers.models import backbones
+from trainers.models import backbones, folding
 from trainers.models.precision import resolve_precision
 from trainers.rundir import record
 from trainers.rundir.record import RunRecord
@@ -21,7 +21,7 @@ from trainers.runtime.processes import ALONE, ProcessGroup
 
 
 def settle(config: TrainConfig, run_dir: RunDir, *, on_gpu: bool, processes: ProcessGroup = ALONE) -> TrainConfig:
-    """Replaces what is left to the program (image size, precision, monitor) by values, those of rank 0.
+    """Replaces what is left to the program (image size, precision, folding, monitor) by values, those of rank 0.
 
     What an earlier start in the same folder settled on is kept, so that a restart on a slightly different
     machine computes the same numbers.
@@ -35,17 +35,17 @@ def settle(config: TrainConfig, run_dir: RunDir, *, on_gpu: bool, processes: Pro
     Returns:
       What config.json records; `resolve` makes of it what is computed with.
     """
-    size, policy, monitor = processes.broadcast_object(lambda: _settled_values(config, run_dir, on_gpu=on_gpu))
+    size, policy, fold, monitor = processes.broadcast_object(lambda: _settled_values(config, run_dir, on_gpu=on_gpu))
     return dataclasses.replace(
         config,
         data=dataclasses.replace(config.data, image_size=size),
-        runtime=dataclasses.replace(config.runtime, mixed_precision=policy),
+        runtime=dataclasses.replace(config.runtime, mixed_precision=policy, fold_batch_norm=fold),
         training=dataclasses.replace(config.training, monitor=monitor),
     )
 
 
-def _settled_values(config: TrainConfig, run_dir: RunDir, *, on_gpu: bool) -> tuple[int, str, str]:
-    """Image size, dtype policy and monitor."""
+def _settled_values(config: TrainConfig, run_dir: RunDir, *, on_gpu: bool) -> tuple[int, str, str, str]:
+    """Image size, dtype policy, folding and monitor."""
     is_bound = not config.overwrite and any(run_dir.phase(name).is_begun for name in PHASES)
     earlier = record.recorded(run_dir).get("settings", {}) if is_bound else {}
     backbone, size, policy = config.model.backbone, config.data.image_size, config.runtime.mixed_precision
@@ -55,8 +55,12 @@ def _settled_values(config: TrainConfig, run_dir: RunDir, *, on_gpu: bool) -> tu
         policy = earlier.get("mixed_precision") or resolve_precision(
             "auto", on_gpu=on_gpu, depthwise=backbones.is_depthwise(backbone)
         )
+    fold = config.runtime.fold_batch_norm
+    if fold == "auto":
+        fold = str(folding.resolve("auto", on_gpu=on_gpu)).lower()
+        fold = earlier.get("fold_batch_norm", record.OLDER["fold_batch_norm"]) if earlier else fold
     monitor = config.training.monitor or earlier.get("monitor") or config.training.monitored
-    return size, policy, monitor
+    return size, policy, fold, monitor
 
 
 def resolve(settled: TrainConfig, *, on_gpu: bool) -> ResolvedConfig:
@@ -69,6 +73,7 @@ def resolve(settled: TrainConfig, *, on_gpu: bool) -> ResolvedConfig:
         image_size=size,
         precision=settled.runtime.mixed_precision,
         compile_mode=compile_mode(settled.runtime.jit_compile, on_gpu=on_gpu),
+        fold_batch_norm=folding.resolve(settled.runtime.fold_batch_norm, on_gpu=on_gpu),
         monitor=settled.training.monitored,
         data_service=settled.data.data_service or "",
         augment=settled.augment,

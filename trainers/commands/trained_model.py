@@ -12,7 +12,7 @@ from ftdata.decoding.decode import Decoding
 from ftdata.errors import UserError
 from ftdata.log import log
 from ftdata.names import what_is_at
-from trainers.models import starting_point
+from trainers.models import folding, starting_point
 from trainers.models.class_names import of_lines
 from trainers.models.classifier import load_classifier
 from trainers.rundir.run_dir import RunDir, read_json
@@ -51,6 +51,11 @@ class TrainedModel:
         """`data` with the sizes and the resizing of images that this model was trained with."""
         decoding = {field.name: getattr(self.data, field.name) for field in dataclasses.fields(Decoding)}
         return dataclasses.replace(data, **decoding)
+
+    def folds(self, fold_batch_norm: str, *, on_gpu: bool) -> bool:
+        """Whether batch normalization is folded: as the setting says, and for `auto` as in the model's run."""
+        recorded = self.settings.get("fold_batch_norm", "auto")
+        return folding.resolve(recorded if fold_batch_norm == "auto" else fold_batch_norm, on_gpu=on_gpu)
 
     def load(self) -> keras.Model:
         """The model: float32 [b, side, side, 3], pixels 0..255, to probabilities [b, num_classes].

@@ -6,7 +6,8 @@ from trainers.config.run import TrainConfig, settings
 from trainers.config.use import USING_PHASES
 
 # What a trained model cannot be asked to change: everything else that is given with a using phase has no effect.
-_ALWAYS = ("phase", "preset", "model_dir", "distribution_strategy", "jit_compile", "batch_size", "deterministic")
+_MACHINE = ("distribution_strategy", "jit_compile", "fold_batch_norm", "deterministic")
+_ALWAYS = ("phase", "preset", "model_dir", "batch_size", *_MACHINE)
 _DATA = ("dataset", "image_dir", "labels_csv", "data_dir", "manual_dir")
 _EFFECTIVE = {
     "evaluate": (*_ALWAYS, *_DATA, "on_bad_image", "tensorboard", "test_time_augmentation"),

@@ -22,6 +22,7 @@ class ResolvedConfig:
       image_size: side of the square that the model sees, pixels.
       precision: dtype policy, such as `mixed_bfloat16`.
       compile_mode: what XLA compiles: `step`, `augmentation` or `nothing`.
+      fold_batch_norm: whether frozen batch normalization is computed as part of the convolution before it.
       monitor: the score that chooses the best epoch, such as `balanced_accuracy`.
       data_service: address of the tf.data service that decodes the training images; empty for none.
       augment: random changes of the training images.
@@ -35,6 +36,7 @@ class ResolvedConfig:
     image_size: int
     precision: str
     compile_mode: str
+    fold_batch_norm: bool
     monitor: str
     data_service: str
     augment: AugmentConfig

@@ -10,7 +10,7 @@ _MANY = 1_000_000_000  # an upper bound that only a slip exceeds
 
 @dataclasses.dataclass(frozen=True)
 class RuntimeConfig:
-    """The machine, and what is watched. Only precision and compilation touch the numbers."""
+    """The machine, and what is watched. Only precision, compilation and folding touch the numbers."""
 
     distribution_strategy: str = setting(
         "auto",
@@ -33,6 +33,11 @@ class RuntimeConfig:
     jit_compile: str = setting(
         "auto",
         "whether XLA compiles the training step; auto is the whole step on a GPU, the augmentation alone on a CPU",
+        choices=("auto", "true", "false"),
+    )
+    fold_batch_norm: str = setting(
+        "auto",
+        "whether frozen batch normalization is computed as part of the convolution before it; auto goes by the device",
         choices=("auto", "true", "false"),
     )
     steps_per_execution: int = setting(

@@ -10,18 +10,22 @@ import tensorflow as tf
 from matplotlib.figure import Figure
 
 from trainers.evaluation import figures
+from trainers.models import folding
 from trainers.models.classifier import logits_of
 
 _CHUNK = 16  # images at a time: all activations are kept for the gradient
 
 
-def heat(network: keras.Model, images: np.ndarray, classes: np.ndarray) -> np.ndarray | None:
+def heat(
+    network: keras.Model, images: np.ndarray, classes: np.ndarray, *, fold_batch_norm: bool = False
+) -> np.ndarray | None:
     """How much each place of an image speaks for a class.
 
     Args:
       network: a classifier of this project, its base nested or its layers in one row.
       images: uint8 or float32 [n, height, width, 3], pixels 0..255.
       classes: int [n], the class asked about in each image.
+      fold_batch_norm: whether batch normalization is computed as part of the convolution before it.
 
     Returns:
       float32 [n, height, width], 0 to 1 in each image (all 0 where nothing speaks for the class); None if the
@@ -31,6 +35,7 @@ def heat(network: keras.Model, images: np.ndarray, classes: np.ndarray) -> np.nd
     if layer is None:
         return None
     scores_of = logits_of(network)
+    scores_of = folding.for_inference(scores_of, keep=layer) if fold_batch_norm else scores_of
     parts = [
         _heat(scores_of, layer, tf.constant(images[k : k + _CHUNK], tf.float32), classes[k : k + _CHUNK])
         for k in range(0, len(images), _CHUNK)

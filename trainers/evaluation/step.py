@@ -5,15 +5,25 @@ import numpy as np
 import tensorflow as tf
 
 from ftdata.pipeline import Batch
+from trainers.models import folding
 from trainers.models.classifier import logits_of
 from trainers.runtime.compilation import COMPILE_STEP
 
 
 class EvaluationStep:
-    """Scores of one global batch, gathered from the replicas."""
+    """Scores of one global batch, gathered from the replicas.
 
-    def __init__(self, model: keras.Model, *, strategy: tf.distribute.Strategy, compiled: str):
-        logits = logits_of(model)
+    Args:
+      model: a classifier, float32 [b, side, side, 3], pixels 0..255, to probabilities [b, num_classes].
+      strategy: the devices.
+      compiled: what XLA compiles, as `compile_mode` says.
+      fold_batch_norm: whether batch normalization is computed as part of the convolution before it.
+    """
+
+    def __init__(
+        self, model: keras.Model, *, strategy: tf.distribute.Strategy, compiled: str, fold_batch_norm: bool = False
+    ):
+        logits = folding.for_inference(logits_of(model)) if fold_batch_norm else logits_of(model)
         self.strategy = strategy
 
         def replica_step(batch: Batch) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:

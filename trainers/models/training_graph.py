@@ -1,15 +1,17 @@
 """The network as a training step runs it: what is frozen runs as in evaluation."""
 
+import functools
 import inspect
 from typing import Any
 
 import keras
 
+from trainers.models import folding
 from trainers.models.classifier import logits_of
 from trainers.models.layer_names import layers_of
 
 
-def create(model: keras.Model) -> keras.Model:
+def create(model: keras.Model, *, fold_batch_norm: bool = False) -> keras.Model:
     """The same network (the same layers and variables) up to the scores, to be called without `training`.
 
     Every layer has been told whether it trains. It does not in the frozen part of the base, which is all before its
@@ -19,33 +21,49 @@ def create(model: keras.Model) -> keras.Model:
 
     Args:
       model: a classifier of this project; `trainable` of its layers decides, as `trainable.set_trainable` has left it.
+      fold_batch_norm: whether frozen batch normalization becomes part of the convolution before it.
     """
     base = next((layer for layer in model.layers if isinstance(layer, keras.Model)), None)  # none: it is all head
 
     def call(layer: Any, *arguments: Any, **options: Any) -> Any:
         if layer is base:
-            return _split(layer)(*arguments, **options)
+            return _split(layer, fold=fold_batch_norm)(*arguments, **options)
         return _call_with_training(layer, True, *arguments, **options)
 
-    return _called(logits_of(model), call)
+    return _called(logits_of(model), call, fold=fold_batch_norm)
 
 
-def _split(model: keras.Model) -> keras.Model:
+def _split(model: keras.Model, *, fold: bool) -> keras.Model:
     """A model whose input is frozen, its layers told."""
     moving: dict[int, Any] = {}  # the tensors behind a trainable layer, by identity
+    told = functools.cache(_told)  # a model that is called twice stays one
 
     def call(layer: Any, *arguments: Any, **options: Any) -> Any:
         moves = any(id(tensor) in moving for tensor in keras.tree.flatten((arguments, options)))
         trains = moves or _trains(layer)
         if trains and not moves and isinstance(layer, keras.Model):
-            results = _split(layer)(*arguments, **options)
+            results = _split(layer, fold=fold)(*arguments, **options)
+        elif fold and folding.is_graph(layer):
+            results = told(layer, trains)(*arguments, **options)
         else:
             results = _call_with_training(layer, trains, *arguments, **options)
         if trains:
             moving.update((id(tensor), tensor) for tensor in keras.tree.flatten(results))
         return results
 
-    return _called(model, call)
+    return _called(model, call, fold=fold)
+
+
+def _told(model: keras.Model, trains: bool) -> keras.Model:
+    """A model whose layers are all told the same, folded."""
+    told = functools.cache(_told)
+
+    def call(layer: Any, *arguments: Any, **options: Any) -> Any:
+        if folding.is_graph(layer):
+            return told(layer, trains)(*arguments, **options)
+        return _call_with_training(layer, trains, *arguments, **options)
+
+    return _called(model, call, fold=True)
 
 
 def _trains(layer: Any) -> bool:
@@ -60,8 +78,9 @@ def _call_with_training(layer: Any, trains: bool, *arguments: Any, **options: An
     return layer(*arguments, **options)
 
 
-def _called(model: keras.Model, call: Any) -> keras.Model:
+def _called(model: keras.Model, call: Any, *, fold: bool) -> keras.Model:
     """The same layers called again. What is said to them then stands only while the model is called without `training`:
     Keras lets a `training` that comes from outside overrule it."""
-    graph = keras.Model(model.inputs[0], model.outputs[0]) if isinstance(model, keras.Sequential) else model
-    return keras.models.clone_model(graph, clone_function=lambda layer: layer, call_function=call)
+    graph = folding.as_graph(model)
+    instead = folding.substitution(graph, inference=False) if fold else lambda layer: layer
+    return keras.models.clone_model(graph, clone_function=instead, call_function=call)

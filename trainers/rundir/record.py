@@ -19,6 +19,8 @@ from trainers.rundir.fingerprint import (
 )
 from trainers.rundir.run_dir import RunDir, read_json, write_json
 
+OLDER = {"fold_batch_norm": "false"}  # what runs computed with before there was the setting
+
 
 @dataclasses.dataclass(frozen=True)
 class RunRecord:
@@ -55,7 +57,7 @@ class RunRecord:
         for name in computed:
             is_past = name != last and run_dir.phase(name).metrics.is_file()
             binding = [key for key in now[name] if key != "data" and (not is_past or key in self.inherited)]
-            _compare(earlier["phases"][name], now[name], binding, run_dir=run_dir, phase=name)
+            _compare({**OLDER, **earlier["phases"][name]}, now[name], binding, run_dir=run_dir, phase=name)
         changed = code_differences(earlier.get("versions", {}), code_versions())
         if computed and changed and not all(run_dir.phase(name).metrics.is_file() for name in now):
             log.info(

@@ -66,7 +66,12 @@ def run_phase(
     augmentation = Augmentation(context.config.augment, seed=seeds.number(context.config.seed, "phase", phase.name))
     if board and board.is_new:
         _show_training_images(board, context, augmentation)
-    score = EvaluationStep(network, strategy=context.strategy, compiled=context.config.compile_mode)
+    score = EvaluationStep(
+        network,
+        strategy=context.strategy,
+        compiled=context.config.compile_mode,
+        fold_batch_norm=context.config.fold_batch_norm,
+    )
     consensus = context.new_consensus()
     loop = Loop(
         plan,
@@ -138,6 +143,7 @@ def _train_step(
         label_smoothing=training.label_smoothing,
         # XLA cannot compile what replicas exchange
         compiled=COMPILE_AUGMENTATION if is_synchronized(network) else context.config.compile_mode,
+        fold_batch_norm=context.config.fold_batch_norm,
         micro_batches=training.gradient_accumulation_steps,
         images=images.tensor if images.tier == "device" else None,
         asked=consensus.asked if consensus.is_shared else None,

@@ -39,6 +39,7 @@ class TrainStep:
       global_batch: images a step over all devices.
       label_smoothing: share of each label spread over all classes.
       compiled: what XLA compiles, as `compile_mode` says.
+      fold_batch_norm: whether frozen batch normalization is computed as part of the convolution before it.
       micro_batches: pieces into which each replica splits its part of a batch, one after the other, adding up their
         gradients: less memory, one update. The numbers are those of the whole batch, save where layers draw (dropout,
         stochastic depth: Keras draws a mask of the piece's shape, so each piece gets one of its own) and where batch
@@ -58,13 +59,14 @@ class TrainStep:
         global_batch: int,
         label_smoothing: float,
         compiled: str,
+        fold_batch_norm: bool = False,
         micro_batches: int = 1,
         images: tf.Tensor | None = None,
         asked: Callable[[], float] | None = None,
     ):
         self._asked = asked
         self._resident = () if images is None else _on_every_device(images, strategy)
-        self.model, self.logits = model, training_graph.create(model)
+        self.model, self.logits = model, training_graph.create(model, fold_batch_norm=fold_batch_norm)
         self.optimizer, self.strategy = optimizer, strategy
         self.augmentation, self.global_batch = augmentation, global_batch
         self.label_smoothing, self.micro_batches = label_smoothing, micro_batches
