@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 
-.PHONY: setup run test test-slow test-extras test-onnx test-peers lint
+.PHONY: setup run test test-slow test-extras test-onnx test-peers torch-peer lint
 
 setup: $(STAMP)
 
@@ -38,6 +38,15 @@ test-onnx: .venv-onnx/.complete
 test-peers: .venv-peers/.complete
 	.venv-peers/bin/python -c 'import cv2, nvidia.dali'
 	.venv-peers/bin/python -m pytest -m extra_peers
+
+# PyTorch to measure beside us, as pip brings it today: neither in constraints.txt nor beside TensorFlow.
+torch-peer: .venv-torch/.complete
+
+.venv-torch/.complete:
+	$(PYTHON) -m venv .venv-torch
+	.venv-torch/bin/python -m pip install --quiet --disable-pip-version-check torch timm
+	.venv-torch/bin/python -c 'import timm, torch'
+	touch $@
 
 lint: setup
 	$(BIN)/ruff check .

@@ -3,8 +3,10 @@
 Each step is measured on a batch that already rests on the device, and on batches that come through the input
 pipeline out of the cache: the difference is what the input costs. The share of the device's peak is the model's
 arithmetic (benchmarks/flops.py) against a large matrix product in the same precision, measured in the same rounds.
+The forward pass alone is measured too, and with `--peer_python` the same in PyTorch.
 """
 
+import functools
 import sys
 import tempfile
 import time
@@ -20,9 +22,10 @@ from benchmarks.harness.images import gather
 from benchmarks.harness.networks import NETWORK_FLAGS, Network, chosen
 from benchmarks.harness.results import publish
 from benchmarks.harness.timing import Row
-from benchmarks.sides import ours
+from benchmarks.sides import ours, peer
 from flags import benchmark
 from ftdata.sources.source import Source, load_folder
+from trainers.models import folding
 from trainers.models.precision import resolve_precision
 from trainers.runtime.devices import make_strategy, runs_on_gpu
 from trainers.training.step import TrainStep
@@ -32,27 +35,41 @@ EXCLUDED = (
     "not. gflop is the model's arithmetic per image, forward and backward; of peak its share of what a matrix "
     "product reaches (a library that convolves with fewer multiplications, as Winograd does, may pass it)."
 )
+_STEP_FLAGS = ("phase", "precision", "jit_compile", "fold_batch_norm", "peer_python")
 _RESIDENT, _PIPELINE = "batch on the device", "through the pipeline"
 
 
 def main(argv: list[str]) -> None:
     """Measures every network, phase, precision and input in turn and prints the table."""
-    flags = benchmark.parse(argv, "image_dir", *NETWORK_FLAGS, "phase", "precision", "jit_compile")
+    flags = benchmark.parse(argv, "image_dir", *NETWORK_FLAGS, *_STEP_FLAGS)
     devices = make_strategy("one_device")
     on_gpu = runs_on_gpu(devices)
     policies = [flags.precision] if flags.precision else _policies(on_gpu)
     rows: list[Row] = []
-    with tempfile.TemporaryDirectory() as name, benchmark.one_line_errors():
+    excluded = EXCLUDED
+    with (
+        tempfile.TemporaryDirectory() as name,
+        benchmark.one_line_errors(),
+        peer.start(flags.peer_python, on_gpu=on_gpu) as torch,
+    ):
+        networks = chosen(flags)
+        if torch:
+            for network in networks:
+                peer.counterpart(network)  # says now that there is none
+            excluded += " " + peer.EXCLUDED.format(**torch.about)
         gather(flags.image_dir, Path(name), count=48 if flags.quick else 512)
         source = load_folder(name, validation_fraction=0.0)
-        for network in chosen(flags):
+        for network in networks:
             measured = _Measurement(network, source, devices, quick=flags.quick)
-            for phase in [flags.phase] if flags.phase else ("transfer", "finetune"):
+            for phase in [flags.phase] if flags.phase else ("transfer", "finetune", "forward"):
                 for policy in policies:
                     for jit in [flags.jit_compile] if flags.jit_compile else ("true", "false") if on_gpu else ("auto",):
-                        measured.add(phase, policy, jit)
+                        for fold in [flags.fold_batch_norm] if flags.fold_batch_norm else ("false", "true"):
+                            measured.add(phase, policy, jit, fold)
+                    if torch:
+                        measured.add_peer(torch, phase, policy)
             rows += measured.rows(policies)
-    publish(rows, question="A training step", excluded=EXCLUDED, json_file=flags.json)
+    publish(rows, question="A training step", excluded=excluded, json_file=flags.json)
 
 
 def _policies(on_gpu: bool) -> list[str]:
@@ -67,31 +84,52 @@ class _Measurement:
         self.contenders: dict[str, timing.Contender] = {}
         self.policy: dict[str, str] = {}
         self.flop: dict[str, int] = {}
+        self.flop_of: dict[str, int] = {}  # by phase
         self.batches = ours.read(source, network, tier="memory")
 
-    def add(self, phase: str, policy: str, jit_compile: str) -> None:
-        """Builds the step and adds it with both inputs."""
-        step = ours.train_step(
-            self.network,
-            phase,
-            policy=policy,
-            jit_compile=jit_compile,
-            devices=self.devices,
-            num_classes=len(self.source.class_names),
-        )
+    def add(self, phase: str, policy: str, jit_compile: str, fold_batch_norm: str) -> None:
+        """Builds the step and adds it with both inputs; `forward` with the batch in place alone. Nothing where nothing can be folded."""
+        options: dict[str, Any] = {"policy": policy, "jit_compile": jit_compile, "fold_batch_norm": fold_batch_norm}
+        options |= {"devices": self.devices, "num_classes": len(self.source.class_names)}
         batch = {name: tf.identity(value) for name, value in next(iter(self.batches(0, 1))).items()}
+        compiled = {"true": ", XLA", "false": ", no XLA"}.get(jit_compile, "")
+        folded = ", folded" if fold_batch_norm == "true" else ""
+        name = f"{self.network.name}, {phase}, {policy}{compiled}{folded}"
+        if phase == "forward":
+            model, forward = ours.forward(self.network, **options)
+            if folded and not folding.count(model):
+                return
+            self.flop_of[phase] = flops.forward(model)
+            steps = self._steps(lambda: _look(forward, batch["image"], 1))
+            self._add(f"{name}, {_RESIDENT}", lambda: _look(forward, batch["image"], steps), steps, phase, policy)
+            return
+        step = ours.train_step(self.network, phase, **options)
+        if folded and not folding.count(step.model):
+            return
+        self.flop_of[phase] = flops.training(step.model)
         steps = self._steps(lambda: _run(step, [batch]))
-        name = f"{self.network.name}, {phase}, {policy}"
-        name += {"true": ", XLA", "false": ", no XLA"}.get(jit_compile, "")
         fed = self.batches(0, steps)
-        calls: dict[str, Callable[[], None]] = {
-            _RESIDENT: lambda: _run(step, [batch] * steps),
-            _PIPELINE: lambda: _run(step, fed),
-        }
-        for where, call in calls.items():
-            self.contenders[f"{name}, {where}"] = timing.Contender(call, images=steps * self.network.batch_size)
-            self.policy[f"{name}, {where}"] = policy
-            self.flop[f"{name}, {where}"] = flops.training(step.model)
+        self._add(f"{name}, {_RESIDENT}", lambda: _run(step, [batch] * steps), steps, phase, policy)
+        self._add(f"{name}, {_PIPELINE}", lambda: _run(step, fed), steps, phase, policy)
+
+    def add_peer(self, torch: peer.Peer, phase: str, policy: str) -> None:
+        """Adds the same in PyTorch, after `add`; a compilation that fails is said and skipped."""
+        num_classes = len(self.source.class_names)
+        for way, compiled in (("PyTorch eager", False), ("PyTorch compiled", True)):
+            name = f"{self.network.name}, {phase}, {policy}, {way}, {_RESIDENT}"
+            try:
+                run = torch.build(self.network, phase, policy=policy, compiled=compiled, num_classes=num_classes)[0]
+            except ValueError as error:
+                if not compiled:
+                    raise
+                print(f"{name} is skipped: {error}", file=sys.stderr)
+                continue
+            steps = self._steps(functools.partial(run, 1))
+            self._add(name, functools.partial(run, steps), steps, phase, policy)
+
+    def _add(self, name: str, call: Callable[[], None], steps: int, phase: str, policy: str) -> None:
+        self.contenders[name] = timing.Contender(call, images=steps * self.network.batch_size)
+        self.policy[name], self.flop[name] = policy, self.flop_of[phase]
 
     def _steps(self, one: Callable[[], None]) -> int:
         """How many steps take about a second (in a trial, two)."""
@@ -124,6 +162,11 @@ def shares(measured: dict[str, np.ndarray], flop: dict[str, int], peak_of: dict[
 
 def _run(step: TrainStep, batches: Any) -> None:
     results = [step(batch, step=number, learning_rate=1e-5) for number, batch in enumerate(batches)]
+    results[-1].numpy()
+
+
+def _look(forward: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor, steps: int) -> None:
+    results = [forward(images) for _ in range(steps)]
     results[-1].numpy()
 
 

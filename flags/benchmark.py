@@ -53,7 +53,12 @@ _FLAGS: dict[str, tuple[Callable[..., Any], Any, str, str]] = {
         "weights of the backbone: none (random, the speed is the same), imagenet, or a weights file",
         "",
     ),
-    "phase": (flags.DEFINE_string, None, "training phase to measure: transfer or finetune", "both"),
+    "phase": (
+        flags.DEFINE_string,
+        None,
+        "what to measure: the steps of a training phase, or the forward pass alone",
+        "all",
+    ),
     "precision": (
         flags.DEFINE_string,
         None,
@@ -65,6 +70,18 @@ _FLAGS: dict[str, tuple[Callable[..., Any], Any, str, str]] = {
         None,
         "whether XLA compiles the training step",
         "both on a GPU; on a CPU the augmentation alone",
+    ),
+    "peer_python": (
+        flags.DEFINE_string,
+        None,
+        "Python with torch and timm, to measure the same networks in PyTorch beside ours",
+        "none: ours alone",
+    ),
+    "fold_batch_norm": (
+        flags.DEFINE_string,
+        None,
+        "whether frozen batch normalization is computed as part of the convolution before it",
+        "both",
     ),
     "accuracy": (
         flags.DEFINE_float,
@@ -89,9 +106,10 @@ _FLAGS: dict[str, tuple[Callable[..., Any], Any, str, str]] = {
     "output": (flags.DEFINE_string, "benchmarks/results", "folder to which the report is written", ""),
 }
 _CHOICES = {
-    "phase": ("transfer", "finetune"),
+    "phase": ("transfer", "finetune", "forward"),
     "precision": ("float32", "mixed_float16", "mixed_bfloat16"),
     "jit_compile": ("true", "false"),
+    "fold_batch_norm": ("true", "false"),
 }
 _RULES = {flags.DEFINE_bool: "true or false", flags.DEFINE_integer: "a whole number", flags.DEFINE_float: "a number"}
 

@@ -1,5 +1,7 @@
 """Training as this project does it: its pipeline, its step. The side that is compared with `baselines.notebook`."""
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -18,9 +20,9 @@ from trainers.config import PHASES, TrainConfig, TrainingConfig
 from trainers.evaluation import scores
 from trainers.evaluation.step import EvaluationStep
 from trainers.models import folding
-from trainers.models.classifier import build_classifier
+from trainers.models.classifier import build_classifier, logits_of
 from trainers.models.trainable import set_trainable
-from trainers.runtime.compilation import compile_mode
+from trainers.runtime.compilation import COMPILE_STEP, compile_mode
 from trainers.runtime.devices import make_strategy, runs_on_gpu
 from trainers.training.optimizer import build_optimizer, make_optimizer
 from trainers.training.step import TrainStep
@@ -57,6 +59,32 @@ def train_step(
         fold_batch_norm=folding.resolve(fold_batch_norm, on_gpu=runs_on_gpu(devices)),
         compiled=compile_mode(jit_compile, on_gpu=runs_on_gpu(devices)),
     )
+
+
+def forward(
+    network: Network,
+    *,
+    policy: str,
+    jit_compile: str,
+    devices: tf.distribute.Strategy,
+    num_classes: int,
+    fold_batch_norm: str = "auto",
+) -> tuple[keras.Model, Callable[[tf.Tensor], tf.Tensor]]:
+    """The classifier, and its scores of uint8 [b, side, side, 3] as evaluation computes them, left on the device."""
+    with devices.scope():
+        classifier = build_classifier(
+            network.model, num_classes=num_classes, image_size=network.image_size, policy=policy
+        )
+    logits = logits_of(classifier)
+    if folding.resolve(fold_batch_norm, on_gpu=runs_on_gpu(devices)):
+        logits = folding.for_inference(logits)
+    compiled = compile_mode(jit_compile, on_gpu=runs_on_gpu(devices)) == COMPILE_STEP
+
+    @tf.function(jit_compile=compiled or None)
+    def run(images: tf.Tensor) -> tf.Tensor:
+        return logits(tf.cast(images, tf.float32), training=False)
+
+    return classifier, run
 
 
 def read(source: Source, network: Network, *, tier: str) -> tiers.Batches:

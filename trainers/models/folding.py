@@ -56,6 +56,12 @@ def for_inference(model: keras.Model, *, keep: keras.layers.Layer | None = None)
     return keras.models.clone_model(graph, clone_function=called)
 
 
+def count(model: keras.Model) -> int:
+    """How many batch normalizations can be folded in inference, in models inside the model too."""
+    graph = as_graph(model)
+    return sum(1 for _ in pairs(graph, inference=True)) + sum(count(part) for part in graph.layers if is_graph(part))
+
+
 def pairs(
     graph: keras.Model, *, inference: bool
 ) -> Iterator[tuple[keras.layers.Layer, keras.layers.BatchNormalization]]:

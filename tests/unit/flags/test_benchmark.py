@@ -16,7 +16,7 @@ def test_defaults_and_values():
     ("argument", "message"),
     [
         ("--image_dir=x", "--image_dir: no such flag; the flags are --json, --quick, --phase, --batch_size, "),
-        ("--phase=sleep", "--phase must be one of transfer, finetune, got 'sleep'"),
+        ("--phase=sleep", "--phase must be one of transfer, finetune, forward, got 'sleep'"),
         ("--batch_size=0", "--batch_size must be >= 1, got 0"),
         ("--batch_size=x", "--batch_size must be a whole number, got 'x'"),
         ("--batch_size", "--batch_size must be a whole number, got no value"),
