@@ -88,7 +88,10 @@ class _Measurement:
         self.batches = ours.read(source, network, tier="memory")
 
     def add(self, phase: str, policy: str, jit_compile: str, fold_batch_norm: str) -> None:
-        """Builds the step and adds it with both inputs; `forward` with the batch in place alone. Nothing where nothing can be folded."""
+        """Builds the step and adds it with both inputs; `forward` with the batch in place alone.
+
+        Nothing is added where nothing can be folded.
+        """
         options: dict[str, Any] = {"policy": policy, "jit_compile": jit_compile, "fold_batch_norm": fold_batch_norm}
         options |= {"devices": self.devices, "num_classes": len(self.source.class_names)}
         batch = {name: tf.identity(value) for name, value in next(iter(self.batches(0, 1))).items()}
