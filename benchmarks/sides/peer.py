@@ -134,7 +134,11 @@ class Peer:
         """Ends the process."""
         with contextlib.suppress(OSError):  # it may have ended before
             self._requests.close()
-        self._process.wait()
+        try:
+            self._process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
         self._answers.close()
 
     def _ask(self, **request: Any) -> dict[str, Any]:

@@ -33,8 +33,9 @@ class Classifier(torch.nn.Module):
     def __init__(self, spec: dict[str, Any]):
         super().__init__()
         base = timm.create_model(spec["network"], pretrained=False, num_classes=0, global_pool="", **spec["arguments"])
-        if hasattr(base, "pre_logits"):  # of VGG: the dense layers of the original classifier
-            base.pre_logits = torch.nn.Identity()
+        for kind, after_features in (("VGG", "pre_logits"), ("MobileNetV3", "conv_head")):
+            if type(base).__name__ == kind:  # of the original classifier
+                setattr(base, after_features, torch.nn.Identity())
         self.base, self.is_frozen = base, not spec["trains"]
         for name, parameter in base.named_parameters():
             parameter.requires_grad = name.startswith(tuple(spec["trains"]))
@@ -133,7 +134,8 @@ def _batch_norms(model: torch.nn.Module) -> list[torch.nn.Module]:
 
 def main() -> None:
     """Answers requests until standard input ends."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    requests, answers = os.fdopen(os.dup(0), encoding="utf-8"), os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # for the compilers that torch starts
     os.dup2(2, 1)  # what libraries print is no answer
     logging.disable(logging.WARNING)
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -145,12 +147,12 @@ def main() -> None:
             setattr(torch._dynamo.config, name, 1000)
     steps: list[Step] = []
     _write(answers, {"torch": torch.__version__, "timm": timm.__version__, "device": device})
-    for line in sys.stdin:
+    for line in requests:
         try:
             _write(answers, _answer(json.loads(line), steps, device))
         except Exception as error:  # of the compiler, of memory, ...: the parent says it and goes on or ends
-            said = str(error).strip().splitlines() or [""]
-            _write(answers, {"error": f"{type(error).__name__}: {said[0]}"})
+            said = str(error).strip().splitlines()[:2]  # torch.compile has the cause in the second
+            _write(answers, {"error": f"{type(error).__name__}: {' '.join(said)}"})
 
 
 def _answer(request: dict[str, Any], steps: list[Step], device: str) -> dict[str, Any]:
