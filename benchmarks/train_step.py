@@ -32,8 +32,9 @@ from trainers.training.step import TrainStep
 
 EXCLUDED = (
     "Augmentation, weighting and the update are included; validation, checkpoints and the first epoch (decoding) are "
-    "not. gflop is the model's arithmetic per image, forward and backward; of peak its share of what a matrix "
-    "product reaches (a library that convolves with fewer multiplications, as Winograd does, may pass it)."
+    "not. gflop is the model's arithmetic per image, forward and in training backward; of peak its share of what a "
+    "matrix product reaches (a library that convolves with fewer multiplications, as Winograd does, may pass it). "
+    "Forward is evaluation: the scores of a batch, without augmentation."
 )
 _STEP_FLAGS = ("phase", "precision", "jit_compile", "fold_batch_norm", "peer_python")
 _RESIDENT, _PIPELINE = "batch on the device", "through the pipeline"

@@ -93,7 +93,7 @@ def torch_peer():
 
 
 @pytest.mark.extra_peers
-@pytest.mark.parametrize("backbone", ["MobileNetV2", "VGG16"])
+@pytest.mark.parametrize("backbone", ["MobileNetV2", "MobileNetV3Small", "VGG16"])
 @pytest.mark.parametrize("phase", ["transfer", "finetune"])
 def test_both_sides_train_as_many_parameters(backbone, phase, torch_peer):
     network = _network(backbone)
