@@ -168,8 +168,13 @@ def _trained(network: Network) -> list[str]:
 
 
 def environment(ours: Mapping[str, str]) -> dict[str, str]:
-    """The peer's environment: ours without what leads to our packages; the script's folder is no package either."""
-    return {name: value for name, value in ours.items() if name not in _OTHERS} | {"PYTHONSAFEPATH": "1"}
+    """The peer's environment: ours without what leads to our packages; the script's folder is no package either.
+
+    PyTorch's threads wait for each other without spinning, unless OMP_WAIT_POLICY says otherwise: where another process
+    has a share of the cores, spinning made it four times slower.
+    """
+    kept = {name: value for name, value in ours.items() if name not in _OTHERS}
+    return {"OMP_WAIT_POLICY": "PASSIVE", **kept, "PYTHONSAFEPATH": "1"}
 
 
 @contextlib.contextmanager

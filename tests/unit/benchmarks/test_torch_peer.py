@@ -61,7 +61,9 @@ def test_a_backbone_without_counterpart_is_a_line_that_names_those_with_one(back
 
 def test_our_packages_and_libraries_do_not_reach_the_peer():
     ours_ = {"PATH": "/bin", "PYTHONPATH": "/tensorflow", "LD_LIBRARY_PATH": "/cuda", "CUDA_VISIBLE_DEVICES": "1"}
-    assert peer.environment(ours_) == {"PATH": "/bin", "CUDA_VISIBLE_DEVICES": "1", "PYTHONSAFEPATH": "1"}
+    theirs = {"PATH": "/bin", "CUDA_VISIBLE_DEVICES": "1", "PYTHONSAFEPATH": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    assert peer.environment(ours_) == theirs
+    assert peer.environment({"OMP_WAIT_POLICY": "ACTIVE"})["OMP_WAIT_POLICY"] == "ACTIVE"
 
 
 @pytest.mark.parametrize(
