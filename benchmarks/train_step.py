@@ -144,8 +144,9 @@ class _Measurement:
 
     def rows(self, policies: list[str]) -> list[Row]:
         """Measures; the rows, each with its arithmetic and its share of the peak."""
-        side = 1024 if self.quick else 8192 if runs_on_gpu(self.devices) else 4096
-        peaks = {f"peak {policy}": flops.matrix_product(policy, side=side) for policy in policies}
+        on_gpu = runs_on_gpu(self.devices)
+        size = {"side": 1024 if self.quick else 8192 if on_gpu else 4096, "products": 50 if on_gpu else 1}
+        peaks = {f"peak {policy}": flops.matrix_product(policy, **size) for policy in policies}
         repeats = 2 if self.quick else 5
         measured = timing.rates(self.contenders | peaks, repeats=repeats, warmup=1, least_seconds=0.0)
         of_peak = shares(measured, self.flop, {name: f"peak {policy}" for name, policy in self.policy.items()})

@@ -169,7 +169,8 @@ class _Folded(keras.layers.Layer):
     """
 
     def __init__(self, convolution: Any, norm: keras.layers.BatchNormalization):
-        super().__init__(dtype=convolution.dtype_policy, autocast=False, name=f"{convolution.name}_folded")
+        # of one type, or Keras would hand the variables over in the compute type
+        super().__init__(dtype=convolution.variable_dtype, autocast=False, name=f"{convolution.name}_folded")
         self.convolution, self.norm = convolution, norm
 
     @property
@@ -186,7 +187,7 @@ class _Folded(keras.layers.Layer):
         bias = bias + norm.beta.value if norm.center else bias
         bias = bias + layer.bias.value * scale if layer.use_bias else bias
         convolve = _CHANNELS[type(layer)](layer, scale)
-        return tf.nn.bias_add(convolve(tf.cast(inputs, self.compute_dtype)), tf.cast(bias, self.compute_dtype))
+        return tf.nn.bias_add(convolve(tf.cast(inputs, layer.compute_dtype)), tf.cast(bias, layer.compute_dtype))
 
 
 class _Absorbed(keras.layers.Layer):

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from trainers.models import folding, training_graph
 from trainers.models.layer_names import layers_of
+from trainers.models.precision import precision_scope
 
 layers = keras.layers
 
@@ -64,6 +65,20 @@ def test_every_kind_of_convolution_is_folded_and_gives_the_same():
     folded, images = folding.for_inference(model), _images(model)
     assert not any(isinstance(layer, layers.BatchNormalization) for layer in layers_of(folded))
     np.testing.assert_allclose(folded(images, training=False), model(images, training=False), atol=1e-6)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_half_precision_is_no_further_from_float32_than_without_folding(policy):
+    exact = _all_kinds()
+    with precision_scope(policy):
+        half = _all_kinds()
+    half.set_weights(exact.get_weights())
+    images = _images(exact, count=16)
+    wanted = exact(images, training=False).numpy()
+    folded, apart = folding.for_inference(half)(images, training=False), half(images, training=False)
+    assert folded.dtype == apart.dtype == half.output.dtype
+    error, error_apart = (np.abs(tf.cast(output, tf.float32).numpy() - wanted).mean() for output in (folded, apart))
+    assert 0 < error < 1.1 * error_apart
 
 
 def test_gradients_reach_the_kernels_and_biases_of_the_layers():
