@@ -72,7 +72,9 @@ def resolve(settled: TrainConfig, *, on_gpu: bool) -> ResolvedConfig:
         seed=settled.seed,
         image_size=size,
         precision=settled.runtime.mixed_precision,
-        compile_mode=compile_mode(settled.runtime.jit_compile, on_gpu=on_gpu),
+        compile_mode=compile_mode(
+            settled.runtime.jit_compile, on_gpu=on_gpu, deterministic=settled.runtime.deterministic
+        ),
         fold_batch_norm=folding.resolve(settled.runtime.fold_batch_norm, on_gpu=on_gpu),
         monitor=settled.training.monitored,
         data_service=settled.data.data_service or "",

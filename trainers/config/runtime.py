@@ -32,7 +32,8 @@ class RuntimeConfig:
     )
     jit_compile: str = setting(
         "auto",
-        "whether XLA compiles the training step; auto is the whole step on a GPU, the augmentation alone on a CPU",
+        "whether XLA compiles the training step; auto is the whole step on a GPU, the augmentation alone on a CPU and "
+        "with --deterministic",
         choices=("auto", "true", "false"),
     )
     fold_batch_norm: str = setting(
