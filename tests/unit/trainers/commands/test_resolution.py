@@ -7,7 +7,7 @@ import pytest
 from ftdata.config import DataConfig
 from trainers.commands import resolution
 from trainers.config import ModelConfig, RuntimeConfig, TrainConfig, TrainingConfig
-from trainers.rundir.run_dir import RunDir
+from trainers.rundir.run_dir import RunDir, write_json
 
 _NANO = ModelConfig("vgg_nano", weights="objects")
 
@@ -43,6 +43,18 @@ def test_what_the_user_sets_stays(tmp_path):
 def test_the_device_decides_what_is_compiled(on_gpu, compiled, tmp_path):
     config = TrainConfig(model=_NANO, runtime=RuntimeConfig(mixed_precision="float32"))
     assert _resolved(config, tmp_path, on_gpu=on_gpu).compile_mode == compiled
+
+
+@pytest.mark.parametrize("on_gpu", [True, False])
+def test_batch_normalization_is_folded_on_a_cpu_unless_the_run_was_begun_without(on_gpu, tmp_path):
+    config = TrainConfig(model=_NANO, runtime=RuntimeConfig(mixed_precision="float32"))
+    assert _resolved(config, tmp_path, on_gpu=on_gpu).fold_batch_norm is not on_gpu
+    run_dir = RunDir(tmp_path)
+    (run_dir.phase("transfer").checkpoints / "step-000000001").mkdir(parents=True)
+    write_json(run_dir.config, {"settings": {"image_size": 96}, "phases": {"transfer": {}}})  # by an older version
+    assert _resolved(config, tmp_path, on_gpu=on_gpu).fold_batch_norm is False
+    write_json(run_dir.config, {"settings": {"fold_batch_norm": "true"}, "phases": {"transfer": {}}})
+    assert _resolved(config, tmp_path, on_gpu=on_gpu).fold_batch_norm is True
 
 
 def test_a_check_looks_at_all_phases_and_records_what_finetune_would(tmp_path):

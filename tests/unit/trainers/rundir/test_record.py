@@ -184,6 +184,20 @@ def test_other_versions_are_said_where_a_run_goes_on(photos, run_dir, capsys):
     assert "tensorflow: was" not in out
 
 
+def test_a_run_from_before_there_was_folding_resumes_without_it(photos, run_dir):
+    config = make_config(photos)
+    off, on = (dataclasses.replace(config.runtime, fold_batch_norm=value) for value in ("false", "true"))
+    begin(run_dir, dataclasses.replace(config, runtime=off))
+    leave_checkpoint(run_dir)
+    values = json.loads(run_dir.config.read_text())
+    for settings in (values["settings"], values["phases"]["transfer"]):
+        assert settings.pop("fold_batch_norm") == "false"
+    run_dir.config.write_text(json.dumps(values))
+    begin(run_dir, dataclasses.replace(config, runtime=off))
+    with pytest.raises(ValueError, match="fold_batch_norm: was 'false', is 'true'"):
+        begin(run_dir, dataclasses.replace(config, runtime=on))
+
+
 def test_a_damaged_record_is_one_line(photos, run_dir):
     begin(run_dir, make_config(photos))
     run_dir.config.write_text('{"settings": ')
