@@ -1,6 +1,9 @@
 """What a run says of itself at its start and at its end, and the images it shows first."""
 
 import resource
+import shutil
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -80,8 +83,17 @@ def summarize(context: RunContext, metrics: dict[str, Any]) -> None:
     decoded = f", of which {cached:.0f} MiB are decoded images (in {context.images['train'].tier})" if held else ""
     log.info(f"peak memory {peak:.0f} MiB{decoded}")
     log.info(
-        f"everything is in {context.run_dir.root}; watch it with: tensorboard --logdir={context.run_dir.root / 'logs'}"
+        f"everything is in {context.run_dir.root}; watch it with: {_program('tensorboard')} "
+        f"--logdir={context.run_dir.root / 'logs'}"
     )
+
+
+def _program(name: str) -> str:
+    """How to call a program of this Python: its name where a shell finds it by that, else its path."""
+    beside = Path(sys.executable).with_name(name)
+    if shutil.which(name) == str(beside) or not beside.is_file():
+        return name
+    return str(beside.relative_to(Path.cwd())) if beside.is_relative_to(Path.cwd()) else str(beside)
 
 
 def describe_bottleneck(*, input_wait_fraction: float, seconds_per_step: float, on_gpu: bool, tier: str) -> str:

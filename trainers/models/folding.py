@@ -56,10 +56,11 @@ def for_inference(model: keras.Model, *, keep: keras.layers.Layer | None = None)
     return keras.models.clone_model(graph, clone_function=called)
 
 
-def count(model: keras.Model) -> int:
-    """How many batch normalizations can be folded in inference, in models inside the model too."""
+def count(model: keras.Model, *, inference: bool = True) -> int:
+    """How many batch normalizations can be folded, in inference or in training, in models inside the model too."""
     graph = as_graph(model)
-    return sum(1 for _ in pairs(graph, inference=True)) + sum(count(part) for part in graph.layers if is_graph(part))
+    inside = sum(count(part, inference=inference) for part in graph.layers if is_graph(part))
+    return inside + sum(1 for _ in pairs(graph, inference=inference))
 
 
 def pairs(

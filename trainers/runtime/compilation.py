@@ -7,7 +7,7 @@ COMPILE_STEP, COMPILE_AUGMENTATION, COMPILE_NOTHING = "step", "augmentation", "n
 def compile_mode(jit_compile: str, *, on_gpu: bool, deterministic: bool = False) -> str:
     """What XLA compiles for `--jit_compile`; `auto`: the step on a GPU, the augmentation alone on a CPU.
 
-    The augmentation alone on a `deterministic` GPU too: XLA refuses the gradient of max pooling there (TensorFlow 2.21).
+    The augmentation alone on a `deterministic` GPU, too: XLA refuses the gradient of max pooling there (2.21).
     """
     if jit_compile == "auto":
         return COMPILE_STEP if on_gpu and not deterministic else COMPILE_AUGMENTATION

@@ -14,6 +14,7 @@ from trainers.config import Phase
 from trainers.evaluation import figures
 from trainers.evaluation.scores import Evaluation, Summary
 from trainers.evaluation.step import EvaluationStep
+from trainers.models import folding
 from trainers.models.classifier import save_classifier
 from trainers.models.trainable import is_synchronized, layer_table, unfreezing
 from trainers.rundir import record
@@ -101,10 +102,16 @@ def _describe(phase: Phase, plan: PhasePlan, context: RunContext, network: keras
     lines = [
         f"\n{phase.name}: {plan.epochs} epoch{'' if plan.epochs == 1 else 's'}",
         layer_table(network),
+        *_folding(network, context),
         *unfreezing(network, phase, context.config.training.unfreeze),
         *(f"note: {note}" for note in misfits(phase, plan, context)),
     ]
     log.info("\n".join(lines))
+
+
+def _folding(network: keras.Model, context: RunContext) -> list[str]:
+    count = folding.count(network, inference=False) if context.config.fold_batch_norm else 0
+    return [f"batch normalization: {count} folded into the convolutions before them"] if count else []
 
 
 def _training_batches(context: RunContext, *, seed: int) -> Callable[[int, int], Iterator[pipeline.Batch]]:
