@@ -195,7 +195,7 @@ def for_evaluation(images: Images, labels: np.ndarray, *, global_batch: int, sha
     replica gets the same number of batches.
 
     Args:
-      images: n of them.
+      images: n of them, or their features.
       labels: int32 [n].
       global_batch: images per step over all replicas; a multiple of `shard.total`.
       shard: the replicas to feed; consecutive elements go to consecutive replicas.
@@ -210,7 +210,7 @@ def for_evaluation(images: Images, labels: np.ndarray, *, global_batch: int, sha
         positions = step * per_replica * shard.total + slots
         index = tf.minimum(positions, len(labels) - 1)
         return {
-            "image": read_at(index),
+            images.content: read_at(index),
             "index": tf.cast(index, tf.int32),
             "slot": tf.cast(slots, tf.int32),
             "label": tf.gather(label_of, index),

@@ -19,12 +19,14 @@ class IndexedImages:
 
     `tier` names where they are kept (one of `planner.TIERS`). `read_at` maps positions, int64 [b], to uint8
     [b, side, side, 3] and is made of graph operations. `tensor` holds all of them, uint8 [n, side, side, 3], or is None
-    where no tensor does.
+    where no tensor does. `content` is what a batch calls them: `image`, or `feature` for what a network has made of
+    images, of any type and shape.
     """
 
     tier: str
     read_at: Read
     tensor: tf.Tensor | None = None
+    content: str = "image"
 
     def take(self, index: np.ndarray) -> np.ndarray:
         """Some of the images, never through an accelerator: int [k] -> uint8 [k, side, side, 3]."""
@@ -44,6 +46,7 @@ class ImageStream:
     encoded: Callable[[], tf.data.Dataset]
     decode: Callable[[tf.Tensor], tf.Tensor] = tf.identity
     tensor: ClassVar[None] = None
+    content: ClassVar[str] = "image"
 
     def take(self, index: np.ndarray) -> np.ndarray:
         """Some of the images, as `IndexedImages.take`; reads the stream to its end."""

@@ -13,8 +13,8 @@ from ftdata.log import log
 from trainers.config import Phase
 from trainers.evaluation import figures
 from trainers.evaluation.scores import Evaluation, Summary
-from trainers.evaluation.step import EvaluationStep
 from trainers.models.classifier import save_classifier
+from trainers.models.cut import cut
 from trainers.models.trainable import is_synchronized, layer_table, unfreezing
 from trainers.rundir import record
 from trainers.rundir.checkpointer import Checkpointer, NullCheckpointer, restore
@@ -25,7 +25,8 @@ from trainers.runtime.compilation import COMPILE_AUGMENTATION
 from trainers.runtime.stopping import StopConsensus
 from trainers.training import phase_model, results
 from trainers.training.callbacks import Profile, ProgressLines
-from trainers.training.context import RunContext, evaluate_split
+from trainers.training.context import RunContext
+from trainers.training.held_out import HeldOut
 from trainers.training.loop import Loop
 from trainers.training.misfits import misfits
 from trainers.training.optimizer import averaged_weights, optimizer_state
@@ -66,19 +67,14 @@ def run_phase(
     augmentation = Augmentation(context.config.augment, seed=seeds.number(context.config.seed, "phase", phase.name))
     if board and board.is_new:
         _show_training_images(board, context, augmentation)
-    score = EvaluationStep(
-        network,
-        strategy=context.strategy,
-        compiled=context.config.compile_mode,
-        fold_batch_norm=context.config.fold_batch_norm,
-    )
+    held_out = HeldOut(network, context, cut(network))
     consensus = context.new_consensus()
     loop = Loop(
         plan,
         model=network,
         train_step=_train_step(context, network, augmentation, consensus),
         batches=_training_batches(context, seed=augmentation.seed),
-        validate=_validation(context, network, score, progress, board),
+        validate=_validation(context, network, held_out, progress, board),
         save_best=_best_model_writer(network),
         checkpointer=checkpointer,
         progress=progress,
@@ -94,7 +90,7 @@ def run_phase(
         change = advice(phase.name, context.config.training, precision=context.config.precision)
         way = record.way_to_change(phase.name, context.run_dir)
         raise Diverged(f"{phase.name} diverged: {error}. {kept}; {change}, {way}") from error
-    return results.finish(phase, context, network, score, progress, board)
+    return results.finish(phase, context, network, held_out, progress, board)
 
 
 def _describe(phase: Phase, plan: PhasePlan, context: RunContext, network: keras.Model) -> None:
@@ -163,7 +159,7 @@ def _best_model_writer(network: keras.Model) -> Callable[[Path], None]:
 def _validation(
     context: RunContext,
     network: keras.Model,
-    score: EvaluationStep,
+    held_out: HeldOut,
     progress: Progress,
     board: TensorBoardWriter | None,
 ) -> Callable[[], Evaluation | Summary] | None:
@@ -173,7 +169,7 @@ def _validation(
 
     def validate() -> Evaluation | Summary:
         with averaged_weights(network.optimizer):
-            scores = evaluate_split("validation", context, score)
+            scores = held_out.evaluate("validation")
         if board and isinstance(scores, Evaluation):  # rank 0's
             board.confusion_matrix(scores, context.source.class_names, step=progress.step)
         return scores
