@@ -57,6 +57,26 @@ class ImageStream:
             return np.stack([found[position] for position in index])
 
 
+@dataclasses.dataclass(frozen=True)
+class FeatureViews:
+    """Features of several views of each of n images, read in place of the images.
+
+    `tier` names where they are kept. `read_at` maps rows, int64 [b], image * views + view, to features [b, ...] and is
+    made of graph operations. `order` says which view of an image comes in which pass over the data, int64 [n, views];
+    after the last the first comes again.
+    """
+
+    tier: str
+    read_at: Callable[[tf.Tensor], tf.Tensor]
+    order: np.ndarray
+
+    def in_pass(self, index: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
+        """Features [b, ...] of images, int64 [b], each in the pass over the data whose `number` stands beside it."""
+        views = self.order.shape[1]
+        view = tf.gather_nd(tf.constant(self.order, tf.int64), tf.stack([index, number % views], axis=1))
+        return self.read_at(index * views + view)
+
+
 Images = IndexedImages | ImageStream  # both have `tier`, `tensor` and `take`
 
 

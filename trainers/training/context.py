@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from ftdata import pipeline
+from ftdata.cache.features import FeatureStore
 from ftdata.cache.images import Images
 from ftdata.sources.source import Source
 from trainers.config import ResolvedConfig
@@ -33,6 +34,7 @@ class RunContext:
       run_dir: the files; rank 0 alone uses them.
       record: what config.json is to say.
       images: decoded images of each split by its name, once they are open.
+      feature_store: where features of training images are kept, where they are asked for.
       stop: whether this process was asked to stop.
       processes: that train together.
     """
@@ -44,6 +46,7 @@ class RunContext:
     run_dir: RunDir
     record: RunRecord
     images: dict[str, Images] = dataclasses.field(default_factory=dict)
+    feature_store: FeatureStore | None = None
     stop: StopRequest = dataclasses.field(default_factory=StopRequest)
     processes: ProcessGroup = ALONE
 

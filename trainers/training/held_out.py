@@ -1,7 +1,5 @@
 """The scores of the held-out splits in a phase: what is frozen is computed once for each image, not in every epoch."""
 
-import math
-
 import keras
 import tensorflow as tf
 
@@ -56,14 +54,15 @@ class HeldOut:
         somebody asked to stop."""
         context, tensor = self._context, prefix.network.outputs[0]
         count, dtype = len(context.source.splits[name]), tf.as_dtype(tensor.dtype)
-        needed = count * math.prod(tensor.shape[1:]) * dtype.size // context.processes.size
+        layout = features.Layout(1, tuple(tensor.shape[1:]), dtype)
+        needed = count * layout.row_bytes // context.processes.size
         if not planner.fits("memory", needed=needed, free=resources.available_memory()):
             return None
-        rows = filling.aligned((count, *tensor.shape[1:]), dtype.as_numpy_dtype)
+        rows = filling.aligned((count, *layout.shape), layout.stored)
         batches = 0
         for batch in context.new_consensus().between(context.held_out_batches(name)):
             index, found = prefix(batch)
-            rows[index] = found
+            rows[index] = found.view(layout.stored)
             batches += 1
         is_whole = batches == -(-count // context.config.training.batch_size)
-        return features.in_memory(rows) if is_whole else None
+        return features.in_memory(rows, dtype) if is_whole else None

@@ -9,12 +9,13 @@ import tensorflow as tf
 
 from ftdata import data_service, pipeline, seeds
 from ftdata.augment.augmentation import Augmentation
+from ftdata.cache.images import FeatureViews, Images
 from ftdata.log import log
 from trainers.config import Phase
 from trainers.evaluation import figures
 from trainers.evaluation.scores import Evaluation, Summary
 from trainers.models.classifier import save_classifier
-from trainers.models.cut import cut
+from trainers.models.cut import Cut, cut
 from trainers.models.trainable import is_synchronized, layer_table, unfreezing
 from trainers.rundir import record
 from trainers.rundir.checkpointer import Checkpointer, NullCheckpointer, restore
@@ -23,7 +24,7 @@ from trainers.rundir.progress import Progress
 from trainers.rundir.run_dir import read_json
 from trainers.runtime.compilation import COMPILE_AUGMENTATION
 from trainers.runtime.stopping import StopConsensus
-from trainers.training import phase_model, results
+from trainers.training import feature_views, phase_model, results
 from trainers.training.callbacks import Profile, ProgressLines
 from trainers.training.context import RunContext
 from trainers.training.held_out import HeldOut
@@ -67,13 +68,15 @@ def run_phase(
     augmentation = Augmentation(context.config.augment, seed=seeds.number(context.config.seed, "phase", phase.name))
     if board and board.is_new:
         _show_training_images(board, context, augmentation)
-    held_out = HeldOut(network, context, cut(network))
-    consensus = context.new_consensus()
+    parts, consensus = cut(network), context.new_consensus()
+    held_out = HeldOut(network, context, parts)
+    views = _feature_views(phase, plan, context, parts)
+    suffix = parts.suffix if parts and views else None
     loop = Loop(
         plan,
         model=network,
-        train_step=_train_step(context, network, augmentation, consensus),
-        batches=_training_batches(context, seed=augmentation.seed),
+        train_step=_train_step(context, network, augmentation, consensus, suffix=suffix),
+        batches=_training_batches(context, views or context.images["train"], seed=augmentation.seed),
         validate=_validation(context, network, held_out, progress, board),
         save_best=_best_model_writer(network),
         checkpointer=checkpointer,
@@ -103,13 +106,25 @@ def _describe(phase: Phase, plan: PhasePlan, context: RunContext, network: keras
     log.info("\n".join(lines))
 
 
-def _training_batches(context: RunContext, *, seed: int) -> Callable[[int, int], Iterator[pipeline.Batch]]:
+def _feature_views(phase: Phase, plan: PhasePlan, context: RunContext, parts: Cut | None) -> FeatureViews | None:
+    """The features that are read instead of the training images, where that is asked for and can be done."""
+    if not context.config.training.feature_views:
+        return None
+    if parts is None:
+        log.info(f"  features: none in {phase.name}, which trains from the first layer on")
+        return None
+    return feature_views.open_views(parts.prefix, plan, context)
+
+
+def _training_batches(
+    context: RunContext, images: Images | FeatureViews, *, seed: int
+) -> Callable[[int, int], Iterator[pipeline.Batch]]:
     """(first step, end step) -> the batches of these steps, distributed over the replicas."""
     service = context.config.data_service
 
     def batches(first: int, end: int) -> Iterator[pipeline.Batch]:
         dataset = pipeline.for_training(
-            context.images["train"],
+            images,
             context.source.train.labels,
             class_weights=context.class_weights,
             global_batch=context.config.training.batch_size,
@@ -127,7 +142,12 @@ def _training_batches(context: RunContext, *, seed: int) -> Callable[[int, int],
 
 
 def _train_step(
-    context: RunContext, network: keras.Model, augmentation: Augmentation, consensus: StopConsensus
+    context: RunContext,
+    network: keras.Model,
+    augmentation: Augmentation,
+    consensus: StopConsensus,
+    *,
+    suffix: keras.Model | None,
 ) -> TrainStep:
     training, images = context.config.training, context.images["train"]
     return TrainStep(
@@ -141,7 +161,8 @@ def _train_step(
         compiled=COMPILE_AUGMENTATION if is_synchronized(network) else context.config.compile_mode,
         fold_batch_norm=context.config.fold_batch_norm,
         micro_batches=training.gradient_accumulation_steps,
-        images=images.tensor if images.tier == "device" else None,
+        suffix=suffix,
+        images=images.tensor if images.tier == "device" and suffix is None else None,
         asked=consensus.asked if consensus.is_shared else None,
     )
 
