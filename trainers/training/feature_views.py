@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -52,9 +53,7 @@ def open_views(prefix: keras.Model, plan: PhasePlan, context: RunContext) -> Fea
     Raises:
       Interrupted: somebody asked to stop; what was computed is kept.
     """
-    store, split = context.feature_store, context.source.train
-    assert store is not None, "a run that asks for views has a place for them"
-    began, views = time.perf_counter(), number_of_views(plan, context)
+    began, split, views = time.perf_counter(), context.source.train, number_of_views(plan, context)
     output, augmentation = prefix.outputs[0], view_augmentation(context)
     dtype = tf.as_dtype(keras.DTypePolicy(context.config.precision).compute_dtype)
     layout = Layout(views, tuple(output.shape[1:]), dtype)
@@ -62,12 +61,12 @@ def open_views(prefix: keras.Model, plan: PhasePlan, context: RunContext) -> Fea
     try:
         with context.stop.deferred():
             found, made = features.open_views(
-                store.path(_made_with(prefix, context)),
+                place(prefix, context),
                 split.digests,
                 layout,
                 seed=context.config.seed,
                 make=_maker(prefix, augmentation, layout, context),
-                limit_gib=store.limit_gib,
+                limit_gib=context.feature_store.limit_gib if context.feature_store else None,
             )
     except OSError as error:
         log.info(f"  features: no room for {size} on disk ({error}): every image is augmented at every step instead")
@@ -79,14 +78,16 @@ def open_views(prefix: keras.Model, plan: PhasePlan, context: RunContext) -> Fea
     return found
 
 
-def _made_with(prefix: keras.Model, context: RunContext) -> list[object]:
-    """What decides the features beside the images and their decoding."""
+def place(prefix: keras.Model, context: RunContext) -> Path:
+    """Of the store on disk: another for whatever else than the images decides their features."""
+    assert context.feature_store is not None, "a run that asks for views has a place for them"
     config, versions = context.config, code_versions()
-    return [
+    made_with = [
         *(cut.fingerprint(prefix), config.augment, config.seed, config.precision, config.fold_batch_norm),
         *(config.compile_mode, "GPU" if runs_on_gpu(context.strategy) else "CPU"),
         *(versions[name] for name in ("tensorflow", "keras", "onednn")),
     ]
+    return context.feature_store.path(made_with)
 
 
 def _maker(

@@ -5,14 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from ftdata.cache import tiers
-from tests.configs import make_config
-from trainers.commands import resolution
-from trainers.commands.train import make_context, open_data
+from tests.configs import make_config, open_context
 from trainers.config import PHASES
 from trainers.models.cut import cut
-from trainers.rundir.run_dir import RunDir
-from trainers.runtime.devices import make_strategy
 from trainers.training import phase_model
 from trainers.training.held_out import HeldOut
 
@@ -20,11 +15,7 @@ from trainers.training.held_out import HeldOut
 def _context(photo_folder, tmp_path, *, strategy="one_device", precision="float32", **training):
     config = make_config(photo_folder, tmp_path / "run", **training)
     config = dataclasses.replace(config, runtime=dataclasses.replace(config.runtime, mixed_precision=precision))
-    run_dir = RunDir(tmp_path / "run")
-    config = resolution.settle(config, run_dir, on_gpu=False)
-    source = open_data(config, config.data)
-    context = make_context(config, source, run_dir, make_strategy(strategy))
-    return dataclasses.replace(context, images=tiers.open_all(source, config.data, on_gpu=False))
+    return open_context(config, strategy=strategy)
 
 
 @pytest.mark.parametrize("strategy", ["one_device", "mirrored"])
