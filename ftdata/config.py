@@ -29,7 +29,7 @@ class DataConfig:
     )
     data_dir: str | None = setting(
         None,
-        "folder of prepared TFDS data sets and of the disk cache of decoded images",
+        "folder of prepared TFDS data sets and of the disk cache of decoded images and features",
         unset="~/tensorflow_datasets",
         affects=NOTHING,
         is_path=True,
@@ -85,8 +85,8 @@ class DataConfig:
     )
     disk_cache_gib: float | None = setting(
         None,
-        "upper limit in GiB of the decoded images below --data_dir, of all data sets together; the least recently used "
-        "are deleted first",
+        "upper limit in GiB of the decoded images and the features below --data_dir, of all data sets together; the "
+        "least recently used are deleted first",
         unset="half of what the disk has room for",
         minimum=0.0,
         affects=NOTHING,

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from ftdata import seeds
-from ftdata.cache.images import Images, ImageStream
+from ftdata.cache.images import FeatureViews, Images, ImageStream
 
 Batch = dict[str, tf.Tensor]  # image, index, slot, label, weight: see docs/architecture.md
 
@@ -37,7 +37,7 @@ _ALONE = Shard()  # the only process feeds the only replica
 
 
 def for_training(
-    images: Images,
+    images: Images | FeatureViews,
     labels: np.ndarray,
     *,
     class_weights: np.ndarray,
@@ -62,7 +62,8 @@ def for_training(
         batch; not for a stream.
 
     Returns:
-      A dataset of {"image": uint8 [b, height, width, channels] (absent in the tier `device`), "index": int32 [b]
+      A dataset of {"image": uint8 [b, height, width, channels] (absent in the tier `device`; of features instead
+      "feature", [b, ...]), "index": int32 [b]
       (which image), "slot": int32 [b] (place in the global batch), "label": int32 [b], "weight": float32 [b]}
       with b = global_batch / shard.total, static.
 
@@ -99,12 +100,14 @@ def for_training(
         line = _shuffled(images, len(labels), global_batch=global_batch, seed=seed, steps=steps, shard=shard)
         batches = tf.data.Dataset.zip(elements, line.batch(per_replica, drop_remainder=True))
         return batches.map(lambda element, part: batch(slots_of(element), part[0], {"image": part[1]})).prefetch(2)
-    read_at = images.read_at
 
     def batch_at(element: tf.Tensor) -> Batch:
         slots = slots_of(element)
-        index = image_at(element // shard.count * global_batch + slots, count=len(labels), seed=seed)
-        return batch(slots, index, {} if images.tier == "device" else {"image": read_at(index)})
+        positions = element // shard.count * global_batch + slots
+        index = image_at(positions, count=len(labels), seed=seed)
+        if isinstance(images, FeatureViews):
+            return batch(slots, index, {"feature": images.in_pass(index, positions // len(labels))})
+        return batch(slots, index, {} if images.tier == "device" else {"image": images.read_at(index)})
 
     made = (lambda element: (element, batch_at(element))) if numbered else batch_at
     batches = elements.map(made, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
@@ -195,7 +198,7 @@ def for_evaluation(images: Images, labels: np.ndarray, *, global_batch: int, sha
     replica gets the same number of batches.
 
     Args:
-      images: n of them.
+      images: n of them, or their features.
       labels: int32 [n].
       global_batch: images per step over all replicas; a multiple of `shard.total`.
       shard: the replicas to feed; consecutive elements go to consecutive replicas.
@@ -210,7 +213,7 @@ def for_evaluation(images: Images, labels: np.ndarray, *, global_batch: int, sha
         positions = step * per_replica * shard.total + slots
         index = tf.minimum(positions, len(labels) - 1)
         return {
-            "image": read_at(index),
+            images.content: read_at(index),
             "index": tf.cast(index, tf.int32),
             "slot": tf.cast(slots, tf.int32),
             "label": tf.gather(label_of, index),

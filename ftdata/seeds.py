@@ -21,6 +21,8 @@ STREAMS = {
     "samples": 8,  # the training images drawn in samples.png
     "look_alikes": 9,  # which images are compared where there are too many
     "layer": 10,  # by class: the own generator of an augmentation layer that is called by itself
+    "view": 11,  # by the layer's place in the chain, then by image and view: how each view of an image is augmented
+    "view_order": 12,  # by image and view: which view of an image comes in which pass
 }
 
 
@@ -43,3 +45,30 @@ def number(seed: int, stream: str, *place: int | str) -> int:
 def generator(seed: int, stream: str, *place: int | str) -> np.random.Generator:
     """numpy's generator of a stream."""
     return np.random.default_rng(number(seed, stream, *place))
+
+
+def of_images(seed: int, stream: str, *place: int | str, digests: np.ndarray, views: np.ndarray) -> np.ndarray:
+    """Numbers of a stream for views of images, whatever else is drawn and wherever the images stand.
+
+    Args:
+      seed: of the run.
+      stream: a key of STREAMS.
+      *place: which of several, as whole numbers >= 0 or names.
+      digests: of the images' contents, uint64 [n, 2].
+      views: which view of each, whole numbers >= 0, [n].
+
+    Returns:
+      uint64 [n].
+    """
+    drawn = mixed(np.asarray(views).astype(np.uint64) ^ mixed(np.array([number(seed, stream, *place)], np.uint64)))
+    for word in digests.T:
+        drawn = mixed(drawn ^ word)
+    return drawn
+
+
+def mixed(words: np.ndarray) -> np.ndarray:
+    """Words of 64 bits mixed by SplitMix64's permutation (Steele et al., 2014): each bit depends on all of its word."""
+    words = words + np.uint64(0x9E3779B97F4A7C15)  # wraps, as all of these
+    words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return words ^ (words >> np.uint64(31))

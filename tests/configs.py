@@ -43,3 +43,20 @@ def with_checkpoints(config):
     """The same run with a checkpoint every two steps, and two steps in one call."""
     runtime = dataclasses.replace(config.runtime, checkpoint_every_steps=2, steps_per_execution=2)
     return dataclasses.replace(config, runtime=runtime)
+
+
+def open_context(config, *, strategy="one_device"):
+    """What the phases of a run share, its images open."""
+    from ftdata.cache import tiers
+    from ftdata.cache.features import FeatureStore
+    from trainers.commands import resolution
+    from trainers.commands.train import make_context, open_data
+    from trainers.rundir.run_dir import RunDir
+    from trainers.runtime.devices import make_strategy
+
+    run_dir = RunDir(Path(config.model_dir))
+    config = resolution.settle(config, run_dir, on_gpu=False)
+    source = open_data(config, config.data)
+    context = make_context(config, source, run_dir, make_strategy(strategy))
+    images, store = tiers.open_all(source, config.data, on_gpu=False), FeatureStore.of(source.train, config.data)
+    return dataclasses.replace(context, images=images, feature_store=store)

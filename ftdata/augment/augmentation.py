@@ -6,6 +6,7 @@ The order: RandomAffine or RandomResizedCrop (flips included) -> channel shift -
 
 from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from ftdata import seeds
@@ -69,6 +70,47 @@ class Augmentation:
             images = layer.apply(images, parameters)
             share = parameters.get("share")  # of the last layer, if it mixes
         return Augmented(tf.cast(images, tf.float32), share)
+
+    def view_seeds(self, digests: np.ndarray, views: np.ndarray) -> np.ndarray:
+        """What decides how views of images look: their contents, the view's number and the seed, nothing else.
+
+        Args:
+          digests: of the images' contents, uint64 [n, 2].
+          views: which view of each, whole numbers >= 0, [n].
+
+        Returns:
+          int32 [n, layers, 2], for `view`.
+        """
+        drawn = [
+            seeds.of_images(self.seed, "view", number, digests=digests, views=views)
+            for number in range(len(self.layers))
+        ]
+        return np.stack(drawn, axis=1).view(np.int32).reshape(len(digests), -1, 2) if drawn else _no_seeds(digests)
+
+    def view(self, images: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
+        """Augments each image by seeds of its own; for layers that do not mix images.
+
+        Args:
+          images: uint8 [batch, height, width, channels].
+          drawn: int32 [batch, layers, 2], from `view_seeds`.
+
+        Returns:
+          float32 of the images' shape.
+        """
+        height, width = images.shape[1:3]
+        for number, layer in enumerate(self.layers):
+
+            def sample(seed: tf.Tensor, layer: SampledLayer = layer) -> dict[str, tf.Tensor]:
+                return {name: value[0] for name, value in layer.sample(1, height, width, seed).items()}
+
+            of_all = drawn[:, number]
+            kinds = {name: tf.TensorSpec((), value.dtype) for name, value in sample(of_all[0]).items()}
+            images = layer.apply(images, tf.map_fn(sample, of_all, fn_output_signature=kinds))
+        return tf.cast(images, tf.float32)
+
+
+def _no_seeds(digests: np.ndarray) -> np.ndarray:
+    return np.zeros((len(digests), 0, 2), np.int32)
 
 
 def notes(config: AugmentConfig, *, image_size: int) -> list[str]:

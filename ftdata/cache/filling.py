@@ -3,6 +3,7 @@
 import mmap
 import os
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -52,9 +53,14 @@ def empty_store(count: int, config: DataConfig) -> np.ndarray:
     It is private memory at a page boundary: TensorFlow takes an array over without a copy if it is aligned.
     """
     side = config.image_size or 0
-    size = count * side * side * 3
-    pages = mmap.mmap(-1, max(1, size), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    return np.frombuffer(pages, np.uint8, count=size).reshape(count, side, side, 3)
+    return aligned((count, side, side, 3), np.uint8)
+
+
+def aligned(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """An array of zeros at a page boundary; pages that nobody writes to take no memory."""
+    size = int(np.prod(shape))
+    pages = mmap.mmap(-1, max(1, size * np.dtype(dtype).itemsize), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    return np.frombuffer(pages, dtype, count=size).reshape(shape)
 
 
 def _fill_part(store: Store, part: Split, places: np.ndarray, decoding: Decoding, is_plain: bool) -> None:

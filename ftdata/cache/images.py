@@ -19,12 +19,14 @@ class IndexedImages:
 
     `tier` names where they are kept (one of `planner.TIERS`). `read_at` maps positions, int64 [b], to uint8
     [b, side, side, 3] and is made of graph operations. `tensor` holds all of them, uint8 [n, side, side, 3], or is None
-    where no tensor does.
+    where no tensor does. `content` is what a batch calls them: `image`, or `feature` for what a network has made of
+    images, of any type and shape.
     """
 
     tier: str
     read_at: Read
     tensor: tf.Tensor | None = None
+    content: str = "image"
 
     def take(self, index: np.ndarray) -> np.ndarray:
         """Some of the images, never through an accelerator: int [k] -> uint8 [k, side, side, 3]."""
@@ -44,6 +46,7 @@ class ImageStream:
     encoded: Callable[[], tf.data.Dataset]
     decode: Callable[[tf.Tensor], tf.Tensor] = tf.identity
     tensor: ClassVar[None] = None
+    content: ClassVar[str] = "image"
 
     def take(self, index: np.ndarray) -> np.ndarray:
         """Some of the images, as `IndexedImages.take`; reads the stream to its end."""
@@ -52,6 +55,26 @@ class ImageStream:
             chosen = self.encoded().filter(lambda position, _: tf.reduce_any(wanted == position))
             found = {int(position): self.decode(encoded).numpy() for position, encoded in chosen}
             return np.stack([found[position] for position in index])
+
+
+@dataclasses.dataclass(frozen=True)
+class FeatureViews:
+    """Features of several views of each of n images, read in place of the images.
+
+    `tier` names where they are kept. `read_at` maps rows, int64 [b], image * views + view, to features [b, ...] and is
+    made of graph operations. `order` says which view of an image comes in which pass over the data, int64 [n, views];
+    after the last the first comes again.
+    """
+
+    tier: str
+    read_at: Callable[[tf.Tensor], tf.Tensor]
+    order: np.ndarray
+
+    def in_pass(self, index: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
+        """Features [b, ...] of images, int64 [b], each in the pass over the data whose `number` stands beside it."""
+        views = self.order.shape[1]
+        view = tf.gather_nd(tf.constant(self.order, tf.int64), tf.stack([index, number % views], axis=1))
+        return self.read_at(index * views + view)
 
 
 Images = IndexedImages | ImageStream  # both have `tier`, `tensor` and `take`

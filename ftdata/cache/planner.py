@@ -30,15 +30,20 @@ def plan(requested: str, *, needed: dict[str, int], free: dict[str, int]) -> Pla
     """
     if requested != "auto":
         return Plan((requested,), f"{requested}, as asked")
-    fits = [tier for tier in TIERS if tier == "none" or needed[tier] <= _SHARES[tier] * free[tier]]
+    fitting = [tier for tier in TIERS if tier == "none" or fits(tier, needed=needed[tier], free=free[tier])]
     passed_over = [
         f"{tier} needs {_size(needed[tier])} of {_size(free[tier])} free"
-        for tier in TIERS[: TIERS.index(fits[0])]
+        for tier in TIERS[: TIERS.index(fitting[0])]
         if free[tier] > 0
     ]
-    chosen = fits[0]
+    chosen = fitting[0]
     takes = f"{chosen} ({_size(needed[chosen])} of {_size(free[chosen])} free)" if chosen != "none" else chosen
-    return Plan(tuple(fits), "; ".join([takes, *passed_over]))
+    return Plan(tuple(fitting), "; ".join([takes, *passed_over]))
+
+
+def fits(tier: str, *, needed: int, free: int) -> bool:
+    """Whether a tier has room for `needed` bytes, with its margin."""
+    return needed <= _SHARES[tier] * free
 
 
 def _size(count: int) -> str:

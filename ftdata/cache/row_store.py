@@ -65,6 +65,22 @@ def open_rows(
             os.close(rows)
 
 
+def missing(path: Path, digests: np.ndarray, *, shape: tuple[int, ...], dtype: type) -> np.ndarray:
+    """The places of the images whose rows a store lacks now, int64 [m]; arguments as for `open_rows`."""
+    writing = row_writer.current(path)
+    if writing:
+        return np.flatnonzero(_find(writing.index, digests) < 0)
+    try:
+        rows = os.open(store_files.rows_of(path), os.O_RDONLY)
+    except FileNotFoundError:
+        return np.arange(len(digests))
+    try:
+        index = _read_index(path, rows, int(np.prod(shape)) * np.dtype(dtype).itemsize)
+    finally:
+        os.close(rows)
+    return np.flatnonzero(_find(index, digests) < 0)
+
+
 def _complete(
     path: Path,
     rows: int,
@@ -81,14 +97,14 @@ def _complete(
             writing.index = _read_index(path, rows, size)
         found = _find(writing.index, digests)
         absent = np.flatnonzero(found < 0)
-        missing = np.sort(absent[np.unique(digests[absent, 0], return_index=True)[1]])
-        if len(missing):
-            store_files.make_room(path.parent, len(missing) * size, limit_gib=limit_gib, keep=path)
+        lacking = np.sort(absent[np.unique(digests[absent, 0], return_index=True)[1]])
+        if len(lacking):
+            store_files.make_room(path.parent, len(lacking) * size, limit_gib=limit_gib, keep=path)
 
             def make_missing(put: Put) -> None:
-                make(missing, put)
+                make(lacking, put)
 
-            row_writer.add(path, rows, writing, digests[missing], size, make_missing)
+            row_writer.add(path, rows, writing, digests[lacking], size, make_missing)
         return writing.index, _find(writing.index, digests)
 
 

@@ -90,7 +90,7 @@ def add(path: Path, rows: int, writing: Writing, new: np.ndarray, size: int, mak
             for place, array in zip(places.tolist(), arrays, strict=True):
                 # no mapping: a page that is written whole need not be mapped, cleared and found dirty
                 if os.pwrite(rows, array, (first + place) * size) != size:
-                    raise OSError(errno.ENOSPC, "no space left for decoded images", str(path))
+                    raise OSError(errno.ENOSPC, "no space left for the disk cache", str(path))
 
         make(put)
     except BaseException:
@@ -126,7 +126,7 @@ def _keep(
         store_files.unlink(path)  # this process still reads them; others must not write over what it reads
         with _guard:
             _writing.pop(path, None)
-        log.info(f"note: the next run decodes again, {path.parent} cannot keep it: {error.strerror}")
+        log.info(f"note: the next run makes again what {path.parent} cannot keep: {error.strerror}")
     finally:
         os.close(rows)
         _let_go(path, writing)

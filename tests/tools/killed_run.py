@@ -1,8 +1,9 @@
 """A run of `make_config` that SIGKILL ends in the middle of the first epoch of a phase.
 
-python -m tests.tools.killed_run PHOTOS MODEL_DIR PHASE
+python -m tests.tools.killed_run PHOTOS MODEL_DIR PHASE [SETTINGS of training, as JSON]
 """
 
+import json
 import os
 import signal
 import sys
@@ -35,6 +36,7 @@ class _Kill(keras.callbacks.Callback):
 
 
 if __name__ == "__main__":
-    photos, model_dir, phase = sys.argv[1:]
-    config = with_checkpoints(make_config(photos, model_dir, tensorboard=True))
+    photos, model_dir, phase, *settings = sys.argv[1:]
+    training = json.loads(settings[0]) if settings else {}
+    config = with_checkpoints(make_config(photos, model_dir, tensorboard=True, **training))
     experiment.run(config, callbacks=[_Kill(Path(model_dir), phase)])

@@ -9,20 +9,20 @@ from pathlib import Path
 import tensorflow as tf
 
 from trainers import main
-from trainers.training import phase
+from trainers.training.held_out import HeldOut
 
 
 def _show_when_validating(marker: Path) -> None:
-    evaluate_split = phase.evaluate_split
+    evaluate = HeldOut.evaluate
 
-    def shown(name, *arguments):
+    def shown(held_out, name):
         marker.touch()
         try:
-            return evaluate_split(name, *arguments)
+            return evaluate(held_out, name)
         finally:
             marker.unlink()
 
-    phase.evaluate_split = shown
+    HeldOut.evaluate = shown
 
 
 if __name__ == "__main__":

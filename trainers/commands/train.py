@@ -10,6 +10,7 @@ import tensorflow as tf
 from ftdata import data_service
 from ftdata.augment.mixing import check_pairs
 from ftdata.cache import tiers
+from ftdata.cache.features import FeatureStore
 from ftdata.config import AugmentConfig, DataConfig
 from ftdata.errors import UserError
 from ftdata.sources.source import Source, open_source
@@ -55,6 +56,11 @@ def run(
     """
     on_gpu = runs_on_gpu(devices)
     check_batch(config.training, config.augment, replicas=devices.num_replicas_in_sync)
+    if config.training.feature_views and processes.size > 1:
+        raise UserError(
+            f"feature_views must be 0 with several workers, which do not share features yet, got "
+            f"{config.training.feature_views}"
+        )
     config = resolution.settle(config, run_dir, on_gpu=on_gpu, processes=processes)
     source = open_data(config, config.data)
     agreement.check_data(processes, source)
@@ -64,7 +70,8 @@ def run(
     messages.describe(context)
     built = build_first(context)
     images = tiers.open_all(source, config.data, on_gpu=on_gpu, workers=processes.size)
-    context = dataclasses.replace(context, images=images)
+    features = FeatureStore.of(source.train, config.data) if config.training.feature_views else None
+    context = dataclasses.replace(context, images=images, feature_store=features)
     if processes.is_chief:
         # all that can be refused was looked at
         context.record.write(run_dir, decided_by, source=source, model=config.model, command_line=command_line)

@@ -24,6 +24,7 @@ def without_effect(config: TrainConfig, given: set[str]) -> dict[str, str]:
         return idle_in_use(config.phase, given, model=config.use.model)
     data, augment = config.data, config.augment
     fine_tunes = config.phase in ("finetune", "all", "check")  # check looks at the whole job
+    keeps_on_disk = data.cache in ("auto", "disk") or config.training.feature_views > 0
     rules: dict[str, tuple[bool, str]] = {
         field.name: (not augment.augment and field.name != "augment", "augmentation is off (--augment=false)")
         for field, _ in settings(augment)
@@ -36,15 +37,16 @@ def without_effect(config: TrainConfig, given: set[str]) -> dict[str, str]:
             "images come from files, not from TFDS" if data.dataset is None else f"{data.dataset} is rendered",
         ),
         "data_dir": (
-            data.dataset is None and data.cache not in ("auto", "disk"),
+            data.dataset is None and not keeps_on_disk,
             f"images come from files, not from TFDS, and --cache={data.cache} keeps nothing there",
         ),
-        "disk_cache_gib": (data.cache not in ("auto", "disk"), f"--cache={data.cache} keeps nothing on disk"),
+        "disk_cache_gib": (not keeps_on_disk, f"--cache={data.cache} keeps nothing on disk"),
         "on_bad_image": (data.dataset is not None, "only image files are examined, not TFDS data sets"),
         **dict.fromkeys(
             ("group_pattern", "split_seed"),
             (data.validation_fraction == 0, "--validation_fraction=0 holds nothing out"),
         ),
+        "feature_views": (config.phase == "pretrain", "--phase=pretrain trains from the first layer on"),
         "unfreeze": (not fine_tunes, f"--phase={config.phase} does not fine-tune"),
         "backbone_args": (config.model.backbone.endswith(".keras"), "--backbone is a saved model"),
         "weights": (config.model.backbone.endswith(".keras"), "--backbone is a saved model with its own weights"),

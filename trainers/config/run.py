@@ -72,6 +72,20 @@ class TrainConfig:
                 f"weights must be none for the phase pretrain, which starts from random ones, "
                 f"got {self.model.weights!r}"
             )
+        self._check_feature_views()
+
+    def _check_feature_views(self) -> None:
+        views = self.training.feature_views
+        if not views or self.phase in USING_PHASES:
+            return
+        if self.augment.mixes_pairs:
+            raise UserError(
+                f"feature_views must be 0 with mixup_alpha or cutmix_alpha, which mix images at every step, got {views}"
+            )
+        if self.data.data_service:
+            raise UserError(
+                f"feature_views must be 0 with data_service, whose workers send images at every step, got {views}"
+            )
 
     @property
     def writes_files(self) -> bool:

@@ -94,6 +94,13 @@ class TrainingConfig:
         minimum=0.0,
         maximum=0.99999,
     )
+    feature_views: int = setting(
+        0,
+        "augmented views of each training image, taken in turn, whose features (what the frozen layers make of them) "
+        "are computed once and kept below --data_dir; 0 augments and computes every image at every step",
+        minimum=0,
+        maximum=64,
+    )
     class_weight: str = setting(
         "balanced",
         "weights of the classes in the loss: balanced is inverse to their number of images, none is 1 for each",

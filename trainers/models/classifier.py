@@ -85,7 +85,9 @@ def base_of(model: keras.Model) -> keras.Model:
 
 
 def logits_of(model: keras.Model) -> keras.Model:
-    """The same network (the same variables) up to the scores before the softmax."""
+    """The same network (the same variables) up to the scores before the softmax; one that ends there as it is."""
+    if model.layers[-1].name == "logits":
+        return model
     return keras.Model(model.inputs[0], model.get_layer("logits").output, name="logits_of_classifier")
 
 

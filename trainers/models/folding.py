@@ -74,7 +74,7 @@ def pairs(
     """
     users = _users(graph)
     kept = {id(tensor) for tensor in graph.outputs}
-    nodes = _nodes(graph)
+    nodes = nodes_of(graph)
     counts: dict[int, int] = {}
     for node in nodes:
         counts[id(node.operation)] = counts.get(id(node.operation), 0) + 1
@@ -108,7 +108,7 @@ def _is_relu(operation: Any) -> bool:
     return isinstance(operation, keras.layers.ReLU) or getattr(activation, "__name__", "") in ("relu", "relu6")
 
 
-def _nodes(graph: keras.Model) -> list[Any]:
+def nodes_of(graph: keras.Model) -> list[Any]:
     """The calls of which a graph consists, each once. Keras has no public name for them; a test pins them."""
     return [node for depth in sorted(graph._nodes_by_depth, reverse=True) for node in graph._nodes_by_depth[depth]]
 
@@ -116,7 +116,7 @@ def _nodes(graph: keras.Model) -> list[Any]:
 def _users(graph: keras.Model) -> dict[int, list[Any]]:
     """The calls that use a tensor, by its identity."""
     users: dict[int, list[Any]] = {}
-    for node in _nodes(graph):
+    for node in nodes_of(graph):
         for tensor in node.input_tensors:
             users.setdefault(id(tensor), []).append(node)
     return users

@@ -19,7 +19,7 @@ from trainers.rundir.fingerprint import (
 )
 from trainers.rundir.run_dir import RunDir, read_json, write_json
 
-OLDER = {"fold_batch_norm": "false"}  # what runs computed with before there was the setting
+OLDER = {"fold_batch_norm": "false", "feature_views": 0}  # what runs computed with before there were the settings
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from ftdata import pipeline
+from ftdata.cache.features import FeatureStore
 from ftdata.cache.images import Images
 from ftdata.sources.source import Source
 from trainers.config import ResolvedConfig
@@ -33,6 +34,7 @@ class RunContext:
       run_dir: the files; rank 0 alone uses them.
       record: what config.json is to say.
       images: decoded images of each split by its name, once they are open.
+      feature_store: where features of training images are kept, where they are asked for.
       stop: whether this process was asked to stop.
       processes: that train together.
     """
@@ -44,6 +46,7 @@ class RunContext:
     run_dir: RunDir
     record: RunRecord
     images: dict[str, Images] = dataclasses.field(default_factory=dict)
+    feature_store: FeatureStore | None = None
     stop: StopRequest = dataclasses.field(default_factory=StopRequest)
     processes: ProcessGroup = ALONE
 
@@ -65,6 +68,16 @@ class RunContext:
         """A dataset of one batch a replica and step, dealt to the replicas."""
         return self.strategy.distribute_datasets_from_function(lambda _: dataset)
 
+    def held_out_batches(self, name: str, images: Images | None = None) -> Iterable[pipeline.Batch]:
+        """Every image of a split once, or what is given in their place, dealt to the replicas."""
+        dataset = pipeline.for_evaluation(
+            self.images[name] if images is None else images,
+            self.source.splits[name].labels,
+            global_batch=self.config.training.batch_size,
+            shard=self.shard,
+        )
+        return self.distribute(dataset)
+
     def deal(self, elements: Iterator[pipeline.Batch]) -> Iterator[pipeline.Batch]:
         """Batches that were not made by a dataset here, dealt to the replicas likewise."""
         here = self.shard.count
@@ -85,17 +98,22 @@ class RunContext:
         return pipeline.Shard(first=self.processes.index * count, count=count, total=total)
 
 
-def evaluate_split(name: str, context: RunContext, score: EvaluationStep) -> Evaluation | Summary:
+def evaluate_split(
+    name: str, context: RunContext, score: EvaluationStep, images: Images | None = None
+) -> Evaluation | Summary:
     """Scores every image of a split: in rank 0 all scores, in other workers the sums.
+
+    Args:
+      name: of the split.
+      context: with its images open.
+      score: of the images, or of their features.
+      images: what is scored, the features of the split; by default its images.
 
     Raises:
       Interrupted: somebody asked to stop; in all workers.
     """
-    labels = context.source.splits[name].labels
-    batch_size = context.config.training.batch_size
-    dataset = pipeline.for_evaluation(context.images[name], labels, global_batch=batch_size, shard=context.shard)
-    consensus = context.new_consensus()
-    batches = consensus.between(context.distribute(dataset))
+    labels, consensus = context.source.splits[name].labels, context.new_consensus()
+    batches = consensus.between(context.held_out_batches(name, images))
     if not consensus.is_shared:
         return scores.evaluate_batches(score, batches, labels)
     own = [score(batch) for batch in batches]

@@ -9,13 +9,14 @@ import tensorflow as tf
 
 from ftdata import data_service, pipeline, seeds
 from ftdata.augment.augmentation import Augmentation
+from ftdata.cache.images import FeatureViews, Images
 from ftdata.log import log
 from trainers.config import Phase
 from trainers.evaluation import figures
 from trainers.evaluation.scores import Evaluation, Summary
-from trainers.evaluation.step import EvaluationStep
 from trainers.models import folding
 from trainers.models.classifier import save_classifier
+from trainers.models.cut import Cut, cut
 from trainers.models.trainable import is_synchronized, layer_table, unfreezing
 from trainers.rundir import record
 from trainers.rundir.checkpointer import Checkpointer, NullCheckpointer, restore
@@ -24,9 +25,10 @@ from trainers.rundir.progress import Progress
 from trainers.rundir.run_dir import read_json
 from trainers.runtime.compilation import COMPILE_AUGMENTATION
 from trainers.runtime.stopping import StopConsensus
-from trainers.training import phase_model, results
+from trainers.training import feature_views, phase_model, results
 from trainers.training.callbacks import Profile, ProgressLines
-from trainers.training.context import RunContext, evaluate_split
+from trainers.training.context import RunContext
+from trainers.training.held_out import HeldOut
 from trainers.training.loop import Loop
 from trainers.training.misfits import misfits
 from trainers.training.optimizer import averaged_weights, optimizer_state
@@ -67,19 +69,16 @@ def run_phase(
     augmentation = Augmentation(context.config.augment, seed=seeds.number(context.config.seed, "phase", phase.name))
     if board and board.is_new:
         _show_training_images(board, context, augmentation)
-    score = EvaluationStep(
-        network,
-        strategy=context.strategy,
-        compiled=context.config.compile_mode,
-        fold_batch_norm=context.config.fold_batch_norm,
-    )
-    consensus = context.new_consensus()
+    parts, consensus = cut(network), context.new_consensus()
+    held_out = HeldOut(network, context, parts)
+    views = _feature_views(phase, plan, context, parts)
+    suffix = parts.suffix if parts and views else None
     loop = Loop(
         plan,
         model=network,
-        train_step=_train_step(context, network, augmentation, consensus),
-        batches=_training_batches(context, seed=augmentation.seed),
-        validate=_validation(context, network, score, progress, board),
+        train_step=_train_step(context, network, augmentation, consensus, suffix=suffix),
+        batches=_training_batches(context, views or context.images["train"], seed=augmentation.seed),
+        validate=_validation(context, network, held_out, progress, board),
         save_best=_best_model_writer(network),
         checkpointer=checkpointer,
         progress=progress,
@@ -95,7 +94,7 @@ def run_phase(
         change = advice(phase.name, context.config.training, precision=context.config.precision)
         way = record.way_to_change(phase.name, context.run_dir)
         raise Diverged(f"{phase.name} diverged: {error}. {kept}; {change}, {way}") from error
-    return results.finish(phase, context, network, score, progress, board)
+    return results.finish(phase, context, network, held_out, progress, board)
 
 
 def _describe(phase: Phase, plan: PhasePlan, context: RunContext, network: keras.Model) -> None:
@@ -114,13 +113,25 @@ def _folding(network: keras.Model, context: RunContext) -> list[str]:
     return [f"batch normalization: {count} folded into the convolutions before them"] if count else []
 
 
-def _training_batches(context: RunContext, *, seed: int) -> Callable[[int, int], Iterator[pipeline.Batch]]:
+def _feature_views(phase: Phase, plan: PhasePlan, context: RunContext, parts: Cut | None) -> FeatureViews | None:
+    """The features that are read instead of the training images, where that is asked for and can be done."""
+    if not context.config.training.feature_views:
+        return None
+    if parts is None:
+        log.info(f"  features: none in {phase.name}, which trains from the first layer on")
+        return None
+    return feature_views.open_views(parts.prefix, plan, context)
+
+
+def _training_batches(
+    context: RunContext, images: Images | FeatureViews, *, seed: int
+) -> Callable[[int, int], Iterator[pipeline.Batch]]:
     """(first step, end step) -> the batches of these steps, distributed over the replicas."""
     service = context.config.data_service
 
     def batches(first: int, end: int) -> Iterator[pipeline.Batch]:
         dataset = pipeline.for_training(
-            context.images["train"],
+            images,
             context.source.train.labels,
             class_weights=context.class_weights,
             global_batch=context.config.training.batch_size,
@@ -138,7 +149,12 @@ def _training_batches(context: RunContext, *, seed: int) -> Callable[[int, int],
 
 
 def _train_step(
-    context: RunContext, network: keras.Model, augmentation: Augmentation, consensus: StopConsensus
+    context: RunContext,
+    network: keras.Model,
+    augmentation: Augmentation,
+    consensus: StopConsensus,
+    *,
+    suffix: keras.Model | None,
 ) -> TrainStep:
     training, images = context.config.training, context.images["train"]
     return TrainStep(
@@ -152,7 +168,8 @@ def _train_step(
         compiled=COMPILE_AUGMENTATION if is_synchronized(network) else context.config.compile_mode,
         fold_batch_norm=context.config.fold_batch_norm,
         micro_batches=training.gradient_accumulation_steps,
-        images=images.tensor if images.tier == "device" else None,
+        suffix=suffix,
+        images=images.tensor if images.tier == "device" and suffix is None else None,
         asked=consensus.asked if consensus.is_shared else None,
     )
 
@@ -170,7 +187,7 @@ def _best_model_writer(network: keras.Model) -> Callable[[Path], None]:
 def _validation(
     context: RunContext,
     network: keras.Model,
-    score: EvaluationStep,
+    held_out: HeldOut,
     progress: Progress,
     board: TensorBoardWriter | None,
 ) -> Callable[[], Evaluation | Summary] | None:
@@ -180,7 +197,7 @@ def _validation(
 
     def validate() -> Evaluation | Summary:
         with averaged_weights(network.optimizer):
-            scores = evaluate_split("validation", context, score)
+            scores = held_out.evaluate("validation")
         if board and isinstance(scores, Evaluation):  # rank 0's
             board.confusion_matrix(scores, context.source.class_names, step=progress.step)
         return scores

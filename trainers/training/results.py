@@ -10,12 +10,12 @@ from ftdata.log import log
 from trainers.config import Phase
 from trainers.evaluation import figures, reports, scores
 from trainers.evaluation.scores import Evaluation, Summary
-from trainers.evaluation.step import EvaluationStep
 from trainers.models.classifier import base_of, load_weights
 from trainers.rundir import checkpoint, seen
 from trainers.rundir.progress import Progress, read_history
 from trainers.rundir.run_dir import write_atomically, write_json
-from trainers.training.context import RunContext, evaluate_split
+from trainers.training.context import RunContext
+from trainers.training.held_out import HeldOut
 from trainers.training.tensorboard import TensorBoardWriter, write_hparams
 
 
@@ -23,7 +23,7 @@ def finish(
     phase: Phase,
     context: RunContext,
     network: keras.Model,
-    score: EvaluationStep,
+    held_out: HeldOut,
     progress: Progress,
     board: TensorBoardWriter | None,
 ) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def finish(
     if context.processes.is_chief:
         load_weights(network, context.run_dir.phase(phase.name).best)
     context.processes.broadcast_variables(network.weights)
-    test = evaluate_split("test", context, score)
+    test = held_out.evaluate("test")
     return context.processes.broadcast_object(lambda: _write(phase, context, network, test, progress, board))
 
 

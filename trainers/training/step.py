@@ -44,6 +44,7 @@ class TrainStep:
         gradients: less memory, one update. The numbers are those of the whole batch, save where layers draw (dropout,
         stochastic depth: Keras draws a mask of the piece's shape, so each piece gets one of its own) and where batch
         normalization trains (statistics of the piece).
+      suffix: the part of the model behind its features, where batches hold those instead of images.
       images: uint8 [n, side, side, 3], copied into the memory of every device (the cache tier `device`): gathering,
         augmenting and training are then one program there. None where batches hold the images.
       asked: a number that is summed over all workers at each step, beside the loss.
@@ -61,12 +62,14 @@ class TrainStep:
         compiled: str,
         fold_batch_norm: bool = False,
         micro_batches: int = 1,
+        suffix: keras.Model | None = None,
         images: tf.Tensor | None = None,
         asked: Callable[[], float] | None = None,
     ):
         self._asked = asked
         self._resident = () if images is None else _on_every_device(images, strategy)
-        self.model, self.logits = model, training_graph.create(model, fold_batch_norm=fold_batch_norm)
+        trained = model if suffix is None else suffix
+        self.model, self.logits = model, training_graph.create(trained, fold_batch_norm=fold_batch_norm)
         self.optimizer, self.strategy = optimizer, strategy
         self.augmentation, self.global_batch = augmentation, global_batch
         self.label_smoothing, self.micro_batches = label_smoothing, micro_batches
@@ -90,8 +93,8 @@ class TrainStep:
         every number of steps is traced once.
 
         Args:
-          batches: as `ftdata.pipeline.for_training` makes them, distributed over the replicas. Without "image",
-            images are gathered from those given at construction.
+          batches: as `ftdata.pipeline.for_training` makes them, distributed over the replicas. Without "image" and
+            "feature", images are gathered from those given at construction.
           first: step of the phase of the first batch.
           learning_rates: of each step.
 
@@ -162,13 +165,19 @@ class TrainStep:
     def _augmented(self, images: tf.Tensor, slots: tf.Tensor, step: tf.Tensor) -> Augmented:
         return self.augmentation(images, slots, step=step, global_batch=self.global_batch)
 
-    def _loss_and_gradients(self, batch: Batch, step: tf.Tensor, resident: Any) -> tuple[list[tf.Tensor], tf.Tensor]:
+    def _inputs(self, batch: Batch, step: tf.Tensor, resident: Any) -> Augmented:
+        """What the network is called on: augmented images, or features."""
+        if "feature" in batch:
+            return Augmented(tf.cast(batch["feature"], self.logits.inputs[0].dtype), None)
         decoded = batch["image"] if "image" in batch else tf.gather(resident, batch["index"])
-        images, share = self._augment(decoded, batch["slot"], step)
+        return self._augment(decoded, batch["slot"], step)
+
+    def _loss_and_gradients(self, batch: Batch, step: tf.Tensor, resident: Any) -> tuple[list[tf.Tensor], tf.Tensor]:
+        inputs, share = self._inputs(batch, step, resident)
         variables = [variable.value for variable in self.model.trainable_variables]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
-            logits = self.logits(images)
+            logits = self.logits(inputs)
             losses = self._losses(logits, batch, share)
             # a share of the global mean: the optimizer sums the replicas' gradients
             loss = self.optimizer.scale_loss(tf.reduce_sum(losses) / self.global_batch)

@@ -327,3 +327,28 @@ def test_settings_beyond_what_float32_can_compute_with_are_refused(name):
     value = (1.0, 1e39) if name in ("zoom_range", "brightness_range") else 1e39
     with pytest.raises(UserError, match=f"{name} must be from"):
         AugmentConfig(**{name: value})
+
+
+def test_a_view_looks_alike_whatever_it_is_augmented_with():
+    digests = np.random.default_rng(0).integers(0, 2**64, (24, 2), np.uint64)
+    numbers = np.arange(24) % 3
+    images = np.random.default_rng(1).integers(0, 256, (24, 16, 20, 3), np.uint8)
+    config = AugmentConfig(rotation_range=40, random_resized_crop=0.4, color_jitter=0.3)
+    augmentation = Augmentation(config, seed=5)
+    drawn = augmentation.view_seeds(digests, numbers)
+    assert len({seed.tobytes() for seed in drawn.reshape(-1, 2)}) == 48  # two layers
+    view = tf.function(augmentation.view, jit_compile=True)
+    whole = view(images, drawn).numpy()
+    chosen = np.random.default_rng(2).permutation(24)[:8]
+    np.testing.assert_array_equal(augmentation.view_seeds(digests[chosen], numbers[chosen]), drawn[chosen])
+    np.testing.assert_array_equal(view(images[chosen], drawn[chosen]), whole[chosen])
+    np.testing.assert_allclose(augmentation.view(images, drawn), whole, atol=0.05)
+    assert not np.array_equal(Augmentation(config, seed=6).view_seeds(digests, numbers), drawn)
+    assert len({image.tobytes() for image in view(np.tile(images[:1], (24, 1, 1, 1)), drawn).numpy()}) == 24
+
+
+def test_a_view_without_layers_is_the_image():
+    images = np.random.default_rng(1).integers(0, 256, (4, 8, 8, 3), np.uint8)
+    augmentation = Augmentation(AugmentConfig(augment=False), seed=5)
+    drawn = augmentation.view_seeds(np.zeros((4, 2), np.uint64), np.zeros(4, int))
+    np.testing.assert_array_equal(augmentation.view(images, drawn), images)
