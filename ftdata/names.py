@@ -35,6 +35,11 @@ def listed(names: Sequence[str], *, limit: int = 5) -> str:
     return ", ".join(names[:limit]) + more
 
 
+def counted(count: int, noun: str) -> str:
+    """`1 image`, `2,000 images`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def what_is_at(path: Path, *, missing: str) -> str:
     """Of a path that should be something else: `it is a file`, `it is a folder`, or `missing` where nothing is."""
     if path.is_dir():

@@ -70,13 +70,14 @@ def draw_samples(context: RunContext) -> None:
 
 def summarize(context: RunContext, metrics: dict[str, Any]) -> None:
     """What held the run back, what it took, and where everything is."""
-    sentence = describe_bottleneck(
-        input_wait_fraction=metrics["input_wait_fraction"],
-        seconds_per_step=context.config.training.batch_size / max(metrics["images_per_second"], 1e-9),
-        on_gpu=runs_on_gpu(context.strategy),
-        tier=context.images["train"].tier,
-    )
-    log.info(f"{metrics['phase']} was {sentence}")
+    if metrics["images_per_second"] is not None:
+        sentence = describe_bottleneck(
+            input_wait_fraction=metrics["input_wait_fraction"],
+            seconds_per_step=context.config.training.batch_size / max(metrics["images_per_second"], 1e-9),
+            on_gpu=runs_on_gpu(context.strategy),
+            tier=context.images["train"].tier,
+        )
+        log.info(f"{metrics['phase']} was {sentence}")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
     held = [images.tensor for images in context.images.values() if images.tensor is not None]
     cached = sum(np.prod(tensor.shape) for tensor in held) / 2**20

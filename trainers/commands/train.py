@@ -13,6 +13,7 @@ from ftdata.cache import tiers
 from ftdata.cache.features import FeatureStore
 from ftdata.config import AugmentConfig, DataConfig
 from ftdata.errors import UserError
+from ftdata.sources.holdout import group_ids
 from ftdata.sources.source import Source, open_source
 from ftdata.sources.weighting import class_weights
 from trainers.commands import agreement, messages, resolution
@@ -71,7 +72,9 @@ def run(
     built = build_first(context)
     images = tiers.open_all(source, config.data, on_gpu=on_gpu, workers=processes.size)
     features = FeatureStore.of(source.train, config.data) if config.training.feature_views else None
-    context = dataclasses.replace(context, images=images, feature_store=features)
+    pattern = config.data.group_pattern
+    groups = group_ids(source.train.names, pattern) if pattern else None
+    context = dataclasses.replace(context, images=images, feature_store=features, groups=groups)
     if processes.is_chief:
         # all that can be refused was looked at
         context.record.write(run_dir, decided_by, source=source, model=config.model, command_line=command_line)

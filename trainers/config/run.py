@@ -76,6 +76,8 @@ class TrainConfig:
 
     def _check_feature_views(self) -> None:
         views = self.training.feature_views
+        if self.training.head_solver == "lbfgs" and self.phase in TRAINING_PHASES:
+            self._check_solver()
         if not views or self.phase in USING_PHASES:
             return
         if self.augment.mixes_pairs:
@@ -85,6 +87,15 @@ class TrainConfig:
         if self.data.data_service:
             raise UserError(
                 f"feature_views must be 0 with data_service, whose workers send images at every step, got {views}"
+            )
+
+    def _check_solver(self) -> None:
+        if not self.training.feature_views:
+            raise UserError("feature_views must be at least 1 with head_solver=lbfgs, which solves on features, got 0")
+        if self.model.dense_units:
+            raise UserError(
+                "dense_units must be 0 with head_solver=lbfgs, which solves for one layer, got "
+                f"{self.model.dense_units}"
             )
 
     @property

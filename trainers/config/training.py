@@ -101,6 +101,13 @@ class TrainingConfig:
         minimum=0,
         maximum=64,
     )
+    head_solver: str = setting(
+        "sgd",
+        "how the transfer phase finds the head: sgd trains it by --optimizer, lbfgs solves logistic regression on the "
+        "features of --feature_views",
+        choices=("sgd", "lbfgs"),
+        affects="transfer",
+    )
     class_weight: str = setting(
         "balanced",
         "weights of the classes in the loss: balanced is inverse to their number of images, none is 1 for each",

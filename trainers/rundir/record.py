@@ -19,7 +19,8 @@ from trainers.rundir.fingerprint import (
 )
 from trainers.rundir.run_dir import RunDir, read_json, write_json
 
-OLDER = {"fold_batch_norm": "false", "feature_views": 0}  # what runs computed with before there were the settings
+# What runs computed with before there were these settings.
+OLDER = {"fold_batch_norm": "false", "feature_views": 0, "head_solver": "sgd"}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -88,7 +88,8 @@ class ProgressLines(Watcher):
 
     def on_starting_point(self, logs: Logs) -> None:
         """Logs its line."""
-        log.info(f"{self._name(0)}{self._validation(logs)}  the model it starts from")
+        what = "the model it starts from" if self.total_steps else "the head that was solved for"
+        log.info(f"{self._name(0)}{self._validation(logs)}  {what}")
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Moves the bar."""

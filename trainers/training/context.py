@@ -34,6 +34,7 @@ class RunContext:
       run_dir: the files; rank 0 alone uses them.
       record: what config.json is to say.
       images: decoded images of each split by its name, once they are open.
+      groups: of the training images, int [n], where there are groups.
       feature_store: where features of training images are kept, where they are asked for.
       stop: whether this process was asked to stop.
       processes: that train together.
@@ -47,6 +48,7 @@ class RunContext:
     record: RunRecord
     images: dict[str, Images] = dataclasses.field(default_factory=dict)
     feature_store: FeatureStore | None = None
+    groups: np.ndarray | None = None
     stop: StopRequest = dataclasses.field(default_factory=StopRequest)
     processes: ProcessGroup = ALONE
 

@@ -36,7 +36,8 @@ def view_augmentation(context: RunContext) -> Augmentation:
 def number_of_views(plan: PhasePlan, context: RunContext) -> int:
     """Of each training image in a phase: no more than passes over the data, and one where nothing is changed."""
     passes = round(plan.total_steps * plan.global_batch / len(context.source.train))
-    most = min(context.config.training.feature_views, max(1, passes))
+    most = context.config.training.feature_views
+    most = most if plan.solves_head else min(most, max(1, passes))
     return most if view_augmentation(context).layers else min(most, 1)
 
 

@@ -85,8 +85,9 @@ class Loop:
         with self.consensus.stop.deferred(), self.checkpointer:
             self.callbacks.on_train_begin()
             try:
-                if plan.starts_from_trained and self.validate and not progress.step and not progress.history:
-                    self._score_start(self.validate)
+                is_candidate = plan.starts_from_trained and (self.validate or plan.solves_head)
+                if is_candidate and not progress.step and not progress.history:
+                    self._score_start()
                 batches = self.batches(progress.step, plan.total_steps)
                 while progress.epochs < plan.epochs and not progress.stopped:
                     self._epoch(progress.epochs, batches)
@@ -98,10 +99,11 @@ class Loop:
             self.callbacks.on_train_end()
             self._finish()
 
-    def _score_start(self, validate: Callable[[], Evaluation | Summary]) -> None:
+    def _score_start(self) -> None:
         """Makes the model that the phase starts from its epoch 0, which the others have to beat."""
         progress, timer = self.progress, EpochTimer()
-        row: Row = {"epoch": 0, "step": 0, "loss": None, "accuracy": None, **validation_columns(validate())}
+        row: Row = {"epoch": 0, "step": 0, "loss": None, "accuracy": None}
+        row |= validation_columns(self.validate() if self.validate else None)
         row |= {"learning_rate": None, "images_per_second": None, "input_wait_fraction": None, **self._scaling()}
         row["seconds"] = timer.seconds()
         progress.seconds += row["seconds"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from ftdata.names import counted
 from trainers.config import Phase, epochs_and_rate
 from trainers.training.context import RunContext
 from trainers.training.optimizer import warmup
@@ -11,7 +12,9 @@ from trainers.training.plan import PhasePlan
 def misfits(phase: Phase, plan: PhasePlan, context: RunContext) -> Iterator[str]:
     """A line for each: what was asked for, how long the phase is, and what is done instead."""
     training, runtime = context.config.training, context.config.runtime
-    length = f"the {_counted(plan.total_steps, 'step')} of {phase.name}"
+    if plan.solves_head:
+        return
+    length = f"the {counted(plan.total_steps, 'step')} of {phase.name}"
     steps = warmup(training.warmup_steps, total_steps=plan.total_steps)
     if steps < training.warmup_steps:
         yield f"--warmup_steps={training.warmup_steps} is more than a fifth of {length}: {steps} are taken"
@@ -19,7 +22,7 @@ def misfits(phase: Phase, plan: PhasePlan, context: RunContext) -> Iterator[str]
     if runtime.profile_steps and runtime.profile_steps[1] > plan.total_steps:
         first, last = runtime.profile_steps
         left = max(0, plan.total_steps - first)
-        yield f"--profile_steps={first},{last} reaches beyond {length}: {_counted(left, 'step')} of it are profiled"
+        yield f"--profile_steps={first},{last} reaches beyond {length}: {counted(left, 'step')} of it are profiled"
     longest = min(plan.steps_per_epoch, runtime.log_every_steps, runtime.checkpoint_every_steps)
     if plan.steps_per_execution > longest:
         yield (
@@ -46,9 +49,5 @@ def _patience(phase: Phase, context: RunContext) -> Iterator[str]:
     if max(epochs.values()) <= patience:  # a preset's patience is meant for its longest phase
         yield (
             f"--early_stopping_patience={patience} cannot end {phase.name} early, which has "
-            f"{_counted(epochs[phase.name], 'epoch')}"
+            f"{counted(epochs[phase.name], 'epoch')}"
         )
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

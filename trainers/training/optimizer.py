@@ -160,6 +160,13 @@ def _averaging(optimizer: keras.optimizers.Optimizer) -> Averaging | None:
     return found if isinstance(found, Averaging) else None
 
 
+def restart_averages(optimizer: keras.optimizers.Optimizer) -> None:
+    """Lets the averages start again at the present values; nothing happens without averaging."""
+    averaging = _averaging(optimizer)
+    for variable, average in averaging.pairs if averaging else ():
+        average.assign(variable.numpy())
+
+
 @contextlib.contextmanager
 def averaged_weights(optimizer: keras.optimizers.Optimizer) -> Iterator[None]:
     """Puts the averages into the model while the block runs; nothing happens without averaging."""

@@ -10,7 +10,9 @@ import tensorflow as tf
 from ftdata import data_service, pipeline, seeds
 from ftdata.augment.augmentation import Augmentation
 from ftdata.cache.images import FeatureViews, Images
+from ftdata.errors import UserError
 from ftdata.log import log
+from ftdata.names import counted
 from trainers.config import Phase
 from trainers.evaluation import figures
 from trainers.evaluation.scores import Evaluation, Summary
@@ -25,13 +27,13 @@ from trainers.rundir.progress import Progress
 from trainers.rundir.run_dir import read_json
 from trainers.runtime.compilation import COMPILE_AUGMENTATION
 from trainers.runtime.stopping import StopConsensus
-from trainers.training import feature_views, phase_model, results
+from trainers.training import feature_views, head_solver, phase_model, results
 from trainers.training.callbacks import Profile, ProgressLines
 from trainers.training.context import RunContext
 from trainers.training.held_out import HeldOut
 from trainers.training.loop import Loop
 from trainers.training.misfits import misfits
-from trainers.training.optimizer import averaged_weights, optimizer_state
+from trainers.training.optimizer import averaged_weights, optimizer_state, restart_averages
 from trainers.training.plan import PhasePlan, make_plan
 from trainers.training.step import TrainStep
 from trainers.training.tensorboard import TensorBoardWriter
@@ -73,6 +75,11 @@ def run_phase(
     held_out = HeldOut(network, context, parts)
     views = _feature_views(phase, plan, context, parts)
     suffix = parts.suffix if parts and views else None
+    if plan.solves_head and not progress.history:
+        if views is None:
+            raise UserError("head_solver=lbfgs needs features, and there is no room for them: see the line above")
+        head_solver.solve(network, views, context)
+        restart_averages(network.optimizer)
     loop = Loop(
         plan,
         model=network,
@@ -99,7 +106,7 @@ def run_phase(
 
 def _describe(phase: Phase, plan: PhasePlan, context: RunContext, network: keras.Model) -> None:
     lines = [
-        f"\n{phase.name}: {plan.epochs} epoch{'' if plan.epochs == 1 else 's'}",
+        f"\n{phase.name}: {'the head is solved for' if plan.solves_head else counted(plan.epochs, 'epoch')}",
         layer_table(network),
         *_folding(network, context),
         *unfreezing(network, phase, context.config.training.unfreeze),

@@ -23,6 +23,7 @@ class PhasePlan:
       log_every_steps: steps between points in TensorBoard.
       checkpoint_every_steps: steps between checkpoints.
       steps_per_execution: steps that the device is given in one call.
+      solves_head: the head is solved for before the first step; there are no epochs.
       starts_from_trained: a trained model is the start, and so a candidate for the best: epoch 0.
     """
 
@@ -36,6 +37,7 @@ class PhasePlan:
     checkpoint_every_steps: int
     steps_per_execution: int = 1
     starts_from_trained: bool = False
+    solves_head: bool = False
 
     @property
     def total_steps(self) -> int:
@@ -57,7 +59,9 @@ class PhasePlan:
 def make_plan(phase: Phase, context: RunContext) -> PhasePlan:
     """The plan of a phase for this data."""
     training, runtime = context.config.training, context.config.runtime
+    solves_head = phase.trains_base == "nothing" and training.head_solver == "lbfgs"
     epochs, highest = epochs_and_rate(phase, training)
+    epochs = 0 if solves_head else epochs
     steps_per_epoch = training.steps_per_epoch or -(-len(context.source.train) // training.batch_size)
     rate = functools.partial(
         learning_rate,
@@ -77,5 +81,6 @@ def make_plan(phase: Phase, context: RunContext) -> PhasePlan:
         log_every_steps=min(runtime.log_every_steps, epochs * steps_per_epoch),
         checkpoint_every_steps=runtime.checkpoint_every_steps,
         steps_per_execution=runtime.steps_per_execution,
-        starts_from_trained=bool(phase.starts_from or context.config.model.init_from),
+        starts_from_trained=bool(solves_head or phase.starts_from or context.config.model.init_from),
+        solves_head=solves_head,
     )

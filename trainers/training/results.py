@@ -1,5 +1,6 @@
 """What a phase leaves behind: metrics, reports and figures."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -12,7 +13,7 @@ from trainers.evaluation import figures, reports, scores
 from trainers.evaluation.scores import Evaluation, Summary
 from trainers.models.classifier import base_of, load_weights
 from trainers.rundir import checkpoint, seen
-from trainers.rundir.progress import Progress, read_history
+from trainers.rundir.progress import Progress, Row, read_history
 from trainers.rundir.run_dir import write_atomically, write_json
 from trainers.training.context import RunContext
 from trainers.training.held_out import HeldOut
@@ -81,6 +82,8 @@ def _choice(phase: Phase, metrics: dict[str, Any]) -> str:
     )
     if monitor != "accuracy":
         chosen += f", validation accuracy {percent(accuracy)}"
+    if metrics["images_per_second"] is None:
+        return f"{phase.name}: the head that was solved for has {chosen}"
     if metrics["epoch"] == 0:
         return (
             f"{phase.name}: no epoch was better than the model it started from, which is kept and is what predict, "
@@ -105,14 +108,18 @@ def _metrics(
         **{name: best[name] for name in ("epoch", "loss", "accuracy")},
         **{name: value for name, value in best.items() if name.startswith("validation_")},
         **reports.scores(test, context.source.class_names),
-        "images_per_second": float(np.median([row["images_per_second"] for row in trained])),
-        "input_wait_fraction": float(np.median([row["input_wait_fraction"] for row in trained])),
+        **{name: _median(name, trained) for name in ("images_per_second", "input_wait_fraction")},
         "seconds": progress.seconds,
         "checkpoint_stall_seconds": progress.checkpoint_stall_seconds,
         "checkpoint_write_seconds": progress.checkpoint_write_seconds,
         "skipped_steps": progress.skipped_steps,
         "weights_sha256": checkpoint.weights_sha256(network.weights),
     }
+
+
+def _median(column: str, rows: Sequence[Row]) -> float | None:
+    """Over the epochs; None where none was trained."""
+    return float(np.median([row[column] for row in rows])) if rows else None
 
 
 def _draw(
