@@ -16,7 +16,7 @@ from trainers.config import TrainConfig, settings
 FIELDS = {field.name: field for field, _ in settings(TrainConfig())}
 _UNIT = re.compile(
     r"\b(?:pixels|degrees|fraction|factor|probability|epochs|steps|seconds|GiB|images|parts|units|seed|strength|grey"
-    r"|number|rate|decay|norm)\b"
+    r"|number|rate|decay|norm|views)\b"
 )
 
 
