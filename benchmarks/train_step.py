@@ -64,9 +64,8 @@ def main(argv: list[str]) -> None:
             measured = _Measurement(network, source, devices, quick=flags.quick)
             for phase in [flags.phase] if flags.phase else ("transfer", "finetune", "forward"):
                 for policy in policies:
-                    for jit in [flags.jit_compile] if flags.jit_compile else ("true", "false") if on_gpu else ("auto",):
-                        for fold in [flags.fold_batch_norm] if flags.fold_batch_norm else ("false", "true"):
-                            measured.add(phase, policy, jit, fold)
+                    for fold in [flags.fold_batch_norm] if flags.fold_batch_norm else ("false", "true"):
+                        measured.add(phase, policy, flags.jit_compile or ("true" if on_gpu else "auto"), fold)
                     if torch:
                         measured.add_peer(torch, phase, policy)
             rows += measured.rows(policies)

@@ -69,7 +69,7 @@ _FLAGS: dict[str, tuple[Callable[..., Any], Any, str, str]] = {
         flags.DEFINE_string,
         None,
         "whether XLA compiles the training step",
-        "both on a GPU; on a CPU the augmentation alone",
+        "true on a GPU; on a CPU the augmentation alone",
     ),
     "peer_python": (
         flags.DEFINE_string,
