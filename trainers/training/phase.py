@@ -15,7 +15,7 @@ from trainers.config import Phase
 from trainers.evaluation import figures
 from trainers.evaluation.scores import Evaluation, Summary
 from trainers.models.classifier import save_classifier
-from trainers.models.cut import Cut, cut
+from trainers.models.cut import cut
 from trainers.models.trainable import is_synchronized, layer_table, unfreezing
 from trainers.rundir import record
 from trainers.rundir.checkpointer import Checkpointer, NullCheckpointer, restore
@@ -70,7 +70,7 @@ def run_phase(
         _show_training_images(board, context, augmentation)
     parts, consensus = cut(network), context.new_consensus()
     held_out = HeldOut(network, context, parts)
-    views = _feature_views(phase, plan, context, parts)
+    views = feature_views.of_phase(phase, plan, context, parts, progress)
     suffix = parts.suffix if parts and views else None
     loop = Loop(
         plan,
@@ -104,16 +104,6 @@ def _describe(phase: Phase, plan: PhasePlan, context: RunContext, network: keras
         *(f"note: {note}" for note in misfits(phase, plan, context)),
     ]
     log.info("\n".join(lines))
-
-
-def _feature_views(phase: Phase, plan: PhasePlan, context: RunContext, parts: Cut | None) -> FeatureViews | None:
-    """The features that are read instead of the training images, where that is asked for and can be done."""
-    if not context.config.training.feature_views:
-        return None
-    if parts is None:
-        log.info(f"  features: none in {phase.name}, which trains from the first layer on")
-        return None
-    return feature_views.open_views(parts.prefix, plan, context)
 
 
 def _training_batches(
