@@ -80,6 +80,20 @@ def of_phase(
     return found
 
 
+def shown_first(images: np.ndarray, index: np.ndarray, views: FeatureViews, context: RunContext) -> np.ndarray:
+    """The views of training images that come in the first pass, float32 [k, side, side, 3].
+
+    Args:
+      images: uint8 [k, side, side, 3].
+      index: which they are, int [k].
+      views: of the phase.
+      context: of the run.
+    """
+    augmentation = view_augmentation(context)
+    drawn = augmentation.view_seeds(context.source.train.digests[index], views.order[index, 0])
+    return augmentation.view(tf.constant(images), tf.constant(drawn)).numpy()
+
+
 def outlook(parts: Cut | None, plan: PhasePlan, context: RunContext) -> list[str]:
     """Lines on the features that a phase would compute, before it does."""
     asked = context.config.training.feature_views
