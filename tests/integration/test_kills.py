@@ -31,3 +31,9 @@ def test_kills_on_real_photos_change_nothing(tmp_path, real_photos: Path):
         *("--finetune_epochs=2", "--checkpoint_every_steps=2", "--log_every_steps=2", "--group_pattern=[a-z]+-(\\d+)-"),
     ]
     assert kills.sweep(tmp_path, flags, kills=8, seed=2)["kills"] == 8
+
+
+def test_kills_of_runs_on_features_change_nothing(tmp_path):
+    flags = [*_FLAGS, "--feature_views=2", "--unfreeze=block5", f"--data_dir={tmp_path / 'data'}"]
+    counts = kills.sweep(tmp_path, flags, kills=10, seed=3)
+    assert min(counts["transfer"], counts["finetune"]) >= 1, counts

@@ -96,8 +96,8 @@ class TrainingConfig:
     )
     feature_views: int = setting(
         0,
-        "augmented views of each training image, taken in turn, whose features (what the frozen layers make of them) "
-        "are computed once and kept below --data_dir; 0 augments and computes every image at every step",
+        "number of augmented views of each training image, taken in turn, whose features (what the frozen layers make "
+        "of them) are computed once and kept below --data_dir; 0 augments and computes every image at every step",
         minimum=0,
         maximum=64,
     )

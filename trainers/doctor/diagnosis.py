@@ -19,9 +19,10 @@ from trainers.doctor import findings
 from trainers.doctor.findings import Facts, Finding
 from trainers.doctor.survey import survey
 from trainers.models import classifier, trainable
+from trainers.models.cut import cut
 from trainers.models.layer_names import layers_of
 from trainers.runtime.devices import runs_on_gpu
-from trainers.training import misfits
+from trainers.training import feature_views, misfits
 from trainers.training.context import RunContext
 from trainers.training.plan import make_plan
 
@@ -110,7 +111,9 @@ def _training(context: RunContext) -> tuple[Finding, ValueError | None]:
                 **facts[phase.name]
             )
         lines += [f"{phase.name}: {numbers}", *(f"note: {note}" for note in misfits.misfits(phase, plan, context))]
-        lines += trainable.unfreezing(network, phase, config.training.unfreeze) if network is not None else []
+        if network is not None:
+            lines += trainable.unfreezing(network, phase, config.training.unfreeze)
+            lines += feature_views.outlook(cut(network), plan, context)
     return Finding(tuple(lines), (), facts), refusal or mismatch
 
 

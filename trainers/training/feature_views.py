@@ -14,9 +14,13 @@ from ftdata.cache import features
 from ftdata.cache.features import Layout
 from ftdata.cache.images import FeatureViews, ImageStream
 from ftdata.cache.row_writer import Put
+from ftdata.errors import UserError
 from ftdata.log import log
-from trainers.models import cut, folding
+from trainers.config import Phase
+from trainers.models import folding
+from trainers.models.cut import Cut, fingerprint
 from trainers.rundir.fingerprint import code_versions
+from trainers.rundir.progress import Progress
 from trainers.runtime.compilation import COMPILE_AUGMENTATION, COMPILE_STEP
 from trainers.runtime.devices import runs_on_gpu
 from trainers.training.context import RunContext
@@ -35,48 +39,105 @@ def view_augmentation(context: RunContext) -> Augmentation:
 
 def number_of_views(plan: PhasePlan, context: RunContext) -> int:
     """Of each training image in a phase: no more than passes over the data, and one where nothing is changed."""
-    passes = round(plan.total_steps * plan.global_batch / len(context.source.train))
     most = context.config.training.feature_views
-    most = most if plan.solves_head else min(most, max(1, passes))
+    most = most if plan.solves_head else min(most, _passes(plan, context))
     return most if view_augmentation(context).layers else min(most, 1)
 
 
-def open_views(prefix: keras.Model, plan: PhasePlan, context: RunContext) -> FeatureViews | None:
-    """The features of the training images in a phase; those that no earlier run has left on disk are computed.
+def of_phase(
+    phase: Phase, plan: PhasePlan, context: RunContext, parts: Cut | None, progress: Progress
+) -> FeatureViews | None:
+    """What a phase reads instead of its training images, where that is asked for and can be had; noted in `progress`.
 
-    Logs what there is in a line. None where the disk has no room for them, which is logged.
-
-    Args:
-      prefix: the part of the network that is computed once, from images to features.
-      plan: of the phase.
-      context: with its images open, and with the place of its features.
+    Logs what there is in a line, or why it is nothing. What a phase has begun with it keeps.
 
     Raises:
       Interrupted: somebody asked to stop; what was computed is kept.
+      UserError: the phase has begun with features, and there is no room for them now.
     """
-    began, split, views = time.perf_counter(), context.source.train, number_of_views(plan, context)
-    output, augmentation = prefix.outputs[0], view_augmentation(context)
-    dtype = tf.as_dtype(keras.DTypePolicy(context.config.precision).compute_dtype)
-    layout = Layout(views, tuple(output.shape[1:]), dtype)
-    size = f"{len(split):,} images x {views} view{'' if views == 1 else 's'} of {math.prod(layout.shape):,} numbers"
+    if not context.config.training.feature_views:
+        return None
+    if parts is None:
+        log.info(f"  features: none in {phase.name}, which trains from the first layer on")
+        return None
+    if progress.step and not progress.reads_features:
+        log.info(f"  features: none, since {phase.name} has begun without room for them")
+        return None
+    began, layout = time.perf_counter(), _layout(parts.prefix, plan, context)
     try:
         with context.stop.deferred():
-            found, made = features.open_views(
-                place(prefix, context),
-                split.digests,
-                layout,
-                seed=context.config.seed,
-                make=_maker(prefix, augmentation, layout, context),
-                limit_gib=context.feature_store.limit_gib if context.feature_store else None,
-            )
+            found, made = _opened(parts.prefix, layout, context)
     except OSError as error:
-        log.info(f"  features: no room for {size} on disk ({error}): every image is augmented at every step instead")
+        reason = f"no room on disk for {_described(layout, context)} ({error.strerror or error})"
+        if progress.step:
+            raise UserError(f"{phase.name} has begun with features, and there is {reason}") from error
+        log.info(f"  features: {reason}: every image is augmented and computed at every step instead")
         return None
-    rows, seconds = len(split) * views, time.perf_counter() - began
+    rows, seconds = len(found.order) * layout.views, time.perf_counter() - began
     there = f", {rows - made:,} of the {rows:,} were there" if 0 < made < rows else ""
     how = f"{'computed' if made else 'read'} in {seconds:.{0 if made else 1}f} s{there}"
-    log.info(f"  features: {size}, {rows * layout.row_bytes / 2**20:,.0f} MiB, {how} (in {found.tier})")
+    log.info(f"  features: {_described(layout, context)}, {how} (in {found.tier})")
+    progress.reads_features = True
     return found
+
+
+def shown_first(images: np.ndarray, index: np.ndarray, views: FeatureViews, context: RunContext) -> np.ndarray:
+    """The views of training images that come in the first pass, float32 [k, side, side, 3].
+
+    Args:
+      images: uint8 [k, side, side, 3].
+      index: which they are, int [k].
+      views: of the phase.
+      context: of the run.
+    """
+    augmentation = view_augmentation(context)
+    drawn = augmentation.view_seeds(context.source.train.digests[index], views.order[index, 0])
+    return augmentation.view(tf.constant(images), tf.constant(drawn)).numpy()
+
+
+def outlook(parts: Cut | None, plan: PhasePlan, context: RunContext) -> list[str]:
+    """Lines on the features that a phase would compute, before it does."""
+    asked = context.config.training.feature_views
+    if not asked:
+        return []
+    if parts is None:
+        return ["features: none, since the first layer trains"]
+    layout = _layout(parts.prefix, plan, context)
+    lines = [f"features: {_described(layout, context)}"]
+    if _passes(plan, context) <= asked:
+        lines.append(
+            "note: there are as many views as passes over the images, so computing them takes as long as training "
+            "without; only another run that reads them gains"
+        )
+    return lines
+
+
+def _passes(plan: PhasePlan, context: RunContext) -> int:
+    return max(1, round(plan.total_steps * plan.global_batch / len(context.source.train)))
+
+
+def _layout(prefix: keras.Model, plan: PhasePlan, context: RunContext) -> Layout:
+    dtype = tf.as_dtype(keras.DTypePolicy(context.config.precision).compute_dtype)
+    return Layout(number_of_views(plan, context), tuple(prefix.outputs[0].shape[1:]), dtype)
+
+
+def _described(layout: Layout, context: RunContext) -> str:
+    count, views = len(context.source.train), f"{layout.views} view{'' if layout.views == 1 else 's'}"
+    size = count * layout.views * layout.row_bytes / 2**20
+    return f"{count:,} images x {views} of {math.prod(layout.shape):,} numbers, {size:,.0f} MiB"
+
+
+def _opened(prefix: keras.Model, layout: Layout, context: RunContext) -> tuple[FeatureViews, int]:
+    """The features of the training images and how many were not there before; OSError where there is no room."""
+    assert context.feature_store is not None, "a run that asks for views has a place for them"
+    return features.open_views(
+        place(prefix, context),
+        context.source.train.digests,
+        layout,
+        seed=context.config.seed,
+        make=_maker(prefix, view_augmentation(context), layout, context),
+        limit_gib=context.feature_store.limit_gib,
+    )
 
 
 def place(prefix: keras.Model, context: RunContext) -> Path:
@@ -84,7 +145,7 @@ def place(prefix: keras.Model, context: RunContext) -> Path:
     assert context.feature_store is not None, "a run that asks for views has a place for them"
     config, versions = context.config, code_versions()
     made_with = [
-        *(cut.fingerprint(prefix), config.augment, config.seed, config.precision, config.fold_batch_norm),
+        *(fingerprint(prefix), config.augment, config.seed, config.precision, config.fold_batch_norm),
         *(config.compile_mode, "GPU" if runs_on_gpu(context.strategy) else "CPU"),
         *(versions[name] for name in ("tensorflow", "keras", "onednn")),
     ]

@@ -18,7 +18,7 @@ from trainers.evaluation import figures
 from trainers.evaluation.scores import Evaluation, Summary
 from trainers.models import folding
 from trainers.models.classifier import save_classifier
-from trainers.models.cut import Cut, cut
+from trainers.models.cut import cut
 from trainers.models.trainable import is_synchronized, layer_table, unfreezing
 from trainers.rundir import record
 from trainers.rundir.checkpointer import Checkpointer, NullCheckpointer, restore
@@ -69,17 +69,17 @@ def run_phase(
     board = _open_board(phase, context, progress)
     # a seed of the phase: fine-tuning is not to see transfer's images again, in the same order and warped alike
     augmentation = Augmentation(context.config.augment, seed=seeds.number(context.config.seed, "phase", phase.name))
-    if board and board.is_new:
-        _show_training_images(board, context, augmentation)
     parts, consensus = cut(network), context.new_consensus()
     held_out = HeldOut(network, context, parts)
-    views = _feature_views(phase, plan, context, parts)
+    views = feature_views.of_phase(phase, plan, context, parts, progress)
     suffix = parts.suffix if parts and views else None
     if plan.solves_head and not progress.history:
         if views is None:
             raise UserError("head_solver=lbfgs needs features, and there is no room for them: see the line above")
         head_solver.solve(network, views, context)
         restart_averages(network.optimizer)
+    if board and board.is_new:
+        _show_training_images(board, context, augmentation, views)
     loop = Loop(
         plan,
         model=network,
@@ -118,16 +118,6 @@ def _describe(phase: Phase, plan: PhasePlan, context: RunContext, network: keras
 def _folding(network: keras.Model, context: RunContext) -> list[str]:
     count = folding.count(network, inference=False) if context.config.fold_batch_norm else 0
     return [f"batch normalization: {count} folded into the convolutions before them"] if count else []
-
-
-def _feature_views(phase: Phase, plan: PhasePlan, context: RunContext, parts: Cut | None) -> FeatureViews | None:
-    """The features that are read instead of the training images, where that is asked for and can be done."""
-    if not context.config.training.feature_views:
-        return None
-    if parts is None:
-        log.info(f"  features: none in {phase.name}, which trains from the first layer on")
-        return None
-    return feature_views.open_views(parts.prefix, plan, context)
 
 
 def _training_batches(
@@ -239,18 +229,22 @@ def _open_board(phase: Phase, context: RunContext, progress: Progress) -> Tensor
     return board
 
 
-def _show_training_images(board: TensorBoardWriter, context: RunContext, augmentation: Augmentation) -> None:
+def _show_training_images(
+    board: TensorBoardWriter, context: RunContext, augmentation: Augmentation, views: FeatureViews | None
+) -> None:
     """What the model will see: the first images of the first step, augmented."""
-    count = min(16, context.config.training.batch_size)
-    index = pipeline.image_at(tf.range(count, dtype=tf.int64), count=len(context.source.train), seed=augmentation.seed)
-    augmented = augmentation(
-        tf.constant(context.images["train"].take(index.numpy())),
-        tf.range(count),
-        step=tf.constant(0),
-        global_batch=context.config.training.batch_size,
-    )
-    captions = [context.source.class_names[label] for label in context.source.train.labels[index.numpy()]]
-    if augmented.share is not None:
-        captions = [f"{share:.0%} {caption}" for share, caption in zip(augmented.share.numpy(), captions, strict=True)]
-    grid = figures.image_grid(augmented.images.numpy(), captions, title="training images, augmented")
+    count, source = min(16, context.config.training.batch_size), context.source
+    index = pipeline.image_at(tf.range(count, dtype=tf.int64), count=len(source.train), seed=augmentation.seed).numpy()
+    images = context.images["train"].take(index)
+    captions = [source.class_names[label] for label in source.train.labels[index]]
+    if views:
+        shown = feature_views.shown_first(images, index, views, context)
+    else:
+        size = context.config.training.batch_size
+        augmented = augmentation(tf.constant(images), tf.range(count), step=tf.constant(0), global_batch=size)
+        shown = augmented.images.numpy()
+        if augmented.share is not None:
+            shares = augmented.share.numpy()
+            captions = [f"{share:.0%} {caption}" for share, caption in zip(shares, captions, strict=True)]
+    grid = figures.image_grid(shown, captions, title="training images, augmented")
     board.image("training_images", figures.as_image(grid), step=0)

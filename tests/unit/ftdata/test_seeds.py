@@ -17,6 +17,7 @@ from ftdata.pipeline import image_at
 _PLACES = {
     "phase": ("pretrain", "transfer", "finetune"),
     "augment": range(12),
+    "view": range(12),
     "layer": ("RandomAffine", "RandomErasing"),
 }
 

@@ -14,6 +14,7 @@ from tests.configs import make_config, open_context, with_checkpoints
 from trainers import experiment
 from trainers.config import PHASES
 from trainers.models.cut import cut
+from trainers.rundir.progress import Progress
 from trainers.training import feature_views, phase_model
 from trainers.training.plan import make_plan
 
@@ -34,15 +35,15 @@ def _changed(config, **sections):
     )
 
 
-def _opened(config, *, phase="transfer", strategy="one_device", touch=None):
+def _opened(config, *, phase="transfer", strategy="one_device"):
     """The views of a phase, their prefix and context, without a model of an earlier phase."""
     context = open_context(config, strategy=strategy)
     phase = dataclasses.replace(PHASES[phase], starts_from=None)
     network = phase_model.build(phase, context)
-    if touch:
-        touch(network)
-    parts = cut(network)
-    return feature_views.open_views(parts.prefix, make_plan(phase, context), context), parts, context
+    parts, progress = cut(network), Progress()
+    views = feature_views.of_phase(phase, make_plan(phase, context), context, parts, progress)
+    assert progress.reads_features
+    return views, parts, context
 
 
 def _last_line(capsys):
@@ -161,10 +162,33 @@ def test_another_split_and_changed_files_take_views_of_images_that_stayed(config
 def test_no_room_on_disk_is_one_line_and_training_as_without_features(config, capsys):
     full = _changed(dataclasses.replace(config, phase="transfer"), data={"disk_cache_gib": 1e-9, "cache": "memory"})
     found = experiment.run(full)
-    assert "features: no room for 48 images x 3 views of 112 numbers on disk" in _last_line(capsys)
+    assert "features: no room on disk for 48 images x 3 views of 112 numbers, 0 MiB" in _last_line(capsys)
     live = _changed(full, training={"feature_views": 0})
     expected = experiment.run(dataclasses.replace(live, model_dir=f"{config.model_dir}-live"))
     assert found["transfer"]["weights_sha256"] == expected["transfer"]["weights_sha256"]
+
+
+def test_what_a_phase_has_begun_with_it_keeps(config, capsys):
+    full = open_context(_changed(config, data={"disk_cache_gib": 1e-9, "cache": "memory"}))
+    free = open_context(config)
+    phase, plan = PHASES["transfer"], make_plan(PHASES["transfer"], free)
+    parts = cut(phase_model.build(phase, free))
+    with pytest.raises(UserError, match="transfer has begun with features, and there is no room on disk for 48 images"):
+        feature_views.of_phase(phase, plan, full, parts, Progress(step=3, reads_features=True))
+    assert feature_views.of_phase(phase, plan, free, parts, Progress(step=3)) is None
+    assert "features: none, since transfer has begun without room for them" in _last_line(capsys)
+
+
+def test_check_tells_the_size_and_when_nothing_is_gained(config):
+    context = open_context(config)
+    phase, plan = PHASES["transfer"], make_plan(PHASES["transfer"], context)
+    parts = cut(phase_model.build(phase, context))
+    assert feature_views.outlook(parts, plan, context) == ["features: 48 images x 3 views of 112 numbers, 0 MiB"]
+    short = dataclasses.replace(plan, epochs=3)
+    assert "as many views as passes" in feature_views.outlook(parts, short, context)[1]
+    assert feature_views.outlook(None, plan, context) == ["features: none, since the first layer trains"]
+    off = open_context(_changed(config, training={"feature_views": 0}))
+    assert feature_views.outlook(parts, plan, off) == []
 
 
 class _Stop(keras.callbacks.Callback):
