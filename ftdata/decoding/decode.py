@@ -111,18 +111,24 @@ def decode_full(encoded: tf.Tensor, *, stored: Callable[[tf.Tensor], tf.Tensor] 
       tf.errors.InvalidArgumentError: no image of a supported format, damaged, or of more than `headers.MAX_PIXELS`.
     """
 
-    def upright_jpeg() -> tf.Tensor:
+    def from_jpeg() -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         found = jpeg.understood(encoded)
-        return exif.upright(stored(found.encoded), found.orientation)
+        return stored(found.encoded), found.block, found.xmp
 
-    image = tf.cond(jpeg.is_jpeg(encoded), upright_jpeg, lambda: _decode_other(encoded))
-    return tf.ensure_shape(image, [None, None, 3])
+    image, block, xmp = tf.cond(jpeg.is_jpeg(encoded), from_jpeg, lambda: _decode_other(encoded))
+    return exif.upright(tf.ensure_shape(image, [None, None, 3]), exif.orientation(block, xmp))
 
 
-def _decode_other(encoded: tf.Tensor) -> tf.Tensor:
+def _decode_other(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     kinds = [tf.strings.substr(encoded, 0, len(start)) == start for start in _READERS]
     branches = [lambda reader=reader: reader(encoded) for reader in _READERS.values()]
     return tf.switch_case(tf.argmax(tf.stack(kinds), output_type=tf.int32), branches)
+
+
+def _without_orientation(
+    decode: Callable[[tf.Tensor], tf.Tensor],
+) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
+    return lambda encoded: (decode(encoded), tf.constant(b""), tf.constant(b""))
 
 
 def _refuse(encoded: tf.Tensor) -> tf.Tensor:
@@ -130,12 +136,16 @@ def _refuse(encoded: tf.Tensor) -> tf.Tensor:
         return tf.io.decode_png(encoded, channels=3)
 
 
+# bytes -> the pixels, the EXIF block and the XMP packet, by how a file begins
 _READERS = {
-    b"\x89PNG": tf.function(png.decode, **bytestring.APART),
-    b"GIF8": tf.function(gif.decode, **bytestring.APART),
-    b"RIFF": tf.function(webp.decode, **bytestring.APART),
-    b"BM": tf.function(bmp.decode, **bytestring.APART),
-    b"": _refuse,
+    start: tf.function(read, input_signature=[tf.TensorSpec((), tf.string)], **bytestring.APART)
+    for start, read in {
+        b"\x89PNG": png.decode,
+        b"GIF8": _without_orientation(gif.decode),
+        b"RIFF": webp.decode,
+        b"BM": _without_orientation(bmp.decode),
+        b"": _without_orientation(_refuse),
+    }.items()
 }
 
 
