@@ -13,6 +13,9 @@ import tensorflow as tf
 from ftdata.config import DataConfig
 from ftdata.decoding import bmp, bytestring, exif, gif, jpeg, png, webp
 
+# AutoGraph would take 1.8 s of the first trace, and there is nothing to convert
+_AS_WRITTEN = tf.autograph.experimental.do_not_convert
+
 
 @dataclasses.dataclass(frozen=True)
 class Decoding:
@@ -35,7 +38,7 @@ class Decoding:
         """What `config`, its `image_size` set, asks for."""
         return cls(**{field.name: getattr(config, field.name) for field in dataclasses.fields(cls)})
 
-    @tf.autograph.experimental.do_not_convert  # would take 1.8 s of the first trace, and there is nothing to convert
+    @_AS_WRITTEN
     def any_format(self, encoded: tf.Tensor) -> tf.Tensor:
         """Decodes one image of any supported format.
 
@@ -50,12 +53,13 @@ class Decoding:
         """
         return self.to_square(decode_full(encoded, stored=self._stored))
 
-    @tf.autograph.experimental.do_not_convert
+    @_AS_WRITTEN
     def plain_jpeg(self, encoded: tf.Tensor) -> tf.Tensor:
         """The pixels of `any_format` for a file that `jpeg.is_plain_jpeg`, at half the cost where it is small."""
         # no decode_and_crop_jpeg for `crop`: next to the cut it makes other colours than the whole image has
         return self.to_square(self._stored(encoded))
 
+    @_AS_WRITTEN
     def decode_batch(
         self,
         files: tf.Tensor,
@@ -104,6 +108,7 @@ class Decoding:
         return tf.ensure_shape(image, [side, side, 3])
 
 
+@_AS_WRITTEN
 def decode_full(encoded: tf.Tensor, *, stored: Callable[[tf.Tensor], tf.Tensor] = jpeg.stored) -> tf.Tensor:
     """The upright image at its own size, uint8 [height, width, 3]; `stored` reads the pixels of a JPEG.
 

@@ -37,6 +37,7 @@ def _orientation(block: tf.Tensor, xmp: tf.Tensor) -> tf.Tensor:
     return tf.where((tag >= 1) & (tag <= 8), tag, 1)
 
 
+@tf.autograph.experimental.do_not_convert
 def upright(image: tf.Tensor, tag: tf.Tensor) -> tf.Tensor:
     """Turns and mirrors `image` [height, width, channels] as the orientation `tag` asks."""
     image = tf.cond(tag >= 5, lambda: tf.transpose(image, [1, 0, 2]), lambda: image)

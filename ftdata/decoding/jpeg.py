@@ -55,6 +55,7 @@ class Understood:
         return exif.orientation(self.block, self.xmp)
 
 
+@tf.autograph.experimental.do_not_convert
 def understood(encoded: tf.Tensor) -> Understood:
     """Reads the segments of a JPEG.
 
