@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import gc
 import io
 import os
 import shutil
@@ -137,6 +138,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.nodeid.startswith("tests/integration/"):
             item.add_marker(pytest.mark.process)
     items.sort(key=lambda item: _LONG.index(name) if (name := _module(item.nodeid)) in _LONG else len(_LONG))
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()  # what is imported stays: every collection would look through it again
 
 
 @pytest.hookimpl(optionalhook=True)

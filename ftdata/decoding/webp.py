@@ -1,4 +1,4 @@
-"""Pixels of a WebP and what says its orientation, of an animation the first frame; graph operations only. Format: RFC 9649."""
+"""Pixels of a WebP (of an animation the first frame) and what says its orientation; graph operations only: RFC 9649."""
 
 import tensorflow as tf
 
