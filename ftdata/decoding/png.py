@@ -12,7 +12,7 @@ _XMP = b"XML:com.adobe.xmp\0\0\0"  # and no compression
 
 
 def decode(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """The stored pixels, uint8 [height, width, 3], the EXIF block and the XMP packet; no alpha, of 16 bits the high byte.
+    """The stored pixels, uint8 [height, width, 3], EXIF block and XMP packet; no alpha, of 16 bits the high byte.
 
     Raises:
       tf.errors.InvalidArgumentError: damaged, or more pixels than `headers.MAX_PIXELS`.
