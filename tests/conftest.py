@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import gc
 import io
 import os
 import shutil
@@ -107,7 +108,8 @@ def run_alone(photo_folder, tmp_path_factory):
     return RunAlone(model_dir, transferred, results, heard, said.getvalue())
 
 
-# One worker each for the modules that share a run, so that it is made once; and what takes long comes first.
+# One worker each for the modules that share a run (`run_alone`, `trained_run`), so that it is made once. They begin, as
+# the longest; then what would be long and last: no worker is to wait for another at the end.
 _SHARING = {
     "alone": (
         *("test_restart", "test_interrupt", "test_experiment", "test_starting_model", "test_divergence"),
@@ -116,16 +118,7 @@ _SHARING = {
     "trained": ("test_export", "test_evaluate", "test_predict", "test_seen"),
 }
 _GROUP = {module: group for group, modules in _SHARING.items() for module in modules}
-_LONG = (
-    *_GROUP,
-    "test_step",
-    "test_fuzz",
-    "test_diagnosis",
-    "test_tiers",
-    "test_inside",
-    "test_odd_files",
-    "test_layers",
-)
+_FIRST = (*_GROUP, "test_step", "test_diagnosis")
 
 
 def _module(nodeid: str) -> str:
@@ -136,7 +129,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.nodeid.startswith("tests/integration/"):
             item.add_marker(pytest.mark.process)
-    items.sort(key=lambda item: _LONG.index(name) if (name := _module(item.nodeid)) in _LONG else len(_LONG))
+    items.sort(key=lambda item: _FIRST.index(name) if (name := _module(item.nodeid)) in _FIRST else len(_FIRST))
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()  # what is imported stays: every collection would look through it again
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -11,11 +11,7 @@ import tensorflow as tf
 from ftdata.decoding import headers
 
 # For a function that is built once and not copied into every graph; what is never called is never instantiated.
-APART: dict[str, Any] = {
-    "input_signature": [tf.TensorSpec((), tf.string)],
-    "autograph": False,
-    "experimental_attributes": {"_noinline": True},
-}
+APART: dict[str, Any] = {"autograph": False, "experimental_attributes": {"_noinline": True}}
 STEPS = 50_000  # segments or chunks that a walk through a file passes before it gives up
 
 

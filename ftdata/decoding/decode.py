@@ -13,6 +13,9 @@ import tensorflow as tf
 from ftdata.config import DataConfig
 from ftdata.decoding import bmp, bytestring, exif, gif, jpeg, png, webp
 
+# AutoGraph would take 1.8 s of the first trace, and there is nothing to convert
+_AS_WRITTEN = tf.autograph.experimental.do_not_convert
+
 
 @dataclasses.dataclass(frozen=True)
 class Decoding:
@@ -35,7 +38,7 @@ class Decoding:
         """What `config`, its `image_size` set, asks for."""
         return cls(**{field.name: getattr(config, field.name) for field in dataclasses.fields(cls)})
 
-    @tf.autograph.experimental.do_not_convert  # would take 1.8 s of the first trace, and there is nothing to convert
+    @_AS_WRITTEN
     def any_format(self, encoded: tf.Tensor) -> tf.Tensor:
         """Decodes one image of any supported format.
 
@@ -50,12 +53,13 @@ class Decoding:
         """
         return self.to_square(decode_full(encoded, stored=self._stored))
 
-    @tf.autograph.experimental.do_not_convert
+    @_AS_WRITTEN
     def plain_jpeg(self, encoded: tf.Tensor) -> tf.Tensor:
         """The pixels of `any_format` for a file that `jpeg.is_plain_jpeg`, at half the cost where it is small."""
         # no decode_and_crop_jpeg for `crop`: next to the cut it makes other colours than the whole image has
         return self.to_square(self._stored(encoded))
 
+    @_AS_WRITTEN
     def decode_batch(
         self,
         files: tf.Tensor,
@@ -104,6 +108,7 @@ class Decoding:
         return tf.ensure_shape(image, [side, side, 3])
 
 
+@_AS_WRITTEN
 def decode_full(encoded: tf.Tensor, *, stored: Callable[[tf.Tensor], tf.Tensor] = jpeg.stored) -> tf.Tensor:
     """The upright image at its own size, uint8 [height, width, 3]; `stored` reads the pixels of a JPEG.
 
@@ -111,18 +116,24 @@ def decode_full(encoded: tf.Tensor, *, stored: Callable[[tf.Tensor], tf.Tensor] 
       tf.errors.InvalidArgumentError: no image of a supported format, damaged, or of more than `headers.MAX_PIXELS`.
     """
 
-    def upright_jpeg() -> tf.Tensor:
+    def from_jpeg() -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         found = jpeg.understood(encoded)
-        return exif.upright(stored(found.encoded), found.orientation)
+        return stored(found.encoded), found.block, found.xmp
 
-    image = tf.cond(jpeg.is_jpeg(encoded), upright_jpeg, lambda: _decode_other(encoded))
-    return tf.ensure_shape(image, [None, None, 3])
+    image, block, xmp = tf.cond(jpeg.is_jpeg(encoded), from_jpeg, lambda: _decode_other(encoded))
+    return exif.upright(tf.ensure_shape(image, [None, None, 3]), exif.orientation(block, xmp))
 
 
-def _decode_other(encoded: tf.Tensor) -> tf.Tensor:
+def _decode_other(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     kinds = [tf.strings.substr(encoded, 0, len(start)) == start for start in _READERS]
     branches = [lambda reader=reader: reader(encoded) for reader in _READERS.values()]
     return tf.switch_case(tf.argmax(tf.stack(kinds), output_type=tf.int32), branches)
+
+
+def _without_orientation(
+    decode: Callable[[tf.Tensor], tf.Tensor],
+) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
+    return lambda encoded: (decode(encoded), tf.constant(b""), tf.constant(b""))
 
 
 def _refuse(encoded: tf.Tensor) -> tf.Tensor:
@@ -130,12 +141,16 @@ def _refuse(encoded: tf.Tensor) -> tf.Tensor:
         return tf.io.decode_png(encoded, channels=3)
 
 
+# bytes -> the pixels, the EXIF block and the XMP packet, by how a file begins
 _READERS = {
-    b"\x89PNG": tf.function(png.decode, **bytestring.APART),
-    b"GIF8": tf.function(gif.decode, **bytestring.APART),
-    b"RIFF": tf.function(webp.decode, **bytestring.APART),
-    b"BM": tf.function(bmp.decode, **bytestring.APART),
-    b"": _refuse,
+    start: tf.function(read, input_signature=[tf.TensorSpec((), tf.string)], **bytestring.APART)
+    for start, read in {
+        b"\x89PNG": png.decode,
+        b"GIF8": _without_orientation(gif.decode),
+        b"RIFF": webp.decode,
+        b"BM": _without_orientation(bmp.decode),
+        b"": _without_orientation(_refuse),
+    }.items()
 }
 
 

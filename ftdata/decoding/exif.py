@@ -26,11 +26,18 @@ def orientation(block: tf.Tensor, xmp: tf.Tensor | str = "") -> tf.Tensor:
       block: scalar string, an EXIF block, with or without `Exif\\0\\0` before it; empty where there is none.
       xmp: scalar string, an XMP packet.
     """
+    is_there = (tf.strings.length(block) > 0) | (tf.strings.length(xmp) > 0)
+    return tf.cond(is_there, lambda: _orientation(block, xmp), lambda: tf.constant(1))
+
+
+@tf.function(input_signature=[tf.TensorSpec((), tf.string)] * 2, **bytestring.APART)
+def _orientation(block: tf.Tensor, xmp: tf.Tensor) -> tf.Tensor:
     tag = tf.cond(tf.strings.length(block) > 0, lambda: _from_exif(block), lambda: tf.constant(0, tf.int32))
     tag = tf.cond((tag == 0) & (tf.strings.length(xmp) > 0), lambda: _from_xmp(xmp), lambda: tag)
     return tf.where((tag >= 1) & (tag <= 8), tag, 1)
 
 
+@tf.autograph.experimental.do_not_convert
 def upright(image: tf.Tensor, tag: tf.Tensor) -> tf.Tensor:
     """Turns and mirrors `image` [height, width, channels] as the orientation `tag` asks."""
     image = tf.cond(tag >= 5, lambda: tf.transpose(image, [1, 0, 2]), lambda: image)

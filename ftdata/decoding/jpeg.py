@@ -43,12 +43,19 @@ def is_jpeg(encoded: tf.Tensor) -> tf.Tensor:
 
 @dataclasses.dataclass(frozen=True)
 class Understood:
-    """A JPEG that libjpeg reads as Pillow does: `encoded`, scalar string, with its `orientation`, int32 scalar."""
+    """A JPEG that libjpeg reads as Pillow does, and what says its orientation: scalar strings all."""
 
     encoded: tf.Tensor
-    orientation: tf.Tensor
+    block: tf.Tensor  # of EXIF
+    xmp: tf.Tensor
+
+    @property
+    def orientation(self) -> tf.Tensor:
+        """That of `exif.orientation`."""
+        return exif.orientation(self.block, self.xmp)
 
 
+@tf.autograph.experimental.do_not_convert
 def understood(encoded: tf.Tensor) -> Understood:
     """Reads the segments of a JPEG.
 
@@ -61,8 +68,8 @@ def understood(encoded: tf.Tensor) -> Understood:
     return Understood(*_understood(encoded))
 
 
-@tf.function(**bytestring.APART)
-def _understood(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+@tf.function(input_signature=[tf.TensorSpec((), tf.string)], **bytestring.APART)
+def _understood(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     width, height, components, has_adobe, block, xmp = _segments(encoded)
     with tf.control_dependencies([bytestring.refuse_size(width, height)]):
         bare = (components == 4) & ~has_adobe
@@ -71,7 +78,7 @@ def _understood(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         lambda: tf.strings.join([_START[:2], _ADOBE_SEGMENT, bytestring.cut(encoded, 2, tf.strings.length(encoded))]),
         lambda: encoded,
     )
-    return marked, exif.orientation(block, xmp)
+    return marked, block, xmp
 
 
 def _segments(encoded: tf.Tensor) -> tuple[tf.Tensor, ...]:

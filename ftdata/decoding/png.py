@@ -1,4 +1,4 @@
-"""Pixels of a PNG, upright; graph operations only.
+"""Pixels of a PNG and what says its orientation; graph operations only.
 
 The orientation stands in an eXIf chunk (PNG, third edition), which may come after the pixels, or in XMP. What stands in
 compressed text is not looked at: TensorFlow ends with an error of its own where such text is damaged.
@@ -6,13 +6,13 @@ compressed text is not looked at: TensorFlow ends with an error of its own where
 
 import tensorflow as tf
 
-from ftdata.decoding import bytestring, exif
+from ftdata.decoding import bytestring
 
 _XMP = b"XML:com.adobe.xmp\0\0\0"  # and no compression
 
 
-def decode(encoded: tf.Tensor) -> tf.Tensor:
-    """uint8 [height, width, 3]; alpha is dropped, of 16 bits the high byte counts.
+def decode(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """The stored pixels, uint8 [height, width, 3], EXIF block and XMP packet; no alpha, of 16 bits the high byte.
 
     Raises:
       tf.errors.InvalidArgumentError: damaged, or more pixels than `headers.MAX_PIXELS`.
@@ -20,7 +20,7 @@ def decode(encoded: tf.Tensor) -> tf.Tensor:
     sides = bytestring.big(tf.reshape(bytestring.read(encoded, 16, 8), [2, 4]))
     with tf.control_dependencies([bytestring.refuse_size(sides[0], sides[1])]):
         image = tf.io.decode_png(encoded, channels=3)
-    return exif.upright(image, exif.orientation(*_found(encoded)))
+    return image, *_found(encoded)
 
 
 def _found(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -1,14 +1,14 @@
-"""Pixels of a WebP, upright, of an animation the first frame; graph operations only. Format: RFC 9649."""
+"""Pixels of a WebP (of an animation the first frame) and what says its orientation; graph operations only: RFC 9649."""
 
 import tensorflow as tf
 
-from ftdata.decoding import bytestring, exif
+from ftdata.decoding import bytestring
 
 _ANIMATION, _XMP, _EXIF, _ALPHA = 0x02, 0x04, 0x08, 0x10
 
 
-def decode(encoded: tf.Tensor) -> tf.Tensor:
-    """uint8 [height, width, 3]; alpha is dropped.
+def decode(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """The stored pixels, uint8 [height, width, 3], with the EXIF block and the XMP packet; alpha is dropped.
 
     Raises:
       tf.errors.InvalidArgumentError: damaged, or more pixels than `headers.MAX_PIXELS`, all frames counted.
@@ -32,8 +32,7 @@ def decode(encoded: tf.Tensor) -> tf.Tensor:
             # an image with alpha is refused when three channels are asked for
             lambda: tf.io.decode_image(encoded, channels=0, expand_animations=False)[..., :3],
         )
-    block = tf.where(has(_EXIF), block, b"")
-    return exif.upright(tf.ensure_shape(image, [None, None, 3]), exif.orientation(block, tf.where(has(_XMP), xmp, b"")))
+    return tf.ensure_shape(image, [None, None, 3]), tf.where(has(_EXIF), block, b""), tf.where(has(_XMP), xmp, b"")
 
 
 def _sides(head: tf.Tensor, is_extended: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

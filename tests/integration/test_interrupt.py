@@ -163,8 +163,8 @@ def test_a_signal_while_a_model_is_used(arguments, has_come, trained_run, photo_
 @pytest.mark.parametrize(
     ("number", "status", "moment"),
     [
-        pytest.param(signal.SIGINT, 130, "loads", marks=pytest.mark.slow),
-        (signal.SIGTERM, 143, "trains"),
+        (signal.SIGINT, 130, "loads"),
+        pytest.param(signal.SIGTERM, 143, "trains", marks=pytest.mark.slow),  # in this process: the test above
     ],
 )
 def test_a_signal_to_the_command_line(number, status, moment, photo_folder, tmp_path):

@@ -28,7 +28,7 @@ def png_chunk(kind: bytes, data: bytes) -> bytes:
 
 def png_claiming(width: int, height: int) -> bytes:
     """A valid PNG of all zeros of that size: small, whatever it claims."""
-    pack = zlib.compressobj(9)
+    pack = zlib.compressobj(1)
     row = bytes(1 + (width + 7) // 8)
     data = b"".join(pack.compress(row) for _ in range(height)) + pack.flush()
     header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0))
@@ -52,13 +52,16 @@ def many_scans(count: int) -> bytes:
 
 
 def gif_frames(count: int, *, side: int) -> bytes:
-    frames = [Image.new("P", (side, side), number % 2) for number in range(count)]
-    return encode(frames[0], "GIF", save_all=True, append_images=frames[1:], optimize=False)
+    frames = [Image.new("P", (side, side), number % 2) for number in range(3)]
+    two, three = (encode(frames[0], "GIF", save_all=True, append_images=frames[1:n], optimize=False) for n in (2, 3))
+    return two[:-1] + three[len(two) - 1 : -1] * (count - 2) + three[-1:]  # the third frame again and again
 
 
 def webp_frames(count: int, *, side: int) -> bytes:
-    frames = [Image.new("RGB", (side, side), (number % 256, 0, 0)) for number in range(count)]
-    return encode(frames[0], "WEBP", save_all=True, append_images=frames[1:], lossless=True)
+    frames = [Image.new("RGB", (side, side), (number, 0, 0)) for number in range(3)]
+    two, three = (encode(frames[0], "WEBP", save_all=True, append_images=frames[1:n], lossless=True) for n in (2, 3))
+    content = two[8:] + three[len(two) :] * (count - 2)  # the third frame again and again
+    return two[:4] + struct.pack("<I", len(content)) + content
 
 
 def garbled(encoded: bytes, *, count: int = 64) -> bytes:

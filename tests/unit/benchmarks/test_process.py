@@ -40,6 +40,7 @@ def test_calls_run_in_another_process_and_keep_their_state():
             workers["b"].call("die")
 
 
+@pytest.mark.slow
 def test_what_cannot_be_made_says_why():
     with pytest.raises(TypeError, match="start"), process.start_all({"a": (_Counter,)}):
         pass

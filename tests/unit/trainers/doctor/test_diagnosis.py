@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import io
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -76,17 +77,11 @@ def test_it_says_what_would_train(report):
     assert phases["finetune"]["trainable"] == phases["finetune"]["parameters"] == phases["transfer"]["parameters"]
 
 
-def test_files_that_cannot_be_decoded_are_named(film_folder, tmp_path):
-    for path in film_folder.rglob("*.jpg"):
-        copy = tmp_path / "photos" / path.relative_to(film_folder)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_bytes(path.read_bytes() if path.name != "cat-01-0003.jpg" else b"no image")
-    found = check(tmp_path / "photos", tmp_path / "run")
-    assert found["images"]["unreadable"] == ["cat/cat-01-0003.jpg"]
-
-
-def test_without_a_validation_split_there_is_nothing_to_leak_into(photo_folder, tmp_path):
-    found = check(photo_folder, tmp_path / "run", data={"validation_fraction": 0.0})
+def test_broken_files_are_named_and_without_a_validation_split_there_is_nothing_to_leak_into(photo_folder, tmp_path):
+    photos = shutil.copytree(photo_folder, tmp_path / "photos")
+    (photos / "train/green/green-03-0003.jpg").write_bytes(b"no image")
+    found = check(photos, tmp_path / "run", data={"validation_fraction": 0.0})
+    assert found["images"]["unreadable"] == ["train/green/green-03-0003.jpg"]
     assert set(found["leakage"]) == {"test"}
 
 

@@ -29,37 +29,49 @@ def look(folder):
     return {name.rsplit("/", 1)[-1]: k for k, name in enumerate(train.names)}, seen
 
 
-def test_sizes_are_those_of_the_upright_image(folder):
-    scene(0).save(folder / "cat" / "lying.jpg")
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory):
+    """(place by file name, survey) of a folder with all kinds of images, looked at once."""
+    folder = tmp_path_factory.mktemp("survey") / "train"
+    for name in ("cat", "dog"):
+        (folder / name).mkdir(parents=True)
     tagged = Image.Exif()
     tagged[0x0112] = 6  # turned by a quarter
-    scene(0).save(folder / "cat" / "turned.jpg", exif=tagged)
-    scene(0, height=1200, width=900).save(folder / "cat" / "large.jpg")  # decoded at an eighth
-    scene(1, height=30, width=50).save(folder / "dog" / "small.png")
-    at, seen = look(folder)
-    sizes = {name: tuple(seen.sizes[k]) for name, k in at.items()}
-    assert sizes == {"lying.jpg": (240, 320), "turned.jpg": (320, 240), "large.jpg": (1200, 900), "small.png": (30, 50)}
-
-
-def test_the_same_image_saved_again_looks_alike_and_another_does_not(folder):
     scene(0).save(folder / "cat" / "first.jpg", quality=95)
     scene(0).save(folder / "cat" / "worse.jpg", quality=40)
-    scene(0).resize((1600, 1200)).save(folder / "cat" / "larger.jpg")
+    scene(0).resize((1600, 1200)).save(folder / "cat" / "larger.jpg")  # decoded at an eighth
     scene(0).save(folder / "dog" / "other_format.png")
-    scene(1).save(folder / "dog" / "other.jpg")
-    at, seen = look(folder)
-    distances, _ = nearest(seen.hashes, seen.hashes[[at["first.jpg"]]])
-    alike = {name for name, k in at.items() if distances[k] < NOTHING_ALIKE}
-    assert alike == {"first.jpg", "worse.jpg", "larger.jpg", "other_format.png"}
+    scene(1).save(folder / "cat" / "turned.jpg", exif=tagged)
+    scene(1).transpose(Image.Transpose.ROTATE_270).save(folder / "dog" / "upright.jpg")
+    scene(2, height=30, width=50).save(folder / "dog" / "small.png")
+    Image.new("RGB", (64, 64), (200, 10, 10)).save(folder / "cat" / "red.png")
+    return look(folder)
 
 
-def test_an_upright_image_looks_like_its_turned_original(folder):
-    tagged = Image.Exif()
-    tagged[0x0112] = 6
-    scene(0).save(folder / "cat" / "tagged.jpg", exif=tagged)
-    scene(0).transpose(Image.Transpose.ROTATE_270).save(folder / "dog" / "upright.jpg")
-    _, seen = look(folder)
-    assert nearest(seen.hashes[:1], seen.hashes[1:])[0] < NOTHING_ALIKE
+def _alike(name, seen):
+    at, found = seen
+    distances, _ = nearest(found.hashes, found.hashes[[at[name]]])
+    return {other for other, k in at.items() if distances[k] < NOTHING_ALIKE}
+
+
+def test_sizes_are_those_of_the_upright_image(seen):
+    at, found = seen
+    sizes = {name: tuple(found.sizes[k]) for name, k in at.items()}
+    assert (sizes["first.jpg"], sizes["turned.jpg"], sizes["upright.jpg"]) == ((240, 320), (320, 240), (320, 240))
+    assert (sizes["larger.jpg"], sizes["small.png"]) == ((1200, 1600), (30, 50))
+
+
+def test_the_same_image_saved_again_looks_alike_and_another_does_not(seen):
+    assert _alike("first.jpg", seen) == {"first.jpg", "worse.jpg", "larger.jpg", "other_format.png"}
+
+
+def test_an_upright_image_looks_like_its_turned_original(seen):
+    assert _alike("turned.jpg", seen) == {"turned.jpg", "upright.jpg"}
+
+
+def test_images_of_one_colour_are_blank(seen):
+    at, found = seen
+    assert {name for name, k in at.items() if found.is_blank[k]} == {"red.png"}
 
 
 def test_what_cannot_be_decoded_or_read_is_told_and_the_rest_seen(folder):
@@ -74,10 +86,3 @@ def test_what_cannot_be_decoded_or_read_is_told_and_the_rest_seen(folder):
     readable = {name.rsplit("/", 1)[-1] for name, good in zip(train.names, seen.is_readable, strict=True) if good}
     assert readable == {"0.jpg", "3.jpg"}
     assert (seen.sizes[seen.is_readable] == (240, 320)).all()
-
-
-def test_images_of_one_colour_are_blank(folder):
-    Image.new("RGB", (64, 64), (200, 10, 10)).save(folder / "cat" / "red.png")
-    scene(0).save(folder / "dog" / "scene.png")
-    at, seen = look(folder)
-    assert (seen.is_blank[at["red.png"]], seen.is_blank[at["scene.png"]]) == (True, False)

@@ -66,7 +66,9 @@ def test_it_is_recorded_as_epoch_0(kept):
 def test_patience_counts_from_it(kept):
     _, results, said = kept
     assert results["finetune"]["step"] == 2 * 3
-    assert "no improvement in 2 epochs: stopping" in said
+    lines = said.splitlines()
+    stopping = lines.index("no improvement in 2 epochs: stopping")
+    assert lines[stopping - 1].startswith("finetune epoch 2/5")  # the line of the epoch that decided it comes first
 
 
 def test_the_run_says_what_chose_and_what_did_not_fit(run_alone, kept):

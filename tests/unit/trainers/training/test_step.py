@@ -112,7 +112,8 @@ _SCALED = {"augment": _EVERYTHING, "policy": "mixed_float16", "micro_batches": 2
 @pytest.mark.parametrize(
     "settings",
     [
-        pytest.param(_AS_ON_A_CPU, id="plain"),
+        pytest.param({}, id="plain"),
+        pytest.param(_AS_ON_A_CPU, id="compiled", marks=pytest.mark.slow),
         pytest.param({"gradient_clip_norm": 0.1}, id="clipped", marks=pytest.mark.slow),
         pytest.param({"augment": _EVERYTHING, **_AS_ON_A_CPU}, id="mixed", marks=pytest.mark.slow),
     ],
@@ -177,14 +178,18 @@ def _batch_norm_base(folder):
     return str(folder / "base.keras")
 
 
-def test_averages_of_weights_and_statistics_are_the_same_step_by_step_in_one_call_and_on_two_devices(train, tmp_path):
+def test_batch_norm_that_trains_and_averages_are_the_same_step_by_step_in_one_call_and_on_two_devices(train, tmp_path):
     options = {"backbone": _batch_norm_base(tmp_path), "steps": 5, "optimizer": "sgd", "ema_decay": 0.99}
-    _, network = train(_one(), **options)
+    losses, network = train(_one(), **options)
     statistics = moving_statistics(network)
     assert [variable.name for variable in statistics] == ["moving_mean", "moving_variance"]
     last = [variable.numpy() for variable in statistics]
     _, at_once = train(_one(), together=2, **options)
-    _, mirrored = train(make_strategy("mirrored"), **options)
+    two, mirrored = train(make_strategy("mirrored"), **options)
+    assert [is_synchronized(each) for each in (network, mirrored)] == [False, True]
+    np.testing.assert_allclose(two, losses, rtol=1e-5)
+    for ours, theirs in zip(mirrored.weights, network.weights, strict=True):
+        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5, atol=1e-6)
     averaged = []
     for each in (network, at_once, mirrored):
         with averaged_weights(each.optimizer):
@@ -195,24 +200,6 @@ def test_averages_of_weights_and_statistics_are_the_same_step_by_step_in_one_cal
     for one, several, two in zip(*averaged, strict=True):
         np.testing.assert_array_equal(several, one)
         np.testing.assert_allclose(two, one, rtol=1e-5, atol=1e-6)
-
-
-def test_batch_norm_that_trains_has_the_statistics_of_the_whole_batch(train, tmp_path):
-    options = {"backbone": _batch_norm_base(tmp_path), "steps": 6, "optimizer": "sgd"}
-    one, network = train(_one(), **options)
-    two, mirrored = train(make_strategy("mirrored"), **options)
-    assert [is_synchronized(each) for each in (network, mirrored)] == [False, True]
-    np.testing.assert_allclose(two, one, rtol=1e-5)
-    for ours, theirs in zip(mirrored.weights, network.weights, strict=True):
-        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5, atol=1e-6)
-
-
-def test_the_totals_are_weighted_losses_right_answers_and_pictures(train):
-    totals, _ = train(_one(), steps=1)
-    assert totals.shape == (1, 3)
-    assert totals[0, 2] == _BATCH
-    assert totals[0, 1] in range(_BATCH + 1)
-    assert 0 < totals[0, 0] < 3 * 2.0 * _BATCH
 
 
 def test_mixed_pictures_count_for_both_labels_by_share_and_class_weight(train):
@@ -247,14 +234,15 @@ def test_mixed_pictures_count_for_both_labels_by_share_and_class_weight(train):
     assert 0 < share.numpy().min() < 0.5 < share.numpy().max() < 1  # both labels led somewhere
 
 
-def test_dropout_and_augmentation_are_functions_of_seed_and_step(train):
-    whole, network = train(_one(), steps=3, dropout=0.5)
-    again, same = train(_one(), steps=3, dropout=0.5)
-    np.testing.assert_array_equal(whole, again)
-    for ours, theirs in zip(network.weights, same.weights, strict=True):
-        np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
-    later, _ = train(_one(), steps=1, dropout=0.5, first=2)  # other weights, so another loss; it has to differ
-    assert later[0, 0] != whole[0, 0]
+def test_totals_are_weighted_losses_right_answers_and_images_and_functions_of_the_step(train):
+    """Of the seed and the step alone: the runs above that give the same bits show it."""
+    totals, _ = train(_one(), steps=1, dropout=0.5)
+    assert totals.shape == (1, 3)
+    assert totals[0, 2] == _BATCH
+    assert totals[0, 1] in range(_BATCH + 1)
+    assert 0 < totals[0, 0] < 3 * 2.0 * _BATCH
+    later, _ = train(_one(), steps=1, dropout=0.5, first=2)
+    assert later[0, 0] != totals[0, 0]
 
 
 def test_dropout_masks_differ_between_replicas_and_steps():
@@ -351,7 +339,7 @@ def test_what_is_compiled_does_not_change_the_numbers(train):
         np.testing.assert_allclose(results, plain, rtol=2e-4)
 
 
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("policy", [pytest.param("mixed_bfloat16", marks=pytest.mark.slow), "mixed_float16"])
 def test_mixed_precision_trains_with_float32_variables(train, policy):
     results, network = train(
         _one(), steps=2, policy=policy, backbone="vgg_nano"
@@ -371,7 +359,7 @@ def test_cross_entropy_with_smoothing_is_the_formula():
 def test_evaluation_scores_every_picture_once_on_any_number_of_devices(train):
     scores = {}
     for name, strategy in (("one", _one()), ("two", make_strategy("mirrored"))):
-        _, network = train(strategy, steps=1, optimizer="sgd")
+        _, network = train(strategy, steps=0)
         step = EvaluationStep(network, strategy=strategy, compiled=COMPILE_NOTHING)
         replicas = strategy.num_replicas_in_sync
         shard = pipeline.Shard(0, replicas, replicas)
