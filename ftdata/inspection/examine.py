@@ -207,7 +207,7 @@ def _complaint(group: Sequence[_Opened]) -> str | None:
     return None
 
 
-@tf.function(input_signature=[tf.TensorSpec([None], tf.string), tf.TensorSpec([None], tf.bool)])
+@tf.function(input_signature=[tf.TensorSpec([None], tf.string), tf.TensorSpec([None], tf.bool)], autograph=False)
 def _decode(encoded: tf.Tensor, plain: tf.Tensor) -> tf.Tensor:
     """Decodes on all cores; returns the number of values of each image, so that nothing is optimized away."""
 

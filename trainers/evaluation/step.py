@@ -34,8 +34,8 @@ class InferenceStep:
                 batch["weight"],
             )
 
-        step = tf.function(replica_step, jit_compile=True) if compiled == COMPILE_STEP else replica_step
-        self._run = tf.function(lambda batch: strategy.run(step, args=(batch,)))
+        step = tf.function(replica_step, autograph=False, jit_compile=True) if compiled == COMPILE_STEP else replica_step
+        self._run = tf.function(lambda batch: strategy.run(step, args=(batch,)), autograph=False)
 
     def __call__(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
         """(index, results) of the images with weight 1: int32 [b], [b, ...] in the network's type."""

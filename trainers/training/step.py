@@ -76,11 +76,11 @@ class TrainStep:
         self._seed_states = [v.value for v in model.variables if v.name == "seed_generator_state"]
         self._augment = self._augmented
         if compiled == COMPILE_AUGMENTATION:
-            self._augment = tf.function(self._augmented, jit_compile=True)
+            self._augment = tf.function(self._augmented, autograph=False, jit_compile=True)
         self._gradients = self._loss_and_gradients
         if compiled == COMPILE_STEP:
-            self._gradients = tf.function(self._loss_and_gradients, jit_compile=True)
-        self._run = tf.function(self._distributed_steps)
+            self._gradients = tf.function(self._loss_and_gradients, autograph=False, jit_compile=True)
+        self._run = tf.function(self._distributed_steps, autograph=False)
 
     def __call__(self, batch: Batch, *, step: int, learning_rate: float) -> tf.Tensor:
         """Trains on one global batch: `several` with one of each."""
