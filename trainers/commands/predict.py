@@ -128,7 +128,7 @@ def _predictions(
     side = int(predictor.data.image_size or 0)
     network = predictor.network
 
-    @tf.function(input_signature=[tf.TensorSpec((None, side, side, 3), tf.uint8)])
+    @tf.function(input_signature=[tf.TensorSpec((None, side, side, 3), tf.uint8)], autograph=False)
     def probabilities_of(images: tf.Tensor) -> tf.Tensor:
         return network(tf.cast(images, tf.float32), training=False)
 

@@ -34,7 +34,9 @@ class InferenceStep:
                 batch["weight"],
             )
 
-        step = tf.function(replica_step, autograph=False, jit_compile=True) if compiled == COMPILE_STEP else replica_step
+        step = replica_step
+        if compiled == COMPILE_STEP:
+            step = tf.function(replica_step, autograph=False, jit_compile=True)
         self._run = tf.function(lambda batch: strategy.run(step, args=(batch,)), autograph=False)
 
     def __call__(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:

@@ -190,14 +190,16 @@ def _computation(
     network = folding.for_inference(prefix) if context.config.fold_batch_norm else prefix
     augment: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] = augmentation.view
     if compiled == COMPILE_AUGMENTATION:
-        augment = tf.function(augment, jit_compile=True)
+        augment = tf.function(augment, autograph=False, jit_compile=True)
 
     def replica_step(images: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
         pixels = tf.cast(augment(images, seeds), prefix.inputs[0].dtype)
         return tf.cast(network(pixels, training=False), dtype)
 
-    step = tf.function(replica_step, jit_compile=True) if compiled == COMPILE_STEP else replica_step
-    run = tf.function(lambda images, seeds: strategy.run(step, args=(images, seeds)))
+    step = replica_step
+    if compiled == COMPILE_STEP:
+        step = tf.function(replica_step, autograph=False, jit_compile=True)
+    run = tf.function(lambda images, seeds: strategy.run(step, args=(images, seeds)), autograph=False)
     replicas = context.shard.count
 
     def dealt(array: np.ndarray) -> tf.Tensor:
