@@ -129,10 +129,10 @@ def row_digests(digests: np.ndarray, views: int) -> np.ndarray:
 
 
 def view_order(digests: np.ndarray, views: int, *, seed: int) -> np.ndarray:
-    """Which view of an image comes in which pass, a permutation for each image: int64 [n, views]."""
+    """Which view of an image comes in which pass, a permutation for each image: uint8 [n, views]."""
     of_image, numbers = np.repeat(digests, views, axis=0), _numbers(len(digests), views)
     drawn = seeds.of_images(seed, "view_order", digests=of_image, views=numbers)
-    return np.argsort(drawn.reshape(-1, views), axis=1, kind="stable")
+    return np.argsort(drawn.reshape(-1, views), axis=1, kind="stable").astype(np.uint8)
 
 
 def in_memory(features: np.ndarray, dtype: tf.DType) -> IndexedImages:

@@ -62,7 +62,7 @@ class FeatureViews:
     """Features of several views of each of n images, read in place of the images.
 
     `tier` names where they are kept. `read_at` maps rows, int64 [b], image * views + view, to features [b, ...] and is
-    made of graph operations. `order` says which view of an image comes in which pass over the data, int64 [n, views];
+    made of graph operations. `order` says which view of an image comes in which pass over the data, uint8 [n, views];
     after the last the first comes again.
     """
 
@@ -73,8 +73,10 @@ class FeatureViews:
     def in_pass(self, index: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
         """Features [b, ...] of images, int64 [b], each in the pass over the data whose `number` stands beside it."""
         views = self.order.shape[1]
-        view = tf.gather_nd(tf.constant(self.order, tf.int64), tf.stack([index, number % views], axis=1))
-        return self.read_at(index * views + view)
+        with tf.init_scope():  # no part of the graph, which would hold a copy
+            order = tf.constant(self.order)
+        view = tf.gather_nd(order, tf.stack([index, number % views], axis=1))
+        return self.read_at(index * views + tf.cast(view, tf.int64))
 
 
 Images = IndexedImages | ImageStream  # both have `tier`, `tensor` and `take`

@@ -126,7 +126,7 @@ def _keep(
         store_files.unlink(path)  # this process still reads them; others must not write over what it reads
         with _guard:
             _writing.pop(path, None)
-        log.info(f"note: the next run makes again what {path.parent} cannot keep: {error.strerror}")
+        log.info(f"note: the next run makes it again, {path.parent} cannot keep it: {error.strerror}")
     finally:
         os.close(rows)
         _let_go(path, writing)

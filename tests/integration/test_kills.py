@@ -33,7 +33,8 @@ def test_kills_on_real_photos_change_nothing(tmp_path, real_photos: Path):
     assert kills.sweep(tmp_path, flags, kills=8, seed=2)["kills"] == 8
 
 
-def test_kills_of_runs_on_features_change_nothing(tmp_path):
-    flags = [*_FLAGS, "--feature_views=2", "--unfreeze=block5", f"--data_dir={tmp_path / 'data'}"]
+def test_kills_of_runs_on_features_change_nothing(tmp_path, photo_folder):
+    own = [f"--image_dir={photo_folder}", f"--data_dir={tmp_path / 'data'}"]
+    flags = [*_FLAGS, *own, "--feature_views=2", "--unfreeze=block5"]
     counts = kills.sweep(tmp_path, flags, kills=10, seed=3)
     assert min(counts["transfer"], counts["finetune"]) >= 1, counts

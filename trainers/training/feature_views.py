@@ -1,5 +1,6 @@
 """Features of a few augmented views of each training image, computed once and read at every step."""
 
+import functools
 import math
 import time
 from collections.abc import Callable
@@ -157,11 +158,13 @@ def _maker(
 ) -> Callable[[np.ndarray, Put], None]:
     """`make` of `features.open_views`, on all devices of this process."""
     images, digests, replicas = context.images["train"], context.source.train.digests, context.shard.count
-    compute = _computation(prefix, augmentation, layout.dtype, context)
+    # made when it is needed: a large network is not called again in a moment
+    computation = functools.cache(lambda: _computation(prefix, augmentation, layout.dtype, context))
     done, said = 0, time.perf_counter()
 
     def make(places: np.ndarray, put: Put) -> None:
         nonlocal done, said
+        compute = computation()
         # a stream is read to its end for whatever is taken
         known, decoded = np.unique(places // layout.views), None
         if isinstance(images, ImageStream):

@@ -1,5 +1,8 @@
 """The scores of the held-out splits in a phase: what is frozen is computed once for each image, not in every epoch."""
 
+import functools
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -25,15 +28,27 @@ class HeldOut:
 
     def __init__(self, network: keras.Model, context: RunContext, parts: Cut | None):
         config = context.config
-        options = {
+        self._context, self._network, self._parts = context, network, parts
+        self._features: dict[str, Images] = {}
+        self._options: dict[str, Any] = {
             "strategy": context.strategy,
             "compiled": config.compile_mode,
             "fold_batch_norm": config.fold_batch_norm,
         }
-        self._context, self._features = context, dict[str, Images]()
-        self._score = EvaluationStep(network, **options)
-        self._prefix = InferenceStep(parts.prefix, **options) if parts else None
-        self._suffix = EvaluationStep(parts.suffix, **options) if parts else None
+
+    # made when they are needed: a large network is not called again in a moment
+
+    @functools.cached_property
+    def _score(self) -> EvaluationStep:
+        return EvaluationStep(self._network, **self._options)
+
+    @functools.cached_property
+    def _prefix(self) -> InferenceStep | None:
+        return InferenceStep(self._parts.prefix, **self._options) if self._parts else None
+
+    @functools.cached_property
+    def _suffix(self) -> EvaluationStep | None:
+        return EvaluationStep(self._parts.suffix, **self._options) if self._parts else None
 
     def evaluate(self, name: str) -> Evaluation | Summary:
         """The scores of a split, as `evaluate_split`.
