@@ -14,6 +14,7 @@ from trainers.models.classifier import build_classifier
 from trainers.models.layer_names import layers_of
 from trainers.models.trainable import set_trainable
 from trainers.runtime.compilation import COMPILE_NOTHING, COMPILE_STEP
+from trainers.runtime.devices import make_strategy
 from trainers.training.optimizer import build_optimizer, make_optimizer
 from trainers.training.step import TrainStep
 
@@ -112,7 +113,7 @@ def test_training_is_that_without_folding(backbone, how):
 
 
 def test_two_devices_train_as_one_does(backbone):
-    strategy = tf.distribute.MirroredStrategy(["/cpu:0", "/cpu:1"])
+    strategy = make_strategy("mirrored")
     (loss, weights), (alone_loss, alone) = (_trained(backbone, fold=True, strategy=s) for s in (strategy, None))
     assert loss == pytest.approx(alone_loss, rel=1e-5)
     for one, other in zip(weights, alone, strict=True):
