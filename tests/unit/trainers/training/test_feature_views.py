@@ -159,6 +159,7 @@ def test_another_split_and_changed_files_take_views_of_images_that_stayed(config
     assert f", {3 * known} of the {3 * len(here)} were there" in _last_line(capsys)
 
 
+@pytest.mark.slow
 def test_no_room_on_disk_is_one_line_and_training_as_without_features(config, capsys):
     full = _changed(dataclasses.replace(config, phase="transfer"), data={"disk_cache_gib": 1e-9, "cache": "memory"})
     found = experiment.run(full)
@@ -204,6 +205,7 @@ class _Stop(keras.callbacks.Callback):
             raise RuntimeError("stopped")
 
 
+@pytest.mark.slow
 def test_a_run_that_was_ended_ends_with_the_bits_of_one_left_alone_and_several_steps_at_once_change_nothing(config):
     config = dataclasses.replace(config, phase="transfer")
     stopped = with_checkpoints(config)
@@ -226,6 +228,7 @@ def test_what_needs_images_at_every_step_is_refused(config, changes, message):
         _changed(config, **changes)
 
 
+@pytest.mark.slow
 def test_fine_tuning_from_the_first_layer_on_says_that_it_has_no_features(config, capsys):
     experiment.run(_changed(dataclasses.replace(config, phase="finetune"), training={"transfer_epochs": 1}))
     assert "features: none in finetune, which trains from the first layer on" in _last_line(capsys)
