@@ -57,8 +57,8 @@ def _settled_values(config: TrainConfig, run_dir: RunDir, *, on_gpu: bool) -> tu
         )
     fold = config.runtime.fold_batch_norm
     if fold == "auto":
-        fold = str(folding.resolve("auto", on_gpu=on_gpu)).lower()
-        fold = earlier.get("fold_batch_norm", record.OLDER["fold_batch_norm"]) if earlier else fold
+        now = str(folding.resolve("auto", on_gpu=on_gpu)).lower()
+        fold = {**record.OLDER, **earlier}["fold_batch_norm"] if earlier else now
     monitor = config.training.monitor or earlier.get("monitor") or config.training.monitored
     return size, policy, fold, monitor
 

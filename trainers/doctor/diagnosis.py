@@ -102,8 +102,9 @@ def _training(context: RunContext) -> tuple[Finding, ValueError | None]:
     lines += augmentation.notes(config.augment, image_size=side)
     facts = Facts()
     for phase in config.phases:
-        plan, (epochs, rate) = make_plan(phase, context), epochs_and_rate(phase, config.training)
-        numbers = f"{epochs} x {plan.steps_per_epoch} steps of {plan.global_batch}, rate {rate:g}"
+        plan, (_, rate) = make_plan(phase, context), epochs_and_rate(phase, config.training)
+        numbers = f"{plan.epochs} x {plan.steps_per_epoch} steps of {plan.global_batch}, rate {rate:g}"
+        numbers = "the head is solved for" if plan.solves_head else numbers
         if network is not None:
             trainable.set_trainable(network, phase, config.model, unfreeze=config.training.unfreeze)
             facts[phase.name] = _counts(network)

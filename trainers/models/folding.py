@@ -7,6 +7,7 @@ behind it as one kernel. Variables are shared with the layers, gradients go thro
 themselves, and so every file that is saved, stay as they are.
 """
 
+import collections
 import functools
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -75,9 +76,7 @@ def pairs(
     users = _users(graph)
     kept = {id(tensor) for tensor in graph.outputs}
     nodes = nodes_of(graph)
-    counts: dict[int, int] = {}
-    for node in nodes:
-        counts[id(node.operation)] = counts.get(id(node.operation), 0) + 1
+    counts = collections.Counter(id(node.operation) for node in nodes)
     for node in nodes:
         convolution, following = node.operation, users.get(id(node.outputs[0]), [])
         if type(convolution) not in _CHANNELS or len(following) != 1 or id(node.outputs[0]) in kept:

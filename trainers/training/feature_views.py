@@ -17,6 +17,7 @@ from ftdata.cache.images import FeatureViews, ImageStream
 from ftdata.cache.row_writer import Put
 from ftdata.errors import UserError
 from ftdata.log import log
+from ftdata.names import counted
 from trainers.config import Phase
 from trainers.models import folding
 from trainers.models.cut import Cut, fingerprint
@@ -105,7 +106,7 @@ def outlook(parts: Cut | None, plan: PhasePlan, context: RunContext) -> list[str
         return ["features: none, since the first layer trains"]
     layout = _layout(parts.prefix, plan, context)
     lines = [f"features: {_described(layout, context)}"]
-    if _passes(plan, context) <= asked:
+    if not plan.solves_head and _passes(plan, context) <= asked:
         lines.append(
             "note: there are as many views as passes over the images, so computing them takes as long as training "
             "without; only another run that reads them gains"
@@ -123,7 +124,7 @@ def _layout(prefix: keras.Model, plan: PhasePlan, context: RunContext) -> Layout
 
 
 def _described(layout: Layout, context: RunContext) -> str:
-    count, views = len(context.source.train), f"{layout.views} view{'' if layout.views == 1 else 's'}"
+    count, views = len(context.source.train), counted(layout.views, "view")
     size = count * layout.views * layout.row_bytes / 2**20
     return f"{count:,} images x {views} of {math.prod(layout.shape):,} numbers, {size:,.0f} MiB"
 

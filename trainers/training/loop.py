@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from ftdata.log import log
+from ftdata.names import counted
 from ftdata.pipeline import Batch
 from trainers.evaluation.scores import Evaluation, Summary
 from trainers.rundir import divergence
@@ -185,8 +186,7 @@ class Loop:
         self.callbacks.on_epoch_end(epoch, {**keras_logs(row), "is_best": progress.best is row})
         self._check_rate(row["learning_rate"])
         if progress.stopped:
-            epochs = progress.epochs_without_improvement
-            log.info(f"no improvement in {epochs} epoch{'' if epochs == 1 else 's'}: stopping")
+            log.info(f"no improvement in {counted(progress.epochs_without_improvement, 'epoch')}: stopping")
         progress.stopped = progress.stopped or bool(self.model.stop_training)
         self._timer = EpochTimer()
         self._save()
