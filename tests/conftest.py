@@ -60,7 +60,7 @@ def photo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def film_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """48 images of cat and 24 of dog: frames of four videos a class: a window that moves over a scene, pixel by pixel."""
+    """48 images of cat and 24 of dog, frames of four videos a class: a window that moves over a scene."""
     from PIL import Image
 
     folder = tmp_path_factory.mktemp("films")

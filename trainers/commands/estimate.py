@@ -12,7 +12,6 @@ from ftdata.cache import tiers
 from ftdata.cache.features import FeatureStore
 from ftdata.log import log
 from ftdata.names import counted
-from ftdata.sources.holdout import named_groups
 from ftdata.sources.source import Source
 from ftdata.sources.split import Split
 from trainers.commands import resolution
@@ -40,17 +39,16 @@ def run(config: TrainConfig, run_dir: RunDir, *, devices: tf.distribute.Strategy
     began = time.perf_counter()
     config = dataclasses.replace(config, model=_with_vector(config.model))
     config = resolution.settle(config, run_dir, on_gpu=runs_on_gpu(devices))
-    source = open_data(config, config.data)
-    whole = source.train.joined(source.validation)
-    pool = _some(whole, seed=config.seed)
+    source = open_data(config, config.data).pooled()
+    pool = _some(source.train, seed=config.seed)
     log.info(f"{source.name}: an estimate from {len(pool):,} images in {len(source.class_names)} classes")
-    for note in (*source.notes, *_left_alone(source, whole, pool)):
+    for note in (*source.notes, *_left_alone(source, pool)):
         log.info(f"  {note}")
-    context = make_context(config, _of(source, pool), run_dir, devices, stop=stop)
+    context = make_context(config, dataclasses.replace(source, train=pool), run_dir, devices, stop=stop)
     images = tiers.open_split(pool, config.data, tier="none")
     context = dataclasses.replace(context, images={"train": images}, feature_store=FeatureStore.of(pool, config.data))
     log.info(context.hardware)
-    groups = _groups(pool, config.data.group_pattern)
+    groups = Groups.of(pool.names, config.data.group_pattern)
     if groups is None:
         _propose(pool, images.take, run_dir)
     found = estimate(context, groups)
@@ -97,26 +95,11 @@ def _some(whole: Split, *, seed: int) -> Split:
     return whole.subset(chosen)
 
 
-def _left_alone(source: Source, whole: Split, pool: Split) -> list[str]:
+def _left_alone(source: Source, pool: Split) -> list[str]:
     lines = [f"the {len(source.test):,} test images are left alone"] if len(source.test) else []
-    if len(pool) < len(whole):
-        lines.append(f"{len(pool):,} of {len(whole):,} images are drawn at random: more would not tell more")
+    if len(pool) < len(source.train):
+        lines.append(f"{len(pool):,} of {len(source.train):,} images are drawn at random: more would not tell more")
     return lines
-
-
-def _of(source: Source, pool: Split) -> Source:
-    """The data set with all that is estimated from as its training images."""
-    none = pool.subset(np.zeros(len(pool), bool))
-    return dataclasses.replace(source, train=pool, validation=none)
-
-
-def _groups(pool: Split, pattern: str | None) -> Groups | None:
-    """In the order of their names."""
-    if pattern is None:
-        return None
-    of_image, names = named_groups(pool.names, pattern)
-    order = sorted(range(len(names)), key=lambda place: names[place])
-    return Groups(np.argsort(order)[of_image], tuple(names[place] for place in order))
 
 
 def _propose(pool: Split, images_at: Any, run_dir: RunDir) -> None:
@@ -126,7 +109,7 @@ def _propose(pool: Split, images_at: Any, run_dir: RunDir) -> None:
         log.info("  groups: none are given (--group_pattern), and the file names tell of none")
         return
     path = run_dir.estimate / "proposed_groups.png"
-    groups = _groups(pool, found.pattern)
+    groups = Groups.of(pool.names, found.pattern)
     assert groups is not None
     figures.save(proposal.picture(groups.of_image, groups.names, images_at), path)
     log.info(

@@ -72,6 +72,8 @@ class TrainConfig:
                 f"weights must be none for the phase pretrain, which starts from random ones, "
                 f"got {self.model.weights!r}"
             )
+        if self.training.folds == "groups" and not self.data.group_pattern:
+            raise UserError("folds=groups needs group_pattern, which says what the groups are")
         self._check_feature_views()
 
     def _check_feature_views(self) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from ftdata.errors import UserError
 from ftdata.names import listed
 
-WITHOUT_GROUPS = 5  # folds where nothing is known of groups
+_WITHOUT_GROUPS = 5  # folds where nothing is known of groups
 _MOST_FOLDS = 30  # where each group is a fold of its own
 
 
@@ -69,16 +69,23 @@ def by_groups(
     return sorted(found, key=lambda fold: fold.name)
 
 
-def at_random(labels: np.ndarray, *, folds: int = WITHOUT_GROUPS) -> list[Fold]:
-    """Folds with the same shares of the classes, `labels` int [n], one image like another.
+def at_random(labels: np.ndarray, *, folds: int | None = None) -> list[Fold]:
+    """Folds with the same shares of the classes, one image like another.
+
+    Args:
+      labels: int [n].
+      folds: how many; by default five, or as many as the smallest class has images.
 
     Raises:
-      UserError: a class with fewer images than two.
+      UserError: a class with fewer images than folds, or than two.
     """
     from sklearn.model_selection import StratifiedKFold
 
     counts = np.bincount(labels)
-    count = min(folds, int(counts[counts > 0].min()))
+    fewest = int(counts[counts > 0].min())
+    if folds and folds > fewest:
+        raise UserError(f"folds must be up to the images of the smallest class, {fewest}, got {folds}")
+    count = folds or min(_WITHOUT_GROUPS, fewest)
     if count < 2:
         raise UserError("a class with a single image cannot be estimated: give every class two or more")
     found = []

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ftdata.names import counted
+from ftdata.sources.holdout import named_groups
 from trainers.evaluation.scores import Evaluation, confusion_matrix, per_class
 from trainers.folds.division import Fold
 from trainers.folds.expectation import FEWEST_GROUPS, LEVEL, Expectation, expect
@@ -24,6 +25,15 @@ class Groups:
 
     of_image: np.ndarray
     names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, names: Sequence[str], pattern: str | None) -> "Groups | None":
+        """The groups of files by `--group_pattern`, in the order of what they are called; None without a pattern."""
+        if pattern is None:
+            return None
+        of_image, called = named_groups(names, pattern)
+        order = sorted(range(len(called)), key=lambda place: called[place])
+        return cls(np.argsort(order)[of_image], tuple(called[place] for place in order))
 
     @property
     def sizes(self) -> np.ndarray:

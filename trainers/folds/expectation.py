@@ -32,8 +32,8 @@ class Expectation:
 def expect(right: np.ndarray, count: np.ndarray, *, level: float = LEVEL) -> Expectation:
     """The expectation of groups of which `right`, int [g], out of `count`, int [g], images were classified correctly.
 
-    The interval of the mean m is `logit(m) +- (1 + 1/g) t s / (sqrt(g) m (1 - m))`, with the standard deviation s of the
-    groups' accuracies and Student's t of g - 1 degrees of freedom (the delta method). Without the factor 1 + 1/g it
+    The interval of the mean m is `logit(m) +- (1 + 1/g) t s / (sqrt(g) m (1 - m))`, with the standard deviation s of
+    the groups' accuracies and Student's t of g - 1 degrees of freedom (the delta method). Without the factor 1 + 1/g it
     covers the mean of skewed groups, of which a few are much harder, in 90 % instead of 95 %; with it in 93 % or more,
     and that of symmetric ones in up to 97 % (10,000 draws in the tests). The range of one new group is
     `mean(y) +- t sd(y) sqrt(1 + 1/g)` of the groups' logits y, a prediction interval. In both each group is given half

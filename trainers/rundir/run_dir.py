@@ -102,6 +102,11 @@ class RunDir:
         return self.root / "evaluation"
 
     @property
+    def folds(self) -> Path:
+        """A run for each fold, in a folder of its name, and what they chose."""
+        return self.root / "folds"
+
+    @property
     def estimate(self) -> Path:
         """What to expect on new groups of images."""
         return self.root / "estimate"

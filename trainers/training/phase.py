@@ -58,7 +58,7 @@ def run_phase(
     files, processes = context.run_dir.phase(phase.name), context.processes
     finished = processes.broadcast_object(lambda: read_json(files.metrics))
     if finished:
-        log.info(f"{phase.name}: finished before (test accuracy {results.percent(finished['test_accuracy'])})")
+        log.info(f"{phase.name}: finished before ({results.outcome(finished)})")
         return finished
     network = phase_model.build(phase, context) if network is None else network
     plan = make_plan(phase, context)
@@ -85,7 +85,7 @@ def run_phase(
         model=network,
         train_step=_train_step(context, network, augmentation, consensus, suffix=suffix),
         batches=_training_batches(context, views or context.images["train"], seed=augmentation.seed),
-        validate=_validation(context, network, held_out, progress, board),
+        validate=_validation(phase, context, network, held_out, progress, board),
         save_best=_best_model_writer(network),
         checkpointer=checkpointer,
         progress=progress,
@@ -182,6 +182,7 @@ def _best_model_writer(network: keras.Model) -> Callable[[Path], None]:
 
 
 def _validation(
+    phase: Phase,
     context: RunContext,
     network: keras.Model,
     held_out: HeldOut,
@@ -195,7 +196,9 @@ def _validation(
     def validate() -> Evaluation | Summary:
         with averaged_weights(network.optimizer):
             scores = held_out.evaluate("validation")
-        if board and isinstance(scores, Evaluation):  # rank 0's
+        if context.role.keep and isinstance(scores, Evaluation):  # rank 0's
+            context.role.keep(phase.name, progress.epochs + bool(progress.step), scores)
+        if board and isinstance(scores, Evaluation):
             board.confusion_matrix(scores, context.source.class_names, step=progress.step)
         return scores
 

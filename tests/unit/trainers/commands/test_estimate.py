@@ -53,7 +53,11 @@ def test_what_it_leaves_behind(estimated):
     for row in rows:
         by_video.setdefault(row["file"].split("-")[1], []).append(row["true"] == row["predicted"])
     for video, right in by_video.items():
-        assert written["groups"][video] == {**written["groups"][video], "images": len(right), "accuracy": np.mean(right)}
+        assert written["groups"][video] == {
+            **written["groups"][video],
+            "images": len(right),
+            "accuracy": np.mean(right),
+        }
     with Image.open(folder / "hardest_group.png") as image:
         assert min(image.size) > 100
 

@@ -6,9 +6,7 @@ import io
 import re
 import shutil
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from ftdata.sources.holdout import group_ids
 from tests.configs import make_config

@@ -34,7 +34,9 @@ def test_the_intervals_cover_what_they_say(kind, groups):
 
 
 def test_groups_count_equally_whatever_their_size():
-    assert expect(np.array([5, 900, 0, 8]), np.array([10, 1_000, 50, 10])).accuracy == pytest.approx((0.5 + 0.9 + 0.8) / 4)
+    assert expect(np.array([5, 900, 0, 8]), np.array([10, 1_000, 50, 10])).accuracy == pytest.approx(
+        (0.5 + 0.9 + 0.8) / 4
+    )
 
 
 def test_few_groups_give_no_interval():
