@@ -52,7 +52,9 @@ def expect(right: np.ndarray, count: np.ndarray, *, level: float = LEVEL) -> Exp
     deviation = max(float(np.std(shares, ddof=1)), math.sqrt(float(np.mean(shares * (1 - shares) / count))))
     half = (1 + 1 / groups) * t * deviation / (math.sqrt(groups) * mean * (1 - mean))
     spread = t * float(np.std(logits, ddof=1)) * math.sqrt(1 + 1 / groups)
-    return Expectation(accuracy, _shares(special.logit(mean), half), _shares(float(np.mean(logits)), spread))
+    interval, one = _shares(special.logit(mean), half), _shares(float(np.mean(logits)), spread)
+    # what groups give in the mean, a single one may give as well
+    return Expectation(accuracy, interval, (min(interval[0], one[0]), max(interval[1], one[1])))
 
 
 def _shares(middle: float, half: float) -> tuple[float, float]:

@@ -13,6 +13,8 @@ from sklearn.preprocessing import StandardScaler
 
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # of scikit-learn's C, the inverse of the penalty
 _MOST_FOLDS, _ITERATIONS = 5, 1_000
+# Of the gradient where L-BFGS stops: scikit-learn's own, and one that tells strengths apart in a quarter of the time.
+_FINE, _ROUGH = 1e-4, 1e-2
 _WITHOUT_FOLDS = 1e-2  # C where there are too few images to choose it
 _SCORING = {"loss": "neg_log_loss"}  # scikit-learn's name of a score, where it has another
 
@@ -41,7 +43,7 @@ def choose(
     kind = StratifiedKFold if groups is None else StratifiedGroupKFold
     grid = {"logisticregression__C": STRENGTHS}
     search = GridSearchCV(
-        _model(STRENGTHS[0], weights),
+        _model(STRENGTHS[0], weights, tolerance=_ROUGH),
         grid,
         cv=kind(folds, shuffle=True, random_state=0),
         scoring=_SCORING.get(monitor, monitor),
@@ -66,6 +68,6 @@ def fit(features: np.ndarray, labels: np.ndarray, weights: dict[int, float], *, 
     return _model(strength, weights).fit(features, labels)
 
 
-def _model(strength: float, weights: dict[int, float]) -> Pipeline:
-    regression = LogisticRegression(C=strength, class_weight=weights, max_iter=_ITERATIONS)
+def _model(strength: float, weights: dict[int, float], *, tolerance: float = _FINE) -> Pipeline:
+    regression = LogisticRegression(C=strength, class_weight=weights, max_iter=_ITERATIONS, tol=tolerance)
     return make_pipeline(StandardScaler(), regression)
