@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 
 import numpy as np
 import pytest
@@ -27,6 +28,19 @@ def crossed(photo_folder, tmp_path_factory):
     return experiment.run(_config(photo_folder, model_dir, early_stopping_patience=1)), model_dir
 
 
+def test_two_folds_of_transfer_and_one_model_of_all(photo_folder, tmp_path):
+    config = _config(photo_folder, tmp_path, folds="2", phase="transfer", transfer_epochs=1)
+    found = experiment.run(config)["transfer"]
+    first, second, chosen = sorted(path.name for path in (tmp_path / "folds").iterdir())
+    assert re.fullmatch(r"01-0\d_0\d", first)
+    assert re.fullmatch(r"02-0\d_0\d", second)
+    assert chosen == "transfer.json"
+    assert sorted(found["groups"]) == ["00", "01", "02", "03"]
+    assert found["expected_new_group_accuracy"] == pytest.approx(np.mean(list(found["groups"].values())))
+    assert (found["epoch"], found["chosen_among"], found["temperature_images"]) == (1, 1, 60)
+    assert found["test_accuracy"] is not None
+
+
 def _left_out(model_dir, phase):
     """Of each fold its scores by epoch."""
     return [
@@ -36,6 +50,7 @@ def _left_out(model_dir, phase):
     ]
 
 
+@pytest.mark.slow
 def test_each_group_is_left_out_of_a_run_of_its_own(crossed):
     folds = sorted(path for path in (crossed[1] / "folds").iterdir() if path.is_dir())
     assert [fold.name for fold in folds] == ["01-00", "02-01", "03-02", "04-03"]
@@ -46,6 +61,7 @@ def test_each_group_is_left_out_of_a_run_of_its_own(crossed):
         assert "test_accuracy" not in json.loads((fold / "finetune/metrics.json").read_text())
 
 
+@pytest.mark.slow
 def test_all_groups_choose_the_epoch_together(crossed):
     results, model_dir = crossed
     scores = _left_out(model_dir, "finetune")
@@ -60,6 +76,7 @@ def test_all_groups_choose_the_epoch_together(crossed):
     assert found["validation_loss"] == pytest.approx(losses[best])
 
 
+@pytest.mark.slow
 def test_the_model_is_of_all_images_and_says_what_to_expect(crossed):
     results, model_dir = crossed
     phases = json.loads((model_dir / "config.json").read_text())["phases"]
@@ -76,6 +93,7 @@ def test_the_model_is_of_all_images_and_says_what_to_expect(crossed):
     assert last["epoch"] == results["finetune"]["epoch"]
 
 
+@pytest.mark.slow
 def test_the_temperature_is_of_what_was_left_out(crossed):
     results, model_dir = crossed
     config = dataclasses.replace(_config("", model_dir), phase="evaluate", training=TrainingConfig())
@@ -86,6 +104,7 @@ def test_the_temperature_is_of_what_was_left_out(crossed):
     assert found["test_accuracy"] == results["finetune"]["test_accuracy"]
 
 
+@pytest.mark.slow
 def test_a_finished_run_trains_nothing_again(crossed, photo_folder, capsys):
     results, model_dir = crossed
     before = {path: path.stat().st_mtime_ns for path in model_dir.rglob("*.npy")}
