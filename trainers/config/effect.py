@@ -1,8 +1,10 @@
 """Which of the settings that a user gave change nothing, and why."""
 
+import dataclasses
 from collections.abc import Iterable
 
 from trainers.config.run import TrainConfig, settings
+from trainers.config.training import TrainingConfig
 from trainers.config.use import USING_PHASES
 
 # What a trained model cannot be asked to change: everything else that is given with a using phase has no effect.
@@ -14,6 +16,11 @@ _EFFECTIVE = {
     "predict": (*_ALWAYS, "images", "model", "json"),
     "export": (*_ALWAYS, "data_dir", "manual_dir", "export_formats"),
 }
+_OF_AN_ESTIMATE = ("batch_size", "class_weight", "feature_views", "folds", "monitor")
+_IDLE_IN_AN_ESTIMATE = (
+    *(field.name for field in dataclasses.fields(TrainingConfig) if field.name not in _OF_AN_ESTIMATE),
+    *("dense_units", "dropout", "train_batch_norm", "cache", "tensorboard", "profile_steps"),
+)
 _OF_A_FILE = ("resize", "interpolation", "jpeg_decode")
 _OF_IMAGENET = ("backbone", "backbone_args", "weights", "preprocessing", "image_size", *_OF_A_FILE)
 
@@ -57,6 +64,8 @@ def without_effect(config: TrainConfig, given: set[str]) -> dict[str, str]:
         rules[name] = (config.phase == "pretrain", "--phase=pretrain trains every layer at once")
     for name in ("pretrain_epochs", "pretrain_learning_rate"):
         rules[name] = (config.phase != "pretrain", f"--phase={config.phase} does not pretrain")
+    if config.phase == "estimate":
+        rules |= dict.fromkeys(_IDLE_IN_AN_ESTIMATE, (True, "--phase=estimate trains nothing but heads on features"))
     rules |= {name: (True, reason) for name, reason in idle_in_training(config.phase).items()}
     return {name: rules[name][1] for name in sorted(given) if name in rules and rules[name][0]}
 

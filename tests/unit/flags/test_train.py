@@ -59,7 +59,8 @@ WRONG = [
     (["--resize=squash"], "--resize must be one of stretch, crop, pad, got 'squash'"),
     (
         ["--phase=train"],
-        "--phase must be one of pretrain, transfer, finetune, all, check, evaluate, predict, export, got 'train'",
+        "--phase must be one of pretrain, transfer, finetune, all, check, estimate, evaluate, predict, export, got "
+        "'train'",
     ),
     (["--jit_compile=perhaps"], "--jit_compile must be one of auto, true, false, got 'perhaps'"),
     # lists
@@ -145,6 +146,7 @@ def another(field, value):
         "preset": "photos",
         "backbone_args": '{"alpha": 0.5}',
         "data_service": "grpc://10.0.0.2:5050",
+        "folds": "5",
     }
     if field.name in shaped:
         return shaped[field.name]

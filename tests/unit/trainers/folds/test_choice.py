@@ -5,7 +5,7 @@ import pytest
 
 from trainers.evaluation.scores import Evaluation
 from trainers.folds import choice
-from trainers.folds.estimate import Groups
+from trainers.folds.groups import Groups
 
 _LABELS = np.array([0, 1] * 6)
 
