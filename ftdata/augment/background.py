@@ -17,9 +17,9 @@ _EVERYTHING = 2.0  # a radius that reaches beyond the corners
 class BackgroundMixing(SampledLayer):
     """Shows the middle of an image before the border of its partner's, for what is photographed in the middle.
 
-    Places 2k and 2k + 1 of the batch are partners, as in PairMixing. Within an ellipse about the centre, whose radius is
-    0.5 to 0.9 of half a side, an image is shown whole; from there its share falls evenly, over 0.3 of half a side, to
-    nothing. The rest is the partner's. The label stays, so that what surrounds the object says nothing about it.
+    Places 2k and 2k + 1 of the batch are partners, as in PairMixing. Within an ellipse about the centre, whose radius
+    is 0.5 to 0.9 of half a side, an image is shown whole; from there its share falls evenly, over 0.3 of half a side,
+    to nothing. The rest is the partner's. The label stays, so that what surrounds the object says nothing about it.
 
     Args:
       probability: share of the images that get another border, from 0 to 1.

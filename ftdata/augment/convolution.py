@@ -15,7 +15,7 @@ _WEIGHTS = _SIDE * _SIDE * _CHANNELS * _CHANNELS
 
 @keras.saving.register_keras_serializable(package="ftdata")
 class RandomConvolution(SampledLayer):
-    """Blends images with their convolution by a random 3x3 kernel (RandConv, Xu et al., 2020, arXiv:2007.13003, RC-mix).
+    """Blends images with their convolution by a random 3x3 kernel (RandConv, Xu et al., 2020, arXiv:2007.13003).
 
     A kernel of its own for each image mixes neighbours and channels. Its weights are normal with the variance 1 / (9 *
     channels), which on average keeps the variance of the pixels about the middle grey. The image itself has a uniform

@@ -47,16 +47,17 @@ class RandomHue(SampledLayer):
             raise UserError(f"largest_angle must be from 0 to 180 degrees, got {largest_angle!r}")
 
     def sample(self, batch_size: Any, height: Side, width: Side, seed: Any) -> dict[str, tf.Tensor]:
-        """`angle`, degrees, float32 [batch]."""
-        return {"angle": (2 * uniform([batch_size], seed) - 1) * self.largest_angle}
+        """`rotation`, float32 [batch, 3], as `rotation` makes it of a drawn angle: here, where all images are drawn
+        together, since XLA's cosine has other bits in other vectors."""
+        return {"rotation": rotation((2 * uniform([batch_size], seed) - 1) * self.largest_angle)}
 
     def apply(self, images: tf.Tensor, parameters: Parameters) -> tf.Tensor:
         """Changes pixels 0..255, RGB or of one channel; float32 [batch, height, width, channels]."""
         images = tf.cast(images, tf.float32)
         if images.shape[-1] == 1:
             return images
-        columns = rotation(parameters["angle"])
-        turned = [images[..., k : k + 1] * columns[k][:, None, None, :] for k in range(3)]
+        of_red = parameters["rotation"][:, None, None, :]
+        turned = [images[..., k : k + 1] * tf.roll(of_red, k, axis=-1) for k in range(3)]
         return tf.clip_by_value(turned[0] + turned[1] + turned[2], 0.0, 255.0)  # exact for an angle of 0
 
     def get_config(self) -> dict[str, Any]:
@@ -64,18 +65,15 @@ class RandomHue(SampledLayer):
         return {**super().get_config(), "largest_angle": self.largest_angle}
 
 
-def rotation(angle: tf.Tensor) -> list[tf.Tensor]:
-    """What red, green and blue become by rotations about (1, 1, 1), by Rodrigues' formula.
+def rotation(angle: tf.Tensor) -> tf.Tensor:
+    """Rotations about (1, 1, 1), by Rodrigues' formula.
 
     Args:
       angle: degrees, float32 [batch].
 
     Returns:
-      The columns of the matrices, each float32 [batch, 3].
+      What red gives to red, green and blue, float32 [batch, 3]. Green gives the same to green, blue and red, and so on.
     """
     radians = angle * (3.141592653589793 / 180)
     cos, sin = tf.cos(radians), tf.sin(radians)
-    own = cos + (1 - cos) / 3
-    before, behind = (1 - cos) / 3 + sin / 3**0.5, (1 - cos) / 3 - sin / 3**0.5
-    columns = ((own, before, behind), (behind, own, before), (before, behind, own))
-    return [tf.stack(column, axis=-1) for column in columns]
+    return tf.stack([cos + (1 - cos) / 3, (1 - cos) / 3 + sin / 3**0.5, (1 - cos) / 3 - sin / 3**0.5], axis=-1)

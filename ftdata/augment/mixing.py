@@ -142,8 +142,8 @@ def check_pairs(batch_size: int) -> None:
 
 def _odd(batch_size: int) -> str:
     return (
-        "batch_size must be even on each device with mixup_alpha, cutmix_alpha or background_mixing, which mix pairs of "
-        f"images, got {batch_size} a device: change batch_size, or set all of them to 0"
+        "batch_size must be even on each device with mixup_alpha, cutmix_alpha or background_mixing, which mix pairs "
+        f"of images, got {batch_size} a device: change batch_size, or set all of them to 0"
     )
 
 

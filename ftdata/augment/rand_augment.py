@@ -26,9 +26,9 @@ class RandAugment(SampledLayer):
     Each image is changed `count` times in a row by one of OPERATIONS, drawn with the same probability. With m =
     magnitude / 30, `brightness`, `saturation`, `contrast` and `sharpness` have the factor 1 + 0.9 m or 1 - 0.9 m, as
     likely; `posterize` keeps 8 - 4 m bits, rounded; `solarize` inverts pixels from 256 (1 - m) on; `autocontrast`
-    stretches each channel to 0..255. They are PIL's ImageEnhance and ImageOps without their rounding, and the magnitudes
-    torchvision's. Of the paper's list the rotation, shears and shifts are missing, which RandomAffine draws in its one
-    read of the image, and `equalize`, as histograms are slow on accelerators.
+    stretches each channel to 0..255. They are PIL's ImageEnhance and ImageOps without their rounding, and the
+    magnitudes torchvision's. Of the paper's list the rotation, shears and shifts are missing, which RandomAffine draws
+    in its one read of the image, and `equalize`, as XLA has no fast histogram.
 
     Args:
       count: of operations in a row, 1 or more; N in the paper.
@@ -61,7 +61,7 @@ class RandAugment(SampledLayer):
         self.count, self.magnitude = count, float(magnitude)
 
     def sample(self, batch_size: Any, height: Side, width: Side, seed: Any) -> dict[str, tf.Tensor]:
-        """`operation`: places in OPERATIONS, int32 [batch, count]; `factor` of those that have one, float32 likewise."""
+        """`operation`: places in OPERATIONS, int32 [batch, count]; `factor` of the blends, float32 likewise."""
         u = uniform([2, self.count, batch_size], seed)
         change = 0.9 * self.magnitude / _LARGEST
         return {

@@ -1,4 +1,4 @@
-"""What can be set about the data and its augmentation: one module a section, frozen, validated, standard library only."""
+"""What can be set about the data and its augmentation: frozen, validated, standard library only."""
 
 from ftdata.config.augment import AugmentConfig
 from ftdata.config.data import DataConfig

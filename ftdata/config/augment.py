@@ -74,8 +74,8 @@ class AugmentConfig:
     )
     hue: float = setting(
         0.0,
-        "largest random rotation of the colours about the grey axis, in degrees, either way: 120 turns red into green, 0 "
-        "is off",
+        "largest random rotation of the colours about the grey axis, in degrees, either way: 120 turns red into green, "
+        "0 is off",
         minimum=0.0,
         maximum=180.0,
     )
@@ -93,8 +93,8 @@ class AugmentConfig:
     )
     random_convolution: float = setting(
         0.0,
-        "probability that a training image is blended, by a uniform share, with its convolution by a random 3x3 kernel, "
-        "which changes texture and colours and keeps shapes; 0.5 is usual, 0 is off",
+        "probability that a training image is blended, by a uniform share, with its convolution by a random 3x3 "
+        "kernel, which changes texture and colours and keeps shapes; 0.5 is usual, 0 is off",
         minimum=0.0,
         maximum=1.0,
     )

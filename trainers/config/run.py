@@ -82,8 +82,8 @@ class TrainConfig:
             return
         if self.augment.mixes_pairs:
             raise UserError(
-                "feature_views must be 0 with mixup_alpha, cutmix_alpha or background_mixing, which mix images at every "
-                f"step, got {views}"
+                "feature_views must be 0 with mixup_alpha, cutmix_alpha or background_mixing, which mix images at "
+                f"every step, got {views}"
             )
         if self.data.data_service:
             raise UserError(
