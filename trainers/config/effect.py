@@ -13,8 +13,8 @@ _ALWAYS = ("phase", "preset", "model_dir", "batch_size", *_MACHINE)
 _DATA = ("dataset", "image_dir", "labels_csv", "data_dir", "manual_dir")
 _EFFECTIVE = {
     "evaluate": (*_ALWAYS, *_DATA, "on_bad_image", "tensorboard", "test_time_augmentation"),
-    "predict": (*_ALWAYS, "images", "model", "json"),
-    "export": (*_ALWAYS, "data_dir", "manual_dir", "export_formats"),
+    "predict": (*_ALWAYS, "images", "model", "json", "test_time_augmentation"),
+    "export": (*_ALWAYS, "data_dir", "manual_dir", "export_formats", "test_time_augmentation"),
 }
 _OF_AN_ESTIMATE = ("batch_size", "class_weight", "feature_views", "folds", "monitor")
 _IDLE_IN_AN_ESTIMATE = (
@@ -84,7 +84,7 @@ def idle_in_training(phase: str) -> dict[str, str]:
     idle = {name: f"it is for --phase=predict, this is {phase}" for name in ("images", "model", "json")}
     idle["images"] += "; the images to train on are --image_dir"
     idle["model"] += "; the network to train is --backbone"
-    idle["test_time_augmentation"] = f"it is for --phase=evaluate, this is {phase}"
     if phase != "all":
+        idle["test_time_augmentation"] = f"it is for --phase=evaluate, predict and export, this is {phase}"
         idle["export_formats"] = f"--phase={phase} does not export"
     return idle

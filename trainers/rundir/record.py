@@ -20,7 +20,10 @@ from trainers.rundir.fingerprint import (
 from trainers.rundir.run_dir import RunDir, read_json, write_json
 
 # What runs computed with before there were these settings.
-OLDER = {"fold_batch_norm": "false", "feature_views": 0, "head_solver": "sgd", "folds": None}
+OLDER = {
+    **{"fold_batch_norm": "false", "feature_views": 0, "head_solver": "sgd", "folds": None},
+    **{"hue": 0.0, "grayscale": 0.0, "rand_augment": None, "random_convolution": 0.0, "background_mixing": 0.0},
+}
 
 
 @dataclasses.dataclass(frozen=True)

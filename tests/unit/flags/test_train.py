@@ -332,6 +332,13 @@ def test_wrong_flag_in_a_flagfile_is_one_line(tmp_path):
         (["--json"], {"json": "it is for --phase=predict, this is finetune"}),
         (["--phase=export", "--model_dir=m", "--export_formats=keras", "--batch_size=8"], {}),
         (["--phase=evaluate", "--on_bad_image=skip"], {}),
+        (["--phase=predict", "--images=i", "--test_time_augmentation=dihedral"], {}),
+        (["--phase=export", "--test_time_augmentation=flip"], {}),
+        (["--phase=all", "--test_time_augmentation=flip"], {}),
+        (
+            ["--test_time_augmentation=flip"],
+            {"test_time_augmentation": "it is for --phase=evaluate, predict and export, this is finetune"},
+        ),
         (["--phase=evaluate", "--dropout=0.1"], {"dropout": "--phase=evaluate takes the trained model as it is"}),
         (
             ["--phase=predict", "--images=i", "--backbone=VGG16"],
