@@ -20,7 +20,7 @@ from ftdata.sources import unlabeled
 from trainers.commands import trained_model
 from trainers.config import TrainConfig
 from trainers.evaluation import figures
-from trainers.models import backbones, folding, imagenet, symmetries
+from trainers.models import backbones, folding, imagenet, imagenet_weights, symmetries
 from trainers.models.class_names import in_a_line
 from trainers.rundir.run_dir import RunDir
 from trainers.runtime.devices import grow_gpu_memory
@@ -104,25 +104,26 @@ def _run(config: TrainConfig, stop: StopRequest) -> dict[str, Any]:
 def _open(config: TrainConfig, run_dir: RunDir, *, on_gpu: bool) -> Predictor:
     fold_batch_norm, averaged_over = config.runtime.fold_batch_norm, config.use.test_time_augmentation
     if config.use.model == "imagenet":
-        side = config.data.image_size or backbones.default_size(config.model.backbone)
+        model = dataclasses.replace(config.model, backbone=imagenet_weights.chosen(config.model, include_top=True))
+        side = config.data.image_size or backbones.default_size(model.backbone)
         data = dataclasses.replace(config.data, image_size=side)
         names = imagenet.class_names()
         if names is None:
             log.info("note: the names of ImageNet's classes were not found: their numbers are given")
-        network = imagenet.create(config.model, image_size=side)
+        network = imagenet.create(model, image_size=side)
         network = folding.for_inference(network) if folding.resolve(fold_batch_norm, on_gpu=on_gpu) else network
         classes = names or [f"class {k}" for k in range(network.output_shape[-1])]
-        return Predictor(network, classes, data, f"{config.model.backbone} (ImageNet)", averaged_over)
-    model = (
+        return Predictor(network, classes, data, f"{model.backbone} (ImageNet)", averaged_over)
+    trained = (
         trained_model.of_file(Path(config.use.model).expanduser())
         if config.use.model
         else trained_model.of_run(run_dir)
     )
-    network = model.load()
-    network = folding.for_inference(network) if model.folds(fold_batch_norm, on_gpu=on_gpu) else network
-    data = model.adapt(config.data) if model.settings else config.data
+    network = trained.load()
+    network = folding.for_inference(network) if trained.folds(fold_batch_norm, on_gpu=on_gpu) else network
+    data = trained.adapt(config.data) if trained.settings else config.data
     data = dataclasses.replace(data, image_size=network.input_shape[1])
-    return Predictor(network, model.class_names, data, str(model.path), averaged_over)
+    return Predictor(network, trained.class_names, data, str(trained.path), averaged_over)
 
 
 def _predictions(

@@ -245,6 +245,14 @@ def test_own_data_replace_the_presets():
     assert parsed("--preset=notebook", "--dataset=mnist").data.dataset == "mnist"
 
 
+def test_the_backbone_of_photos_is_left_to_the_program_unless_it_or_its_weights_are_named():
+    assert parsed("--image_dir=photos").model.backbone == "auto"
+    assert parsed("--image_dir=photos", "--weights=imagenet").model.backbone == "EfficientNetV2B0"
+    assert parsed("--image_dir=photos", "--weights=none").model.backbone == "EfficientNetV2B0"
+    assert parsed("--image_dir=photos", "--backbone=VGG16").model.backbone == "VGG16"
+    assert parsed("--preset=notebook", "--weights=none").model.backbone == "VGG16"
+
+
 def test_defaults_are_those_of_the_dataclasses():
     given = flat("--preset=photos")
     lines = (ROOT / "flags" / "presets" / "photos.flags").read_text().splitlines()
