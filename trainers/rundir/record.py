@@ -20,7 +20,10 @@ from trainers.rundir.fingerprint import (
 from trainers.rundir.run_dir import RunDir, read_json, write_json
 
 # What runs computed with before there were these settings.
-OLDER = {"fold_batch_norm": "false", "feature_views": 0, "head_solver": "sgd"}
+OLDER = {
+    **{"fold_batch_norm": "false", "feature_views": 0, "head_solver": "sgd"},
+    **{"layer_decay": 1.0, "l2_start": 0.0, "interpolate_weights": False},
+}
 
 
 @dataclasses.dataclass(frozen=True)
