@@ -23,6 +23,7 @@ STREAMS = {
     "layer": 10,  # by class: the own generator of an augmentation layer that is called by itself
     "view": 11,  # by the layer's place in the chain, then by image and view: how each view of an image is augmented
     "view_order": 12,  # by image and view: which view of an image comes in which pass
+    "estimate": 13,  # which images are estimated from where there are too many
 }
 
 

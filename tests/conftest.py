@@ -59,6 +59,24 @@ def photo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def film_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """48 images of cat and 24 of dog, frames of four videos a class: a window that moves over a scene."""
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("films")
+    generator = np.random.default_rng(0)
+    for class_name, frames in (("cat", 12), ("dog", 6)):
+        (folder / class_name).mkdir()
+        for video in range(1, 5):
+            patches = generator.integers(0, 255, (6, 9, 3), np.uint8)
+            scene = np.asarray(Image.fromarray(patches).resize((130, 64), Image.Resampling.BICUBIC))
+            for frame in range(frames):
+                shown = Image.fromarray(scene[:, frame : frame + 100])
+                shown.save(folder / class_name / f"{class_name}-{video:02}-{frame:04}.jpg")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def trained_run(photo_folder, tmp_path_factory):
     """The model_dir of a transfer phase of two epochs on the small folder, in bfloat16; tests copy it to write."""
     from ftdata.config import AugmentConfig, DataConfig

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from ftdata.errors import UserError
-from trainers.commands import agreement, check, evaluate, export, predict, train
+from trainers.commands import agreement, check, estimate, evaluate, export, predict, train
 from trainers.config import TrainConfig
 from trainers.models import starting_point
 from trainers.rundir import lock
@@ -53,6 +53,8 @@ def run(
         return {config.phase: _use(config, stop=stop)}
     if config.phase == "check":
         return {"check": _check(config)}
+    if config.phase == "estimate":
+        return {"estimate": _estimate(config, stop=stop)}
     if config.phase != "all":
         return _train(config, callbacks=callbacks, command_line=command_line, stop=stop)
     export.check_formats(config.use)  # before hours of training
@@ -101,6 +103,15 @@ def _check(config: TrainConfig) -> dict[str, Any]:
         run_dir.check()
         starting_point.check(config.model, cleared=run_dir.root if config.overwrite else None)
         return check.run(config, run_dir, devices=devices)
+
+
+def _estimate(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
+    run_dir = _run_dir(config)
+    with launch(config.runtime) as (_, devices):
+        run_dir.check()
+        starting_point.check(config.model, cleared=run_dir.root if config.overwrite else None)
+        with stop.deferred():
+            return estimate.run(config, run_dir, devices=devices, stop=stop)
 
 
 def _use(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:

@@ -31,10 +31,15 @@ def group_ids(names: Sequence[str], pattern: str) -> np.ndarray:
     Returns:
       int64 [n], equal where the match is equal.
     """
+    return named_groups(names, pattern)[0]
 
+
+def named_groups(names: Sequence[str], pattern: str) -> tuple[np.ndarray, list[str]]:
+    """As `group_ids`, and what each group is called: the text that matches, or the file name that does not."""
     numbers: dict[tuple[str, ...], int] = {}
     keys = (_group(pattern, name) or ("", name) for name in names)
-    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)
+    ids = np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)
+    return ids, [" ".join(part for part in key if part) for key in numbers]
 
 
 def check_pattern(names: Sequence[str], pattern: str) -> None:

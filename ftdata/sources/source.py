@@ -3,6 +3,8 @@
 import dataclasses
 from typing import Any
 
+import numpy as np
+
 from ftdata.config import DataConfig
 from ftdata.names import listed
 from ftdata.sources import holdout
@@ -39,6 +41,12 @@ class Source:
             f"Source {self.name}: {train} train, {validation} validation and {test} test images "
             f"in {len(self.class_names)} classes ({listed(self.class_names)})"
         )
+
+    def pooled(self) -> "Source":
+        """Without a validation split: its images are training images."""
+        none = self.validation.subset(np.zeros(len(self.validation), bool))
+        notes = tuple(note for note in self.notes if not note.startswith("the validation images are"))
+        return dataclasses.replace(self, train=self.train.joined(self.validation), validation=none, notes=notes)
 
     @property
     def splits(self) -> dict[str, Split]:

@@ -53,3 +53,27 @@ class Split:
             paths=None if self.paths is None else self.paths[chosen],
             plain=None if self.plain is None else self.plain[chosen],
         )
+
+    def joined(self, other: "Split") -> "Split":
+        """The images of both, these first."""
+        count = len(self)
+
+        def open_at(positions: np.ndarray) -> tf.data.Dataset:
+            mine, others = positions[positions < count], positions[positions >= count] - count
+            return self.open_at(self.positions[mine]).concatenate(other.open_at(other.positions[others]))
+
+        def both(name: str) -> np.ndarray | None:
+            one, two = getattr(self, name), getattr(other, name)
+            return None if one is None or two is None else np.concatenate([one, two])
+
+        return dataclasses.replace(
+            self,
+            labels=np.concatenate([self.labels, other.labels]),
+            names=(*self.names, *other.names),
+            positions=np.arange(count + len(other)),
+            digests=np.concatenate([self.digests, other.digests]),
+            open_at=open_at,
+            origin=self.origin if self.origin == other.origin else f"{self.origin} {other.origin}",
+            paths=both("paths"),
+            plain=both("plain"),
+        )

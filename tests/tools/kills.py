@@ -104,7 +104,10 @@ class Run:
         return False
 
     def _half_written(self) -> list[Path]:
-        return list(self.model_dir.glob("*/checkpoints/.tmp-*-step-*"))
+        return [
+            *self.model_dir.glob("*/checkpoints/.tmp-*-step-*"),
+            *self.model_dir.glob("folds/*/*/checkpoints/.tmp-*"),
+        ]
 
     def _is_between_phases(self) -> bool:
         """Whether every step of transfer is done and none of finetune is kept."""
@@ -123,8 +126,10 @@ class Run:
 
     def _moments(self) -> list[str]:
         """What the process was in when it died, as the files it left tell; the phase as well."""
+        in_folds = (self.model_dir / "folds").exists() and not (self.model_dir / "transfer").exists()
         phase = "finetune" if (self.model_dir / "transfer/metrics.json").exists() else "transfer"
         signs = {
+            "folds": in_folds,
             "checkpoint": bool(self._half_written()),
             "validation": self.validating.exists(),
             "switch": self._is_between_phases(),
@@ -164,7 +169,8 @@ def sweep(work: Path, flags: list[str], *, kills: int, devices: int = 1, seed: i
 def differences(alone: Path, killed: Path) -> list[str]:
     """What differs between two finished runs, timings aside."""
     found = [f"left over: {path}" for path in (*killed.rglob(".tmp-*"), *killed.glob("lock"))]
-    for path in (*alone.glob("*/metrics.json"), *alone.glob("*/history.csv"), *alone.glob("evaluation/*.[ct]*")):
+    of_phases = (path for name in ("metrics.json", "history.csv", "*.npy") for path in alone.rglob(name))
+    for path in (*of_phases, *alone.glob("folds/*.json"), *alone.glob("evaluation/*.[ct]*")):
         name = path.relative_to(alone)
         if _without_timings(path) != _without_timings(killed / name):
             found.append(str(name))

@@ -76,7 +76,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     )
     temperature = stored_temperature(run_dir, network) if views == "none" else None
     if temperature is None or not is_other:
-        temperature = fit_on_validation(evaluator)
+        temperature = fit_on_validation(evaluator, model)
     began = time.perf_counter()
     scored = evaluator.evaluate("test")
     seconds = time.perf_counter() - began

@@ -62,6 +62,8 @@ def open_own(given: DataConfig, trained: TrainedModel, *, moved: bool = False) -
     places = {name: value for name in ("data_dir", "manual_dir") if (value := getattr(given, name))}
     places |= {name: getattr(given, name) for name in _WHICH} if moved else {}
     source = open_source(dataclasses.replace(trained.data, **places))
+    if trained.settings.get("folds"):
+        source = source.pooled()  # as it was trained
     if source.class_names != trained.class_names:
         raise UserError(
             f"{source.name} has the classes {listed(source.class_names, limit=20)} now, and the model was trained on "
@@ -172,9 +174,12 @@ class Evaluator:
         return scores.evaluate_batches(self._score, self._stop.between(batches), labels)
 
 
-def fit_on_validation(evaluator: Evaluator) -> Temperature | None:
-    """The temperature that suits the validation split, or None where there is none."""
-    return fit_temperature(evaluator.evaluate("validation")) if len(evaluator.source.validation) else None
+def fit_on_validation(evaluator: Evaluator, trained: TrainedModel) -> Temperature | None:
+    """The temperature that suits the validation split, or else what the folds left out; None where there is neither."""
+    if len(evaluator.source.validation):
+        return fit_temperature(evaluator.evaluate("validation"))
+    count = trained.metrics.get("temperature_images")
+    return Temperature(trained.metrics["temperature"], count) if count else None
 
 
 def stored_temperature(run_dir: RunDir, network: keras.Model) -> Temperature | None:

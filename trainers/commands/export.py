@@ -51,7 +51,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
         fold_batch_norm=fold,
         stop=stop,
     )
-    found = stored_temperature(run_dir, network) or fit_on_validation(evaluator)
+    found = stored_temperature(run_dir, network) or fit_on_validation(evaluator, model)
     temperature = found.value if found else 1.0
     final = formats.finished(network, temperature=temperature)
     folder = run_dir.root / "export"

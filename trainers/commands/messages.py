@@ -53,7 +53,9 @@ def describe(context: RunContext) -> None:
         log.info(f"  {note}")
     if not validation:
         log.info(
-            "  no validation split: the last epoch is kept; --monitor and --early_stopping_patience have no effect"
+            "  no validation split: --folds choose the epoch"
+            if context.config.training.folds
+            else "  no validation split: the last epoch is kept; --monitor and --early_stopping_patience have no effect"
         )
     if len(weights) <= 20:
         log.info(f"  class weights {', '.join(f'{weight:.4f}' for weight in weights)}")

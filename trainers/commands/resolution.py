@@ -64,7 +64,8 @@ def _settled_values(config: TrainConfig, run_dir: RunDir, *, on_gpu: bool) -> tu
 
 
 def resolve(settled: TrainConfig, *, on_gpu: bool) -> ResolvedConfig:
-    """What the phases that lead to `settled.phase` compute with; `check` looks at those that lead to finetune."""
+    """What the phases that lead to `settled.phase` compute with; `check` looks at those that lead to finetune,
+    `estimate` at transfer."""
     size = settled.data.image_size
     assert size is not None, "settle gives it a value"
     return ResolvedConfig(
@@ -96,4 +97,4 @@ def record_of(settled: TrainConfig) -> RunRecord:
 
 
 def _last_phase(config: TrainConfig) -> str:
-    return "finetune" if config.phase == "check" else config.phase
+    return {"check": "finetune", "estimate": "transfer"}.get(config.phase, config.phase)

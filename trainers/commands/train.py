@@ -16,7 +16,7 @@ from ftdata.errors import UserError
 from ftdata.sources.holdout import group_ids
 from ftdata.sources.source import Source, open_source
 from ftdata.sources.weighting import class_weights
-from trainers.commands import agreement, messages, resolution
+from trainers.commands import agreement, cross_validation, messages, resolution
 from trainers.config import TrainConfig, TrainingConfig
 from trainers.models import starting_point
 from trainers.rundir import seen
@@ -64,23 +64,28 @@ def run(
             f"{config.training.feature_views}"
         )
     config = resolution.settle(config, run_dir, on_gpu=on_gpu, processes=processes)
-    source = open_data(config, config.data)
+    source, asked = open_data(config, config.data), config.training.folds
+    folds = cross_validation.Folds.of(source := source.pooled(), config.data, asked) if asked else None
     agreement.check_data(processes, source)
     context = make_context(config, source, run_dir, devices, stop=stop, processes=processes)
     decided_by = context.record.compare(run_dir, source) if processes.is_chief else {}
     check_callbacks(callbacks, has_validation=len(source.validation) > 0)
     messages.describe(context)
     built = build_first(context)
+    if folds:
+        built = {}  # it was only to be refused, and is built again after the folds
     images = tiers.open_all(source, config.data, on_gpu=on_gpu, workers=processes.size)
     features = FeatureStore.of(source.train, config.data) if config.training.feature_views else None
     pattern = config.data.group_pattern
-    groups = group_ids(source.train.names, pattern) if pattern else None
-    context = dataclasses.replace(context, images=images, feature_store=features, groups=groups)
+    of_image = group_ids(source.train.names, pattern) if pattern else None
+    context = dataclasses.replace(context, images=images, feature_store=features, groups=of_image)
     if processes.is_chief:
         # all that can be refused was looked at
         context.record.write(run_dir, decided_by, source=source, model=config.model, command_line=command_line)
         messages.list_bad_images(source, run_dir)
         messages.draw_samples(context)
+    if folds:
+        context = cross_validation.chosen(context, folds, config.data, command_line=command_line)
     results = {}
     for phase in context.config.phases:
         network = built.pop(phase.name, None)

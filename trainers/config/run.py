@@ -14,7 +14,7 @@ from trainers.config.training import TrainingConfig
 from trainers.config.use import USING_PHASES, UseConfig
 
 TRAINING_PHASES = ("pretrain", "transfer", "finetune", "all")
-OTHER_PHASES = ("check", *USING_PHASES)
+OTHER_PHASES = ("check", "estimate", *USING_PHASES)
 
 _OF_TRAINING = {"dropout", "train_batch_norm"}  # of the network, but nothing that is trained depends on their presence
 
@@ -27,8 +27,8 @@ class TrainConfig:
         "finetune",
         "what to do: transfer trains a new head on the frozen base; finetune trains the unfrozen layers too, after "
         "transfer where that has not run yet; all does both and exports; pretrain trains every layer from random "
-        "weights; check looks at the data and the plan without training; evaluate, predict and export use the "
-        "trained model",
+        "weights; check looks at the data and the plan without training; estimate says without training how good a "
+        "model will be on new groups of images; evaluate, predict and export use the trained model",
         choices=TRAINING_PHASES + OTHER_PHASES,
         affects=NOTHING,
     )
@@ -72,6 +72,8 @@ class TrainConfig:
                 f"weights must be none for the phase pretrain, which starts from random ones, "
                 f"got {self.model.weights!r}"
             )
+        if self.training.folds == "groups" and not self.data.group_pattern:
+            raise UserError("folds=groups needs group_pattern, which says what the groups are")
         self._check_feature_views()
 
     def _check_feature_views(self) -> None:

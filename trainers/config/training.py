@@ -6,7 +6,7 @@ from ftdata.errors import UserError
 from ftdata.settings import as_text, check_settings, setting
 
 # Upper bounds that only a slip exceeds.
-_EPOCHS, _MANY = 100_000, 1_000_000_000
+_EPOCHS, _MANY, _MOST_FOLDS = 100_000, 1_000_000_000, 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,6 +129,12 @@ class TrainingConfig:
         choices=("sgd", "lbfgs"),
         affects="transfer",
     )
+    folds: str | None = setting(
+        None,
+        "groups leaves out each group of --group_pattern in turn, a number that many parts of the images: a model is "
+        "trained without each, their mean chooses the epoch, and then all images are trained on",
+        unset="off",
+    )
     class_weight: str = setting(
         "balanced",
         "weights of the classes in the loss: balanced is inverse to their number of images, none is 1 for each",
@@ -152,6 +158,10 @@ class TrainingConfig:
         check_settings(self)
         if self.gradient_clip_norm == 0:
             raise UserError("gradient_clip_norm must be above 0, got 0: none switches clipping off")
+        if self.folds not in (None, "groups") and not (self.folds.isdecimal() and 2 <= int(self.folds) <= _MOST_FOLDS):
+            raise UserError(f"folds must be groups, or a number from 2 to {_MOST_FOLDS}, got {self.folds!r}")
+        if self.folds and self.interpolate_weights:
+            raise UserError("interpolate_weights must be false with folds, which choose epochs and averages")
         if not self.unfreeze or not all(self.unfreeze):
             raise UserError(f"unfreeze must be layer-name prefixes or all, got {as_text(self.unfreeze)!r}")
         if self.ema_decay == () or len(set(self.ema_decays)) < len(self.ema_decays):

@@ -44,13 +44,13 @@ def _any_script() -> Iterator[None]:
         yield
 
 
-def image_grid(images: np.ndarray, captions: Sequence[str], *, title: str) -> Figure:
-    """A grid, as square as can be, of uint8 or 0..255 float images [n, height, width, 3]."""
+def image_grid(images: np.ndarray, captions: Sequence[str], *, title: str, columns: int | None = None) -> Figure:
+    """A grid, as square as can be if `columns` is None, of uint8 or 0..255 float images [n, height, width, 3]."""
     if not len(images):
         figure = Figure(figsize=(4, 1.5))
         figure.text(0.5, 0.5, in_a_figure(title), ha="center", va="center")
         return figure
-    columns = int(np.ceil(np.sqrt(len(images))))
+    columns = columns or int(np.ceil(np.sqrt(len(images))))
     rows = -(-len(images) // columns)
     figure = Figure(figsize=(2.2 * columns, 2.5 * rows + 0.4), layout="constrained")
     figure.suptitle(in_a_figure(title))

@@ -21,7 +21,7 @@ from trainers.rundir.run_dir import RunDir, read_json, write_json
 
 # What runs computed with before there were these settings.
 OLDER = {
-    **{"fold_batch_norm": "false", "feature_views": 0, "head_solver": "sgd"},
+    **{"fold_batch_norm": "false", "feature_views": 0, "head_solver": "sgd", "folds": None},
     **{"layer_decay": 1.0, "l2_start": 0.0, "interpolate_weights": False},
 }
 
@@ -131,7 +131,7 @@ def way_to_change(phase: str, run_dir: RunDir) -> str:
 
 def _clear(run_dir: RunDir) -> None:
     """Removes what a run wrote, and nothing else; config.json last, so that half of it is not taken for another run."""
-    for name in (*PHASES, "evaluation", "export", "logs"):
+    for name in (*PHASES, "folds", "estimate", "evaluation", "export", "logs"):
         shutil.rmtree(run_dir.root / name, ignore_errors=True)
     run_dir.seen_images.unlink(missing_ok=True)
     run_dir.config.unlink(missing_ok=True)

@@ -101,6 +101,16 @@ class RunDir:
         """The last phase's model on the test set."""
         return self.root / "evaluation"
 
+    @property
+    def folds(self) -> Path:
+        """A run for each fold, in a folder of its name, and what they chose."""
+        return self.root / "folds"
+
+    @property
+    def estimate(self) -> Path:
+        """What to expect on new groups of images."""
+        return self.root / "estimate"
+
     def phase(self, name: str) -> PhaseDir:
         """The folder of the phase `name`."""
         return PhaseDir(self.root / name)

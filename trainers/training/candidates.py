@@ -7,7 +7,7 @@ import keras
 from ftdata.errors import UserError
 from ftdata.settings import as_text
 from ftdata.sources.source import Source
-from trainers.config import ResolvedConfig
+from trainers.config import Phase, ResolvedConfig
 from trainers.evaluation.scores import Evaluation, Summary
 from trainers.models.classifier import save_classifier
 from trainers.rundir.progress import Progress, Row
@@ -24,7 +24,7 @@ def check(config: ResolvedConfig, source: Source) -> None:
     Raises:
       UserError: there is no validation split.
     """
-    if len(source.validation):
+    if len(source.validation) or config.training.folds:
         return
     decays, way = config.training.ema_decays, "set validation_fraction above 0"
     if len(decays) > 1:
@@ -43,6 +43,7 @@ class Candidates:
     score stands for it. (An average of decay 0 is the weights of the last step.)
 
     Args:
+      phase: that trains.
       network: compiled with the optimizer that averages.
       context: of the run.
       held_out: scores the network.
@@ -52,6 +53,7 @@ class Candidates:
 
     def __init__(
         self,
+        phase: Phase,
         network: keras.Model,
         context: RunContext,
         held_out: HeldOut,
@@ -59,7 +61,7 @@ class Candidates:
         progress: Progress,
         board: TensorBoardWriter | None,
     ):
-        self._network, self._context, self._held_out = network, context, held_out
+        self._phase, self._network, self._context, self._held_out = phase, network, context, held_out
         self._progress, self._board = progress, board
         averaging = averaging_of(network.optimizer)
         self.decays: tuple[float | None, ...] = averaging.decays if averaging else (None,)
@@ -73,24 +75,29 @@ class Candidates:
         """The columns of the history that tell of the validation split, None in each where there is none.
 
         With several decays, `validation_*` are the scores of the best, `ema_decay` says which that is, and the scores
-        that decide it are there for each.
+        that decide it are there for each; where folds have chosen, `ema_decay` is theirs.
 
         Args:
           at_start: nothing has trained, so that all are the same.
         """
+        role, is_one = self._context.role, len(self.decays) == 1
         if not self.can_be_scored:
-            return validation_columns(None)
+            average = {} if is_one else {"ema_decay": role.ema_decay.get(self._phase.name)}
+            return {**validation_columns(None), **average}
         found: dict[float | None, Evaluation | Summary] = {}
         for decay in self.decays[:1] if at_start else self.decays:
             with averaged_weights(self._network.optimizer, decay):
-                found[decay] = self._held_out.evaluate("validation")
+                found[decay] = scores = self._held_out.evaluate("validation")
+            if role.keep and isinstance(scores, Evaluation):  # rank 0's
+                epoch = self._progress.epochs + bool(self._progress.step)
+                role.keep(self._phase.name, epoch, None if is_one or at_start else decay, scores)
         columns = {decay: validation_columns(scores) for decay, scores in found.items()}
         monitor = self._context.config.monitor
         best = max(found, key=lambda decay: monitor_key(columns[decay], monitor))  # of equals the first
         scores, names = found[best], self._context.source.class_names
-        if self._board and isinstance(scores, Evaluation):  # rank 0's
+        if self._board and isinstance(scores, Evaluation):
             self._board.confusion_matrix(scores, names, step=self._progress.step)
-        if len(self.decays) == 1:
+        if is_one:
             return columns[best]
         row: Row = {**columns[best], "ema_decay": None if at_start else best}
         for decay in self.decays:

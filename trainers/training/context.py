@@ -1,7 +1,8 @@
 """What all phases of a run share."""
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -23,6 +24,25 @@ from trainers.runtime.stopping import StopConsensus
 
 
 @dataclasses.dataclass(frozen=True)
+class FoldRole:
+    """What a run is for where folds choose: one of the folds, or the run on all images that follows them.
+
+    Attributes:
+      is_fold: its held-out group must not choose: the last epoch is kept, and nothing stops early.
+      keep: takes (phase, epoch, decay of the average where there are several, scores) of every validation, in rank 0.
+      last_epoch: of the run that follows, by phase: where it ends, as the folds chose; 0 keeps the starting model.
+      ema_decay: of the run that follows, by phase: the average that the folds chose among several.
+      metrics: of the run that follows, by phase: what the folds say of it.
+    """
+
+    is_fold: bool = False
+    keep: Callable[[str, int, float | None, Evaluation], None] | None = None
+    last_epoch: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    ema_decay: Mapping[str, float | None] = dataclasses.field(default_factory=dict)
+    metrics: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
 class RunContext:
     """What all phases of a run share.
 
@@ -38,6 +58,7 @@ class RunContext:
       feature_store: where features of training images are kept, where they are asked for.
       stop: whether this process was asked to stop.
       processes: that train together.
+      role: what the run is for where folds choose.
     """
 
     config: ResolvedConfig
@@ -51,6 +72,7 @@ class RunContext:
     groups: np.ndarray | None = None
     stop: StopRequest = dataclasses.field(default_factory=StopRequest)
     processes: ProcessGroup = ALONE
+    role: FoldRole = dataclasses.field(default_factory=FoldRole)
 
     def new_consensus(self) -> StopConsensus:
         """On when to stop, for one phase or evaluation."""

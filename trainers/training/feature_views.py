@@ -65,10 +65,11 @@ def of_phase(
     if progress.step and not progress.reads_features:
         log.info(f"  features: none, since {phase.name} has begun without room for them")
         return None
-    began, layout = time.perf_counter(), _layout(parts.prefix, plan, context)
+    began = time.perf_counter()
+    layout = layout_of(parts.prefix, number_of_views(plan, context), context)
     try:
         with context.stop.deferred():
-            found, made = _opened(parts.prefix, layout, context)
+            found, made = opened(parts.prefix, layout, context)
     except OSError as error:
         reason = f"no room on disk for {_described(layout, context)} ({error.strerror or error})"
         if progress.step:
@@ -104,7 +105,7 @@ def outlook(parts: Cut | None, plan: PhasePlan, context: RunContext) -> list[str
         return []
     if parts is None:
         return ["features: none, since the first layer trains"]
-    layout = _layout(parts.prefix, plan, context)
+    layout = layout_of(parts.prefix, number_of_views(plan, context), context)
     lines = [f"features: {_described(layout, context)}"]
     if not plan.solves_head and _passes(plan, context) <= asked:
         lines.append(
@@ -118,9 +119,10 @@ def _passes(plan: PhasePlan, context: RunContext) -> int:
     return max(1, round(plan.total_steps * plan.global_batch / len(context.source.train)))
 
 
-def _layout(prefix: keras.Model, plan: PhasePlan, context: RunContext) -> Layout:
+def layout_of(prefix: keras.Model, views: int, context: RunContext) -> Layout:
+    """How the features lie in their store."""
     dtype = tf.as_dtype(keras.DTypePolicy(context.config.precision).compute_dtype)
-    return Layout(number_of_views(plan, context), tuple(prefix.outputs[0].shape[1:]), dtype)
+    return Layout(views, tuple(prefix.outputs[0].shape[1:]), dtype)
 
 
 def _described(layout: Layout, context: RunContext) -> str:
@@ -129,8 +131,13 @@ def _described(layout: Layout, context: RunContext) -> str:
     return f"{count:,} images x {views} of {math.prod(layout.shape):,} numbers, {size:,.0f} MiB"
 
 
-def _opened(prefix: keras.Model, layout: Layout, context: RunContext) -> tuple[FeatureViews, int]:
-    """The features of the training images and how many were not there before; OSError where there is no room."""
+def opened(prefix: keras.Model, layout: Layout, context: RunContext) -> tuple[FeatureViews, int]:
+    """The features of the training images and how many were not there before.
+
+    Raises:
+      OSError: no room on disk.
+      Interrupted: somebody asked to stop; what was computed is kept.
+    """
     assert context.feature_store is not None, "a run that asks for views has a place for them"
     return features.open_views(
         place(prefix, context),

@@ -83,11 +83,12 @@ class Loop:
         with self.consensus.stop.deferred(), self.checkpointer:
             self.callbacks.on_train_begin()
             try:
-                is_candidate = plan.starts_from_trained and (self.candidates.can_be_scored or plan.solves_head)
+                is_judged = self.candidates.can_be_scored or plan.solves_head or not plan.last_epoch
+                is_candidate = plan.starts_from_trained and is_judged
                 if is_candidate and not progress.step and not progress.history:
                     self._score_start()
                 batches = self.batches(progress.step, plan.total_steps)
-                while progress.epochs < plan.epochs and not progress.stopped:
+                while progress.epochs < plan.last_epoch and not progress.stopped:
                     self._epoch(progress.epochs, batches)
             except Interrupted:
                 self._save()
@@ -197,8 +198,9 @@ class Loop:
 
     def _update_best(self, row: Row) -> None:
         """Keeps the epoch if it is the best so far; counts towards early stopping if not."""
-        progress = self.progress
-        if progress.best is None or monitor_key(row, self.plan.monitor) > monitor_key(progress.best, self.plan.monitor):
+        progress, monitor = self.progress, self.plan.monitor
+        is_best = progress.best is None or monitor_key(row, monitor) > monitor_key(progress.best, monitor)
+        if is_best or self.plan.keeps_last:
             progress.best, progress.epochs_without_improvement = row, 0
             self.checkpointer.keep_best(progress, write=functools.partial(self.candidates.save, row=row))
             return

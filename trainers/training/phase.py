@@ -57,7 +57,7 @@ def run_phase(
     files, processes = context.run_dir.phase(phase.name), context.processes
     finished = processes.broadcast_object(lambda: read_json(files.metrics))
     if finished:
-        log.info(f"{phase.name}: finished before (test accuracy {results.percent(finished['test_accuracy'])})")
+        log.info(f"{phase.name}: finished before ({results.outcome(finished)})")
         return finished
     network = phase_model.build(phase, context) if network is None else network
     plan = make_plan(phase, context)
@@ -84,7 +84,7 @@ def run_phase(
         model=network,
         train_step=_train_step(context, network, augmentation, consensus, suffix=suffix),
         batches=_training_batches(context, views or context.images["train"], seed=augmentation.seed),
-        candidates=Candidates(network, context, held_out, progress=progress, board=board),
+        candidates=Candidates(phase, network, context, held_out, progress=progress, board=board),
         checkpointer=checkpointer,
         progress=progress,
         board=board,

@@ -23,6 +23,8 @@ class PhasePlan:
       log_every_steps: steps between points in TensorBoard.
       checkpoint_every_steps: steps between checkpoints.
       steps_per_execution: steps that the device is given in one call.
+      ends_after: the epoch after which to end, where that was chosen before; the schedule stays that of all epochs.
+      keeps_last: the last epoch is kept, whatever the scores say.
       solves_head: the head is solved for before the first step; there are no epochs.
       starts_from_trained: a trained model is the start, and so a candidate for the best: epoch 0.
     """
@@ -38,6 +40,13 @@ class PhasePlan:
     steps_per_execution: int = 1
     starts_from_trained: bool = False
     solves_head: bool = False
+    ends_after: int | None = None
+    keeps_last: bool = False
+
+    @property
+    def last_epoch(self) -> int:
+        """The epoch after which the phase is done."""
+        return self.epochs if self.ends_after is None else min(self.epochs, self.ends_after)
 
     @property
     def total_steps(self) -> int:
@@ -76,11 +85,13 @@ def make_plan(phase: Phase, context: RunContext) -> PhasePlan:
         global_batch=training.batch_size,
         rate=rate,
         monitor=context.config.monitor,
-        patience=training.early_stopping_patience,
+        patience=None if context.role.is_fold else training.early_stopping_patience,
         # a phase shorter than that would leave TensorBoard without a point
         log_every_steps=min(runtime.log_every_steps, epochs * steps_per_epoch),
         checkpoint_every_steps=runtime.checkpoint_every_steps,
         steps_per_execution=runtime.steps_per_execution,
         starts_from_trained=bool(solves_head or phase.starts_from or context.config.model.init_from),
         solves_head=solves_head,
+        ends_after=context.role.last_epoch.get(phase.name),
+        keeps_last=context.role.is_fold,
     )

@@ -29,7 +29,10 @@ def finish(
     progress: Progress,
     board: TensorBoardWriter | None,
 ) -> dict[str, Any]:
-    """Evaluates the best model on the test set, once, and writes what the phase leaves behind."""
+    """Evaluates the best model on the test set, once, and writes what the phase leaves behind.
+
+    A fold has no test set: it leaves its numbers alone.
+    """
     best = progress.best
     if phase.starts_from and context.config.training.interpolate_weights:
         best = interpolation.choose(phase, context, network, held_out, progress)
@@ -37,8 +40,33 @@ def finish(
     if context.processes.is_chief:
         load_weights(network, context.run_dir.phase(phase.name).best)
     context.processes.broadcast_variables(network.weights)
+    if context.role.is_fold:
+        return context.processes.broadcast_object(lambda: _write_fold(phase, context, network, progress, best, board))
     test = held_out.evaluate("test")
     return context.processes.broadcast_object(lambda: _write(phase, context, network, test, progress, best, board))
+
+
+def _write_fold(
+    phase: Phase,
+    context: RunContext,
+    network: keras.Model,
+    progress: Progress,
+    best: Row,
+    board: TensorBoardWriter | None,
+) -> dict[str, Any]:
+    metrics = _metrics(phase, context, network, progress, best)
+    if board:
+        board.close()
+    write_json(context.run_dir.phase(phase.name).metrics, metrics)
+    log.info(f"{phase.name}: {outcome(metrics)}")
+    return metrics
+
+
+def outcome(metrics: dict[str, Any]) -> str:
+    """How good a finished phase is: on its test set, or a fold on the images that it left out."""
+    name = "test_accuracy" if "test_accuracy" in metrics else "validation_accuracy"
+    where = "test accuracy" if name == "test_accuracy" else "accuracy on what was left out"
+    return f"{where} {percent(metrics[name])}"
 
 
 def _write(
@@ -54,9 +82,9 @@ def _write(
     files = context.run_dir.phase(phase.name)
     if phase.name == "pretrain":
         write_atomically(files.backbone_weights, base_of(network).save_weights)
-    metrics = _metrics(phase, context, network, progress, best, test) | seen.counts(
-        context.run_dir, context.source.test
-    )
+    metrics = _metrics(phase, context, network, progress, best)
+    metrics |= reports.scores(test, context.source.class_names) | seen.counts(context.run_dir, context.source.test)
+    metrics |= context.role.metrics.get(phase.name, {})
     drawn = _draw(phase, context, test, progress, board)
     report = reports.write_report(
         context.run_dir.evaluation, test, names=context.source.test.names, metrics=metrics, drawn=drawn
@@ -80,6 +108,9 @@ def _write(
 def _choice(phase: Phase, metrics: dict[str, Any]) -> str:
     """Which epoch was kept and what chose it."""
     monitor, accuracy = metrics["monitor"], metrics["validation_accuracy"]
+    if "chosen_among" in metrics:
+        kept = metrics["epoch"] or "0, the model it started from"
+        return f"{phase.name}: kept epoch {kept}, which the folds chose among {metrics['chosen_among']}"
     if accuracy is None:
         return f"{phase.name}: kept the last epoch, {metrics['epoch']}: there is no validation split to choose by"
     value = metrics[f"validation_{monitor}"]
@@ -109,7 +140,6 @@ def _metrics(
     network: keras.Model,
     progress: Progress,
     best: Row,
-    test: Evaluation,
 ) -> dict[str, Any]:
     trained = [row for row in progress.history if row["epoch"]]
     return {
@@ -119,7 +149,6 @@ def _metrics(
         **{name: best[name] for name in ("epoch", "loss", "accuracy")},
         **{name: value for name, value in best.items() if name.startswith("validation_")},
         **{name: best[name] for name in ("ema_decay", "interpolation") if name in best},
-        **reports.scores(test, context.source.class_names),
         **{name: _median(name, trained) for name in ("images_per_second", "input_wait_fraction")},
         "seconds": progress.seconds,
         "checkpoint_stall_seconds": progress.checkpoint_stall_seconds,

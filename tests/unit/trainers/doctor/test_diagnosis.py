@@ -6,30 +6,12 @@ import io
 import re
 import shutil
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from ftdata.sources.holdout import group_ids
 from tests.configs import make_config
 from trainers import command_line, experiment
 from trainers.config import TrainConfig
-
-
-@pytest.fixture(scope="module")
-def film_folder(tmp_path_factory):
-    """Frames of four videos a class: a window that moves over a scene, pixel by pixel."""
-    folder = tmp_path_factory.mktemp("films")
-    generator = np.random.default_rng(0)
-    for class_name, frames in (("cat", 12), ("dog", 6)):
-        (folder / class_name).mkdir()
-        for video in range(1, 5):
-            patches = generator.integers(0, 255, (6, 9, 3), np.uint8)
-            scene = np.asarray(Image.fromarray(patches).resize((130, 64), Image.Resampling.BICUBIC))
-            for frame in range(frames):
-                shown = Image.fromarray(scene[:, frame : frame + 100])
-                shown.save(folder / class_name / f"{class_name}-{video:02}-{frame:04}.jpg")
-    return folder
 
 
 def check(folder, model_dir, *, data=None, **settings):

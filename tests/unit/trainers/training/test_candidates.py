@@ -45,7 +45,7 @@ def test_the_best_average_is_scored_and_saved(run_alone, photo_folder, tmp_path)
             average.assign(variable.numpy() + np.float32(noise))
     network.set_weights([0 * weight for weight in trained])  # the weights themselves are no candidate
     held_out = HeldOut(network, context, cut(network))
-    candidates = Candidates(network, context, held_out, progress=Progress(), board=None)
+    candidates = Candidates(PHASES["finetune"], network, context, held_out, progress=Progress(), board=None)
     row = candidates.score()
     assert row["ema_decay"] == 0.6
     assert (row["validation_loss_ema_0.6"], row["validation_loss"]) == (row["validation_loss"],) * 2

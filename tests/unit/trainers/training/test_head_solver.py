@@ -10,7 +10,7 @@ import pytest
 import trainers
 from tests.configs import make_config
 from trainers.config import ModelConfig, TrainConfig, TrainingConfig
-from trainers.training import head_solver
+from trainers.training import logistic_head
 
 
 def _features(classes, count=60, channels=8):
@@ -25,8 +25,8 @@ def _features(classes, count=60, channels=8):
 @pytest.mark.parametrize("classes", [2, 3])
 def test_the_layer_answers_as_the_regression_does(classes):
     features, labels = _features(classes)
-    model = head_solver._model(0.1, dict.fromkeys(range(classes), 1.0)).fit(features, labels)
-    kernel, bias = head_solver.folded(model)
+    model = logistic_head.fit(features, labels, dict.fromkeys(range(classes), 1.0), strength=0.1)
+    kernel, bias = logistic_head.folded(model)
     layer = keras.layers.Dense(classes, activation="softmax")
     layer.build(features.shape)
     layer.set_weights([kernel, bias])
@@ -37,17 +37,17 @@ def test_the_strength_is_chosen_over_whole_groups():
     groups, labels = np.arange(90) // 9, (np.arange(90) % 3).astype(np.int32)
     features = np.eye(30, dtype=np.float32)[groups * 3 + labels]  # tells a class by what is in no other group
     weights = dict.fromkeys(range(3), 1.0)
-    _, within = head_solver.choose(features, labels, weights, groups=None, monitor="accuracy")
-    strength, across = head_solver.choose(features, labels, weights, groups=groups, monitor="accuracy")
-    assert strength in head_solver.STRENGTHS
+    _, within = logistic_head.choose(features, labels, weights, groups=None, monitor="accuracy")
+    strength, across = logistic_head.choose(features, labels, weights, groups=groups, monitor="accuracy")
+    assert strength in logistic_head.STRENGTHS
     assert across < 0.6 < 0.9 < within
-    _, loss = head_solver.choose(features, labels, weights, groups=groups, monitor="loss")
+    _, loss = logistic_head.choose(features, labels, weights, groups=groups, monitor="loss")
     assert loss < 0  # the lowest loss is the highest score
 
 
 def test_too_few_images_for_folds_are_no_error():
     features, labels = _features(3, count=3)
-    assert head_solver.choose(features, labels, {0: 1.0, 1: 1.0, 2: 1.0}, groups=None, monitor="loss")[1] is None
+    assert logistic_head.choose(features, labels, {0: 1.0, 1: 1.0, 2: 1.0}, groups=None, monitor="loss")[1] is None
 
 
 def test_a_run_that_solves_for_its_head_goes_on_to_fine_tuning(photo_folder, tmp_path):

@@ -1,0 +1,128 @@
+"""`--folds`: a model without each group, an epoch that all of them choose, and a model of all images."""
+
+import dataclasses
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from ftdata.errors import UserError
+from tests.configs import make_config
+from trainers import experiment
+from trainers.config import TrainingConfig
+from trainers.rundir import checkpoint
+from trainers.rundir.progress import read_history
+
+
+def _config(folder, model_dir, *, folds="groups", phase="finetune", pattern=r"-(\d+)-", **training):
+    config = make_config(folder, model_dir, **{"ema_decay": None, **training})
+    data = dataclasses.replace(config.data, group_pattern=pattern)
+    training = dataclasses.replace(config.training, folds=folds)
+    return dataclasses.replace(config, phase=phase, data=data, training=training)
+
+
+@pytest.fixture(scope="module")
+def crossed(photo_folder, tmp_path_factory):
+    """The metrics and the folder of a run over the four groups of the small folder."""
+    model_dir = tmp_path_factory.mktemp("crossed") / "run"
+    return experiment.run(_config(photo_folder, model_dir, early_stopping_patience=1)), model_dir
+
+
+def _left_out(model_dir, phase):
+    """Of each fold its scores by epoch."""
+    return [
+        {int(path.stem): np.load(path) for path in sorted((fold / phase / "left_out").glob("*.npy"))}
+        for fold in sorted((model_dir / "folds").iterdir())
+        if fold.is_dir()
+    ]
+
+
+def test_each_group_is_left_out_of_a_run_of_its_own(crossed):
+    folds = sorted(path for path in (crossed[1] / "folds").iterdir() if path.is_dir())
+    assert [fold.name for fold in folds] == ["01-00", "02-01", "03-02", "04-03"]
+    for fold in folds:
+        phases = json.loads((fold / "config.json").read_text())["phases"]
+        assert [phases["finetune"]["data"][split]["images"] for split in ("train", "validation", "test")] == [45, 15, 0]
+        assert [row["epoch"] for row in read_history(fold / "finetune/history.csv")] == [0, 1, 2]  # no patience there
+        assert "test_accuracy" not in json.loads((fold / "finetune/metrics.json").read_text())
+
+
+def test_all_groups_choose_the_epoch_together(crossed):
+    results, model_dir = crossed
+    scores = _left_out(model_dir, "finetune")
+    assert [sorted(of_fold) for of_fold in scores] == [[0, 1, 2]] * 4
+    histories = [read_history(fold / "finetune/history.csv") for fold in sorted((model_dir / "folds").glob("0*"))]
+    means = np.mean([[row["validation_balanced_accuracy"] for row in history] for history in histories], axis=0)
+    losses = np.mean([[row["validation_loss"] for row in history] for history in histories], axis=0)
+    best = max(range(3), key=lambda epoch: (round(means[epoch], 12), -losses[epoch]))
+    found = results["finetune"]
+    assert (found["epoch"], found["chosen_among"]) == (best, 3)
+    assert found["validation_balanced_accuracy"] == pytest.approx(means[best])
+    assert found["validation_loss"] == pytest.approx(losses[best])
+
+
+def test_the_model_is_of_all_images_and_says_what_to_expect(crossed):
+    results, model_dir = crossed
+    phases = json.loads((model_dir / "config.json").read_text())["phases"]
+    assert [phases["finetune"]["data"][split]["images"] for split in ("train", "validation", "test")] == [60, 0, 15]
+    for phase in ("transfer", "finetune"):
+        found = results[phase]
+        assert found["expected_new_group_accuracy"] == pytest.approx(np.mean(list(found["groups"].values())))
+        low, high = found["expected_new_group_interval"]
+        assert low < found["expected_new_group_accuracy"] < high
+        assert found["new_group_range"][0] <= low < high <= found["new_group_range"][1]
+        assert found == json.loads((model_dir / phase / "metrics.json").read_text())
+    assert results["transfer"]["epoch"] == 2  # the last: no fold chose
+    last = read_history(model_dir / "finetune/history.csv")[-1]
+    assert last["epoch"] == results["finetune"]["epoch"]
+
+
+def test_the_temperature_is_of_what_was_left_out(crossed):
+    results, model_dir = crossed
+    config = dataclasses.replace(_config("", model_dir), phase="evaluate", training=TrainingConfig())
+    config = dataclasses.replace(config, data=dataclasses.replace(config.data, image_dir=None, group_pattern=None))
+    found = experiment.run(config)["evaluate"]
+    assert found["temperature"] == results["finetune"]["temperature"]
+    assert found["temperature_images"] == 60
+    assert found["test_accuracy"] == results["finetune"]["test_accuracy"]
+
+
+def test_a_finished_run_trains_nothing_again(crossed, photo_folder, capsys):
+    results, model_dir = crossed
+    before = {path: path.stat().st_mtime_ns for path in model_dir.rglob("*.npy")}
+    again = experiment.run(_config(photo_folder, model_dir, early_stopping_patience=1))
+    assert again == results
+    assert {path: path.stat().st_mtime_ns for path in model_dir.rglob("*.npy")} == before
+    assert "fold 1 of" not in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_folds_choose_the_average_too(photo_folder, tmp_path):
+    decays = (0.3, 0.99)
+    found = experiment.run(_config(photo_folder, tmp_path, folds="2", pattern=None, ema_decay=decays))["finetune"]
+    histories = [read_history(fold / "finetune/history.csv") for fold in sorted((tmp_path / "folds").glob("0*"))]
+    scores = {}
+    for epoch, decay in ((0, 0.3), *((epoch, decay) for epoch in (1, 2) for decay in decays)):
+        columns = [f"validation_{name}_ema_{decay}" for name in ("balanced_accuracy", "loss")]
+        means = np.mean([[history[epoch][column] for column in columns] for history in histories], axis=0)
+        scores[epoch, decay if epoch else None] = (round(means[0], 12), -means[1])
+    best = max(scores, key=scores.get)
+    assert ((found["epoch"], found["ema_decay"]), found["chosen_among"]) == (best, 5)
+    assert found["validation_loss"] == pytest.approx(-scores[best][1])
+    last = read_history(tmp_path / "finetune/history.csv")[-1]
+    assert (last["epoch"], last["ema_decay"]) == best
+    model = keras.saving.load_model(tmp_path / "finetune/best.keras")
+    assert checkpoint.weights_sha256(model.weights) == found["weights_sha256"]
+
+
+def test_what_cannot_be_divided_is_refused(photo_folder, tmp_path):
+    with pytest.raises(UserError, match="folds=groups needs group_pattern"):
+        _config(photo_folder, tmp_path, pattern=None)
+    with pytest.raises(UserError, match="interpolate_weights must be false with folds"):
+        _config(photo_folder, tmp_path, interpolate_weights=True)
+    with pytest.raises(UserError, match="folds must be groups, or a number from 2 to 100, got '1'"):
+        _config(photo_folder, tmp_path, folds="1")
+    with pytest.raises(UserError, match="folds must be up to the number of groups, 4, got 5"):
+        experiment.run(_config(photo_folder, tmp_path / "run", folds="5"))
+    assert not (tmp_path / "run/folds").exists()

@@ -1,0 +1,186 @@
+"""The story of a run with `--folds`: a model without each part of the images, what they choose, then one on all."""
+
+import dataclasses
+import functools
+import re
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ftdata.cache import tiers
+from ftdata.cache.images import Images, IndexedImages
+from ftdata.config import DataConfig
+from ftdata.log import log
+from ftdata.sources.source import Source
+from ftdata.sources.split import Split
+from ftdata.sources.weighting import class_weights
+from trainers.evaluation.scores import Evaluation
+from trainers.folds import choice, division
+from trainers.folds.division import Fold
+from trainers.folds.estimate import Groups
+from trainers.rundir.run_dir import RunDir, read_json, remove_leftovers, write_atomically, write_json
+from trainers.training.context import FoldRole, RunContext
+from trainers.training.phase import run_phase
+
+_AVERAGE = "-ema-"  # in the name of a file, before the decay
+_LONGEST_NAME = 60  # of a fold's folder; file systems take 255 bytes
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Folds:
+    """How the training images are divided: the `folds`, and their `groups`, which count equally in what is chosen."""
+
+    folds: Sequence[Fold]
+    groups: Groups | None
+
+    @classmethod
+    def of(cls, source: Source, data: DataConfig, asked: str) -> "Folds":
+        """What `--folds` asks for.
+
+        Raises:
+          UserError: classes or groups that are too few.
+        """
+        labels, count = source.train.labels, None if asked == "groups" else int(asked)
+        groups = Groups.of(source.train.names, data.group_pattern)
+        if groups is None:
+            return cls(division.at_random(labels, folds=count), None)
+        names = source.class_names
+        return cls(division.by_groups(labels, groups.of_image, groups.names, class_names=names, folds=count), groups)
+
+
+def chosen(context: RunContext, divided: Folds, data: DataConfig, *, command_line: Sequence[str]) -> RunContext:
+    """Trains the folds, lets them choose, and returns the context of the run on all images.
+
+    What is finished is not trained again, and what was chosen is not chosen again.
+
+    Args:
+      context: of the run, with its training images open, to be divided.
+      divided: how.
+      data: how images are decoded.
+      command_line: for the record.
+
+    Raises:
+      as `run_phase`.
+    """
+    processes, names = context.processes, [phase.name for phase in context.config.phases]
+    paths = {name: context.run_dir.folds / f"{name}.json" for name in names}
+    found = processes.broadcast_object(lambda: {name: read_json(path) or {} for name, path in paths.items()})
+    if not all(found.values()):
+        _train_all(context, divided.folds, data, command_line=command_line)
+        for name in names:
+            choose = functools.partial(_choose, name, context, divided, all_epochs=name == names[-1])
+            found[name] = processes.broadcast_object(choose)
+            if processes.is_chief:
+                write_json(paths[name], found[name])
+    for name, values in found.items():
+        log.info(f"folds: {_in_words(name, values)}")
+    role = FoldRole(
+        last_epoch={name: values["epoch"] for name, values in found.items()},
+        ema_decay={name: values.get("ema_decay") for name, values in found.items()},
+        metrics=found,
+    )
+    return dataclasses.replace(context, role=role)
+
+
+def _train_all(context: RunContext, folds: Sequence[Fold], data: DataConfig, *, command_line: Sequence[str]) -> None:
+    phases = context.config.phases
+    length = " and ".join(phase.name for phase in phases)
+    log.info(f"folds: {length} {len(folds)} times, each without a part of the images, then on all of them")
+    began = time.perf_counter()
+    for number, fold in enumerate(folds):
+        log.info(f"\nfold {number + 1} of {len(folds)}: without {int(fold.left_out.sum()):,} images ({fold.name})")
+        own = _context(context, fold, number, data)
+        if own.processes.is_chief:
+            remove_leftovers(own.run_dir)
+            decided_by = own.record.compare(own.run_dir, own.source)
+            own.record.write(
+                own.run_dir, decided_by, source=own.source, model=own.config.model, command_line=command_line
+            )
+        for phase in phases:
+            run_phase(phase, own, network=None, callbacks=())
+        each = (time.perf_counter() - began) / (number + 1)
+        left = each * (len(folds) - number)  # the run on all images is one more
+        if left > 60:
+            log.info(f"folds: about {left / 60:.0f} min left, the run on all images included")
+
+
+def _context(context: RunContext, fold: Fold, number: int, data: DataConfig) -> RunContext:
+    """What the phases of a fold share."""
+    whole, out = context.source.train, fold.left_out
+    source = dataclasses.replace(
+        context.source, train=whole.subset(~out), validation=whole.subset(out), test=whole.subset(out & ~out)
+    )
+    opened = context.images["train"]
+
+    def images(places: np.ndarray, split: Split) -> Images:
+        if isinstance(opened, IndexedImages):
+            return opened.subset(places)
+        return tiers.open_split(split, data, tier="none")
+
+    weights = class_weights(
+        source.train.labels, num_classes=len(source.class_names), mode=context.config.training.class_weight
+    )
+    return dataclasses.replace(
+        context,
+        source=source,
+        class_weights=weights,
+        run_dir=RunDir(context.run_dir.folds / _folder(number, fold)),
+        images={
+            "train": images(np.flatnonzero(~out), source.train),
+            "validation": images(np.flatnonzero(out), source.validation),
+        },
+        groups=None if context.groups is None else context.groups[~out],
+        role=FoldRole(is_fold=True, keep=functools.partial(_keep, context.run_dir.folds / _folder(number, fold))),
+    )
+
+
+def _folder(number: int, fold: Fold) -> str:
+    return f"{number + 1:02}-{re.sub(r'[^A-Za-z0-9._-]+', '_', fold.name)[:_LONGEST_NAME]}"
+
+
+def _keep(root: Path, phase: str, epoch: int, decay: float | None, scored: Evaluation) -> None:
+    """Writes the scores of the images that a fold left out, by which the epoch, and the average, are chosen."""
+    name = f"{epoch:05}{'' if decay is None else f'{_AVERAGE}{decay}'}.npy"
+
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as stream:
+            np.save(stream, scored.logits.astype(np.float32), allow_pickle=False)
+
+    write_atomically(_scores(root, phase) / name, write)
+
+
+def _scores(root: Path, phase: str) -> Path:
+    return root / phase / "left_out"
+
+
+def _choose(phase: str, context: RunContext, divided: Folds, *, all_epochs: bool) -> dict[str, Any]:
+    """What the folds say of a phase, as JSON values; of a phase that another starts from the last epoch counts."""
+    labels, folds = context.source.train.labels, divided.folds
+    places = [_scores(context.run_dir.folds / _folder(number, fold), phase) for number, fold in enumerate(folds)]
+    found = [path.stem.partition(_AVERAGE) for path in sorted(places[0].glob("*.npy"))]
+    last, scored = found[-1][0], {}
+    for epoch, sign, decay in found:
+        if epoch != last and not all_epochs:
+            continue
+        logits = np.zeros((len(labels), len(context.source.class_names)))
+        for fold, place in zip(folds, places, strict=True):
+            logits[fold.left_out] = np.load(place / f"{epoch}{sign}{decay}.npy", allow_pickle=False)
+        scored[int(epoch), float(decay) if sign else None] = Evaluation(logits, labels)
+    return choice.choose(
+        scored, monitor=context.config.monitor, groups=divided.groups, folds=[fold.left_out for fold in folds]
+    )
+
+
+def _in_words(phase: str, stored: dict[str, Any]) -> str:
+    accuracy, bounds = stored["validation_accuracy"], stored.get("expected_new_group_interval")
+    average = f" (EMA {stored['ema_decay']:g})" if stored.get("ema_decay") is not None else ""
+    which = f"epoch {stored['epoch']}{average}" if stored["epoch"] else "the model that it starts from"
+    among = f" (chosen among {stored['chosen_among']})" if stored["chosen_among"] > 1 else ""
+    text = f"{phase}, {which}{among}: accuracy {accuracy:.1%} in the mean over what was left out"
+    if bounds:
+        low, high = stored["new_group_range"]
+        text += f", {bounds[0]:.1%} to {bounds[1]:.1%} (95%); a single new group {low:.1%} to {high:.1%}"
+    return text

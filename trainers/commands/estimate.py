@@ -1,0 +1,142 @@
+"""`--phase=estimate`: how good a model will be on groups of images unlike those at hand, without training one."""
+
+import dataclasses
+import time
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from ftdata import seeds
+from ftdata.cache import tiers
+from ftdata.cache.features import FeatureStore
+from ftdata.log import log
+from ftdata.names import counted
+from ftdata.sources.source import Source
+from ftdata.sources.split import Split
+from trainers.commands import resolution
+from trainers.commands.train import make_context, open_data
+from trainers.config import ModelConfig, TrainConfig
+from trainers.doctor import proposal
+from trainers.evaluation import figures, reports
+from trainers.folds import division, frozen
+from trainers.folds.estimate import Estimate, Groups
+from trainers.rundir.run_dir import RunDir
+from trainers.runtime.devices import runs_on_gpu
+from trainers.runtime.signals import StopRequest
+from trainers.training.context import RunContext
+
+_MOST_IMAGES = 30_000  # more would not tell more, and the features of a million fit no memory
+
+
+def run(config: TrainConfig, run_dir: RunDir, *, devices: tf.distribute.Strategy, stop: StopRequest) -> dict[str, Any]:
+    """Judges heads on images that they have not seen, writes estimate/ and returns its metrics.json.
+
+    Raises:
+      UserError: settings or data that cannot be used.
+      Interrupted: somebody asked to stop; the features that were computed are kept.
+    """
+    began = time.perf_counter()
+    config = dataclasses.replace(config, model=_with_vector(config.model))
+    config = resolution.settle(config, run_dir, on_gpu=runs_on_gpu(devices))
+    source = open_data(config, config.data).pooled()
+    pool = _some(source.train, seed=config.seed)
+    log.info(f"{source.name}: an estimate from {len(pool):,} images in {len(source.class_names)} classes")
+    for note in (*source.notes, *_left_alone(source, pool)):
+        log.info(f"  {note}")
+    context = make_context(config, dataclasses.replace(source, train=pool), run_dir, devices, stop=stop)
+    images = tiers.open_split(pool, config.data, tier="none")
+    context = dataclasses.replace(context, images={"train": images}, feature_store=FeatureStore.of(pool, config.data))
+    log.info(context.hardware)
+    groups = Groups.of(pool.names, config.data.group_pattern)
+    if groups is None:
+        _propose(pool, images.take, run_dir)
+    found = estimate(context, groups)
+    return _write(found, context, pool, seconds=time.perf_counter() - began)
+
+
+def estimate(context: RunContext, groups: Groups | None) -> Estimate:
+    """The estimate from the training images of a run, which are open.
+
+    Raises:
+      UserError: classes or groups that are too few, or a network without frozen layers.
+      Interrupted: somebody asked to stop.
+    """
+    source, labels = context.source, context.source.train.labels
+    names = source.class_names
+    at_random = division.at_random(labels)
+    folds = division.by_groups(labels, groups.of_image, groups.names, class_names=names) if groups else at_random
+    features = frozen.features_of(context)
+    channels = features.plain.shape[1]
+    log.info(
+        f"  features: {len(labels):,} images of {channels:,} numbers, "
+        f"{f'{features.made:,} computed' if features.made else 'all of them read'}"
+    )
+    options: dict[str, Any] = {
+        "classes": len(names),
+        "class_weight": context.config.training.class_weight,
+        "monitor": context.config.monitor,
+    }
+    by_chance = frozen.judged(features, labels, at_random, groups=None, **options)
+    left_out = frozen.judged(features, labels, folds, groups=groups.of_image, **options) if groups else by_chance
+    return Estimate(names, groups, folds, left_out, by_chance)
+
+
+def _with_vector(model: ModelConfig) -> ModelConfig:
+    """The network with a head of one layer on a vector: flattened feature maps are too long to be solved for."""
+    return dataclasses.replace(model, pooling="avg" if model.pooling == "flatten" else model.pooling, dense_units=0)
+
+
+def _some(whole: Split, *, seed: int) -> Split:
+    if len(whole) <= _MOST_IMAGES:
+        return whole
+    chosen = np.zeros(len(whole), bool)
+    chosen[seeds.generator(seed, "estimate").permutation(len(whole))[:_MOST_IMAGES]] = True
+    return whole.subset(chosen)
+
+
+def _left_alone(source: Source, pool: Split) -> list[str]:
+    lines = [f"the {len(source.test):,} test images are left alone"] if len(source.test) else []
+    if len(pool) < len(source.train):
+        lines.append(f"{len(pool):,} of {len(source.train):,} images are drawn at random: more would not tell more")
+    return lines
+
+
+def _propose(pool: Split, images_at: Any, run_dir: RunDir) -> None:
+    """Shows the groups that the file names tell, for the user to say whether they are groups."""
+    found = proposal.propose(pool)
+    if found is None:
+        log.info("  groups: none are given (--group_pattern), and the file names tell of none")
+        return
+    path = run_dir.estimate / "proposed_groups.png"
+    groups = Groups.of(pool.names, found.pattern)
+    assert groups is not None
+    figures.save(proposal.picture(groups.of_image, groups.names, images_at), path)
+    log.info(
+        f"  groups: none are given. The file names tell {counted(found.groups, 'group')} apart that hold "
+        f"{found.kept:.0%} of the pairs that look alike (see {path}). If those are videos, places, days or the like, "
+        f"estimate with --group_pattern='{found.pattern}'"
+    )
+
+
+def _write(found: Estimate, context: RunContext, pool: Split, *, seconds: float) -> dict[str, Any]:
+    folder, images_at, names = context.run_dir.estimate, context.images["train"].take, found.class_names
+    judged, title = found.left_out, "left out in turn"
+    drawn = reports.drawings(judged, names, images_at, title=title)
+    if found.hardest:
+        group, places = found.hardest
+        drawn["hardest_group"] = figures.mistakes(
+            lambda some: images_at(places[some]),
+            judged.labels[places],
+            judged.probabilities[places],
+            names,
+            title=f"group {group}, left out",
+        )
+    metrics = {**found.metrics(), "data_set": context.source.name, "seconds": seconds}
+    report = reports.write_report(folder, judged, names=pool.names, metrics=metrics, drawn=drawn)
+    lines = ["", *found.table(), "", report, *found.in_words()]
+    if found.hardest:
+        lines.append(f"the hardest group is {found.hardest[0]}: {folder / 'hardest_group.png'} shows its mistakes")
+    log.info("\n".join(lines))
+    log.info(f"nothing was trained; everything is in {folder} ({seconds:.0f} s)")
+    return {**metrics, "loss": judged.loss, "accuracy": judged.accuracy}

@@ -1,0 +1,71 @@
+"""The epoch, and its average, with the best mean over what was left out: chosen by all groups, never by one."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from trainers.evaluation import calibration
+from trainers.evaluation.scores import Evaluation, Summary
+from trainers.folds.estimate import Groups
+from trainers.folds.expectation import expect
+from trainers.rundir.progress import Row
+from trainers.training.epoch_row import monitor_key, validation_columns
+
+
+def choose(
+    candidates: Mapping[tuple[int, float | None], Evaluation],
+    *,
+    monitor: str,
+    groups: Groups | None,
+    folds: Sequence[np.ndarray],
+) -> dict[str, Any]:
+    """The epoch, and of several averages which, that is best in the mean over the groups, or over the folds where there
+    are no groups.
+
+    Args:
+      candidates: of each epoch, and each decay where there are several averages, the scores of all images, each by the
+        model that has not seen it.
+      monitor: the score to choose by, such as `balanced_accuracy`, taken of each group by itself.
+      groups: of the images; they count equally.
+      folds: which images were left out together, bool [n] each.
+
+    Returns:
+      JSON values: the `epoch` after which the phase on all images is to end (0 keeps the model that it starts from),
+      among how many it was chosen, and what metrics.json says: the mean scores of what was left out, and what to
+      expect of a new group.
+    """
+    parts = folds if groups is None else [groups.of_image == place for place in range(len(groups.names))]
+    rows: list[Row] = [
+        {"epoch": epoch, "ema_decay": decay, **validation_columns(_mean(scored, parts))}
+        for (epoch, decay), scored in sorted(candidates.items())
+    ]
+    best = max(rows, key=lambda row: monitor_key(row, monitor))  # the first of several
+    scored = candidates[best["epoch"], best["ema_decay"]]
+    temperature = calibration.fit_temperature(scored)
+    found: dict[str, Any] = {"epoch": best["epoch"], "chosen_among": len(rows)}
+    found |= {"ema_decay": best["ema_decay"]} if any(decay is not None for _, decay in candidates) else {}
+    found |= {name: value for name, value in best.items() if name.startswith("validation_")}
+    found |= {"temperature": temperature.value, "temperature_images": temperature.images}
+    if groups is None:
+        return found
+    right = np.bincount(groups.of_image, scored.predicted == scored.labels, len(groups.names))
+    expected = expect(right, groups.sizes)
+    return found | {
+        "expected_new_group_accuracy": expected.accuracy,
+        "expected_new_group_interval": expected.interval,
+        "new_group_range": expected.new_group_range,
+        "groups": dict(zip(groups.names, (right / groups.sizes).tolist(), strict=True)),
+    }
+
+
+def _mean(scored: Evaluation, parts: Sequence[np.ndarray]) -> Summary:
+    """The mean of the scores of parts of the images, bool [n] each."""
+    each = [Evaluation(scored.logits[part], scored.labels[part]).summary for part in parts]
+    return Summary(
+        **{
+            field.name: float(np.mean([getattr(one, field.name) for one in each]))
+            for field in dataclasses.fields(Summary)
+        }
+    )

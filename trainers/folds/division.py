@@ -1,0 +1,96 @@
+"""Which images are left out together, so that each is judged by a model that has seen nothing of its group."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from ftdata.errors import UserError
+from ftdata.names import listed
+
+_WITHOUT_GROUPS = 5  # folds where nothing is known of groups
+_MOST_FOLDS = 30  # where each group is a fold of its own
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Fold:
+    """The images that one model does not see: `left_out` is bool [n]; `groups` names their groups, if there are any."""
+
+    name: str
+    left_out: np.ndarray
+    groups: tuple[str, ...] = ()
+
+
+def by_groups(
+    labels: np.ndarray,
+    groups: np.ndarray,
+    names: Sequence[str],
+    *,
+    class_names: Sequence[str],
+    folds: int | None = None,
+) -> list[Fold]:
+    """Folds of whole groups: each group by itself where that leaves images of all classes, else several together.
+
+    Args:
+      labels: int [n].
+      groups: int [n], places in `names`.
+      names: of the groups.
+      class_names: of the classes.
+      folds: how many; by default one for each group, up to thirty.
+
+    Returns:
+      In the order of their groups' names.
+
+    Raises:
+      UserError: a class that is in one group alone, or fewer groups than folds.
+    """
+    units = np.unique(np.stack([labels, groups], axis=1), axis=0)  # each class in each group, once
+    groups_of = np.bincount(units[:, 0], minlength=len(class_names))
+    lonely = [name for name, count in zip(class_names, groups_of, strict=True) if count == 1]
+    if lonely:
+        raise UserError(
+            f"{listed(lonely)}: all images are in one group, and a model cannot be judged on a class that it has not "
+            "seen: give every class images of two groups or more, or another --group_pattern"
+        )
+    if folds and folds > len(names):
+        raise UserError(f"folds must be up to the number of groups, {len(names)}, got {folds}")
+    is_mixed = len(class_names) == 1 or bool((np.bincount(units[:, 1]) > 1).all())
+    if is_mixed and (folds or len(names)) == len(names) <= _MOST_FOLDS:
+        return [Fold(name, groups == place, (name,)) for place, name in enumerate(names)]
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    count = folds or min(_MOST_FOLDS, len(names), *(int(number) for number in groups_of[groups_of > 0]))
+    splitter = StratifiedGroupKFold(count, shuffle=True, random_state=0)
+    found = []
+    for _, places in splitter.split(np.zeros(len(labels)), labels, groups):
+        inside = np.unique(groups[places])
+        members = tuple(names[place] for place in inside)
+        found.append(Fold(" ".join(members), np.isin(groups, inside), members))
+    return sorted(found, key=lambda fold: fold.name)
+
+
+def at_random(labels: np.ndarray, *, folds: int | None = None) -> list[Fold]:
+    """Folds with the same shares of the classes, one image like another.
+
+    Args:
+      labels: int [n].
+      folds: how many; by default five, or as many as the smallest class has images.
+
+    Raises:
+      UserError: a class with fewer images than folds, or than two.
+    """
+    from sklearn.model_selection import StratifiedKFold
+
+    counts = np.bincount(labels)
+    fewest = int(counts[counts > 0].min())
+    if folds and folds > fewest:
+        raise UserError(f"folds must be up to the images of the smallest class, {fewest}, got {folds}")
+    count = folds or min(_WITHOUT_GROUPS, fewest)
+    if count < 2:
+        raise UserError("a class with a single image cannot be estimated: give every class two or more")
+    found = []
+    for number, (_, places) in enumerate(StratifiedKFold(count, shuffle=True, random_state=0).split(labels, labels)):
+        left_out = np.zeros(len(labels), bool)
+        left_out[places] = True
+        found.append(Fold(f"{number + 1} of {count}", left_out))
+    return found

@@ -1,0 +1,63 @@
+"""From the accuracy on each group that was left out to what to expect of a new one. numpy and scipy only.
+
+Groups count equally, however many images they have. Two questions have two answers: how well is it done on groups like
+these on average, and between which bounds is one more group. Both are t intervals on the logit scale, where an accuracy
+has no end to run into.
+"""
+
+import dataclasses
+import math
+
+import numpy as np
+
+FEWEST_GROUPS = 4  # of fewer a spread says nothing
+LEVEL = 0.95
+
+
+@dataclasses.dataclass(frozen=True)
+class Expectation:
+    """What the accuracy on a new group is expected to be; shares from 0 to 1.
+
+    Attributes:
+      accuracy: mean over the groups.
+      interval: of the mean over groups like these, at the level asked for; None of fewer than four groups.
+      new_group_range: of one new group, at the same level; None of fewer than four groups.
+    """
+
+    accuracy: float
+    interval: tuple[float, float] | None
+    new_group_range: tuple[float, float] | None
+
+
+def expect(right: np.ndarray, count: np.ndarray, *, level: float = LEVEL) -> Expectation:
+    """The expectation of groups of which `right`, int [g], out of `count`, int [g], images were classified correctly.
+
+    The interval of the mean m is `logit(m) +- (1 + 1/g) t s / (sqrt(g) m (1 - m))`, with the standard deviation s of
+    the groups' accuracies and Student's t of g - 1 degrees of freedom (the delta method). Without the factor 1 + 1/g it
+    covers the mean of skewed groups, of which a few are much harder, in 90 % instead of 95 %; with it in 93 % or more,
+    and that of symmetric ones in up to 97 % (10,000 draws in the tests). The range of one new group is
+    `mean(y) +- t sd(y) sqrt(1 + 1/g)` of the groups' logits y, a prediction interval. In both each group is given half
+    a right and half a wrong image more, so that none is without error.
+    """
+    groups = len(right)
+    accuracy = float(np.mean(right / count))
+    if groups < FEWEST_GROUPS:
+        return Expectation(accuracy, None, None)
+    from scipy import special, stats
+
+    shares = (right + 0.5) / (count + 1)
+    t = float(stats.t.ppf((1 + level) / 2, groups - 1))
+    mean, logits = float(np.mean(shares)), special.logit(shares)
+    # groups that happen to agree are still known from so many images only
+    deviation = max(float(np.std(shares, ddof=1)), math.sqrt(float(np.mean(shares * (1 - shares) / count))))
+    half = (1 + 1 / groups) * t * deviation / (math.sqrt(groups) * mean * (1 - mean))
+    spread = t * float(np.std(logits, ddof=1)) * math.sqrt(1 + 1 / groups)
+    interval, one = _shares(special.logit(mean), half), _shares(float(np.mean(logits)), spread)
+    # what groups give in the mean, a single one may give as well
+    return Expectation(accuracy, interval, (min(interval[0], one[0]), max(interval[1], one[1])))
+
+
+def _shares(middle: float, half: float) -> tuple[float, float]:
+    from scipy import special
+
+    return float(special.expit(middle - half)), float(special.expit(middle + half))

@@ -1,0 +1,125 @@
+"""Heads on the features of the frozen network, each fitted without some images and judged on those."""
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+
+import joblib
+import keras
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from ftdata.cache.features import Layout
+from ftdata.config import AugmentConfig
+from ftdata.errors import UserError
+from ftdata.log import log
+from ftdata.sources.weighting import class_weights
+from trainers.config import PHASES
+from trainers.evaluation.scores import Evaluation
+from trainers.folds.division import Fold
+from trainers.models.cut import cut
+from trainers.training import feature_views, head_solver, logistic_head, phase_model
+from trainers.training.context import RunContext
+
+_MOST_THREADS = 4  # each holds a copy of the features
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FrozenFeatures:
+    """What the frozen network makes of n images: `plain`, float32 [n, channels], of each as it is, and `views`, float32
+    [k, n, channels], of what a head is fitted on: k augmented views of each, or the same as `plain` where none are
+    asked for. `made` of them were not on disk."""
+
+    plain: np.ndarray
+    views: np.ndarray
+    made: int
+
+
+def features_of(context: RunContext) -> FrozenFeatures:
+    """The features of the training images of a run, read from disk or computed once and kept there.
+
+    Raises:
+      UserError: nothing of the network is frozen, or there is no room on disk.
+      Interrupted: somebody asked to stop; what was computed is kept.
+    """
+    prefix = _frozen(context)
+    plain, made = _read(prefix, 1, _unchanged(context))
+    count = context.config.training.feature_views
+    if not count or not feature_views.view_augmentation(context).layers:
+        return FrozenFeatures(plain[0], plain, made)
+    views, more = _read(prefix, count, context)
+    return FrozenFeatures(plain[0], views, made + more)
+
+
+def _frozen(context: RunContext) -> keras.Model:
+    parts = cut(phase_model.build(PHASES["transfer"], context))
+    if parts is None or len(parts.prefix.outputs[0].shape) != 2:
+        raise UserError(
+            f"{context.config.model.backbone} has no frozen layers that give a vector, of which to estimate"
+        )
+    return parts.prefix
+
+
+def _unchanged(context: RunContext) -> RunContext:
+    """Without augmentation, under which all seeds are one."""
+    config = dataclasses.replace(context.config, augment=AugmentConfig(augment=False), seed=0)
+    return dataclasses.replace(context, config=config)
+
+
+def _read(prefix: keras.Model, views: int, context: RunContext) -> tuple[np.ndarray, int]:
+    layout: Layout = feature_views.layout_of(prefix, views, context)
+    try:
+        with context.stop.deferred():
+            found, made = feature_views.opened(prefix, layout, context)
+    except OSError as error:
+        raise UserError(
+            f"no room on disk for the features of the images ({error.strerror or error}): give another --data_dir"
+        ) from error
+    rows = np.arange(len(found.order), dtype=np.int64) * views
+    return np.stack([head_solver.read(found, rows + view) for view in range(views)]), made
+
+
+def judged(
+    features: FrozenFeatures,
+    labels: np.ndarray,
+    folds: Sequence[Fold],
+    *,
+    groups: np.ndarray | None,
+    classes: int,
+    class_weight: str,
+    monitor: str,
+) -> Evaluation:
+    """Every image judged by a head that was fitted without its fold.
+
+    C is chosen within what a head is fitted on, over whole groups of it.
+
+    Args:
+      features: of n images.
+      labels: int [n].
+      folds: that leave out each image once.
+      groups: int [n], within which C is not to be chosen; None for none.
+      classes: how many there are.
+      class_weight: `balanced` or `none`.
+      monitor: the score that chooses C.
+    """
+    weight_of = functools.partial(class_weights, num_classes=classes, mode=class_weight)
+
+    def fitted(fold: Fold) -> tuple[np.ndarray, np.ndarray, float]:
+        kept = np.flatnonzero(~fold.left_out)
+        own, weights = labels[kept], dict(enumerate(weight_of(labels[kept]).tolist()))
+        views = features.views[:, kept]
+        inside = None if groups is None else groups[kept]
+        strength, _ = logistic_head.choose(views[0], own, weights, groups=inside, monitor=monitor)
+        rows = views.reshape(-1, views.shape[-1])
+        model = logistic_head.fit(rows, np.tile(own, len(views)), weights, strength=strength)
+        return (*logistic_head.folded(model), strength)
+
+    # the products are small: threads of one product would wait for each other, so each fit gets one
+    with threadpool_limits(1):
+        parallel = joblib.Parallel(min(_MOST_THREADS, joblib.cpu_count()), prefer="threads")
+        heads = parallel(joblib.delayed(fitted)(fold) for fold in folds)
+    logits = np.zeros((len(labels), classes))
+    for fold, (kernel, bias, _) in zip(folds, heads, strict=True):
+        logits[fold.left_out] = features.plain[fold.left_out] @ kernel + bias
+    log.info(f"  C of the heads: {', '.join(f'{strength:g}' for _, _, strength in heads)}")
+    return Evaluation(logits, labels)
