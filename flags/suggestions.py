@@ -28,7 +28,10 @@ _FOREIGN = {
         "image_dir dataset"
     ),
     "drop drop_rate": "dropout",
-    "ema model_ema": "ema_decay",
+    "ema ema_momentum model_ema model_ema_decay": "ema_decay",
+    "layer_wise_decay layerwise_decay llrd lr_layer_decay": "layer_decay",
+    "l2_sp l2sp": "l2_start",
+    "weight_interpolation wise_ft wiseft": "interpolate_weights",
     "early_stopping patience": "early_stopping_patience",
     "epoch epochs max_epochs n_epochs num_epochs num_train_epochs": "epochs transfer_epochs finetune_epochs",
     "erasing reprob": "random_erasing",

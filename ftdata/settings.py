@@ -75,7 +75,10 @@ def item_type(field_type: Any) -> type:
 
 
 def check_settings(config: Any) -> None:
-    """Checks every field of `config` against its declared rule; a path may be given as an object and becomes text.
+    """Checks every field of `config` against its declared rule.
+
+    A path may be given as an object and becomes text. Where an item may stand for a tuple of one
+    (`tuple[float, ...] | float`), such a tuple becomes its item.
 
     Raises:
       UserError: `<field> must be <rule>, got <value>`, for the first field that breaks its rule.
@@ -86,6 +89,8 @@ def check_settings(config: Any) -> None:
         value = getattr(config, field.name)
         if field.metadata["is_path"] and isinstance(value, os.PathLike):
             object.__setattr__(config, field.name, os.fspath(value))  # frozen
+        if isinstance(value, tuple) and len(value) == 1 and _may_be_one_item(field.type):
+            object.__setattr__(config, field.name, value[0])
         _check(field, getattr(config, field.name))
 
 
@@ -95,15 +100,23 @@ def _check(field: dataclasses.Field, value: Any) -> None:
         return
     if kind in (bool, int, float, str) and not _is_a(value, kind):
         raise UserError(f"{field.name} must be of type {kind.__name__}, got {value!r}")
-    if kind is tuple and not _is_tuple_of(value, item_type(field.type)):
+    is_item = _may_be_one_item(field.type) and _is_a(value, item_type(field.type))
+    if kind is tuple and not is_item and not _is_tuple_of(value, item_type(field.type)):
         raise UserError(f"{field.name} must be a tuple of {item_type(field.type).__name__}, got {value!r}")
     if field.metadata["is_path"] and re.match(r"[A-Za-z][\w+.-]*://", value):
         raise UserError(f"{field.name} must be a path on this machine, got {value}: copy or mount it first")
     choices = field.metadata["choices"]
-    for chosen in value if kind is tuple else (value,):
+    for chosen in value if isinstance(value, tuple) else (value,):
         if choices is not None and chosen not in choices:
             raise UserError(f"{field.name} must be one of {', '.join(map(str, choices))}, got {chosen!r}")
     _check_bounds(field, value)
+
+
+def _may_be_one_item(field_type: Any) -> bool:
+    """Whether an item may stand for a tuple of one, as in `tuple[float, ...] | float`."""
+    if not isinstance(field_type, types.UnionType) or value_type(field_type)[0] is not tuple:
+        return False
+    return item_type(field_type) in typing.get_args(field_type)
 
 
 def _is_a(value: Any, kind: type) -> bool:

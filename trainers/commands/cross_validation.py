@@ -23,6 +23,7 @@ from trainers.rundir.run_dir import RunDir, read_json, remove_leftovers, write_a
 from trainers.training.context import FoldRole, RunContext
 from trainers.training.phase import run_phase
 
+_AVERAGE = "-ema-"  # in the name of a file, before the decay
 _LONGEST_NAME = 60  # of a fold's folder; file systems take 255 bytes
 
 
@@ -52,7 +53,11 @@ def chosen(context: RunContext, divided: Division, data: DataConfig, *, command_
                 write_json(paths[name], found[name])
     for name, values in found.items():
         log.info(f"folds: {_in_words(name, values)}")
-    role = FoldRole(last_epoch={name: values["epoch"] for name, values in found.items()}, metrics=found)
+    role = FoldRole(
+        last_epoch={name: values["epoch"] for name, values in found.items()},
+        ema_decay={name: values.get("ema_decay") for name, values in found.items()},
+        metrics=found,
+    )
     return dataclasses.replace(context, role=role)
 
 
@@ -112,14 +117,15 @@ def _folder(number: int, fold: Fold) -> str:
     return f"{number + 1:02}-{re.sub(r'[^A-Za-z0-9._-]+', '_', fold.name)[:_LONGEST_NAME]}"
 
 
-def _keep(root: Path, phase: str, epoch: int, scored: Evaluation) -> None:
-    """Writes the scores of the images that a fold left out, by which the epoch is chosen."""
+def _keep(root: Path, phase: str, epoch: int, decay: float | None, scored: Evaluation) -> None:
+    """Writes the scores of the images that a fold left out, by which the epoch, and the average, are chosen."""
+    name = f"{epoch:05}{'' if decay is None else f'{_AVERAGE}{decay}'}.npy"
 
     def write(temporary: Path) -> None:
         with temporary.open("wb") as stream:
             np.save(stream, scored.logits.astype(np.float32), allow_pickle=False)
 
-    write_atomically(_scores(root, phase) / f"{epoch:05}.npy", write)
+    write_atomically(_scores(root, phase) / name, write)
 
 
 def _scores(root: Path, phase: str) -> Path:
@@ -130,21 +136,24 @@ def _choose(phase: str, context: RunContext, divided: Division, *, all_epochs: b
     """What the folds say of a phase, as JSON values; of a phase that another starts from the last epoch counts."""
     labels, folds = context.source.train.labels, divided.folds
     places = [_scores(context.run_dir.folds / _folder(number, fold), phase) for number, fold in enumerate(folds)]
-    names = sorted(path.name for path in places[0].glob("*.npy"))
-    epochs = {}
-    for name in names if all_epochs else names[-1:]:
+    found = [path.stem.partition(_AVERAGE) for path in sorted(places[0].glob("*.npy"))]
+    last, scored = found[-1][0], {}
+    for epoch, sign, decay in found:
+        if epoch != last and not all_epochs:
+            continue
         logits = np.zeros((len(labels), len(context.source.class_names)))
         for fold, place in zip(folds, places, strict=True):
-            logits[fold.left_out] = np.load(place / name, allow_pickle=False)
-        epochs[int(Path(name).stem)] = Evaluation(logits, labels)
+            logits[fold.left_out] = np.load(place / f"{epoch}{sign}{decay}.npy", allow_pickle=False)
+        scored[int(epoch), float(decay) if sign else None] = Evaluation(logits, labels)
     return choice.choose(
-        epochs, monitor=context.config.monitor, groups=divided.groups, folds=[fold.left_out for fold in folds]
+        scored, monitor=context.config.monitor, groups=divided.groups, folds=[fold.left_out for fold in folds]
     )
 
 
 def _in_words(phase: str, stored: dict[str, Any]) -> str:
     accuracy, bounds = stored["validation_accuracy"], stored.get("expected_new_group_interval")
-    which = f"epoch {stored['epoch']}" if stored["epoch"] else "the model that it starts from"
+    average = f" (EMA {stored['ema_decay']:g})" if stored.get("ema_decay") is not None else ""
+    which = f"epoch {stored['epoch']}{average}" if stored["epoch"] else "the model that it starts from"
     among = f" (chosen among {stored['chosen_among']})" if stored["chosen_among"] > 1 else ""
     text = f"{phase}, {which}{among}: accuracy {accuracy:.1%} in the mean over what was left out"
     if bounds:

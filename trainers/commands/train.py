@@ -25,6 +25,7 @@ from trainers.rundir.run_dir import RunDir
 from trainers.runtime.devices import runs_on_gpu
 from trainers.runtime.processes import ALONE, ProcessGroup
 from trainers.runtime.signals import StopRequest
+from trainers.training import candidates
 from trainers.training.callbacks import check_callbacks
 from trainers.training.context import RunContext
 from trainers.training.phase import run_phase
@@ -113,9 +114,15 @@ def make_context(
     stop: StopRequest | None = None,
     processes: ProcessGroup = ALONE,
 ) -> RunContext:
-    """What the phases share, with no images open."""
+    """What the phases share, with no images open.
+
+    Raises:
+      UserError: several models to choose among, and nothing to choose by.
+    """
+    resolved = resolution.resolve(settled, on_gpu=runs_on_gpu(devices))
+    candidates.check(resolved, source)
     return RunContext(
-        resolution.resolve(settled, on_gpu=runs_on_gpu(devices)),
+        resolved,
         source,
         class_weights(source.train.labels, num_classes=len(source.class_names), mode=settled.training.class_weight),
         devices,

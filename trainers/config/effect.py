@@ -21,6 +21,10 @@ _IDLE_IN_AN_ESTIMATE = (
     *(field.name for field in dataclasses.fields(TrainingConfig) if field.name not in _OF_AN_ESTIMATE),
     *("dense_units", "dropout", "train_batch_norm", "cache", "tensorboard", "profile_steps"),
 )
+_OF_FINE_TUNING = (
+    *("finetune_epochs", "finetune_learning_rate", "unfreeze"),
+    *("layer_decay", "l2_start", "interpolate_weights"),
+)
 _OF_A_FILE = ("resize", "interpolation", "jpeg_decode")
 _OF_IMAGENET = ("backbone", "backbone_args", "weights", "preprocessing", "image_size", *_OF_A_FILE)
 
@@ -54,11 +58,10 @@ def without_effect(config: TrainConfig, given: set[str]) -> dict[str, str]:
             (data.validation_fraction == 0, "--validation_fraction=0 holds nothing out"),
         ),
         "feature_views": (config.phase == "pretrain", "--phase=pretrain trains from the first layer on"),
-        "unfreeze": (not fine_tunes, f"--phase={config.phase} does not fine-tune"),
         "backbone_args": (config.model.backbone.endswith(".keras"), "--backbone is a saved model"),
         "weights": (config.model.backbone.endswith(".keras"), "--backbone is a saved model with its own weights"),
     }
-    for name in ("finetune_epochs", "finetune_learning_rate"):
+    for name in _OF_FINE_TUNING:
         rules[name] = (not fine_tunes, f"--phase={config.phase} does not fine-tune")
     for name in ("transfer_epochs", "transfer_learning_rate"):
         rules[name] = (config.phase == "pretrain", "--phase=pretrain trains every layer at once")

@@ -86,10 +86,31 @@ class TrainingConfig:
         unset="off",
         minimum=0.0,
     )
-    ema_decay: float | None = setting(
+    layer_decay: float = setting(
+        1.0,
+        "factor by which the finetune phase lowers the learning rate from each twelfth of the base to the one before "
+        "it, the head's rate being full; 1 is off",
+        minimum=0.01,
+        maximum=1.0,
+        affects="finetune",
+    )
+    l2_start: float = setting(
+        0.0,
+        "factor of a penalty in the finetune phase, half the squared distance of the base's kernels from where they "
+        "started (L2-SP); 0 is off",
+        minimum=0.0,
+        affects="finetune",
+    )
+    interpolate_weights: bool = setting(
+        False,
+        "after the finetune phase, also evaluate weights 25, 50 and 75 % of the way from its start to its result, and "
+        "keep the best by --monitor (WiSE-FT)",
+        affects="finetune",
+    )
+    ema_decay: tuple[float, ...] | float | None = setting(
         None,
-        "decay per step of the exponential moving average (EMA) of the weights, which is then evaluated and saved; "
-        "lower in the first steps of a phase",
+        "decay per step of the exponential moving average (EMA) of the weights, which is then evaluated and saved in "
+        "their place; lower in the first steps of a phase. Of several, comma-separated, the best by --monitor is kept",
         unset="off",
         minimum=0.0,
         maximum=0.99999,
@@ -139,8 +160,22 @@ class TrainingConfig:
             raise UserError("gradient_clip_norm must be above 0, got 0: none switches clipping off")
         if self.folds not in (None, "groups") and not (self.folds.isdecimal() and 2 <= int(self.folds) <= _MOST_FOLDS):
             raise UserError(f"folds must be groups, or a number from 2 to {_MOST_FOLDS}, got {self.folds!r}")
+        if self.folds and self.interpolate_weights:
+            raise UserError("interpolate_weights must be false with folds, which choose epochs and averages")
         if not self.unfreeze or not all(self.unfreeze):
             raise UserError(f"unfreeze must be layer-name prefixes or all, got {as_text(self.unfreeze)!r}")
+        if self.ema_decay == () or len(set(self.ema_decays)) < len(self.ema_decays):
+            raise UserError(
+                f"ema_decay must be one number or several that differ, got {as_text(self.ema_decays)}: none switches "
+                "averaging off"
+            )
+
+    @property
+    def ema_decays(self) -> tuple[float, ...]:
+        """Of each average of the weights; empty without averaging."""
+        if self.ema_decay is None:
+            return ()
+        return self.ema_decay if isinstance(self.ema_decay, tuple) else (self.ema_decay,)
 
     @property
     def monitored(self) -> str:

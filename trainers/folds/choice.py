@@ -1,4 +1,4 @@
-"""The epoch with the best mean over what was left out: chosen by all groups, never by one."""
+"""The epoch, and its average, with the best mean over what was left out: chosen by all groups, never by one."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -8,19 +8,25 @@ import numpy as np
 
 from trainers.evaluation import calibration
 from trainers.evaluation.scores import Evaluation, Summary
-from trainers.folds.estimate import Groups
 from trainers.folds.expectation import expect
+from trainers.folds.groups import Groups
 from trainers.rundir.progress import Row
 from trainers.training.epoch_row import monitor_key, validation_columns
 
 
 def choose(
-    epochs: Mapping[int, Evaluation], *, monitor: str, groups: Groups | None, folds: Sequence[np.ndarray]
+    candidates: Mapping[tuple[int, float | None], Evaluation],
+    *,
+    monitor: str,
+    groups: Groups | None,
+    folds: Sequence[np.ndarray],
 ) -> dict[str, Any]:
-    """The epoch that is best in the mean over the groups, or over the folds where there are no groups.
+    """The epoch, and of several averages which, that is best in the mean over the groups, or over the folds where there
+    are no groups.
 
     Args:
-      epochs: of each epoch, the scores of all images, each by the model that has not seen it.
+      candidates: of each epoch, and each decay where there are several averages, the scores of all images, each by the
+        model that has not seen it.
       monitor: the score to choose by, such as `balanced_accuracy`, taken of each group by itself.
       groups: of the images; they count equally.
       folds: which images were left out together, bool [n] each.
@@ -32,12 +38,14 @@ def choose(
     """
     parts = folds if groups is None else [groups.of_image == place for place in range(len(groups.names))]
     rows: list[Row] = [
-        {"epoch": epoch, **validation_columns(_mean(scored, parts))} for epoch, scored in sorted(epochs.items())
+        {"epoch": epoch, "ema_decay": decay, **validation_columns(_mean(scored, parts))}
+        for (epoch, decay), scored in sorted(candidates.items())
     ]
     best = max(rows, key=lambda row: monitor_key(row, monitor))  # the first of several
-    scored = epochs[best["epoch"]]
+    scored = candidates[best["epoch"], best["ema_decay"]]
     temperature = calibration.fit_temperature(scored)
     found: dict[str, Any] = {"epoch": best["epoch"], "chosen_among": len(rows)}
+    found |= {"ema_decay": best["ema_decay"]} if any(decay is not None for _, decay in candidates) else {}
     found |= {name: value for name, value in best.items() if name.startswith("validation_")}
     found |= {"temperature": temperature.value, "temperature_images": temperature.images}
     if groups is None:

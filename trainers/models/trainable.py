@@ -55,6 +55,11 @@ def moving_statistics(model: keras.Model) -> list[keras.Variable]:
     return [variable for layer in layers if layer.trainable for variable in layer.non_trainable_variables]
 
 
+def kernels_of_base(model: keras.Model) -> list[keras.Variable]:
+    """The variables of the base that train and have more than one dimension."""
+    return [variable for variable in base_of(model).trainable_variables if len(variable.shape) > 1]
+
+
 def check_unfreeze(model: keras.Model, phases: Iterable[Phase], unfreeze: Sequence[str]) -> None:
     """Checks `unfreeze` before the first of the phases trains, not when one comes that goes by it.
 

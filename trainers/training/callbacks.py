@@ -122,7 +122,8 @@ class ProgressLines(Watcher):
         if "val_loss" not in logs:
             return star
         shown = {name: logs[f"val_{name}"] for name in ("loss", "accuracy", self.monitor)}
-        return f"  validation {' '.join(f'{in_words(name)} {value:.4f}' for name, value in shown.items())}{star}"
+        average = f" (EMA {logs['ema_decay']:g})" if "ema_decay" in logs else ""
+        return f"  validation {' '.join(f'{in_words(name)} {v:.4f}' for name, v in shown.items())}{average}{star}"
 
     def _time_left(self, step: int) -> str:
         seconds = (self.total_steps - step) * (time.perf_counter() - self.began) / max(self.steps_here, 1)

@@ -29,14 +29,16 @@ class FoldRole:
 
     Attributes:
       is_fold: its held-out group must not choose: the last epoch is kept, and nothing stops early.
-      keep: takes (phase, epoch, scores) of every validation, in rank 0.
+      keep: takes (phase, epoch, decay of the average where there are several, scores) of every validation, in rank 0.
       last_epoch: of the run that follows, by phase: where it ends, as the folds chose; 0 keeps the starting model.
+      ema_decay: of the run that follows, by phase: the average that the folds chose among several.
       metrics: of the run that follows, by phase: what the folds say of it.
     """
 
     is_fold: bool = False
-    keep: Callable[[str, int, Evaluation], None] | None = None
+    keep: Callable[[str, int, float | None, Evaluation], None] | None = None
     last_epoch: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    ema_decay: Mapping[str, float | None] = dataclasses.field(default_factory=dict)
     metrics: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
 
 

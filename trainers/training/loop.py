@@ -7,7 +7,6 @@ every strategy and cannot resume in the middle of an epoch. It drives keras.call
 import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -16,14 +15,14 @@ import tensorflow as tf
 from ftdata.log import log
 from ftdata.names import counted
 from ftdata.pipeline import Batch
-from trainers.evaluation.scores import Evaluation, Summary
 from trainers.rundir import divergence
 from trainers.rundir.checkpointer import Checkpointer, NullCheckpointer
 from trainers.rundir.progress import Progress, Row
 from trainers.runtime.signals import Interrupted
 from trainers.runtime.stopping import StopConsensus
 from trainers.training.callbacks import Watcher
-from trainers.training.epoch_row import keras_logs, means, monitor_key, validation_columns
+from trainers.training.candidates import Candidates
+from trainers.training.epoch_row import keras_logs, means, monitor_key
 from trainers.training.optimizer import applied_steps, loss_scale
 from trainers.training.plan import PhasePlan
 from trainers.training.step import TrainStep
@@ -39,8 +38,7 @@ class Loop:
       model: compiled, its optimizer built.
       train_step: of the model.
       batches: (first step, end step) -> iterator of distributed batches.
-      validate: scores the validation split, or None without one.
-      save_best: writes the model (its averaged weights, with averaging) to a path.
+      candidates: the weights that compete to be the best.
       checkpointer: saves the state.
       progress: where to resume.
       board: TensorBoard, if it is wanted.
@@ -55,8 +53,7 @@ class Loop:
         model: keras.Model,
         train_step: TrainStep,
         batches: Callable[[int, int], Iterator[Batch]],
-        validate: Callable[[], Evaluation | Summary] | None,
-        save_best: Callable[[Path], None],
+        candidates: Candidates,
         checkpointer: Checkpointer | NullCheckpointer,
         progress: Progress,
         board: TensorBoardWriter | None,
@@ -64,7 +61,7 @@ class Loop:
         callbacks: Sequence[keras.callbacks.Callback],
     ):
         self.plan, self.model, self.train_step = plan, model, train_step
-        self.batches, self.validate, self.save_best = batches, validate, save_best
+        self.batches, self.candidates = batches, candidates
         self.checkpointer, self.progress, self.board, self.consensus = checkpointer, progress, board, consensus
         parameters = {"epochs": plan.epochs, "steps": plan.steps_per_epoch, "verbose": 0}
         self.callbacks = keras.callbacks.CallbackList(list(callbacks), model=model, **parameters)
@@ -86,7 +83,7 @@ class Loop:
         with self.consensus.stop.deferred(), self.checkpointer:
             self.callbacks.on_train_begin()
             try:
-                is_judged = self.validate or plan.solves_head or not plan.last_epoch
+                is_judged = self.candidates.can_be_scored or plan.solves_head or not plan.last_epoch
                 is_candidate = plan.starts_from_trained and is_judged
                 if is_candidate and not progress.step and not progress.history:
                     self._score_start()
@@ -105,7 +102,7 @@ class Loop:
         """Makes the model that the phase starts from its epoch 0, which the others have to beat."""
         progress, timer = self.progress, EpochTimer()
         row: Row = {"epoch": 0, "step": 0, "loss": None, "accuracy": None}
-        row |= validation_columns(self.validate() if self.validate else None)
+        row |= self.candidates.score(at_start=True)
         row |= {"learning_rate": None, "images_per_second": None, "input_wait_fraction": None, **self._scaling()}
         row["seconds"] = timer.seconds()
         progress.seconds += row["seconds"]
@@ -141,7 +138,7 @@ class Loop:
                 self._save()
         self._fetch()
         timer.stop()
-        self._end_epoch(epoch, self.validate() if self.validate else None)
+        self._end_epoch(epoch, self.candidates.score())
 
     def _fetch(self) -> None:
         """Adds up what the steps since the last call returned.
@@ -174,10 +171,9 @@ class Loop:
         scale = loss_scale(self.model.optimizer)
         return {} if scale is None else {"loss_scale": scale, "skipped_steps": self.progress.skipped_steps}
 
-    def _end_epoch(self, epoch: int, scores: Evaluation | Summary | None) -> None:
+    def _end_epoch(self, epoch: int, scores: Row) -> None:
         progress = self.progress
-        row: Row = {"epoch": epoch + 1, "step": progress.step, **means(progress.totals)}
-        row |= validation_columns(scores)
+        row: Row = {"epoch": epoch + 1, "step": progress.step, **means(progress.totals), **scores}
         row |= {"learning_rate": self.plan.rate(progress.step - 1), **self._timer.rates(self.plan.global_batch)}
         row |= {**self._scaling(), "seconds": self._timer.seconds()}
         progress.seconds += row["seconds"]
@@ -206,7 +202,7 @@ class Loop:
         is_best = progress.best is None or monitor_key(row, monitor) > monitor_key(progress.best, monitor)
         if is_best or self.plan.keeps_last:
             progress.best, progress.epochs_without_improvement = row, 0
-            self.checkpointer.keep_best(progress, write=self.save_best)
+            self.checkpointer.keep_best(progress, write=functools.partial(self.candidates.save, row=row))
             return
         progress.epochs_without_improvement += 1
         if self.plan.patience and progress.epochs_without_improvement >= self.plan.patience:

@@ -1,7 +1,6 @@
 """One phase from its start to its files: build, train, take the best epoch, evaluate."""
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -15,9 +14,7 @@ from ftdata.log import log
 from ftdata.names import counted
 from trainers.config import Phase
 from trainers.evaluation import figures
-from trainers.evaluation.scores import Evaluation, Summary
 from trainers.models import folding
-from trainers.models.classifier import save_classifier
 from trainers.models.cut import cut
 from trainers.models.trainable import is_synchronized, layer_table, unfreezing
 from trainers.rundir import record
@@ -28,12 +25,14 @@ from trainers.rundir.run_dir import read_json
 from trainers.runtime.compilation import COMPILE_AUGMENTATION
 from trainers.runtime.stopping import StopConsensus
 from trainers.training import feature_views, head_solver, phase_model, results
+from trainers.training.averaging import restart_averages
 from trainers.training.callbacks import Profile, ProgressLines
+from trainers.training.candidates import Candidates
 from trainers.training.context import RunContext
 from trainers.training.held_out import HeldOut
 from trainers.training.loop import Loop
 from trainers.training.misfits import misfits
-from trainers.training.optimizer import averaged_weights, optimizer_state, restart_averages
+from trainers.training.optimizer import optimizer_state
 from trainers.training.plan import PhasePlan, make_plan
 from trainers.training.step import TrainStep
 from trainers.training.tensorboard import TensorBoardWriter
@@ -85,8 +84,7 @@ def run_phase(
         model=network,
         train_step=_train_step(context, network, augmentation, consensus, suffix=suffix),
         batches=_training_batches(context, views or context.images["train"], seed=augmentation.seed),
-        validate=_validation(phase, context, network, held_out, progress, board),
-        save_best=_best_model_writer(network),
+        candidates=Candidates(phase, network, context, held_out, progress=progress, board=board),
         checkpointer=checkpointer,
         progress=progress,
         board=board,
@@ -110,6 +108,7 @@ def _describe(phase: Phase, plan: PhasePlan, context: RunContext, network: keras
         layer_table(network),
         *_folding(network, context),
         *unfreezing(network, phase, context.config.training.unfreeze),
+        *_rates(network, phase, context),
         *(f"note: {note}" for note in misfits(phase, plan, context)),
     ]
     log.info("\n".join(lines))
@@ -118,6 +117,11 @@ def _describe(phase: Phase, plan: PhasePlan, context: RunContext, network: keras
 def _folding(network: keras.Model, context: RunContext) -> list[str]:
     count = folding.count(network, inference=False) if context.config.fold_batch_norm else 0
     return [f"batch normalization: {count} folded into the convolutions before them"] if count else []
+
+
+def _rates(network: keras.Model, phase: Phase, context: RunContext) -> list[str]:
+    factors = phase_model.rate_factors(network, phase, context.config.training)
+    return [f"learning rate: {min(factors):.2g} of the head's in the first layer that trains"] if factors else []
 
 
 def _training_batches(
@@ -169,40 +173,6 @@ def _train_step(
         images=images.tensor if images.tier == "device" and suffix is None else None,
         asked=consensus.asked if consensus.is_shared else None,
     )
-
-
-def _best_model_writer(network: keras.Model) -> Callable[[Path], None]:
-    """path -> writes the model, with averaged weights where they are averaged."""
-
-    def save(path: Path) -> None:
-        with averaged_weights(network.optimizer):
-            save_classifier(network, path)
-
-    return save
-
-
-def _validation(
-    phase: Phase,
-    context: RunContext,
-    network: keras.Model,
-    held_out: HeldOut,
-    progress: Progress,
-    board: TensorBoardWriter | None,
-) -> Callable[[], Evaluation | Summary] | None:
-    """Scores the validation split with averaged weights where they are averaged; None without a split."""
-    if not len(context.source.validation):
-        return None
-
-    def validate() -> Evaluation | Summary:
-        with averaged_weights(network.optimizer):
-            scores = held_out.evaluate("validation")
-        if context.role.keep and isinstance(scores, Evaluation):  # rank 0's
-            context.role.keep(phase.name, progress.epochs + bool(progress.step), scores)
-        if board and isinstance(scores, Evaluation):
-            board.confusion_matrix(scores, context.source.class_names, step=progress.step)
-        return scores
-
-    return validate
 
 
 def _callbacks(

@@ -3,9 +3,16 @@
 import keras
 
 from ftdata.errors import UserError
-from trainers.config import PHASES, Phase
+from trainers.config import PHASES, Phase, TrainingConfig
+from trainers.models import depth
 from trainers.models.classifier import build_classifier, load_weights
-from trainers.models.trainable import check_unfreeze, is_synchronized, moving_statistics, set_trainable
+from trainers.models.trainable import (
+    check_unfreeze,
+    is_synchronized,
+    kernels_of_base,
+    moving_statistics,
+    set_trainable,
+)
 from trainers.runtime.devices import seed_everything
 from trainers.training.context import RunContext
 from trainers.training.optimizer import build_optimizer, make_optimizer
@@ -25,6 +32,11 @@ def build_first(context: RunContext) -> dict[str, keras.Model]:
         return [name for name in names if context.record.overwrite or not context.run_dir.phase(name).metrics.is_file()]
 
     return {name: build(PHASES[name], context) for name in context.processes.broadcast_object(unfinished)[:1]}
+
+
+def rate_factors(network: keras.Model, phase: Phase, config: TrainingConfig) -> list[float]:
+    """What the learning rate of each trainable variable is multiplied by in a phase; empty for 1 in all."""
+    return depth.rate_factors(network, config.layer_decay) if phase.starts_from and config.layer_decay != 1 else []
 
 
 def build(phase: Phase, context: RunContext) -> keras.Model:
@@ -54,6 +66,13 @@ def build(phase: Phase, context: RunContext) -> keras.Model:
         if phase.starts_from and context.processes.is_chief:  # the others get them with the start of the phase
             load_weights(network, context.run_dir.phase(phase.starts_from).best)
         optimizer = make_optimizer(config.training, policy=config.precision)
-        build_optimizer(optimizer, network.trainable_variables, statistics=moving_statistics(network))
+        build_optimizer(
+            optimizer,
+            network.trainable_variables,
+            statistics=moving_statistics(network),
+            rate_factors=rate_factors(network, phase, config.training),
+            penalized=kernels_of_base(network) if phase.starts_from else (),
+            penalty=config.training.l2_start,
+        )
         network.compile(optimizer=optimizer, jit_compile=False)  # for callbacks, which look for the optimizer
     return network

@@ -15,6 +15,7 @@ from trainers.models.classifier import base_of, load_weights
 from trainers.rundir import checkpoint, seen
 from trainers.rundir.progress import Progress, Row, read_history
 from trainers.rundir.run_dir import write_atomically, write_json
+from trainers.training import interpolation
 from trainers.training.context import RunContext
 from trainers.training.held_out import HeldOut
 from trainers.training.tensorboard import TensorBoardWriter, write_hparams
@@ -28,23 +29,32 @@ def finish(
     progress: Progress,
     board: TensorBoardWriter | None,
 ) -> dict[str, Any]:
-    """Evaluates the best epoch on the test set, once, and writes what the phase leaves behind.
+    """Evaluates the best model on the test set, once, and writes what the phase leaves behind.
 
     A fold has no test set: it leaves its numbers alone.
     """
+    best = progress.best
+    if phase.starts_from and context.config.training.interpolate_weights:
+        best = interpolation.choose(phase, context, network, held_out, progress)
+    assert best is not None, "a finished phase has a best epoch"
     if context.processes.is_chief:
         load_weights(network, context.run_dir.phase(phase.name).best)
     context.processes.broadcast_variables(network.weights)
     if context.role.is_fold:
-        return context.processes.broadcast_object(lambda: _write_fold(phase, context, network, progress, board))
+        return context.processes.broadcast_object(lambda: _write_fold(phase, context, network, progress, best, board))
     test = held_out.evaluate("test")
-    return context.processes.broadcast_object(lambda: _write(phase, context, network, test, progress, board))
+    return context.processes.broadcast_object(lambda: _write(phase, context, network, test, progress, best, board))
 
 
 def _write_fold(
-    phase: Phase, context: RunContext, network: keras.Model, progress: Progress, board: TensorBoardWriter | None
+    phase: Phase,
+    context: RunContext,
+    network: keras.Model,
+    progress: Progress,
+    best: Row,
+    board: TensorBoardWriter | None,
 ) -> dict[str, Any]:
-    metrics = _metrics(phase, context, network, progress)
+    metrics = _metrics(phase, context, network, progress, best)
     if board:
         board.close()
     write_json(context.run_dir.phase(phase.name).metrics, metrics)
@@ -65,13 +75,14 @@ def _write(
     network: keras.Model,
     test: Evaluation | Summary,
     progress: Progress,
+    best: Row,
     board: TensorBoardWriter | None,
 ) -> dict[str, Any]:
     assert isinstance(test, Evaluation), "rank 0 has all scores"
     files = context.run_dir.phase(phase.name)
     if phase.name == "pretrain":
         write_atomically(files.backbone_weights, base_of(network).save_weights)
-    metrics = _metrics(phase, context, network, progress)
+    metrics = _metrics(phase, context, network, progress, best)
     metrics |= reports.scores(test, context.source.class_names) | seen.counts(context.run_dir, context.source.test)
     metrics |= context.role.metrics.get(phase.name, {})
     drawn = _draw(phase, context, test, progress, board)
@@ -117,7 +128,10 @@ def _choice(phase: Phase, metrics: dict[str, Any]) -> str:
             f"{phase.name}: no epoch was better than the model it started from, which is kept and is what predict, "
             f"evaluate and export take; a lower --{phase.name}_learning_rate may help. Chosen by {chosen}"
         )
-    return f"{phase.name}: best epoch {metrics['epoch']}, chosen by {chosen}"
+    average = f" (EMA {metrics['ema_decay']:g})" if metrics.get("ema_decay") is not None else ""
+    share = metrics.get("interpolation", {}).get("alpha", 1.0)
+    part = "" if share == 1 else f", {share:.0%} of the way to it,"
+    return f"{phase.name}: best epoch {metrics['epoch']}{average}{part or ','} chosen by {chosen}"
 
 
 def _metrics(
@@ -125,15 +139,16 @@ def _metrics(
     context: RunContext,
     network: keras.Model,
     progress: Progress,
+    best: Row,
 ) -> dict[str, Any]:
-    best, trained = progress.best, [row for row in progress.history if row["epoch"]]
-    assert best is not None, "a finished phase has a best epoch"
+    trained = [row for row in progress.history if row["epoch"]]
     return {
         "phase": phase.name,
         "step": progress.step,
         "monitor": context.config.monitor,
         **{name: best[name] for name in ("epoch", "loss", "accuracy")},
         **{name: value for name, value in best.items() if name.startswith("validation_")},
+        **{name: best[name] for name in ("ema_decay", "interpolation") if name in best},
         **{name: _median(name, trained) for name in ("images_per_second", "input_wait_fraction")},
         "seconds": progress.seconds,
         "checkpoint_stall_seconds": progress.checkpoint_stall_seconds,

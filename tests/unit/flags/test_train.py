@@ -69,6 +69,9 @@ WRONG = [
     (["--profile_steps=1,2.5"], "--profile_steps must be comma-separated whole numbers, got '1,2.5'"),
     (["--profile_steps=5"], "--profile_steps must be START,STOP with START < STOP, got 5"),
     (["--unfreeze="], "--unfreeze must be layer-name prefixes or all, got ''"),
+    (["--ema_decay=slow"], "--ema_decay must be comma-separated numbers, got 'slow'"),
+    (["--ema_decay=0.9,1"], "--ema_decay must be from 0 to 0.99999, got 0.9,1"),
+    (["--ema_decay=0.9,0.90"], "--ema_decay must be one number or several that differ, got 0.9,0.9"),
     # JSON
     (["--backbone_args={alpha:1}"], "--backbone_args must be a JSON object, got '{alpha:1}': "),
     (["--backbone_args=[1]"], "--backbone_args must be a JSON object, got [1]"),
@@ -147,6 +150,8 @@ def another(field, value):
         "backbone_args": '{"alpha": 0.5}',
         "data_service": "grpc://10.0.0.2:5050",
         "folds": "5",
+        "ema_decay": "0.9,0.99",
+        "layer_decay": "0.7",
     }
     if field.name in shaped:
         return shaped[field.name]
@@ -222,6 +227,15 @@ def test_command_line_wins_over_the_preset():
     assert config.training.unfreeze == ("block5", "fc")
     assert config.augment.vertical_flip is True  # the rest of the preset stays
     assert parsed("--batch_size=7", "--batch_size=8").training.batch_size == 8
+
+
+@pytest.mark.parametrize(
+    ("given", "recorded"), [("0.9", 0.9), (0.9, 0.9), ([0.9], 0.9), ("0.9,0.99", [0.9, 0.99]), ("none", None)]
+)
+def test_one_decay_is_a_number_and_several_are_a_list(given, recorded):
+    assert as_dict(flags.config(ema_decay=given))["ema_decay"] == recorded
+    decays = {None: (), 0.9: (0.9,)}.get(recorded if not isinstance(recorded, list) else 0, (0.9, 0.99))
+    assert flags.config(ema_decay=given).training.ema_decays == decays
 
 
 @pytest.mark.parametrize("name", ["gradient_clip_norm", "early_stopping_patience"])
@@ -311,6 +325,8 @@ def test_wrong_flag_in_a_flagfile_is_one_line(tmp_path):
         (["--noaugment", "--cval=3"], {"cval": "augmentation is off (--augment=false)"}),
         (["--noaugment", "--rotation_range=9"], {"rotation_range": "augmentation is off (--augment=false)"}),
         (["--phase=transfer", "--unfreeze=all"], {"unfreeze": "--phase=transfer does not fine-tune"}),
+        (["--phase=transfer", "--l2_start=0.1"], {"l2_start": "--phase=transfer does not fine-tune"}),
+        (["--interpolate_weights", "--layer_decay=0.8", "--l2_start=0.1"], {}),
         (["--phase=transfer", "--finetune_epochs=3"], {"finetune_epochs": "--phase=transfer does not fine-tune"}),
         (["--unfreeze=all", "--finetune_epochs=3", "--transfer_epochs=3"], {}),
         (["--phase=check", "--unfreeze=all", "--finetune_epochs=3", "--transfer_epochs=3"], {}),

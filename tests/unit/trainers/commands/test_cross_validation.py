@@ -4,6 +4,7 @@ import dataclasses
 import json
 import re
 
+import keras
 import numpy as np
 import pytest
 
@@ -11,11 +12,12 @@ from ftdata.errors import UserError
 from tests.configs import make_config
 from trainers import experiment
 from trainers.config import TrainingConfig
+from trainers.rundir import checkpoint
 from trainers.rundir.progress import read_history
 
 
 def _config(folder, model_dir, *, folds="groups", phase="finetune", pattern=r"-(\d+)-", **training):
-    config = make_config(folder, model_dir, ema_decay=None, **training)
+    config = make_config(folder, model_dir, **{"ema_decay": None, **training})
     data = dataclasses.replace(config.data, group_pattern=pattern)
     training = dataclasses.replace(config.training, folds=folds)
     return dataclasses.replace(config, phase=phase, data=data, training=training)
@@ -114,9 +116,30 @@ def test_a_finished_run_trains_nothing_again(crossed, photo_folder, capsys):
     assert "fold 1 of" not in capsys.readouterr().out
 
 
+@pytest.mark.slow
+def test_folds_choose_the_average_too(photo_folder, tmp_path):
+    decays = (0.3, 0.99)
+    found = experiment.run(_config(photo_folder, tmp_path, folds="2", pattern=None, ema_decay=decays))["finetune"]
+    histories = [read_history(fold / "finetune/history.csv") for fold in sorted((tmp_path / "folds").glob("0*"))]
+    scores = {}
+    for epoch, decay in ((0, 0.3), *((epoch, decay) for epoch in (1, 2) for decay in decays)):
+        columns = [f"validation_{name}_ema_{decay}" for name in ("balanced_accuracy", "loss")]
+        means = np.mean([[history[epoch][column] for column in columns] for history in histories], axis=0)
+        scores[epoch, decay if epoch else None] = (round(means[0], 12), -means[1])
+    best = max(scores, key=scores.get)
+    assert ((found["epoch"], found["ema_decay"]), found["chosen_among"]) == (best, 5)
+    assert found["validation_loss"] == pytest.approx(-scores[best][1])
+    last = read_history(tmp_path / "finetune/history.csv")[-1]
+    assert (last["epoch"], last["ema_decay"]) == best
+    model = keras.saving.load_model(tmp_path / "finetune/best.keras")
+    assert checkpoint.weights_sha256(model.weights) == found["weights_sha256"]
+
+
 def test_what_cannot_be_divided_is_refused(photo_folder, tmp_path):
     with pytest.raises(UserError, match="folds=groups needs group_pattern"):
         _config(photo_folder, tmp_path, pattern=None)
+    with pytest.raises(UserError, match="interpolate_weights must be false with folds"):
+        _config(photo_folder, tmp_path, interpolate_weights=True)
     with pytest.raises(UserError, match="folds must be groups, or a number from 2 to 100, got '1'"):
         _config(photo_folder, tmp_path, folds="1")
     with pytest.raises(UserError, match="folds must be up to the number of groups, 4, got 5"):

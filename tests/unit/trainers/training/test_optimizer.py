@@ -1,4 +1,4 @@
-"""Clipping after the reduction, loss scaling over all replicas, averaged weights."""
+"""Clipping after the reduction, loss scaling over all replicas, weight decay."""
 
 import keras
 import numpy as np
@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from trainers.config import TrainingConfig
 from trainers.runtime.devices import make_strategy
-from trainers.training.optimizer import averaged_weights, build_optimizer, make_optimizer, optimizer_state
+from trainers.training.optimizer import build_optimizer, make_optimizer
 
 
 def _apply(strategy, config, per_replica, policy="float32", rate=1.0, steps=1):
@@ -68,64 +68,6 @@ def test_loss_scaling_divides_what_scale_loss_multiplied():
     assert optimizer.scale_loss(tf.constant(1.0)).numpy() == 2**15
 
 
-def _averaged(strategy, policy, gradients, *, decay):
-    """Steps of plain descent at rate 1 from 3, with a statistic that counts them; (value, statistic) after each.
-
-    Returns them, the optimizer and the variables.
-    """
-    with strategy.scope():
-        variable, statistic = keras.Variable(3.0), keras.Variable(0.0, trainable=False)
-        optimizer = make_optimizer(TrainingConfig(optimizer="sgd", ema_decay=decay), policy=policy)
-        build_optimizer(optimizer, [variable], statistics=[statistic])
-    optimizer.learning_rate.assign(1.0)
-    replicas = strategy.num_replicas_in_sync
-
-    @tf.function
-    def step(gradient):
-        def replica():
-            statistic.assign_add(1.0)
-            optimizer.apply([optimizer.scale_loss(gradient / replicas)], [variable])
-
-        strategy.run(replica)
-
-    seen = []
-    for gradient in gradients:
-        step(tf.constant(gradient))
-        seen.append((float(variable.numpy()), float(statistic.numpy())))
-    return seen, optimizer, (variable, statistic)
-
-
-@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
-@pytest.mark.parametrize("devices", ["one_device", "mirrored"])
-@pytest.mark.parametrize("decay", [0.25, 0.9999])
-def test_averages_warm_up_over_the_steps_that_were_applied(devices, policy, decay):
-    gradients = [1.0, -2.0, np.inf if policy == "mixed_float16" else 0.5, 1.0, 0.25]
-    seen, optimizer, held = _averaged(make_strategy(devices), policy, gradients, decay=decay)
-    expected, applied = np.array([3.0, 0.0]), 0
-    for gradient, values in zip(gradients, seen, strict=True):
-        if np.isfinite(gradient):  # a step that is skipped moves no average, and is not counted
-            share = min(decay, (1 + applied) / (10 + applied))
-            expected, applied = share * expected + (1 - share) * np.array(values), applied + 1
-    with averaged_weights(optimizer):
-        np.testing.assert_allclose([v.numpy() for v in held], expected, rtol=1e-5)
-    np.testing.assert_array_equal([v.numpy() for v in held], seen[-1])
-
-
-def test_averages_start_at_the_weights_and_belong_to_the_state():
-    _, optimizer, held = _averaged(make_strategy("mirrored"), "float32", [], decay=0.9)
-    with averaged_weights(optimizer):
-        assert [float(v.numpy()) for v in held] == [3.0, 0.0]
-    assert len(optimizer_state(optimizer)) == len(optimizer.variables) + 1  # that of the statistic
-
-
-def test_without_averaging_nothing_is_swapped_or_added():
-    variable, optimizer = _apply(make_strategy("one_device"), TrainingConfig(optimizer="sgd"), [[1.0, 0.0]])
-    before = variable.numpy()
-    with averaged_weights(optimizer):
-        np.testing.assert_array_equal(variable.numpy(), before)
-    assert optimizer_state(optimizer) == optimizer.variables
-
-
 @pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop"])
 def test_every_optimizer_takes_a_step(name):
     config = TrainingConfig(optimizer=name, weight_decay=0.01)
@@ -160,10 +102,6 @@ def test_weight_decay_is_of_kernels_alone(name, policy):
         np.testing.assert_allclose(after["kernel"], kernel * (1 - 0.1 * 0.5), rtol=1e-6)
         for vector, value in (("bias", 1.0), ("gamma", 1.0), ("beta", 0.0)):
             np.testing.assert_array_equal(after[vector], np.full(3, value, np.float32))
-
-
-def test_an_average_that_forgets_at_once_is_the_weights():
-    assert make_optimizer(TrainingConfig(ema_decay=0.0), policy="float32").ema_momentum == 0.0
 
 
 def test_no_clipping_is_asked_for_by_leaving_it_out():

@@ -17,7 +17,8 @@ from trainers.models.classifier import base_of, build_classifier
 from trainers.models.trainable import is_synchronized, moving_statistics, set_trainable
 from trainers.runtime.compilation import COMPILE_AUGMENTATION, COMPILE_NOTHING, COMPILE_STEP
 from trainers.runtime.devices import make_strategy
-from trainers.training.optimizer import averaged_weights, build_optimizer, make_optimizer
+from trainers.training.averaging import averaged_weights
+from trainers.training.optimizer import build_optimizer, make_optimizer
 from trainers.training.step import TrainStep, cross_entropy
 
 _SIDE, _COUNT, _BATCH = 32, 30, 8
