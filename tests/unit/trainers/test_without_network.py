@@ -26,8 +26,13 @@ def no_network(monkeypatch, tmp_path):
 
 def _config(photo_folder, model_dir, **settings):
     """The command of a user who names the photos, made short."""
-    short = {"image_size": 32, "batch_size": 16, "transfer_epochs": 1, "finetune_epochs": 1, "tensorboard": False}
-    fixed = {"distribution_strategy": "one_device", "jit_compile": "false", "mixed_precision": "float32"}
+    short = {"image_size": 32, "batch_size": 16, "transfer_epochs": 1, "finetune_epochs": 1, "unfreeze": "head"}
+    fixed = {
+        "distribution_strategy": "one_device",
+        "jit_compile": "false",
+        "mixed_precision": "float32",
+        "tensorboard": False,
+    }
     return flags.config(image_dir=str(photo_folder), model_dir=str(model_dir), **short, **fixed, **settings)
 
 
