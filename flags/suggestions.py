@@ -50,6 +50,8 @@ _FOREIGN = {
     "mode task": "phase",
     "file files image source": "images",
     "cutmix": "cutmix_alpha",
+    "aa auto_augment autoaugment randaugment": "rand_augment",
+    "randconv": "random_convolution",
     "mixup": "mixup_alpha",
     "num_gpus strategy": "distribution_strategy",
     "log_interval log_steps logging_steps": "log_every_steps",

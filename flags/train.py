@@ -97,10 +97,15 @@ def _completed(given: dict[str, Any]) -> TrainConfig:
 
 
 def _held(preset: str | None, given: dict[str, Any]) -> dict[str, Any]:
-    """The flags that a preset holds; the data that the user has `given` replace its own."""
+    """The flags that a preset holds; the data that the user has `given` replace its own.
+
+    Weights that are given are those of one network, so that they leave no choice of the backbone.
+    """
     values = _read([f"--flagfile={_preset_file(preset)}"]) if preset is not None else {}
     if any(given.get(name) for name in _DATA_FLAGS):
         values = {name: value for name, value in values.items() if name not in _DATA_FLAGS}
+    if "weights" in given and values.get("backbone") == "auto":
+        del values["backbone"]
     return values
 
 

@@ -13,12 +13,17 @@ import wrapt
 from ftdata import lazy
 
 _LAYERS = {
+    "BackgroundMixing": "augment.background",
     "PairMixing": "augment.mixing",
+    "RandAugment": "augment.rand_augment",
     "RandomAffine": "augment.random_affine",
     "RandomBrightnessFactor": "augment.color",
     "RandomChannelShift": "augment.color",
     "RandomColorJitter": "augment.color",
+    "RandomConvolution": "augment.convolution",
     "RandomErasing": "augment.erasing",
+    "RandomGrayscale": "augment.grayscale",
+    "RandomHue": "augment.hue",
     "RandomResizedCrop": "augment.resized_crop",
 }
 _DATA = {

@@ -10,12 +10,17 @@ __all__, __getattr__, __dir__ = lazy.exports(
     __name__,
     {
         "Augmentation": "augmentation",
+        "BackgroundMixing": "background",
         "PairMixing": "mixing",
+        "RandAugment": "rand_augment",
         "RandomAffine": "random_affine",
         "RandomBrightnessFactor": "color",
         "RandomChannelShift": "color",
         "RandomColorJitter": "color",
+        "RandomConvolution": "convolution",
         "RandomErasing": "erasing",
+        "RandomGrayscale": "grayscale",
+        "RandomHue": "hue",
         "RandomResizedCrop": "resized_crop",
     },
 )

@@ -1,18 +1,25 @@
 """Augmentation as Keras preprocessing layers: ImageDataGenerator's images and more, on the accelerator.
 
-The order: RandomAffine or RandomResizedCrop (flips included) -> channel shift -> brightness -> colour jitter -> erasing
--> mixing of pairs. What follows ImageDataGenerator's own is off unless asked for.
+The order: RandomAffine or RandomResizedCrop (flips included) -> background mixing -> channel shift -> brightness ->
+colour jitter -> hue -> grayscale -> RandAugment -> random convolution -> erasing -> mixing of pairs. All but the first
+are off unless asked for. Colours change after the background has come in, so that both parts have one light.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from ftdata import seeds
+from ftdata.augment.background import BackgroundMixing
 from ftdata.augment.color import RandomBrightnessFactor, RandomChannelShift, RandomColorJitter
+from ftdata.augment.convolution import RandomConvolution
 from ftdata.augment.erasing import RandomErasing
+from ftdata.augment.grayscale import RandomGrayscale
+from ftdata.augment.hue import RandomHue
 from ftdata.augment.mixing import PairMixing
+from ftdata.augment.rand_augment import RandAugment
 from ftdata.augment.random_affine import RandomAffine
 from ftdata.augment.resized_crop import RandomResizedCrop
 from ftdata.augment.sampled_layer import SampledLayer
@@ -104,7 +111,7 @@ class Augmentation:
                 return {name: value[0] for name, value in layer.sample(1, height, width, seed).items()}
 
             of_all = drawn[:, number]
-            kinds = {name: tf.TensorSpec((), value.dtype) for name, value in sample(of_all[0]).items()}
+            kinds = {name: tf.TensorSpec(value.shape, value.dtype) for name, value in sample(of_all[0]).items()}
             images = layer.apply(images, tf.map_fn(sample, of_all, fn_output_signature=kinds))
         return tf.cast(images, tf.float32)
 
@@ -126,8 +133,28 @@ def notes(config: AugmentConfig, *, image_size: int) -> list[str]:
 
 
 def _layers(config: AugmentConfig) -> list[SampledLayer]:
+    """Those that the settings ask for. Each draws by its place in this list, so that others stay as they are where one
+    behind them is added."""
     if not config.augment:
         return []
+    optional: list[tuple[Any, Callable[[Any], SampledLayer]]] = [
+        (config.background_mixing, BackgroundMixing),
+        (config.channel_shift_range, RandomChannelShift),
+        (config.brightness_range, RandomBrightnessFactor),
+        (config.color_jitter, RandomColorJitter),
+        (config.hue, RandomHue),
+        (config.grayscale, RandomGrayscale),
+        (config.rand_augment, lambda numbers: RandAugment(*numbers)),
+        (config.random_convolution, RandomConvolution),
+        (config.random_erasing, RandomErasing),
+    ]
+    layers = [_geometry(config), *(layer(value) for value, layer in optional if value)]
+    if config.mixup_alpha or config.cutmix_alpha:
+        layers.append(PairMixing(config.mixup_alpha, config.cutmix_alpha))
+    return layers
+
+
+def _geometry(config: AugmentConfig) -> SampledLayer:
     zoom = config.zoom_range[0] if len(config.zoom_range) == 1 else config.zoom_range
     geometry: dict[str, Any] = {
         "rotation_range": config.rotation_range,
@@ -140,19 +167,6 @@ def _layers(config: AugmentConfig) -> list[SampledLayer]:
         "fill_mode": config.fill_mode,
         "cval": config.cval,
     }
-    layers: list[SampledLayer]
     if config.random_resized_crop is None:
-        layers = [RandomAffine(**geometry)]
-    else:
-        layers = [RandomResizedCrop(config.random_resized_crop, **geometry)]
-    if config.channel_shift_range:
-        layers.append(RandomChannelShift(config.channel_shift_range))
-    if config.brightness_range:
-        layers.append(RandomBrightnessFactor(config.brightness_range))
-    if config.color_jitter:
-        layers.append(RandomColorJitter(config.color_jitter))
-    if config.random_erasing:
-        layers.append(RandomErasing(config.random_erasing))
-    if config.mixes_pairs:
-        layers.append(PairMixing(config.mixup_alpha, config.cutmix_alpha))
-    return layers
+        return RandomAffine(**geometry)
+    return RandomResizedCrop(config.random_resized_crop, **geometry)

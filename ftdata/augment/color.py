@@ -157,9 +157,9 @@ class RandomColorJitter(SampledLayer):
         """Changes pixels 0..255, RGB or of one channel; float32 [batch, height, width, channels]."""
         images = tf.cast(images, tf.float32)
         images = _blend(0.0, images, parameters["brightness"])
-        plain = tf.reduce_mean(_grey(images), axis=(1, 2, 3), keepdims=True)
+        plain = tf.reduce_mean(grey(images), axis=(1, 2, 3), keepdims=True)
         images = _blend(plain, images, parameters["contrast"])
-        return _blend(_grey(images), images, parameters["saturation"])
+        return _blend(grey(images), images, parameters["saturation"])
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make the same layer again."""
@@ -171,7 +171,8 @@ def _blend(without: tf.Tensor | float, images: tf.Tensor, factor: tf.Tensor) -> 
     return tf.clip_by_value(factor * images + (1 - factor) * without, 0.0, 255.0)  # exact for a factor of 1
 
 
-def _grey(images: tf.Tensor) -> tf.Tensor:
+def grey(images: tf.Tensor) -> tf.Tensor:
+    """The grey of RGB, or the one channel: [batch, height, width, 1]."""
     if images.shape[-1] == 1:
         return images
     return tf.reduce_sum(images * tf.constant(_LUMA), axis=-1, keepdims=True)

@@ -127,7 +127,7 @@ def partner_of(values: tf.Tensor) -> tf.Tensor:
         raise ValueError(_odd(values.shape[0]))
     shape = tf.shape(values) if None in values.shape else tf.constant(list(values.shape), tf.int32)
     if values.shape[0] is None:
-        message = "PairMixing mixes pairs: the batch must be even, for example by batch(..., drop_remainder=True)"
+        message = "images are mixed in pairs: the batch must be even, for example by batch(..., drop_remainder=True)"
         with tf.control_dependencies([tf.debugging.assert_equal(shape[0] % 2, 0, message=message)]):
             values = tf.identity(values)
     pairs = tf.reshape(values, tf.concat([[-1, 2], shape[1:]], axis=0))
@@ -142,8 +142,8 @@ def check_pairs(batch_size: int) -> None:
 
 def _odd(batch_size: int) -> str:
     return (
-        "batch_size must be even on each device with mixup_alpha or cutmix_alpha, which mix pairs of images, "
-        f"got {batch_size} a device: change batch_size, or set both to 0"
+        "batch_size must be even on each device with mixup_alpha, cutmix_alpha or background_mixing, which mix pairs "
+        f"of images, got {batch_size} a device: change batch_size, or set all of them to 0"
     )
 
 

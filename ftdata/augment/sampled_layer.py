@@ -33,6 +33,11 @@ def uniform(shape: Sequence[Any], seed: Any) -> tf.Tensor:
     return tf.cast(upper, tf.float32) * 2.0**-24
 
 
+def normal(u: tf.Tensor, v: tf.Tensor) -> tf.Tensor:
+    """Standard normal numbers from two of `uniform` each (Box and Muller, 1958); float32 of their shape."""
+    return tf.sqrt(-2 * tf.math.log(1 - u)) * tf.cos(2 * 3.141592653589793 * v)
+
+
 def sides(images: tf.Tensor) -> tuple[Side, Side]:
     """Height and width of images [batch, height, width, channels]."""
     known, shape = images.shape[1:3], tf.shape(images)

@@ -18,6 +18,7 @@ from trainers.commands import trained_model
 from trainers.config import EXPORT_FORMATS, TrainConfig, UseConfig
 from trainers.export import formats, onnx_format, parity
 from trainers.export.parity import Samples
+from trainers.models import symmetries
 from trainers.rundir.run_dir import RunDir
 from trainers.runtime.signals import StopRequest
 
@@ -95,6 +96,27 @@ def test_the_temperature_is_inside_and_no_layer_is_random(trained_run):
     layers = list(halved._flatten_layers())
     assert {layer.compute_dtype for layer in layers} == {"float32"}
     assert not [layer for layer in layers if type(layer).__name__.startswith("Random")]
+
+
+@pytest.mark.parametrize("kind", ["flip", "dihedral"])
+def test_an_export_averages_over_the_image_mirrored_and_turned(trained_run, kind):
+    network = trained_model.of_run(RunDir(trained_run)).load()
+    images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3)).astype(np.float32)
+    plain = formats.finished(network, temperature=1.0)
+    averaged = formats.finished(network, temperature=1.0, test_time_augmentation=kind)
+    several = [plain(np.asarray(image)).numpy() for image in symmetries.images_of(images, kind)]
+    np.testing.assert_allclose(averaged(images), np.mean(several, axis=0), atol=1e-5)
+
+
+@pytest.mark.slow
+def test_every_format_averages_and_agrees(trained_run, tmp_path):
+    model_dir = shutil.copytree(trained_run, tmp_path / "run")
+    kinds = tuple(name for name in EXPORT_FORMATS if name != "onnx")  # an extra
+    use = UseConfig(export_formats=kinds, test_time_augmentation="dihedral")
+    result = experiment.run(TrainConfig(phase="export", model_dir=str(model_dir), use=use))["export"]
+    assert result["test_time_augmentation"] == "dihedral"
+    assert [row["is_within"] for row in result["exports"]] == [True] * 6
+    assert result["as_trained_max_probability_difference"] < 0.05  # float32 against bfloat16
 
 
 def test_a_file_with_other_answers_is_refused(tmp_path):

@@ -1,6 +1,7 @@
 """What comes from outside is read as data and never run: by the sources, and by trying."""
 
 import ast
+import re
 
 import keras
 import pytest
@@ -21,13 +22,25 @@ def _keywords(call: ast.Call) -> dict[str | None, str]:
     return {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
 
 
+def _unpickles_from_a_list_alone(source: str) -> bool:
+    """Whether a module uses nothing of `pickle` but an Unpickler that finds names in a list of its own."""
+    nodes = list(ast.walk(ast.parse(source)))
+    used = [node.attr for node in nodes if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "pickle"]
+    classes = [node for node in nodes if isinstance(node, ast.ClassDef)]
+    readers = [node for node in classes if "pickle.Unpickler" in map(ast.unparse, node.bases)]
+    lookups = [ast.unparse(part) for node in readers for part in node.body if getattr(part, "name", "") == "find_class"]
+    if re.search("from pickle|pickle as", source) or re.search("super|import|getattr", " ".join(lookups)):
+        return False
+    return 0 < len(lookups) == used.count("Unpickler") and set(used) <= {"Unpickler", "UnpicklingError"}
+
+
 def _offences(source: str) -> list[str]:
     """The places where bytes from outside could become code, or leave their folder."""
-    found = []
+    found, bounded = [], ["pickle"] if _unpickles_from_a_list_alone(source) else []
     for node in ast.walk(ast.parse(source)):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
         names += [str(node.module)] if isinstance(node, ast.ImportFrom) else []
-        found += [f"imports {name}" for name in names if name.split(".")[0] in _CODE_LOADERS]
+        found += [f"imports {name}" for name in names if name.split(".")[0] in _CODE_LOADERS and name not in bounded]
         if not isinstance(node, ast.Call):
             continue
         called, keywords = _called(node), _keywords(node)
@@ -52,7 +65,12 @@ def test_nothing_from_outside_is_unpickled_or_run(path):
 @pytest.mark.parametrize(
     "source",
     [
-        "import pickle",
+        "import pickle; pickle.load(stream)",
+        "import pickle; pickle.Unpickler(stream).load()",
+        "from pickle import load",
+        "import pickle\nclass R(pickle.Unpickler):\n def find_class(self, m, n): return super().find_class(m, n)",
+        "import pickle\nfrom pickle import loads\nclass R(pickle.Unpickler):\n def find_class(self, *n): return T[n]",
+        "import pickle\nclass R(pickle.Unpickler):\n def persistent_load(self, pid): return pid",
         "from dill import loads",
         "np.load(path)",
         "np.load(path, allow_pickle=True)",

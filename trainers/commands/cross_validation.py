@@ -14,13 +14,11 @@ from ftdata.cache import tiers
 from ftdata.cache.images import Images, IndexedImages
 from ftdata.config import DataConfig
 from ftdata.log import log
-from ftdata.sources.source import Source
 from ftdata.sources.split import Split
 from ftdata.sources.weighting import class_weights
 from trainers.evaluation.scores import Evaluation
-from trainers.folds import choice, division
-from trainers.folds.division import Fold
-from trainers.folds.estimate import Groups
+from trainers.folds import choice
+from trainers.folds.division import Division, Fold
 from trainers.rundir.run_dir import RunDir, read_json, remove_leftovers, write_atomically, write_json
 from trainers.training.context import Candidate, FoldRole, RunContext
 from trainers.training.phase import run_phase
@@ -29,29 +27,7 @@ from trainers.training.results import which
 _LONGEST_NAME = 60  # of a fold's folder; file systems take 255 bytes
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Folds:
-    """How the training images are divided: the `folds`, and their `groups`, which count equally in what is chosen."""
-
-    folds: Sequence[Fold]
-    groups: Groups | None
-
-    @classmethod
-    def of(cls, source: Source, data: DataConfig, asked: str) -> "Folds":
-        """What `--folds` asks for.
-
-        Raises:
-          UserError: classes or groups that are too few.
-        """
-        labels, count = source.train.labels, None if asked == "groups" else int(asked)
-        groups = Groups.of(source.train.names, data.group_pattern)
-        if groups is None:
-            return cls(division.at_random(labels, folds=count), None)
-        names = source.class_names
-        return cls(division.by_groups(labels, groups.of_image, groups.names, class_names=names, folds=count), groups)
-
-
-def chosen(context: RunContext, divided: Folds, data: DataConfig, *, command_line: Sequence[str]) -> RunContext:
+def chosen(context: RunContext, divided: Division, data: DataConfig, *, command_line: Sequence[str]) -> RunContext:
     """Trains the folds, lets them choose, and returns the context of the run on all images.
 
     What is finished is not trained again, and what was chosen is not chosen again.
@@ -166,7 +142,7 @@ def _scores(root: Path, phase: str) -> Path:
     return root / phase / "left_out"
 
 
-def _choose(phase: str, context: RunContext, divided: Folds, *, all_epochs: bool) -> dict[str, Any]:
+def _choose(phase: str, context: RunContext, divided: Division, *, all_epochs: bool) -> dict[str, Any]:
     """What the folds say of a phase, as JSON values; of a phase that another starts from the last epoch counts."""
     labels, folds = context.source.train.labels, divided.folds
     places = [_scores(context.run_dir.folds / _folder(number, fold), phase) for number, fold in enumerate(folds)]

@@ -20,7 +20,9 @@ from trainers.config import ModelConfig, TrainConfig
 from trainers.doctor import proposal
 from trainers.evaluation import figures, reports
 from trainers.folds import division, frozen
-from trainers.folds.estimate import Estimate, Groups
+from trainers.folds.division import Division
+from trainers.folds.estimate import Estimate
+from trainers.folds.groups import Groups
 from trainers.rundir.run_dir import RunDir
 from trainers.runtime.devices import runs_on_gpu
 from trainers.runtime.signals import StopRequest
@@ -48,24 +50,23 @@ def run(config: TrainConfig, run_dir: RunDir, *, devices: tf.distribute.Strategy
     images = tiers.open_split(pool, config.data, tier="none")
     context = dataclasses.replace(context, images={"train": images}, feature_store=FeatureStore.of(pool, config.data))
     log.info(context.hardware)
-    groups = Groups.of(pool.names, config.data.group_pattern)
-    if groups is None:
+    divided = Division.of(context.source, config.data, config.training.folds)
+    if divided.groups is None:
         _propose(pool, images.take, run_dir)
-    found = estimate(context, groups)
+    found = estimate(context, divided)
     return _write(found, context, pool, seconds=time.perf_counter() - began)
 
 
-def estimate(context: RunContext, groups: Groups | None) -> Estimate:
+def estimate(context: RunContext, divided: Division) -> Estimate:
     """The estimate from the training images of a run, which are open.
 
     Raises:
-      UserError: classes or groups that are too few, or a network without frozen layers.
+      UserError: a network without frozen layers, or no room on disk for its features.
       Interrupted: somebody asked to stop.
     """
     source, labels = context.source, context.source.train.labels
-    names = source.class_names
-    at_random = division.at_random(labels)
-    folds = division.by_groups(labels, groups.of_image, groups.names, class_names=names) if groups else at_random
+    names, groups = source.class_names, divided.groups
+    at_random = division.at_random(labels) if groups else divided.folds
     features = frozen.features_of(context)
     channels = features.plain.shape[1]
     log.info(
@@ -78,8 +79,10 @@ def estimate(context: RunContext, groups: Groups | None) -> Estimate:
         "monitor": context.config.monitor,
     }
     by_chance = frozen.judged(features, labels, at_random, groups=None, **options)
-    left_out = frozen.judged(features, labels, folds, groups=groups.of_image, **options) if groups else by_chance
-    return Estimate(names, groups, folds, left_out, by_chance)
+    left_out = (
+        frozen.judged(features, labels, divided.folds, groups=groups.of_image, **options) if groups else by_chance
+    )
+    return Estimate(names, groups, divided.folds, left_out, by_chance)
 
 
 def _with_vector(model: ModelConfig) -> ModelConfig:

@@ -24,8 +24,8 @@ from trainers.config import TrainConfig
 from trainers.evaluation import calibration, excerpt, figures, grad_cam, reports, scores
 from trainers.evaluation.calibration import Temperature
 from trainers.evaluation.scores import Evaluation
+from trainers.models import symmetries
 from trainers.models.class_names import in_a_line
-from trainers.models.classifier import with_mirror_images
 from trainers.rundir import checkpoint, seen
 from trainers.rundir.run_dir import RunDir
 from trainers.runtime.devices import make_strategy, runs_on_gpu
@@ -62,7 +62,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
         log.info(_warning(known))
     views = config.use.test_time_augmentation
     with devices.scope():
-        scoring = with_mirror_images(network) if views == "flip" else network
+        scoring = symmetries.averaged(network, views)
     fold = model.folds(config.runtime.fold_batch_norm, on_gpu=runs_on_gpu(devices))
     evaluator = Evaluator(
         scoring,
@@ -74,9 +74,9 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
         fold_batch_norm=fold,
         stop=stop,
     )
-    temperature = stored_temperature(run_dir, network) if views == "none" else None
+    temperature = stored_temperature(run_dir, network, test_time_augmentation=views)
     if temperature is None or not is_other:
-        temperature = fit_on_validation(evaluator, model)
+        temperature = fit_on_validation(evaluator, model if views == "none" else None)
     began = time.perf_counter()
     scored = evaluator.evaluate("test")
     seconds = time.perf_counter() - began
@@ -162,13 +162,14 @@ def _in_words(metrics: dict[str, Any], temperature: Temperature | None) -> str:
     else:
         unseen = ""
     line = f"{unseen}expected calibration error {metrics['expected_calibration_error']:.2%}"
+    views = metrics["test_time_augmentation"]
     if temperature is None:
         return f"{line}; no validation split to fit a temperature on"
     if temperature.value == 1.0:
         return f"{line}; {temperature.in_words}"
     return (
         f"{line}; {metrics['calibrated_expected_calibration_error']:.2%} with the {temperature.in_words}, "
-        "which exports apply"
+        f"which exports{'' if views == 'none' else f' with --test_time_augmentation={views}'} apply"
     )
 
 

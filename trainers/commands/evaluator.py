@@ -174,21 +174,24 @@ class Evaluator:
         return scores.evaluate_batches(self._score, self._stop.between(batches), labels)
 
 
-def fit_on_validation(evaluator: Evaluator, trained: TrainedModel) -> Temperature | None:
-    """The temperature that suits the validation split, or else what the folds left out; None where there is neither."""
+def fit_on_validation(evaluator: Evaluator, trained: TrainedModel | None) -> Temperature | None:
+    """The temperature that suits the validation split, or else what the folds of `trained` left out, or None."""
     if len(evaluator.source.validation):
         return fit_temperature(evaluator.evaluate("validation"))
-    count = trained.metrics.get("temperature_images")
-    return Temperature(trained.metrics["temperature"], count) if count else None
+    metrics = trained.metrics if trained else {}
+    count = metrics.get("temperature_images")
+    return Temperature(metrics["temperature"], count) if count else None
 
 
-def stored_temperature(run_dir: RunDir, network: keras.Model) -> Temperature | None:
-    """The temperature that an earlier evaluation has found for these very weights, or None."""
+def stored_temperature(
+    run_dir: RunDir, network: keras.Model, *, test_time_augmentation: str = "none"
+) -> Temperature | None:
+    """The temperature that an earlier evaluation has found for these very weights, averaged alike, or None."""
     earlier = read_json(run_dir.evaluation / "metrics.json") or {}
     is_of_these = earlier.get("weights_sha256") == weights_sha256(network.weights)
-    is_plain = earlier.get("test_time_augmentation", "none") == "none"
+    is_alike = earlier.get("test_time_augmentation", "none") == test_time_augmentation
     count = earlier.get("temperature_images")  # absent where it was fitted without regard to the evidence
-    return Temperature(earlier["temperature"], count) if is_of_these and is_plain and count else None
+    return Temperature(earlier["temperature"], count) if is_of_these and is_alike and count else None
 
 
 def _open(split: Split, config: DataConfig) -> Images:

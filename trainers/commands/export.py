@@ -18,6 +18,7 @@ from trainers.commands.trained_model import TrainedModel
 from trainers.config import TrainConfig, UseConfig
 from trainers.export import formats, onnx_format, parity
 from trainers.export.parity import Samples
+from trainers.models import symmetries
 from trainers.models.class_names import as_lines
 from trainers.rundir.run_dir import RunDir, write_atomically, write_json
 from trainers.runtime.devices import make_strategy, runs_on_gpu
@@ -41,8 +42,9 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     source = open_own(config.data, model)
     devices = make_strategy("one_device")
     fold = model.folds(config.runtime.fold_batch_norm, on_gpu=runs_on_gpu(devices))
+    views = config.use.test_time_augmentation
     evaluator = Evaluator(
-        network,
+        symmetries.averaged(network, views),
         source,
         model.adapt(config.data),
         batch_size=config.training.batch_size,
@@ -51,9 +53,10 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
         fold_batch_norm=fold,
         stop=stop,
     )
-    found = stored_temperature(run_dir, network) or fit_on_validation(evaluator, model)
+    found = stored_temperature(run_dir, network, test_time_augmentation=views)
+    found = found or fit_on_validation(evaluator, model if views == "none" else None)
     temperature = found.value if found else 1.0
-    final = formats.finished(network, temperature=temperature)
+    final = formats.finished(network, temperature=temperature, test_time_augmentation=views)
     folder = run_dir.root / "export"
     labels = as_lines(model.class_names)
     write_atomically(folder / "labels.txt", lambda temporary: temporary.write_text(labels, encoding="utf-8"))
@@ -72,6 +75,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
         "model": str(model.path),
         "temperature": temperature,
         "temperature_images": found.images if found else 0,
+        "test_time_augmentation": views,
         "class_names": list(model.class_names),
         **{name: getattr(model.data, name) for name in ("image_size", "resize", "interpolation", "jpeg_decode")},
         "images": len(reference),

@@ -20,7 +20,7 @@ from ftdata.sources import unlabeled
 from trainers.commands import trained_model
 from trainers.config import TrainConfig
 from trainers.evaluation import figures
-from trainers.models import backbones, folding, imagenet
+from trainers.models import backbones, folding, imagenet, imagenet_weights, symmetries
 from trainers.models.class_names import in_a_line
 from trainers.rundir.run_dir import RunDir
 from trainers.runtime.devices import grow_gpu_memory
@@ -39,12 +39,14 @@ class Predictor:
       class_names: in the order of the probabilities.
       data: how images are decoded for it.
       name: where the network comes from, for messages.
+      averaged_over: which of `symmetries.KINDS` its probabilities are averaged over.
     """
 
     network: keras.Model
     class_names: Sequence[str]
     data: DataConfig
     name: str
+    averaged_over: str
 
 
 def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
@@ -72,7 +74,9 @@ def _run(config: TrainConfig, stop: StopRequest) -> dict[str, Any]:
     paths = [path for path in paths if not (path.endswith(grid.name) and grid.exists() and grid.samefile(path))]
     for note in notes:
         log.info(note)
-    log.info(f"{predictor.name} on {len(paths)} images")
+    kind = predictor.averaged_over
+    averaged = "" if kind == "none" else f", averaged over {symmetries.KINDS[kind]} of each ({kind})"
+    log.info(f"{predictor.name} on {len(paths)} images{averaged}")
     rows: list[dict[str, Any]] = []
     shown: list[np.ndarray] = []
     skipped = unlabeled.examined(paths, str(config.use.images), predictor.data)
@@ -98,27 +102,28 @@ def _run(config: TrainConfig, stop: StopRequest) -> dict[str, Any]:
 
 
 def _open(config: TrainConfig, run_dir: RunDir, *, on_gpu: bool) -> Predictor:
-    fold_batch_norm = config.runtime.fold_batch_norm
+    fold_batch_norm, averaged_over = config.runtime.fold_batch_norm, config.use.test_time_augmentation
     if config.use.model == "imagenet":
-        side = config.data.image_size or backbones.default_size(config.model.backbone)
+        model = dataclasses.replace(config.model, backbone=imagenet_weights.chosen(config.model, include_top=True))
+        side = config.data.image_size or backbones.default_size(model.backbone)
         data = dataclasses.replace(config.data, image_size=side)
         names = imagenet.class_names()
         if names is None:
             log.info("note: the names of ImageNet's classes were not found: their numbers are given")
-        network = imagenet.create(config.model, image_size=side)
+        network = imagenet.create(model, image_size=side)
         network = folding.for_inference(network) if folding.resolve(fold_batch_norm, on_gpu=on_gpu) else network
         classes = names or [f"class {k}" for k in range(network.output_shape[-1])]
-        return Predictor(network, classes, data, f"{config.model.backbone} (ImageNet)")
-    model = (
+        return Predictor(network, classes, data, f"{model.backbone} (ImageNet)", averaged_over)
+    trained = (
         trained_model.of_file(Path(config.use.model).expanduser())
         if config.use.model
         else trained_model.of_run(run_dir)
     )
-    network = model.load()
-    network = folding.for_inference(network) if model.folds(fold_batch_norm, on_gpu=on_gpu) else network
-    data = model.adapt(config.data) if model.settings else config.data
+    network = trained.load()
+    network = folding.for_inference(network) if trained.folds(fold_batch_norm, on_gpu=on_gpu) else network
+    data = trained.adapt(config.data) if trained.settings else config.data
     data = dataclasses.replace(data, image_size=network.input_shape[1])
-    return Predictor(network, model.class_names, data, str(model.path))
+    return Predictor(network, trained.class_names, data, str(trained.path), averaged_over)
 
 
 def _predictions(
@@ -130,7 +135,9 @@ def _predictions(
 
     @tf.function(input_signature=[tf.TensorSpec((None, side, side, 3), tf.uint8)], autograph=False)
     def probabilities_of(images: tf.Tensor) -> tf.Tensor:
-        return network(tf.cast(images, tf.float32), training=False)
+        several = symmetries.images_of(tf.cast(images, tf.float32), predictor.averaged_over)
+        answers = [network(image, training=False) for image in several]
+        return answers[0] if len(answers) == 1 else tf.add_n(answers) / len(answers)
 
     with tqdm(total=len(paths), unit=" images", leave=False, disable=not sys.stderr.isatty()) as bar:
         for numbers, images in batches:

@@ -11,7 +11,7 @@ from trainers.config import (
     passed_on,
     sequence,
 )
-from trainers.models import backbones, folding
+from trainers.models import backbones, folding, imagenet_weights
 from trainers.models.precision import resolve_precision
 from trainers.rundir import record
 from trainers.rundir.record import RunRecord
@@ -21,10 +21,10 @@ from trainers.runtime.processes import ALONE, ProcessGroup
 
 
 def settle(config: TrainConfig, run_dir: RunDir, *, on_gpu: bool, processes: ProcessGroup = ALONE) -> TrainConfig:
-    """Replaces what is left to the program (image size, precision, folding, monitor) by values, those of rank 0.
+    """Replaces what is left to the program by values, those of rank 0.
 
-    What an earlier start in the same folder settled on is kept, so that a restart on a slightly different
-    machine computes the same numbers.
+    They are the backbone, image size, precision, folding and monitor. What an earlier start in the same folder settled
+    on is kept, so that a restart on a slightly different machine computes the same numbers.
 
     Args:
       config: as the user set it.
@@ -35,20 +35,26 @@ def settle(config: TrainConfig, run_dir: RunDir, *, on_gpu: bool, processes: Pro
     Returns:
       What config.json records; `resolve` makes of it what is computed with.
     """
-    size, policy, fold, monitor = processes.broadcast_object(lambda: _settled_values(config, run_dir, on_gpu=on_gpu))
+    backbone, size, policy, fold, monitor = processes.broadcast_object(
+        lambda: _settled_values(config, run_dir, on_gpu=on_gpu)
+    )
     return dataclasses.replace(
         config,
+        model=dataclasses.replace(config.model, backbone=backbone),
         data=dataclasses.replace(config.data, image_size=size),
         runtime=dataclasses.replace(config.runtime, mixed_precision=policy, fold_batch_norm=fold),
         training=dataclasses.replace(config.training, monitor=monitor),
     )
 
 
-def _settled_values(config: TrainConfig, run_dir: RunDir, *, on_gpu: bool) -> tuple[int, str, str, str]:
-    """Image size, dtype policy, folding and monitor."""
+def _settled_values(config: TrainConfig, run_dir: RunDir, *, on_gpu: bool) -> tuple[str, int, str, str, str]:
+    """Backbone, image size, dtype policy, folding and monitor."""
     is_bound = not config.overwrite and any(run_dir.phase(name).is_begun for name in PHASES)
     earlier = record.recorded(run_dir).get("settings", {}) if is_bound else {}
     backbone, size, policy = config.model.backbone, config.data.image_size, config.runtime.mixed_precision
+    if backbone == imagenet_weights.AUTO:
+        kept = [name for name in imagenet_weights.CHOICES if name == earlier.get("backbone")]
+        backbone = kept[0] if kept else imagenet_weights.chosen(config.model)
     if size is None:
         size = earlier.get("image_size") or backbones.default_size(backbone)
     if policy == "auto":
@@ -60,7 +66,7 @@ def _settled_values(config: TrainConfig, run_dir: RunDir, *, on_gpu: bool) -> tu
         now = str(folding.resolve("auto", on_gpu=on_gpu)).lower()
         fold = {**record.OLDER, **earlier}["fold_batch_norm"] if earlier else now
     monitor = config.training.monitor or earlier.get("monitor") or config.training.monitored
-    return size, policy, fold, monitor
+    return backbone, size, policy, fold, monitor
 
 
 def resolve(settled: TrainConfig, *, on_gpu: bool) -> ResolvedConfig:

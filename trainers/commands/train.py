@@ -18,6 +18,7 @@ from ftdata.sources.source import Source, open_source
 from ftdata.sources.weighting import class_weights
 from trainers.commands import agreement, cross_validation, messages, resolution
 from trainers.config import TrainConfig, TrainingConfig
+from trainers.folds.division import Division
 from trainers.models import starting_point
 from trainers.rundir import seen
 from trainers.rundir.run_dir import RunDir
@@ -65,7 +66,7 @@ def run(
         )
     config = resolution.settle(config, run_dir, on_gpu=on_gpu, processes=processes)
     source, asked = open_data(config, config.data), config.training.folds
-    folds = cross_validation.Folds.of(source := source.pooled(), config.data, asked) if asked else None
+    folds = Division.of(source := source.pooled(), config.data, asked) if asked else None
     agreement.check_data(processes, source)
     context = make_context(config, source, run_dir, devices, stop=stop, processes=processes)
     decided_by = context.record.compare(run_dir, source) if processes.is_chief else {}

@@ -1,8 +1,10 @@
 """Which of the settings that a user gave change nothing, and why."""
 
+import dataclasses
 from collections.abc import Iterable
 
 from trainers.config.run import TrainConfig, settings
+from trainers.config.training import TrainingConfig
 from trainers.config.use import USING_PHASES
 
 # What a trained model cannot be asked to change: everything else that is given with a using phase has no effect.
@@ -11,9 +13,14 @@ _ALWAYS = ("phase", "preset", "model_dir", "batch_size", *_MACHINE)
 _DATA = ("dataset", "image_dir", "labels_csv", "data_dir", "manual_dir")
 _EFFECTIVE = {
     "evaluate": (*_ALWAYS, *_DATA, "on_bad_image", "tensorboard", "test_time_augmentation"),
-    "predict": (*_ALWAYS, "images", "model", "json"),
-    "export": (*_ALWAYS, "data_dir", "manual_dir", "export_formats"),
+    "predict": (*_ALWAYS, "images", "model", "json", "test_time_augmentation"),
+    "export": (*_ALWAYS, "data_dir", "manual_dir", "export_formats", "test_time_augmentation"),
 }
+_OF_AN_ESTIMATE = ("batch_size", "class_weight", "feature_views", "folds", "monitor")
+_IDLE_IN_AN_ESTIMATE = (
+    *(field.name for field in dataclasses.fields(TrainingConfig) if field.name not in _OF_AN_ESTIMATE),
+    *("dense_units", "dropout", "train_batch_norm", "cache", "tensorboard", "profile_steps"),
+)
 _OF_FINE_TUNING = (
     *("finetune_epochs", "finetune_learning_rate", "unfreeze"),
     *("layer_decay", "l2_start", "interpolate_weights"),
@@ -60,6 +67,8 @@ def without_effect(config: TrainConfig, given: set[str]) -> dict[str, str]:
         rules[name] = (config.phase == "pretrain", "--phase=pretrain trains every layer at once")
     for name in ("pretrain_epochs", "pretrain_learning_rate"):
         rules[name] = (config.phase != "pretrain", f"--phase={config.phase} does not pretrain")
+    if config.phase == "estimate":
+        rules |= dict.fromkeys(_IDLE_IN_AN_ESTIMATE, (True, "--phase=estimate trains nothing but heads on features"))
     rules |= {name: (True, reason) for name, reason in idle_in_training(config.phase).items()}
     return {name: rules[name][1] for name in sorted(given) if name in rules and rules[name][0]}
 
@@ -78,7 +87,7 @@ def idle_in_training(phase: str) -> dict[str, str]:
     idle = {name: f"it is for --phase=predict, this is {phase}" for name in ("images", "model", "json")}
     idle["images"] += "; the images to train on are --image_dir"
     idle["model"] += "; the network to train is --backbone"
-    idle["test_time_augmentation"] = f"it is for --phase=evaluate, this is {phase}"
     if phase != "all":
+        idle["test_time_augmentation"] = f"it is for --phase=evaluate, predict and export, this is {phase}"
         idle["export_formats"] = f"--phase={phase} does not export"
     return idle

@@ -15,7 +15,9 @@ class ModelConfig:
 
     backbone: str = setting(
         "EfficientNetV2B0",
-        "pretrained network below the head: any name of Keras Applications, vgg_nano (embedded), or a .keras file",
+        "pretrained network below the head: any name of Keras Applications, EfficientNetLite0, 1 or 2 (extra lite), "
+        "vgg_nano (embedded), a .keras file, or auto: EfficientNetV2B0, or EfficientNetLite0 where the extra lite is "
+        "installed and the weights of EfficientNetV2B0 cannot be fetched",
         is_path=True,
     )
     backbone_args: dict[str, Any] | None = setting(

@@ -84,7 +84,8 @@ class TrainConfig:
             return
         if self.augment.mixes_pairs:
             raise UserError(
-                f"feature_views must be 0 with mixup_alpha or cutmix_alpha, which mix images at every step, got {views}"
+                "feature_views must be 0 with mixup_alpha, cutmix_alpha or background_mixing, which mix images at "
+                f"every step, got {views}"
             )
         if self.data.data_service:
             raise UserError(

@@ -25,8 +25,9 @@ class UseConfig:
     json: bool = setting(False, "predict: whether each image gets a line of JSON instead of text", affects=NOTHING)
     test_time_augmentation: str = setting(
         "none",
-        "evaluate: none, or flip, which averages the probabilities of each image and of its mirror image",
-        choices=("none", "flip"),
+        "evaluate, predict and export: what probabilities are averaged over; none is each image alone, flip the image "
+        "and its mirror image, dihedral its eight flips and quarter turns (for classes that have no up and down)",
+        choices=("none", "flip", "dihedral"),
         affects=NOTHING,
     )
     export_formats: tuple[str, ...] = setting(

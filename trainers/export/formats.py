@@ -17,6 +17,7 @@ from ftdata import stderr
 from ftdata.atomic import temporary_name
 from ftdata.config import DataConfig
 from ftdata.decoding.decode import Decoding
+from trainers.models import symmetries
 from trainers.models.class_names import as_lines, in_a_line
 from trainers.rundir.run_dir import write_atomically
 
@@ -30,13 +31,15 @@ FILES = {
 }
 
 
-def finished(network: keras.Model, *, temperature: float) -> keras.Model:
-    """The same network in float32 with its scores divided by `temperature` before the softmax.
+def finished(network: keras.Model, *, temperature: float, test_time_augmentation: str = "none") -> keras.Model:
+    """The same network in float32, averaged as `test_time_augmentation` says (`symmetries.KINDS`), with its scores
+    divided by `temperature` before the softmax.
 
     Half precision is for training: few processors and no LiteRT interpreter compute a whole network in it.
     """
     plain = keras.Model.from_config(_in_float32(network.get_config()))
     plain.set_weights(network.get_weights())
+    plain = symmetries.averaged(plain, test_time_augmentation)
     scores = plain.get_layer("logits").output
     scores = keras.layers.Rescaling(1 / temperature, dtype="float32", name="temperature")(scores)
     probabilities = keras.layers.Softmax(dtype="float32", name="probabilities")(scores)

@@ -9,8 +9,8 @@ import numpy as np
 
 from trainers.evaluation import calibration
 from trainers.evaluation.scores import Evaluation, Summary
-from trainers.folds.estimate import Groups
 from trainers.folds.expectation import expect
+from trainers.folds.groups import Groups
 from trainers.rundir.progress import Row
 from trainers.training.context import Candidate
 from trainers.training.epoch_row import monitor_key, validation_columns

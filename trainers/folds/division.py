@@ -5,8 +5,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ftdata.config import DataConfig
 from ftdata.errors import UserError
 from ftdata.names import listed
+from ftdata.sources.source import Source
+from trainers.folds.groups import Groups
 
 _WITHOUT_GROUPS = 5  # folds where nothing is known of groups
 _MOST_FOLDS = 30  # where each group is a fold of its own
@@ -94,3 +97,25 @@ def at_random(labels: np.ndarray, *, folds: int | None = None) -> list[Fold]:
         left_out[places] = True
         found.append(Fold(f"{number + 1} of {count}", left_out))
     return found
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Division:
+    """How the training images are divided: the `folds`, and their `groups`, which count equally in what is chosen."""
+
+    folds: Sequence[Fold]
+    groups: Groups | None
+
+    @classmethod
+    def of(cls, source: Source, data: DataConfig, asked: str | None) -> "Division":
+        """What `--folds` asks for; None is as many folds as there are groups.
+
+        Raises:
+          UserError: classes or groups that are too few.
+        """
+        labels, count = source.train.labels, int(asked) if asked and asked != "groups" else None
+        groups = Groups.of(source.train.names, data.group_pattern)
+        if groups is None:
+            return cls(at_random(labels, folds=count), None)
+        names = source.class_names
+        return cls(by_groups(labels, groups.of_image, groups.names, class_names=names, folds=count), groups)

@@ -8,37 +8,15 @@ from typing import Any
 import numpy as np
 
 from ftdata.names import counted
-from ftdata.sources.holdout import named_groups
 from trainers.evaluation.scores import Evaluation, confusion_matrix, per_class
 from trainers.folds.division import Fold
 from trainers.folds.expectation import FEWEST_GROUPS, LEVEL, Expectation, expect
+from trainers.folds.groups import Groups
 from trainers.models.class_names import in_a_line
 
 _TELLING = 0.05  # of an accuracy: a gap between the splits that is worth a sentence
 _MANY_GROUPS = 12  # from which on one new group is not blamed on their number
 _SHOWN_GROUPS, _SHOWN_CLASSES, _COLUMN = 30, 6, 12
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Groups:
-    """Which group each of n images is of: `of_image`, int [n], places in `names`."""
-
-    of_image: np.ndarray
-    names: tuple[str, ...]
-
-    @classmethod
-    def of(cls, names: Sequence[str], pattern: str | None) -> "Groups | None":
-        """The groups of files by `--group_pattern`, in the order of what they are called; None without a pattern."""
-        if pattern is None:
-            return None
-        of_image, called = named_groups(names, pattern)
-        order = sorted(range(len(called)), key=lambda place: called[place])
-        return cls(np.argsort(order)[of_image], tuple(called[place] for place in order))
-
-    @property
-    def sizes(self) -> np.ndarray:
-        """Images of each group, int64 [groups]."""
-        return np.bincount(self.of_image, minlength=len(self.names))
 
 
 @dataclasses.dataclass(frozen=True)

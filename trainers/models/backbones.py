@@ -1,5 +1,6 @@
 """name -> a backbone without its top, and its input size."""
 
+import contextlib
 import inspect
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,12 +10,16 @@ import keras
 
 from ftdata.errors import UserError
 from ftdata.log import log
-from trainers.models import inside, layer_names, loading
+from trainers.models import efficientnet_lite, imagenet_weights, inside, layer_names, lite_weights, loading
 from trainers.models.precision import precision_scope
 from trainers.models.vgg_nano import vgg_nano
 
 # Modules whose networks convolve depthwise (a test reads their source).
-_DEPTHWISE = ("mobilenet", "mobilenet_v2", "mobilenet_v3", "efficientnet", "efficientnet_v2", "xception", "nasnet")
+_DEPTHWISE = (
+    *("mobilenet", "mobilenet_v2", "mobilenet_v3", "efficientnet", "efficientnet_v2", "efficientnet_lite"),
+    *("xception", "nasnet"),
+)
+_DEPTHWISE_LAYERS = {"DepthwiseConv2D", "SeparableConv2D"}
 
 # Input sides that are not 224.
 _SIZES = {
@@ -23,6 +28,7 @@ _SIZES = {
     "EfficientNetB5": 456, "EfficientNetB6": 528, "EfficientNetB7": 600,
     "EfficientNetV2B1": 240, "EfficientNetV2B2": 260, "EfficientNetV2B3": 300,
     "EfficientNetV2S": 384, "EfficientNetV2M": 480, "EfficientNetV2L": 480,
+    "EfficientNetLite1": 240, "EfficientNetLite2": 260,
 }  # fmt: skip
 
 # Arguments of the constructors that something else decides.
@@ -48,7 +54,7 @@ _OBJECTS_WEIGHTS = Path(__file__).parent / "weights" / "vgg_nano_objects.weights
 def names() -> list[str]:
     """Every backbone known by name."""
     applications = [name for name in dir(keras.applications) if callable(getattr(keras.applications, name))]
-    return ["vgg_nano", *applications]
+    return ["vgg_nano", *lite_weights.names(), *applications]
 
 
 def is_file(backbone: str) -> bool:
@@ -57,7 +63,7 @@ def is_file(backbone: str) -> bool:
 
 
 def module(backbone: str) -> str:
-    """The module of Keras Applications that makes it, `vgg_nano`, or empty for a saved model.
+    """The module that makes it, of Keras Applications or of this project; empty for a saved model.
 
     Raises:
       UserError: an unknown name.
@@ -66,11 +72,13 @@ def module(backbone: str) -> str:
 
 
 def is_depthwise(backbone: str) -> bool:
-    """Whether a network by name convolves depthwise; False for a saved model, which is not opened for this.
+    """Whether a network convolves depthwise.
 
     Raises:
-      UserError: an unknown name.
+      UserError: an unknown name, or a saved model that cannot be read.
     """
+    if is_file(backbone):
+        return bool(_DEPTHWISE_LAYERS & loading.layer_kinds(backbone))
     return module(backbone) in _DEPTHWISE
 
 
@@ -104,6 +112,8 @@ def check(backbone: str, *, weights: str, arguments: Mapping[str, Any] | None = 
         raise UserError("weights=objects is for the backbone vgg_nano only; use imagenet, none or a file")
     if weights == "imagenet" and backbone == "vgg_nano":
         raise UserError("vgg_nano has no ImageNet weights: use --weights=objects, none or a file")
+    if weights == "imagenet" and backbone in lite_weights.names():
+        lite_weights.check_installed(backbone)
     if weights not in ("imagenet", "none", "objects") and not Path(weights).expanduser().is_file():
         raise UserError(f"weights must be imagenet, none, objects or a file, got {weights}: no such file")
 
@@ -135,7 +145,7 @@ def create(
     """Builds a backbone, the same one with the same names of layers whatever the process has built before.
 
     Args:
-      backbone: a name of Keras Applications, `vgg_nano`, or a `.keras` file.
+      backbone: one of `names`, or a `.keras` file.
       image_size: side of the square input, pixels.
       weights: `imagenet`, `none`, `objects` (vgg_nano only) or a weights file.
       policy: dtype policy of its layers; preprocessing layers inside it stay float32.
@@ -168,22 +178,14 @@ def create(
             f"image_size must be {default_size(backbone)} for the original classifier of {backbone}, got {image_size}"
         )
     with precision_scope(policy), loading.without_warnings(), layer_names.numbered_afresh():
+        fetching = imagenet_weights.fetching(backbone) if weights == "imagenet" else contextlib.nullcontext()
         try:
-            model = _construct(backbone, image_size, weights, include_top=include_top, arguments=arguments or {})
+            with fetching:
+                model = _construct(backbone, image_size, weights, include_top=include_top, arguments=arguments or {})
+        except UserError:
+            raise
         except (TypeError, ValueError) as error:
             raise UserError(f"backbone {backbone} with {dict(arguments or {})}: {error}") from error
-        except Exception as error:  # keras.utils.get_file raises a bare Exception without a network
-            if weights != "imagenet":
-                raise
-            if not str(error).startswith("URL fetch failure"):  # Keras's words; else a file that was fetched before
-                raise UserError(
-                    f"weights=imagenet: the file of {backbone} in Keras's folder models cannot be read ({error}): "
-                    "delete it, so that it is fetched again"
-                ) from error
-            raise UserError(
-                f"weights=imagenet: cannot fetch the weights of {backbone} ({error}). Without a network use "
-                "--weights=FILE with a file fetched elsewhere, or --weights=none"
-            ) from error
         model = inside.completed(model, family=module(backbone), policy=policy)
     if weights not in ("imagenet", "none"):
         path = _OBJECTS_WEIGHTS if weights == "objects" else Path(weights).expanduser()
@@ -197,7 +199,8 @@ def _construct(
     constructor = _constructor(backbone)
     options = {**arguments, "include_top": include_top}
     fetched = "imagenet" if weights == "imagenet" else None
-    if not (fetched and include_top and image_size != default_size(backbone)):
+    is_of_keras = backbone not in lite_weights.names()
+    if not (fetched and include_top and is_of_keras and image_size != default_size(backbone)):
         return constructor(weights=fetched, input_shape=(image_size, image_size, 3), **options)
     # Keras fetches an original classifier for one input size alone, though the others take the same weights
     original = constructor(weights=fetched, **options)
@@ -210,7 +213,8 @@ def _construct(
 def _constructor(backbone: str) -> Any:
     if backbone not in names():
         raise UserError(f"backbone must be one of {', '.join(names())}, or a .keras file, got {backbone!r}")
-    return vgg_nano if backbone == "vgg_nano" else getattr(keras.applications, backbone)
+    own = {"vgg_nano": vgg_nano} | {name: getattr(efficientnet_lite, name) for name in lite_weights.names()}
+    return own.get(backbone) or getattr(keras.applications, backbone)
 
 
 def _without_classifier(model: keras.Model) -> keras.Model:

@@ -91,16 +91,6 @@ def logits_of(model: keras.Model) -> keras.Model:
     return keras.Model(model.inputs[0], model.get_layer("logits").output, name="logits_of_classifier")
 
 
-def with_mirror_images(model: keras.Model) -> keras.Model:
-    """The mean of the probabilities that a classifier gives an image and its mirror image, as a classifier."""
-    pixels = keras.Input(model.input_shape[1:], name="pixels", dtype="float32")
-    scores = logits_of(model)
-    # in logarithms throughout: a probability that both round to 0 still has its place
-    logs = [keras.ops.log_softmax(scores(x), axis=-1) for x in (pixels, keras.ops.flip(pixels, axis=2))]
-    scores = keras.layers.Activation("linear", dtype="float32", name="logits")(keras.ops.logaddexp(*logs))
-    return keras.Model(pixels, keras.layers.Softmax(dtype="float32", name="probabilities")(scores))
-
-
 def save_classifier(model: keras.Model, path: Path) -> None:
     """Saves the network alone, without what it was compiled with: the optimizer may be a class of this project, which
     keras.saving.load_model would not find elsewhere, and its variables take twice the room of the weights."""

@@ -31,6 +31,27 @@ def load_model(path: str) -> keras.Model:
         raise UserError(f"cannot load {path}: {str(error).strip().splitlines()[0]}") from error
 
 
+def layer_kinds(path: str) -> set[str]:
+    """The classes of the layers in a saved model, such as `Conv2D`, models inside it too; it is not built for this.
+
+    Raises:
+      UserError: the file cannot be read.
+    """
+    try:
+        with zipfile.ZipFile(Path(path).expanduser()) as archive:
+            return set(_kinds(json.loads(archive.read("config.json"))))
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise UserError(f"cannot load {path}: {error}") from error
+
+
+def _kinds(config: Any) -> Iterator[str]:
+    if isinstance(config, dict) and isinstance(config.get("class_name"), str):
+        yield config["class_name"]
+    if isinstance(config, dict | list):
+        for part in config.values() if isinstance(config, dict) else config:
+            yield from _kinds(part)
+
+
 def fill(model: keras.Model, path: Path, *, refusal: str) -> None:
     """Loads the weights in `path` into `model`.
 

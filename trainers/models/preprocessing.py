@@ -6,7 +6,7 @@ import keras
 
 from trainers.models import backbones
 
-# What the weights of each module of Keras Applications expect, as its own preprocess_input computes it.
+# What the weights of each module expect; in Keras Applications, as its own preprocess_input computes it.
 # `inside`: the network starts with its own Rescaling or Normalization and takes pixels 0..255, as a saved model does;
 # `backbones.create` makes it whole, or leaves it out where pixels are rescaled in front.
 _PREPROCESSING = {
@@ -15,6 +15,7 @@ _PREPROCESSING = {
     **dict.fromkeys(("mobilenet", "mobilenet_v2", "vgg_nano"), "tf"),
     **dict.fromkeys(("efficientnet", "efficientnet_v2", "convnext", "mobilenet_v3", ""), "inside"),
     "densenet": "torch",
+    "efficientnet_lite": "lite",
 }
 
 
@@ -32,6 +33,8 @@ def apply(inputs: Any, *, backbone: str, mode: str) -> Any:
         return layers.Rescaling(1 / 255, dtype="float32", name="rescale")(inputs)
     if kind == "tf":
         return layers.Rescaling(1 / 127.5, offset=-1.0, dtype="float32", name="to_plus_minus_one")(inputs)
+    if kind == "lite":  # of Google's, in models/official/efficientnet/lite of tensorflow/tpu
+        return layers.Rescaling(1 / 128, offset=-127 / 128, dtype="float32", name="to_about_one")(inputs)
     if kind == "caffe":  # BGR, the means of ImageNet subtracted, no scaling
         means = [-103.939, -116.779, -123.68]
         bgr = keras.ops.flip(inputs, axis=-1)
@@ -45,5 +48,5 @@ def apply(inputs: Any, *, backbone: str, mode: str) -> Any:
 
 
 def kind_of(backbone: str) -> str:
-    """`caffe`, `tf`, `torch` or `inside`: the preprocessing a backbone's weights expect."""
+    """`caffe`, `tf`, `torch`, `lite` or `inside`: the preprocessing a backbone's weights expect."""
     return _PREPROCESSING[backbones.module(backbone)]

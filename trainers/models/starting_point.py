@@ -6,7 +6,7 @@ from pathlib import Path
 from ftdata.errors import UserError
 from ftdata.names import listed
 from trainers.config import ModelConfig
-from trainers.models import backbones
+from trainers.models import backbones, imagenet_weights
 from trainers.rundir.run_dir import read_json
 
 
@@ -20,7 +20,8 @@ def check(model: ModelConfig, *, cleared: Path | None = None) -> None:
     Raises:
       UserError: an unknown backbone or argument of it, or a file that is not there or that --overwrite would remove.
     """
-    backbones.check(model.backbone, weights=model.weights, arguments=model.backbone_args)
+    backbone = imagenet_weights.PREFERRED if model.backbone == imagenet_weights.AUTO else model.backbone
+    backbones.check(backbone, weights=model.weights, arguments=model.backbone_args)
     if model.init_from and not Path(model.init_from).expanduser().is_file():
         raise UserError(f"init_from must be a trained model (.keras), got {model.init_from}: no such file")
     if cleared is None:

@@ -59,7 +59,8 @@ WRONG = [
     (["--resize=squash"], "--resize must be one of stretch, crop, pad, got 'squash'"),
     (
         ["--phase=train"],
-        "--phase must be one of pretrain, transfer, finetune, all, check, evaluate, predict, export, got 'train'",
+        "--phase must be one of pretrain, transfer, finetune, all, check, estimate, evaluate, predict, export, got "
+        "'train'",
     ),
     (["--jit_compile=perhaps"], "--jit_compile must be one of auto, true, false, got 'perhaps'"),
     # lists
@@ -148,6 +149,7 @@ def another(field, value):
         "preset": "photos",
         "backbone_args": '{"alpha": 0.5}',
         "data_service": "grpc://10.0.0.2:5050",
+        "folds": "5",
         "ema_decay": "0.9,0.99",
         "layer_decay": "0.7",
     }
@@ -257,6 +259,14 @@ def test_own_data_replace_the_presets():
     assert parsed("--preset=notebook", "--dataset=mnist").data.dataset == "mnist"
 
 
+def test_the_backbone_of_photos_is_left_to_the_program_unless_it_or_its_weights_are_named():
+    assert parsed("--image_dir=photos").model.backbone == "auto"
+    assert parsed("--image_dir=photos", "--weights=imagenet").model.backbone == "EfficientNetV2B0"
+    assert parsed("--image_dir=photos", "--weights=none").model.backbone == "EfficientNetV2B0"
+    assert parsed("--image_dir=photos", "--backbone=VGG16").model.backbone == "VGG16"
+    assert parsed("--preset=notebook", "--weights=none").model.backbone == "VGG16"
+
+
 def test_defaults_are_those_of_the_dataclasses():
     given = flat("--preset=photos")
     lines = (ROOT / "flags" / "presets" / "photos.flags").read_text().splitlines()
@@ -346,6 +356,13 @@ def test_wrong_flag_in_a_flagfile_is_one_line(tmp_path):
         (["--json"], {"json": "it is for --phase=predict, this is finetune"}),
         (["--phase=export", "--model_dir=m", "--export_formats=keras", "--batch_size=8"], {}),
         (["--phase=evaluate", "--on_bad_image=skip"], {}),
+        (["--phase=predict", "--images=i", "--test_time_augmentation=dihedral"], {}),
+        (["--phase=export", "--test_time_augmentation=flip"], {}),
+        (["--phase=all", "--test_time_augmentation=flip"], {}),
+        (
+            ["--test_time_augmentation=flip"],
+            {"test_time_augmentation": "it is for --phase=evaluate, predict and export, this is finetune"},
+        ),
         (["--phase=evaluate", "--dropout=0.1"], {"dropout": "--phase=evaluate takes the trained model as it is"}),
         (
             ["--phase=predict", "--images=i", "--backbone=VGG16"],

@@ -26,6 +26,8 @@ REFUSED = [
     (AugmentConfig, {"random_erasing": 1.1}, "from 0 to 1"),
     (AugmentConfig, {"random_resized_crop": 0.0}, "from 0.01 to 1"),
     (AugmentConfig, {"mixup_alpha": -0.2}, "from 0 to 1000000"),
+    (AugmentConfig, {"hue": 180.1}, "from 0 to 180"),
+    (AugmentConfig, {"rand_augment": (2, 31)}, "from 0 to 30"),
     (TrainingConfig, {"batch_size": 0}, "from 1 to 65536"),
     (TrainingConfig, {"batch_size": 65537}, "from 1 to 65536"),
     (TrainingConfig, {"transfer_epochs": 100_001}, "from 1 to 100000"),
@@ -69,6 +71,8 @@ REFUSED = [
     (AugmentConfig, {"zoom_range": (1.2, 0.9)}, "low <= high"),
     (AugmentConfig, {"zoom_range": (0.0, 1.0)}, "above 0"),
     (AugmentConfig, {"brightness_range": (1.0,)}, "low,high"),
+    (AugmentConfig, {"rand_augment": (9,)}, "N,M with N from 1 on"),
+    (AugmentConfig, {"rand_augment": (0, 9)}, "N,M with N from 1 on"),
     (AugmentConfig, {"brightness_range": (1.2, 0.8)}, "low <= high"),
     (ModelConfig, {"backbone_args": [1]}, "a JSON object"),
     (TrainingConfig, {"unfreeze": ()}, "layer-name prefixes or all"),
@@ -130,10 +134,11 @@ def test_configs_are_frozen(kind):
         setattr(kind(), field, None)
 
 
-def test_pairs_are_mixed_if_an_alpha_is_above_zero_and_augmentation_is_on():
+def test_pairs_are_mixed_if_an_alpha_or_a_probability_is_above_zero_and_augmentation_is_on():
     assert not AugmentConfig().mixes_pairs
     assert AugmentConfig(mixup_alpha=0.2).mixes_pairs
     assert AugmentConfig(cutmix_alpha=1.0).mixes_pairs
+    assert AugmentConfig(background_mixing=0.1).mixes_pairs
     assert not AugmentConfig(cutmix_alpha=1.0, augment=False).mixes_pairs
 
 

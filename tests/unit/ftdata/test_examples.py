@@ -5,7 +5,10 @@ import importlib
 
 import pytest
 
-_MODULES = ("augmentation", "color", "erasing", "mixing", "random_affine", "resized_crop")
+_MODULES = (
+    *("augmentation", "background", "color", "convolution", "erasing", "grayscale", "hue", "mixing", "rand_augment"),
+    *("random_affine", "resized_crop"),
+)
 
 
 @pytest.mark.parametrize("module", [*(f"augment.{name}" for name in _MODULES), "sources.source", "pipeline"])

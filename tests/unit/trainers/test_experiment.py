@@ -210,7 +210,7 @@ def test_no_validation_split_keeps_the_last_epoch(photo_folder, tmp_path):
                 **{"runtime": {"distribution_strategy": "mirrored"}, "training": {"batch_size": 6}},
                 "augment": {"cutmix_alpha": 1.0},
             },
-            "must be even on each device with mixup_alpha or cutmix_alpha, .* got 3 a device: change batch_size",
+            "must be even on each device with mixup_alpha, cutmix_alpha or .* got 3 a device: change batch_size",
         ),
         ({"data": {"image_dir": "/nowhere"}}, "no such folder"),
         ({"training": {"unfreeze": ("block9",)}}, "no layer starts with 'block9'"),

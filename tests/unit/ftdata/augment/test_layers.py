@@ -15,6 +15,11 @@ from ftdata.augment.sampled_layer import SampledLayer
 from ftdata.errors import UserError
 
 _SETTINGS = {
+    "BackgroundMixing": {"probability": 0.5},
+    "RandAugment": {"count": 3, "magnitude": 12.0},
+    "RandomConvolution": {"probability": 0.5},
+    "RandomGrayscale": {"probability": 0.5},
+    "RandomHue": {"largest_angle": 90.0},
     "RandomAffine": {"rotation_range": 30.0, "width_shift_range": 0.1, "zoom_range": 0.2, "horizontal_flip": True},
     "RandomResizedCrop": {"minimal_area": 0.25, "rotation_range": 10.0, "height_shift_range": 0.2},
     "RandomChannelShift": {"channel_shift_range": 40.0},
@@ -33,6 +38,10 @@ def _layer(name, /, **further):
 
 def _is_mixing(name):
     return name == "PairMixing"
+
+
+def _takes_pairs(name):
+    return name in ("PairMixing", "BackgroundMixing")
 
 
 def test_the_table_holds_every_layer():
@@ -69,7 +78,7 @@ def test_batches_of_unknown_size_in_tf_data(name):
         np.testing.assert_allclose(ours, theirs, atol=1e-3)
 
 
-@pytest.mark.parametrize("name", [name for name in _SETTINGS if not _is_mixing(name)])
+@pytest.mark.parametrize("name", [name for name in _SETTINGS if not _takes_pairs(name)])
 def test_decoded_files_of_different_sizes_in_tf_data(name):
     layer = _layer(name, seed=4)
     files = [tf.io.encode_jpeg(_NOISE[0, :height, :width]) for height, width in ((18, 26), (7, 12), (16, 9))]
@@ -86,11 +95,12 @@ def test_an_image_of_unknown_rank_is_refused_with_the_way_out():
         tf.function(lambda image: layer(image, training=True), input_signature=[anything]).get_concrete_function()
 
 
-def test_an_odd_batch_in_tf_data_cannot_be_mixed():
-    data = tf.data.Dataset.from_tensor_slices({"images": _NOISE[:3], "labels": _LABELS[:3]}).batch(2)
-    layer = _layer("PairMixing")
+@pytest.mark.parametrize("name", [name for name in _SETTINGS if _takes_pairs(name)])
+def test_an_odd_batch_in_tf_data_cannot_be_mixed(name):
+    images = {"images": _NOISE[:3], "labels": _LABELS[:3]} if _is_mixing(name) else _NOISE[:3]
+    layer = _layer(name)
     with pytest.raises(tf.errors.InvalidArgumentError, match="drop_remainder=True"):
-        list(data.map(lambda batch: layer(batch, training=True)))
+        list(tf.data.Dataset.from_tensor_slices(images).batch(2).map(lambda batch: layer(batch, training=True)))
 
 
 def _numpys(value):

@@ -14,6 +14,7 @@ from trainers import command_line, experiment
 from trainers.commands import trained_model
 from trainers.commands.evaluator import stored_temperature
 from trainers.config import RuntimeConfig, TrainConfig, UseConfig
+from trainers.models import symmetries
 from trainers.rundir.run_dir import RunDir
 
 _FILES = {
@@ -88,19 +89,22 @@ def test_a_folder_of_one_class_is_measured(evaluated, photo_folder, tmp_path, ca
     assert "1 image(s) are passed over, as their format is not read: 1 TIFF" in said
 
 
-def test_mirror_images_are_averaged_in(evaluated, photo_folder, tmp_path):
+@pytest.mark.parametrize("kind", ["flip", pytest.param("dihedral", marks=pytest.mark.slow)])
+def test_images_mirrored_and_turned_are_averaged_in(evaluated, photo_folder, tmp_path, kind):
     model_dir = shutil.copytree(evaluated[0], tmp_path / "run")
-    metrics = evaluate(model_dir, views="flip")
-    assert metrics["test_time_augmentation"] == "flip"
+    metrics = evaluate(model_dir, views=kind)
+    assert metrics["test_time_augmentation"] == kind
     network = trained_model.of_run(RunDir(model_dir)).load()
-    assert stored_temperature(RunDir(model_dir), network) is None  # it suits the mean, not the model that is exported
+    assert stored_temperature(RunDir(model_dir), network) is None  # it suits the mean, not the model by itself
+    suits = stored_temperature(RunDir(model_dir), network, test_time_augmentation=kind)
+    assert suits.value == metrics["temperature"]
     with (model_dir / "evaluation/predictions.csv").open() as stream:
         row = next(csv.DictReader(stream))
     image = Image.open(photo_folder / "test" / row["file"].split("test/")[-1]).resize(
         (32, 32), Image.Resampling.BILINEAR
     )
-    both = np.stack([np.asarray(image), np.asarray(image)[:, ::-1]]).astype(np.float32)
-    expected = network(both).numpy().mean(axis=0)
+    several = symmetries.images_of(np.asarray(image, np.float32)[None], kind)
+    expected = network(np.concatenate(several)).numpy().mean(axis=0)
     np.testing.assert_allclose([float(row[name]) for name in ("blue", "green", "red")], expected, atol=0.02)
 
 

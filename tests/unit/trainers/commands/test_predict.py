@@ -18,7 +18,7 @@ from tests import ROOT
 from tests.tools import bad_files
 from trainers import command_line, experiment
 from trainers.config import ModelConfig, TrainConfig, TrainingConfig, UseConfig
-from trainers.models import imagenet
+from trainers.models import imagenet, symmetries
 
 
 @pytest.fixture
@@ -34,9 +34,12 @@ def photos(photo_folder, tmp_path):
     return folder
 
 
+_USE = ("model", "json", "test_time_augmentation")
+
+
 def predict(model_dir, images, **settings):
-    use = UseConfig(images=str(images), **{k: v for k, v in settings.items() if k in ("model", "json")})
-    others = {k: v for k, v in settings.items() if k not in ("model", "json")}
+    use = UseConfig(images=str(images), **{k: v for k, v in settings.items() if k in _USE})
+    others = {k: v for k, v in settings.items() if k not in _USE}
     return experiment.run(TrainConfig(phase="predict", model_dir=str(model_dir), use=use, **others))["predict"]
 
 
@@ -45,10 +48,29 @@ def test_the_probabilities_are_those_of_the_evaluation(trained_run, photo_folder
     training = TrainingConfig(batch_size=16)
     rows = predict(model_dir, photo_folder / "test", training=training)["predictions"]
     table = np.genfromtxt(model_dir / "evaluation/predictions.csv", delimiter=",", skip_header=1)[:, 3:]
+    np.testing.assert_allclose(_probabilities(rows), table, atol=5e-3)  # bfloat16, in other batches
+    assert {guess["index"]: guess["class"] for guess in rows[0]["top"]} == {0: "blue", 1: "green", 2: "red"}
+
+
+def _probabilities(rows):
     by_class = [sorted(row["top"], key=lambda guess: guess["index"]) for row in rows]
-    probabilities = np.array([[guess["probability"] for guess in guesses] for guesses in by_class])
-    np.testing.assert_allclose(probabilities, table, atol=5e-3)  # bfloat16, in other batches
-    assert [guess["class"] for guess in by_class[0]] == ["blue", "green", "red"]
+    return np.array([[guess["probability"] for guess in guesses] for guesses in by_class])
+
+
+@pytest.mark.parametrize("kind", ["flip", "dihedral"])
+def test_probabilities_are_averaged_over_the_image_mirrored_and_turned(trained_run, tmp_path, capsys, kind):
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
+    several = [np.asarray(image)[0] for image in symmetries.images_of(pixels[None], kind)]
+    for number, image in enumerate(several):
+        (tmp_path / "photos").mkdir(exist_ok=True)
+        Image.fromarray(image).save(tmp_path / f"photos/{number}.png")
+    file = str(trained_run / "transfer/best.keras")
+    alone = predict(tmp_path, tmp_path / "photos", model=file)["predictions"]
+    rows = predict(tmp_path, tmp_path / "photos", model=file, test_time_augmentation=kind)["predictions"]
+    expected = np.tile(_probabilities(alone).mean(axis=0), (len(several), 1))
+    np.testing.assert_allclose(_probabilities(rows), expected, atol=5e-3)  # bfloat16
+    assert _probabilities(alone).std(axis=0).max() > 1e-3
+    assert f"images, averaged over {len(several)} of each ({kind})" in capsys.readouterr().err
 
 
 GOOD_NAMES = (b"b.jpg", b"a.PNG")

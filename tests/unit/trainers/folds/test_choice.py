@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from trainers.folds.groups import Groups
-from trainers.training.context import Candidate
 
 from trainers.evaluation.scores import Evaluation
 from trainers.folds import choice
+from trainers.folds.groups import Groups
+from trainers.training.context import Candidate
 
 _LABELS = np.array([0, 1] * 6)
 

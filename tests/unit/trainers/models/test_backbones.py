@@ -30,7 +30,7 @@ def test_preprocessing_is_the_one_of_keras_applications(name):
 
 def test_every_backbone_of_keras_applications_has_a_preprocessing_and_a_size():
     for name in backbones.names():
-        assert preprocessing.kind_of(name) in ("caffe", "tf", "torch", "inside")
+        assert preprocessing.kind_of(name) in ("caffe", "tf", "torch", "lite", "inside")
         assert 96 <= backbones.default_size(name) <= 600
 
 
@@ -146,7 +146,22 @@ def test_a_file_of_weights_that_does_not_fit_gets_a_finished_sentence(tmp_path, 
 
 @pytest.mark.parametrize("backbone", backbones.names())
 def test_depthwise_networks_are_known(backbone):
-    module = sys.modules[getattr(keras.applications, backbone, backbones.vgg_nano).__module__]
+    module = sys.modules[backbones._constructor(backbone).__module__]
     assert backbones.is_depthwise(backbone) == bool(
         re.search(r"(Depthwise|Separable)Conv2D", inspect.getsource(module))
     )
+
+
+@pytest.mark.parametrize("kind", ["Conv2D", "DepthwiseConv2D", "SeparableConv2D"])
+def test_depthwise_layers_are_known_in_a_saved_model_and_in_one_inside_it(kind, tmp_path):
+    options = {} if kind == "DepthwiseConv2D" else {"filters": 3}
+    layer = getattr(keras.layers, kind)(kernel_size=3, **options)
+    inner = keras.Sequential([keras.Input((8, 8, 3)), layer])
+    keras.Sequential([keras.Input((8, 8, 3)), inner, keras.layers.Flatten()]).save(tmp_path / "mine.keras")
+    assert backbones.is_depthwise(str(tmp_path / "mine.keras")) == (kind != "Conv2D")
+
+
+def test_a_file_that_is_no_saved_model_is_no_stack_trace(tmp_path):
+    (tmp_path / "mine.keras").write_bytes(b"no model")
+    with pytest.raises(ValueError, match="^cannot load .*mine.keras: File is not a zip file$"):
+        backbones.is_depthwise(str(tmp_path / "mine.keras"))

@@ -58,6 +58,21 @@ def test_settings_bind_only_once_something_is_computed(photos, run_dir):
     assert json.loads(run_dir.config.read_text())["phases"]["transfer"]["batch_size"] == 16
 
 
+def test_a_run_from_before_a_setting_was_there_had_it_off(photos, run_dir):
+    config = make_config(photos)
+    begin(run_dir, config)
+    leave_checkpoint(run_dir)
+    recorded = json.loads(run_dir.config.read_text())
+    for name in ("hue", "grayscale", "rand_augment", "random_convolution", "background_mixing", "feature_views"):
+        del recorded["phases"]["transfer"][name]
+    run_dir.config.write_text(json.dumps(recorded))
+    begin(run_dir, config)
+    run_dir.config.write_text(json.dumps(recorded))
+    other = dataclasses.replace(config.augment, rand_augment=(2, 9))
+    with pytest.raises(ValueError, match=r"rand_augment: was None, is \[2, 9\]"):
+        begin(run_dir, dataclasses.replace(config, augment=other))
+
+
 @pytest.mark.parametrize("leave", ["best", "metrics"])
 def test_a_result_binds_like_a_checkpoint(photos, run_dir, leave):
     begin(run_dir, make_config(photos, batch_size=16))

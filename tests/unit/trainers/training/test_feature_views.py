@@ -219,7 +219,8 @@ def test_a_run_that_was_ended_ends_with_the_bits_of_one_left_alone_and_several_s
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"augment": {"mixup_alpha": 0.2}}, "feature_views must be 0 with mixup_alpha or cutmix_alpha"),
+        ({"augment": {"mixup_alpha": 0.2}}, "feature_views must be 0 with mixup_alpha, cutmix_alpha or background_mix"),
+        ({"augment": {"background_mixing": 0.2}}, "which mix images at every step, got 3"),
         ({"data": {"data_service": "grpc://localhost:5000"}}, "feature_views must be 0 with data_service"),
     ],
 )

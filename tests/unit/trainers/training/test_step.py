@@ -28,7 +28,8 @@ _WEIGHTS = np.array([0.5, 1.0, 2.0], np.float32)
 _GEOMETRY = AugmentConfig(rotation_range=45, horizontal_flip=True)
 _EVERYTHING = AugmentConfig(
     **{"rotation_range": 45, "horizontal_flip": True, "random_resized_crop": 0.3, "color_jitter": 0.4},
-    **{"random_erasing": 0.5, "mixup_alpha": 0.4, "cutmix_alpha": 1.0},
+    **{"random_erasing": 0.5, "mixup_alpha": 0.4, "cutmix_alpha": 1.0, "background_mixing": 0.5},
+    **{"hue": 60.0, "grayscale": 0.2, "rand_augment": (2, 9), "random_convolution": 0.5},
 )
 
 

