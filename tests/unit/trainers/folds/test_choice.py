@@ -53,7 +53,7 @@ def test_averages_and_shares_of_the_way_compete_with_epochs():
     best = _scored((np.arange(12) < 4) | (np.arange(12) >= 8))  # 3/4 in the mean over the folds
     candidates = {
         Candidate(0): _scored(np.arange(12) >= 12),
-        Candidate(1, 0.9): _scored(np.arange(12) < 10),  # 1/2, though more of all images
+        Candidate(1, 0.9): _scored(np.arange(12) < 9),  # 5/8, though more of all images
         Candidate(1, 0.99): _scored(np.arange(12) < 8),
         Candidate(1, 0.99, 0.25): best,
         Candidate(1, 0.99, 0.5): best,
