@@ -57,8 +57,8 @@ def choose(
     expected = expect(right, groups.sizes)
     return found | {
         "expected_new_group_accuracy": expected.accuracy,
-        "expected_new_group_interval": expected.interval,
-        "new_group_range": expected.new_group_range,
+        "expected_new_group_interval": expected.interval and list(expected.interval),
+        "new_group_range": expected.new_group_range and list(expected.new_group_range),
         "groups": dict(zip(groups.names, (right / groups.sizes).tolist(), strict=True)),
     }
 
