@@ -160,8 +160,6 @@ class TrainingConfig:
             raise UserError("gradient_clip_norm must be above 0, got 0: none switches clipping off")
         if self.folds not in (None, "groups") and not (self.folds.isdecimal() and 2 <= int(self.folds) <= _MOST_FOLDS):
             raise UserError(f"folds must be groups, or a number from 2 to {_MOST_FOLDS}, got {self.folds!r}")
-        if self.folds and self.interpolate_weights:
-            raise UserError("interpolate_weights must be false with folds, which choose epochs and averages")
         if not self.unfreeze or not all(self.unfreeze):
             raise UserError(f"unfreeze must be layer-name prefixes or all, got {as_text(self.unfreeze)!r}")
         if self.ema_decay == () or len(set(self.ema_decays)) < len(self.ema_decays):

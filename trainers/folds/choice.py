@@ -1,4 +1,5 @@
-"""The epoch, and its average, with the best mean over what was left out: chosen by all groups, never by one."""
+"""The epoch (or average, or share of the way to it) with the best mean over what was left out: chosen by all groups,
+never by one."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -11,22 +12,21 @@ from trainers.evaluation.scores import Evaluation, Summary
 from trainers.folds.expectation import expect
 from trainers.folds.groups import Groups
 from trainers.rundir.progress import Row
+from trainers.training.context import Candidate
 from trainers.training.epoch_row import monitor_key, validation_columns
 
 
 def choose(
-    candidates: Mapping[tuple[int, float | None], Evaluation],
+    candidates: Mapping[Candidate, Evaluation],
     *,
     monitor: str,
     groups: Groups | None,
     folds: Sequence[np.ndarray],
 ) -> dict[str, Any]:
-    """The epoch, and of several averages which, that is best in the mean over the groups, or over the folds where there
-    are no groups.
+    """The candidate that is best in the mean over the groups, or over the folds where there are no groups.
 
     Args:
-      candidates: of each epoch, and each decay where there are several averages, the scores of all images, each by the
-        model that has not seen it.
+      candidates: of each the scores of all images, each by the model that has not seen it.
       monitor: the score to choose by, such as `balanced_accuracy`, taken of each group by itself.
       groups: of the images; they count equally.
       folds: which images were left out together, bool [n] each.
@@ -38,14 +38,17 @@ def choose(
     """
     parts = folds if groups is None else [groups.of_image == place for place in range(len(groups.names))]
     rows: list[Row] = [
-        {"epoch": epoch, "ema_decay": decay, **validation_columns(_mean(scored, parts))}
-        for (epoch, decay), scored in sorted(candidates.items())
+        {"candidate": candidate, "epoch": candidate.epoch, **validation_columns(_mean(candidates[candidate], parts))}
+        for candidate in sorted(candidates, key=lambda one: (one.epoch, one.ema_decay or 0, -one.alpha))
     ]
     best = max(rows, key=lambda row: monitor_key(row, monitor))  # the first of several
-    scored = candidates[best["epoch"], best["ema_decay"]]
+    scored = candidates[best["candidate"]]
     temperature = calibration.fit_temperature(scored)
     found: dict[str, Any] = {"epoch": best["epoch"], "chosen_among": len(rows)}
-    found |= {"ema_decay": best["ema_decay"]} if any(decay is not None for _, decay in candidates) else {}
+    if any(candidate.ema_decay is not None for candidate in candidates):
+        found["ema_decay"] = best["candidate"].ema_decay
+    if any(candidate.alpha != 1 for candidate in candidates):
+        found["interpolation"] = {"alpha": best["candidate"].alpha if best["epoch"] else 0.0, "epoch": best["epoch"]}
     found |= {name: value for name, value in best.items() if name.startswith("validation_")}
     found |= {"temperature": temperature.value, "temperature_images": temperature.images}
     if groups is None:
@@ -54,10 +57,16 @@ def choose(
     expected = expect(right, groups.sizes)
     return found | {
         "expected_new_group_accuracy": expected.accuracy,
-        "expected_new_group_interval": expected.interval,
-        "new_group_range": expected.new_group_range,
+        "expected_new_group_interval": expected.interval and list(expected.interval),
+        "new_group_range": expected.new_group_range and list(expected.new_group_range),
         "groups": dict(zip(groups.names, (right / groups.sizes).tolist(), strict=True)),
     }
+
+
+def chosen(values: Mapping[str, Any]) -> Candidate:
+    """The candidate that `choose` has found, out of its JSON values."""
+    alpha = values.get("interpolation", {}).get("alpha", 1.0) if values["epoch"] else 1.0
+    return Candidate(values["epoch"], values.get("ema_decay"), alpha)
 
 
 def _mean(scored: Evaluation, parts: Sequence[np.ndarray]) -> Summary:

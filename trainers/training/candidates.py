@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from ftdata.errors import UserError
 from ftdata.settings import as_text
@@ -11,8 +12,9 @@ from trainers.config import Phase, ResolvedConfig
 from trainers.evaluation.scores import Evaluation, Summary
 from trainers.models.classifier import save_classifier
 from trainers.rundir.progress import Progress, Row
+from trainers.training import interpolation
 from trainers.training.averaging import averaged_weights, averaging_of
-from trainers.training.context import RunContext
+from trainers.training.context import Candidate, RunContext
 from trainers.training.epoch_row import monitor_key, validation_columns
 from trainers.training.held_out import HeldOut
 from trainers.training.tensorboard import TensorBoardWriter
@@ -64,6 +66,7 @@ class Candidates:
         self._phase, self._network, self._context, self._held_out = phase, network, context, held_out
         self._progress, self._board = progress, board
         averaging = averaging_of(network.optimizer)
+        self._start: list[np.ndarray] = []  # of the phase, once it is asked for
         self.decays: tuple[float | None, ...] = averaging.decays if averaging else (None,)
 
     @property
@@ -80,17 +83,15 @@ class Candidates:
         Args:
           at_start: nothing has trained, so that all are the same.
         """
-        role, is_one = self._context.role, len(self.decays) == 1
+        is_one = len(self.decays) == 1
         if not self.can_be_scored:
-            average = {} if is_one else {"ema_decay": role.ema_decay.get(self._phase.name)}
-            return {**validation_columns(None), **average}
+            chosen = self._context.role.chosen.get(self._phase.name)
+            return {**validation_columns(None), **({"ema_decay": chosen.ema_decay} if chosen and not is_one else {})}
         found: dict[float | None, Evaluation | Summary] = {}
         for decay in self.decays[:1] if at_start else self.decays:
             with averaged_weights(self._network.optimizer, decay):
-                found[decay] = scores = self._held_out.evaluate("validation")
-            if role.keep and isinstance(scores, Evaluation):  # rank 0's
-                epoch = self._progress.epochs + bool(self._progress.step)
-                role.keep(self._phase.name, epoch, None if is_one or at_start else decay, scores)
+                found[decay] = self._held_out.evaluate("validation")
+                self._keep(found[decay], None if is_one or at_start else decay, at_start=at_start)
         columns = {decay: validation_columns(scores) for decay, scores in found.items()}
         monitor = self._context.config.monitor
         best = max(found, key=lambda decay: monitor_key(columns[decay], monitor))  # of equals the first
@@ -105,6 +106,22 @@ class Candidates:
             for name in (f"validation_{monitor}", "validation_loss"):
                 row[f"{name}_ema_{as_text(decay)}"] = deciding[name]
         return row
+
+    def _keep(self, scores: Evaluation | Summary, decay: float | None, *, at_start: bool) -> None:
+        """In a fold: keeps the scores of what is in the network, and those of the way to it from the start."""
+        role, network = self._context.role, self._network
+        if role.keep is None:
+            return
+        epoch = self._progress.epochs + (not at_start)
+        of_alpha = {1.0: scores}
+        if self._phase.starts_from and self._context.config.training.interpolate_weights and not at_start:
+            self._start = self._start or interpolation.start_of(self._phase, self._context, network)
+            for alpha in interpolation.ALPHAS:
+                with interpolation.mixed_with(self._start, network, alpha):
+                    of_alpha[alpha] = self._held_out.evaluate("validation")
+        for alpha, each in of_alpha.items():
+            if isinstance(each, Evaluation):  # rank 0's
+                role.keep(self._phase.name, Candidate(epoch, decay, alpha), each)
 
     def save(self, path: Path, row: Row) -> None:
         """Writes the model of the epoch that has just ended: the weights that stand for it in its row."""

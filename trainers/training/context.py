@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -23,22 +23,34 @@ from trainers.runtime.signals import StopRequest
 from trainers.runtime.stopping import StopConsensus
 
 
+class Candidate(NamedTuple):
+    """A model of a phase among which folds choose.
+
+    Attributes:
+      epoch: after which it is taken; 0 is the model that the phase starts from.
+      ema_decay: of the average that it is, where there are several.
+      alpha: share of the way from the start of the phase (`interpolation`).
+    """
+
+    epoch: int
+    ema_decay: float | None = None
+    alpha: float = 1.0
+
+
 @dataclasses.dataclass(frozen=True)
 class FoldRole:
     """What a run is for where folds choose: one of the folds, or the run on all images that follows them.
 
     Attributes:
       is_fold: its held-out group must not choose: the last epoch is kept, and nothing stops early.
-      keep: takes (phase, epoch, decay of the average where there are several, scores) of every validation, in rank 0.
-      last_epoch: of the run that follows, by phase: where it ends, as the folds chose; 0 keeps the starting model.
-      ema_decay: of the run that follows, by phase: the average that the folds chose among several.
+      keep: takes (phase, candidate, scores) of every validation, in rank 0.
+      chosen: of the run that follows, by phase: what the folds chose, so that it ends after that epoch.
       metrics: of the run that follows, by phase: what the folds say of it.
     """
 
     is_fold: bool = False
-    keep: Callable[[str, int, float | None, Evaluation], None] | None = None
-    last_epoch: Mapping[str, int] = dataclasses.field(default_factory=dict)
-    ema_decay: Mapping[str, float | None] = dataclasses.field(default_factory=dict)
+    keep: Callable[[str, Candidate, Evaluation], None] | None = None
+    chosen: Mapping[str, Candidate] = dataclasses.field(default_factory=dict)
     metrics: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
 
 

@@ -6,7 +6,8 @@ Everything of the network that is a floating-point number is interpolated: kerne
 afresh: that would take a pass over the training images. What is frozen is the same at both ends and stays, bit for bit.
 """
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -19,7 +20,7 @@ from trainers.models.classifier import load_weights, save_classifier
 from trainers.rundir.progress import Progress, Row
 from trainers.rundir.run_dir import write_atomically
 from trainers.training.averaging import averaged_weights
-from trainers.training.context import RunContext
+from trainers.training.context import Candidate, RunContext
 from trainers.training.epoch_row import monitor_key, validation_columns
 from trainers.training.held_out import HeldOut
 
@@ -53,6 +54,9 @@ def choose(phase: Phase, context: RunContext, network: keras.Model, held_out: He
       The row of the best model, with `interpolation`: its `alpha`, the share of the result (0 is the start), the
       `epoch` of the result, and what decided among those that were tried.
     """
+    chosen_before = context.role.chosen.get(phase.name)
+    if chosen_before:
+        return _as_chosen(chosen_before, phase, context, network, progress)
     best, rows, monitor = progress.best, progress.history, context.config.monitor
     assert best is not None, "a finished phase has a best epoch"
     result = best if best["epoch"] else rows[-1]
@@ -65,8 +69,7 @@ def choose(phase: Phase, context: RunContext, network: keras.Model, held_out: He
         if monitor_key(row, monitor) > monitor_key(tried[chosen], monitor):
             chosen = alpha
     if chosen in ALPHAS and ends:
-        _assign(network, between(*ends, chosen))
-        write_atomically(context.run_dir.phase(phase.name).best, lambda path: save_classifier(network, path))
+        _write(phase, context, network, between(*ends, chosen))
     score = f"validation_{monitor}"
     log.info(
         f"{phase.name}: {in_words(monitor)} on the way from its start to epoch {result['epoch']}: "
@@ -79,6 +82,45 @@ def choose(phase: Phase, context: RunContext, network: keras.Model, held_out: He
     }
     scores = {name: tried[chosen][name] for name in validation_columns(None)}
     return {**(result if chosen else rows[0]), **scores, "interpolation": found}
+
+
+def _as_chosen(
+    candidate: Candidate, phase: Phase, context: RunContext, network: keras.Model, progress: Progress
+) -> Row:
+    """What folds have chosen, which need no scores any more."""
+    best = progress.best
+    assert best is not None, "a finished phase has a best epoch"
+    if candidate.epoch and candidate.alpha != 1 and context.processes.is_chief:
+        _write(phase, context, network, between(*_ends(phase, context, network, progress, best), candidate.alpha))
+    return best
+
+
+def start_of(phase: Phase, context: RunContext, network: keras.Model) -> list[np.ndarray]:
+    """The weights that a phase starts from, in every worker; the network keeps its own."""
+    assert phase.starts_from is not None, "it starts from another phase"
+    held = _values(network)
+    if context.processes.is_chief:
+        load_weights(network, context.run_dir.phase(phase.starts_from).best)
+    context.processes.broadcast_variables(network.weights)
+    start = _values(network)
+    _assign(network, held)
+    return start
+
+
+@contextlib.contextmanager
+def mixed_with(start: Sequence[np.ndarray], network: keras.Model, alpha: float) -> Iterator[None]:
+    """Puts `between` the start and what is in the network into it while the block runs."""
+    held = _values(network)
+    _assign(network, between(start, held, alpha))
+    try:
+        yield
+    finally:
+        _assign(network, held)
+
+
+def _write(phase: Phase, context: RunContext, network: keras.Model, values: Sequence[np.ndarray]) -> None:
+    _assign(network, values)
+    write_atomically(context.run_dir.phase(phase.name).best, lambda path: save_classifier(network, path))
 
 
 def _ends(

@@ -69,6 +69,7 @@ def make_plan(phase: Phase, context: RunContext) -> PhasePlan:
     """The plan of a phase for this data."""
     training, runtime = context.config.training, context.config.runtime
     solves_head = phase.trains_base == "nothing" and training.head_solver == "lbfgs"
+    chosen = context.role.chosen.get(phase.name)
     epochs, highest = epochs_and_rate(phase, training)
     epochs = 0 if solves_head else epochs
     steps_per_epoch = training.steps_per_epoch or -(-len(context.source.train) // training.batch_size)
@@ -92,6 +93,6 @@ def make_plan(phase: Phase, context: RunContext) -> PhasePlan:
         steps_per_execution=runtime.steps_per_execution,
         starts_from_trained=bool(solves_head or phase.starts_from or context.config.model.init_from),
         solves_head=solves_head,
-        ends_after=context.role.last_epoch.get(phase.name),
+        ends_after=chosen.epoch if chosen else None,
         keeps_last=context.role.is_fold,
     )

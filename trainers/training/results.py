@@ -1,6 +1,6 @@
 """What a phase leaves behind: metrics, reports and figures."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -34,7 +34,7 @@ def finish(
     A fold has no test set: it leaves its numbers alone.
     """
     best = progress.best
-    if phase.starts_from and context.config.training.interpolate_weights:
+    if phase.starts_from and context.config.training.interpolate_weights and not context.role.is_fold:
         best = interpolation.choose(phase, context, network, held_out, progress)
     assert best is not None, "a finished phase has a best epoch"
     if context.processes.is_chief:
@@ -109,8 +109,7 @@ def _choice(phase: Phase, metrics: dict[str, Any]) -> str:
     """Which epoch was kept and what chose it."""
     monitor, accuracy = metrics["monitor"], metrics["validation_accuracy"]
     if "chosen_among" in metrics:
-        kept = metrics["epoch"] or "0, the model it started from"
-        return f"{phase.name}: kept epoch {kept}, which the folds chose among {metrics['chosen_among']}"
+        return f"{phase.name}: kept {which(metrics)}, which the folds chose among {metrics['chosen_among']}"
     if accuracy is None:
         return f"{phase.name}: kept the last epoch, {metrics['epoch']}: there is no validation split to choose by"
     value = metrics[f"validation_{monitor}"]
@@ -128,10 +127,16 @@ def _choice(phase: Phase, metrics: dict[str, Any]) -> str:
             f"{phase.name}: no epoch was better than the model it started from, which is kept and is what predict, "
             f"evaluate and export take; a lower --{phase.name}_learning_rate may help. Chosen by {chosen}"
         )
-    average = f" (EMA {metrics['ema_decay']:g})" if metrics.get("ema_decay") is not None else ""
-    share = metrics.get("interpolation", {}).get("alpha", 1.0)
-    part = "" if share == 1 else f", {share:.0%} of the way to it,"
-    return f"{phase.name}: best epoch {metrics['epoch']}{average}{part or ','} chosen by {chosen}"
+    return f"{phase.name}: best is {which(metrics)}, chosen by {chosen}"
+
+
+def which(metrics: Mapping[str, Any]) -> str:
+    """Which model of a phase its metrics are of."""
+    if not metrics["epoch"]:
+        return "the model it started from"
+    alpha, decay = metrics.get("interpolation", {}).get("alpha", 1), metrics.get("ema_decay")
+    average = "" if decay is None else f" (EMA {decay:g})"
+    return f"{'' if alpha == 1 else f'{alpha:.0%} of the way to '}epoch {metrics['epoch']}{average}"
 
 
 def _metrics(

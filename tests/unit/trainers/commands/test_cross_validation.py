@@ -1,6 +1,7 @@
 """`--folds`: a model without each group, an epoch that all of them choose, and a model of all images."""
 
 import dataclasses
+import itertools
 import json
 import re
 
@@ -117,29 +118,37 @@ def test_a_finished_run_trains_nothing_again(crossed, photo_folder, capsys):
 
 
 @pytest.mark.slow
-def test_folds_choose_the_average_too(photo_folder, tmp_path):
-    decays = (0.3, 0.99)
-    found = experiment.run(_config(photo_folder, tmp_path, folds="2", pattern=None, ema_decay=decays))["finetune"]
-    histories = [read_history(fold / "finetune/history.csv") for fold in sorted((tmp_path / "folds").glob("0*"))]
-    scores = {}
-    for epoch, decay in ((0, 0.3), *((epoch, decay) for epoch in (1, 2) for decay in decays)):
-        columns = [f"validation_{name}_ema_{decay}" for name in ("balanced_accuracy", "loss")]
-        means = np.mean([[history[epoch][column] for column in columns] for history in histories], axis=0)
-        scores[epoch, decay if epoch else None] = (round(means[0], 12), -means[1])
-    best = max(scores, key=scores.get)
-    assert ((found["epoch"], found["ema_decay"]), found["chosen_among"]) == (best, 5)
-    assert found["validation_loss"] == pytest.approx(-scores[best][1])
+def test_folds_choose_the_average_and_how_far_from_the_start(photo_folder, tmp_path):
+    options = {"ema_decay": (0.3, 0.99), "interpolate_weights": True}
+    found = experiment.run(_config(photo_folder, tmp_path, folds="2", pattern=None, **options))["finetune"]
+    candidates = {"00000": (0, None, 0.0)}
+    for epoch, decay, alpha in itertools.product((1, 2), (0.3, 0.99), (1.0, 0.75, 0.5, 0.25)):
+        share = "" if alpha == 1 else f"_alpha_{alpha}"
+        candidates[f"{epoch:05}_ema_{decay}{share}"] = (epoch, decay, alpha)
+    folds = sorted(path for path in (tmp_path / "folds").iterdir() if path.is_dir())
+    names = [sorted(path.stem for path in (fold / "finetune/left_out").iterdir()) for fold in folds]
+    assert names == [sorted(candidates)] * 2
+    assert found["chosen_among"] == len(candidates) == 17
+    best = (found["epoch"], found["ema_decay"], found["interpolation"]["alpha"])
+    assert best in candidates.values()
     last = read_history(tmp_path / "finetune/history.csv")[-1]
-    assert (last["epoch"], last["ema_decay"]) == best
-    model = keras.saving.load_model(tmp_path / "finetune/best.keras")
-    assert checkpoint.weights_sha256(model.weights) == found["weights_sha256"]
+    assert (last["epoch"], last["ema_decay"]) == best[:2]
+    start, result, kept = (
+        keras.saving.load_model(path).weights
+        for path in (
+            tmp_path / "transfer/best.keras",
+            max((tmp_path / "finetune/checkpoints").iterdir()) / "best.keras",
+            tmp_path / "finetune/best.keras",
+        )
+    )
+    for one, other, value in zip(start, result, kept, strict=True):
+        np.testing.assert_allclose(value, best[2] * other.numpy() + (1 - best[2]) * one.numpy(), rtol=1e-5, atol=1e-7)
+    assert checkpoint.weights_sha256(kept) == found["weights_sha256"]
 
 
 def test_what_cannot_be_divided_is_refused(photo_folder, tmp_path):
     with pytest.raises(UserError, match="folds=groups needs group_pattern"):
         _config(photo_folder, tmp_path, pattern=None)
-    with pytest.raises(UserError, match="interpolate_weights must be false with folds"):
-        _config(photo_folder, tmp_path, interpolate_weights=True)
     with pytest.raises(UserError, match="folds must be groups, or a number from 2 to 100, got '1'"):
         _config(photo_folder, tmp_path, folds="1")
     with pytest.raises(UserError, match="folds must be up to the number of groups, 4, got 5"):

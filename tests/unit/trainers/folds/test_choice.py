@@ -1,4 +1,4 @@
-"""Which epoch, and which of several averages, the folds choose together."""
+"""Which epoch the folds choose, which of several averages, and how far from the start."""
 
 import numpy as np
 import pytest
@@ -6,6 +6,7 @@ import pytest
 from trainers.evaluation.scores import Evaluation
 from trainers.folds import choice
 from trainers.folds.groups import Groups
+from trainers.training.context import Candidate
 
 _LABELS = np.array([0, 1] * 6)
 
@@ -19,9 +20,9 @@ def _scored(right):
 def test_groups_count_equally_in_the_choice():
     groups = Groups(np.array([0] * 8 + [1] * 2 + [2] * 2), ("large", "small", "tiny"))
     epochs = {
-        (0, None): _scored(np.arange(12) >= 12),
-        (1, None): _scored(np.arange(12) < 8),  # most images, one group
-        (2, None): _scored(np.arange(12) >= 8),  # fewer images, two groups
+        Candidate(0): _scored(np.arange(12) >= 12),
+        Candidate(1): _scored(np.arange(12) < 8),  # most images, one group
+        Candidate(2): _scored(np.arange(12) >= 8),  # fewer images, two groups
     }
     found = choice.choose(epochs, monitor="accuracy", groups=groups, folds=[])
     assert (found["epoch"], found["chosen_among"]) == (2, 3)
@@ -32,36 +33,42 @@ def test_groups_count_equally_in_the_choice():
 
 def test_without_groups_folds_count_equally():
     folds = [np.arange(12) < 8, np.arange(12) >= 8]
-    epochs = {(1, None): _scored(np.arange(12) < 7), (2, None): _scored(np.arange(12) >= 8)}
+    epochs = {Candidate(1): _scored(np.arange(12) < 7), Candidate(2): _scored(np.arange(12) >= 8)}
     found = choice.choose(epochs, monitor="accuracy", groups=None, folds=folds)
     assert found["epoch"] == 2
     assert found["validation_accuracy"] == pytest.approx(0.5)
-    assert "expected_new_group_accuracy" not in found
+    assert not {"expected_new_group_accuracy", "ema_decay", "interpolation"} & set(found)
 
 
 def test_of_equal_epochs_the_one_with_the_lower_loss_and_then_the_earlier():
     folds = [np.ones(12, bool)]
     sure = Evaluation(2 * _scored(_LABELS < 2).logits, _LABELS)
-    epochs = {(0, None): _scored(_LABELS < 2), (1, None): sure, (2, None): Evaluation(sure.logits.copy(), _LABELS)}
+    again = Evaluation(sure.logits.copy(), _LABELS)
+    epochs = {Candidate(0): _scored(_LABELS < 2), Candidate(1): sure, Candidate(2): again}
     assert choice.choose(epochs, monitor="accuracy", groups=None, folds=folds)["epoch"] == 1
 
 
-def test_the_mean_over_folds_chooses_epoch_and_average():
+def test_averages_and_shares_of_the_way_compete_with_epochs():
     folds = [np.arange(12) < 8, np.arange(12) >= 8]
+    best = _scored((np.arange(12) < 4) | (np.arange(12) >= 8))  # 3/4 in the mean over the folds
     candidates = {
-        (0, None): _scored(np.zeros(12, bool)),
-        (1, 0.9): _scored(folds[0]),  # of the images more, but half in the mean over the folds
-        (1, 0.99): _scored(np.arange(12) >= 4),  # three quarters
-        (2, 0.9): _scored(folds[1]),
-        (2, 0.99): _scored(np.arange(12) >= 4),  # as good, and later
+        Candidate(0): _scored(np.arange(12) >= 12),
+        Candidate(1, 0.9): _scored(np.arange(12) < 9),  # 5/8, though more of all images
+        Candidate(1, 0.99): _scored(np.arange(12) < 8),
+        Candidate(1, 0.99, 0.25): best,
+        Candidate(1, 0.99, 0.5): best,
+        Candidate(2, 0.9): best,
     }
     found = choice.choose(candidates, monitor="accuracy", groups=None, folds=folds)
-    assert (found["epoch"], found["ema_decay"], found["chosen_among"]) == (1, 0.99, 5)
+    assert (found["epoch"], found["ema_decay"], found["chosen_among"]) == (1, 0.99, 6)
+    assert found["interpolation"] == {"alpha": 0.5, "epoch": 1}  # of equals the one nearer to the result
     assert found["validation_accuracy"] == 0.75
 
 
-def test_one_average_has_no_name():
-    candidates = {(0, None): _scored(np.arange(12) < 1), (1, None): _scored(np.arange(12) < 2)}
+def test_the_start_has_no_average_and_is_no_way_from_itself():
+    candidates = {
+        Candidate(0): _scored(_LABELS < 2),
+        **{Candidate(1, decay, 0.5): _scored(_LABELS < 0) for decay in (0.9, 0.99)},
+    }
     found = choice.choose(candidates, monitor="accuracy", groups=None, folds=[np.ones(12, bool)])
-    assert found["epoch"] == 1
-    assert "ema_decay" not in found
+    assert (found["epoch"], found["ema_decay"], found["interpolation"]) == (0, None, {"alpha": 0.0, "epoch": 0})

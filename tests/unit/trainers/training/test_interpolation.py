@@ -13,6 +13,7 @@ from trainers.models.cut import cut
 from trainers.rundir.progress import Progress
 from trainers.training import interpolation, phase_model
 from trainers.training.averaging import restart_averages
+from trainers.training.context import Candidate, FoldRole
 from trainers.training.held_out import HeldOut
 
 
@@ -97,6 +98,29 @@ def test_where_no_epoch_beats_the_start_the_way_to_the_last_is_tried(ended):
         np.testing.assert_allclose(value, one + alpha * np.float32(0.01), rtol=1e-5, atol=1e-7)
     kept = _choose(ended, [_row(0, 0.0, 1.0), *rows[1:]], _row(0, 0.0, 1.0))
     assert (kept["epoch"], kept["interpolation"]["alpha"]) == (0, 0.0)
+
+
+def test_what_folds_have_chosen_needs_no_scores(ended):
+    context, network, held_out = ended
+    context = dataclasses.replace(context, role=FoldRole(chosen={"finetune": Candidate(2, None, 0.25)}))
+    root = context.run_dir.root
+    start, tuned = _weights(root / "transfer/best.keras"), _weights(root / "finetune/best.keras")
+    rows = [{"epoch": number, "validation_loss": None} for number in range(3)]
+    assert _choose((context, network, held_out), rows, rows[2]) is rows[2]
+    for one, other, value in zip(start, tuned, _weights(root / "finetune/best.keras"), strict=True):
+        np.testing.assert_allclose(value, 0.25 * other + 0.75 * one, rtol=1e-5, atol=1e-7)
+
+
+def test_the_way_from_the_start_leaves_the_network_as_it_was(ended):
+    context, network, _ = ended
+    start = interpolation.start_of(PHASES["finetune"], context, network)
+    network.set_weights([value + np.float32(1) for value in start])
+    before = network.get_weights()
+    with interpolation.mixed_with(start, network, 0.25):
+        for one, value in zip(start, network.get_weights(), strict=True):
+            np.testing.assert_allclose(value, one + 0.25, rtol=1e-6)
+    for one, other in zip(before, network.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.slow
