@@ -45,8 +45,8 @@ def with_checkpoints(config):
     return dataclasses.replace(config, runtime=runtime)
 
 
-def open_context(config, *, strategy="one_device"):
-    """What the phases of a run share, its images open."""
+def open_context(config, *, strategy="one_device", images=True):
+    """What the phases of a run share, its images open unless a test needs none."""
     from ftdata.cache import tiers
     from ftdata.cache.features import FeatureStore
     from trainers.commands import resolution
@@ -58,5 +58,5 @@ def open_context(config, *, strategy="one_device"):
     config = resolution.settle(config, run_dir, on_gpu=False)
     source = open_data(config, config.data)
     context = make_context(config, source, run_dir, make_strategy(strategy))
-    images, store = tiers.open_all(source, config.data, on_gpu=False), FeatureStore.of(source.train, config.data)
-    return dataclasses.replace(context, images=images, feature_store=store)
+    opened = tiers.open_all(source, config.data, on_gpu=False) if images else {}
+    return dataclasses.replace(context, images=opened, feature_store=FeatureStore.of(source.train, config.data))

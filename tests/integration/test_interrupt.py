@@ -164,9 +164,10 @@ def test_a_signal_while_a_model_is_used(arguments, has_come, trained_run, photo_
     ("number", "status", "moment"),
     [
         (signal.SIGINT, 130, "loads"),
-        pytest.param(signal.SIGTERM, 143, "trains", marks=pytest.mark.slow),  # in this process: the test above
+        (signal.SIGTERM, 143, "trains"),
     ],
 )
+@pytest.mark.slow  # the handler in a small process and the run in this one: above
 def test_a_signal_to_the_command_line(number, status, moment, photo_folder, tmp_path):
     arguments = ("--preset=demo", "--image_size=32", "--batch_size=16", "--transfer_epochs=900", "--log_every_steps=1")
     arguments += ("--augment=false", "--tensorboard=false")  # cheaper

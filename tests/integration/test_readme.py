@@ -43,13 +43,20 @@ def test_the_whole_job_in_python_has_the_settings_of_the_command():
     assert eval(context[1], {"flags": flags}) == flags.train.parse(["main", *command[1].split()])[0]
 
 
-_WHOLE_JOBS = [number for number, block in enumerate(_BLOCKS) if "trainers.run(" in block]
+_FOLDER_IS = "48 train, 12 validation and 15 test images in 3 classes (blue, green, red)"
 
 
-@pytest.mark.parametrize(
-    "number",
-    [pytest.param(number, marks=[pytest.mark.slow] * (number in _WHOLE_JOBS)) for number in range(len(_BLOCKS))],
-)
+@pytest.mark.filterwarnings("ignore:`shuffle=True` was passed")  # Keras's own default, of which it warns
+def test_the_folder_and_the_layer_run(photo_folder, tmp_path, monkeypatch, capsys):
+    (tmp_path / "FOLDER").symlink_to(photo_folder)
+    monkeypatch.chdir(tmp_path)
+    (block,) = (block for block in _BLOCKS if "load_folder(" in block)
+    exec(block, {})
+    assert _FOLDER_IS in capsys.readouterr().out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(len(_BLOCKS)))
 def test_a_block_runs_in_a_process_of_its_own(number, photo_folder, tmp_path):
     (tmp_path / "FOLDER").symlink_to(photo_folder)
     block = _BLOCKS[number]
@@ -63,7 +70,7 @@ def test_a_block_runs_in_a_process_of_its_own(number, photo_folder, tmp_path):
     if "trainers.run(" in block:
         assert (tmp_path / "runs/mine/finetune/best.keras").is_file()
     if "load_folder(" in block:
-        assert "48 train, 12 validation and 15 test images in 3 classes (blue, green, red)" in done.stdout
+        assert _FOLDER_IS in done.stdout
 
 
 @pytest.mark.parametrize(("page", "most"), [("README.md", 110), ("BUILD.md", 60)])

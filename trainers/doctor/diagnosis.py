@@ -44,7 +44,7 @@ def check(context: RunContext, data: DataConfig) -> Facts:
     config, source = context.config, context.source
     count = sum(map(len, source.splits.values()))
     log.info(f"{source.name}: looking at {count:,} images")
-    surveys = {name: survey(split) for name, split in source.splits.items()}
+    surveys = survey(source.splits)
     plan, refusal = _training(context)
     sections = {
         "data": findings.balance(source, class_weight=config.training.class_weight),

@@ -1,10 +1,12 @@
-"""Look at every image of a split once, cheaply: its size, and a hash that images which look alike share.
+"""Look at every image once, cheaply: its size, and a hash that images which look alike share.
 
 The hash stays own, because a library's would decode every image once more, one by one in Python: here it comes out of
 the same pass as the size, of JPEGs decoded at a fraction of their pixels.
 """
 
 import dataclasses
+import functools
+from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -35,20 +37,30 @@ class Survey:
     is_blank: np.ndarray
 
 
-def survey(split: Split) -> Survey:
-    """Surveys the images of a split on all cores; what cannot be read or decoded stops nothing."""
-    count = len(split)
-    seen = Survey(np.zeros((count, 2), np.int32), np.zeros((count, WORDS), np.uint64), *np.zeros((2, count), bool))
-    looked = split.encoded().enumerate().map(_look, num_parallel_calls=tf.data.AUTOTUNE)
-    for position, size, bits, is_blank in looked.ignore_errors().batch(_CHUNK).as_numpy_iterator():
-        seen.sizes[position] = size
-        seen.hashes[position] = np.packbits(bits, axis=1).view(np.uint64)
-        seen.is_readable[position] = True
-        seen.is_blank[position] = is_blank
-    return seen
+def survey(splits: Mapping[str, Split]) -> dict[str, Survey]:
+    """Surveys the images of splits on all cores, by name; what cannot be read or decoded stops nothing.
+
+    In one pass over all of them, because TensorFlow prepares the graph for each anew, which takes a second.
+    """
+    counts = [len(split) for split in splits.values()]
+    total, ends = sum(counts), np.cumsum(counts)
+    sizes, hashes = np.zeros((total, 2), np.int32), np.zeros((total, WORDS), np.uint64)
+    is_readable, is_blank = np.zeros((2, total), bool)
+    encoded = functools.reduce(tf.data.Dataset.concatenate, [split.encoded() for split in splits.values()])
+    looked = encoded.enumerate().map(_look, num_parallel_calls=tf.data.AUTOTUNE)
+    for position, size, bits, blank in looked.ignore_errors().batch(_CHUNK).as_numpy_iterator():
+        sizes[position] = size
+        hashes[position] = np.packbits(bits, axis=1).view(np.uint64)
+        is_readable[position] = True
+        is_blank[position] = blank
+    parts = [slice(end - count, end) for count, end in zip(counts, ends, strict=True)]
+    return {
+        name: Survey(sizes[part], hashes[part], is_readable[part], is_blank[part])
+        for name, part in zip(splits, parts, strict=True)
+    }
 
 
-# traced once for all splits: that takes a second
+# traced once: that takes a second
 @tf.function(input_signature=[tf.TensorSpec((), tf.int64), tf.TensorSpec((), tf.string)])
 def _look(position: tf.Tensor, encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
     """(position, size int32 [2], bits bool [64 + 256], is_blank) of one image."""

@@ -55,6 +55,7 @@ def image_grid(images: np.ndarray, captions: Sequence[str], *, title: str, colum
     figure = Figure(figsize=(2.2 * columns, 2.5 * rows + 0.4), layout="constrained")
     figure.suptitle(in_a_figure(title))
     for axes in np.ravel(figure.subplots(rows, columns, squeeze=False)):
+        axes.set(xticks=[], yticks=[])  # ticks that are not seen would still be laid out
         axes.axis("off")
     for axes, image, caption in zip(figure.axes, images, captions, strict=False):
         axes.imshow(np.clip(image, 0, 255).astype(np.uint8))

@@ -160,7 +160,8 @@ _FRESH = {
 }
 
 
-@pytest.mark.parametrize("way", ["ftdata first", pytest.param("keras first, after a failure", marks=pytest.mark.slow)])
+@pytest.mark.slow  # in this process: test_augmentation
+@pytest.mark.parametrize("way", _FRESH)
 def test_a_saved_model_loads_in_a_fresh_process_after_import_ftdata(tmp_path, way):
     names = [name for name in _SETTINGS if not _is_mixing(name)]
     model = keras.Sequential([keras.Input((None, None, 3)), *map(_layer, names), keras.layers.GlobalAveragePooling2D()])

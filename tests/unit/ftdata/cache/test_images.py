@@ -69,7 +69,7 @@ def test_images_are_held_once(tmp_path):
     for class_name in "ab":
         (tmp_path / class_name).mkdir()
         for number in range(240):
-            Image.new("RGB", (8, 8), (number % 256, 0, 0)).save(tmp_path / class_name / f"{number}.png")
+            Image.new("RGB", (8, 8), (number % 256, 0, 0)).save(tmp_path / class_name / f"{number}.jpg")
     split = opened(tmp_path)
     filling.in_memory(split.subset(np.arange(480) < 100), DataConfig(image_size=204))  # load what decoding needs
     before = megabytes_of_memory("VmRSS")
@@ -117,10 +117,10 @@ def test_file_that_is_no_image_is_named(tmp_path, photo_folder):
 
 
 def test_file_that_vanished_is_named(tmp_path):
-    for name in ("a/1.png", "b/2.png"):
+    for name in ("a/1.jpg", "b/2.jpg"):
         (tmp_path / name).parent.mkdir()
         Image.new("RGB", (8, 8)).save(tmp_path / name)
     split = opened(tmp_path)
-    (tmp_path / "b/2.png").unlink()
-    with pytest.raises(ValueError, match=r"^cannot read b/2\.png: the file is gone"):
+    (tmp_path / "b/2.jpg").unlink()
+    with pytest.raises(ValueError, match=r"^cannot read b/2\.jpg: the file is gone"):
         filling.in_memory(split, DataConfig(image_size=8))

@@ -97,8 +97,13 @@ def test_replicas_share_a_stream_without_an_image_lost_or_doubled(world):
     _same(joined, whole)
 
 
-@pytest.mark.parametrize("kind", ["files", "records"])
-@pytest.mark.parametrize("tier", ["memory", "disk", "none"])
+@pytest.mark.parametrize(
+    ("tier", "kind"),
+    [
+        *(("memory", "files"), ("disk", "files"), ("none", "files"), ("none", "records")),
+        *(pytest.param(tier, "records", marks=pytest.mark.slow) for tier in ("memory", "disk")),  # read as files are
+    ],
+)
 def test_evaluation_counts_every_image_once(world, kind, tier):
     pictures, labels = world.open(kind, tier, split="test")
     expected = world.open(kind, "device", split="test")[0].tensor.numpy()

@@ -25,7 +25,7 @@ def folder(tmp_path):
 def look(folder):
     """The survey of a folder, by the base names of its files."""
     train = load_folder(str(folder.parent), validation_fraction=0.0).train
-    seen = survey(train)
+    seen = survey({"train": train})["train"]
     return {name.rsplit("/", 1)[-1]: k for k, name in enumerate(train.names)}, seen
 
 
@@ -79,10 +79,13 @@ def test_what_cannot_be_decoded_or_read_is_told_and_the_rest_seen(folder):
         scene(number).save(folder / "cat" / f"{number}.jpg")
     scene(9).save(folder / "dog" / "gone.jpg")
     train = load_folder(str(folder.parent), validation_fraction=0.0).train
+    others = train.subset(np.arange(len(train)) > 2)
     (folder / "dog" / "gone.jpg").unlink()  # all of them after they were examined
     (folder / "cat" / "1.jpg").write_bytes(b"\xff\xd8\xff no image")
     (folder / "cat" / "2.jpg").write_bytes(b"")
-    seen = survey(train)
-    readable = {name.rsplit("/", 1)[-1] for name, good in zip(train.names, seen.is_readable, strict=True) if good}
-    assert readable == {"0.jpg", "3.jpg"}
-    assert (seen.sizes[seen.is_readable] == (240, 320)).all()
+    both = survey({"train": train, "test": others})
+    for split, expected in ((train, {"0.jpg", "3.jpg"}), (others, {"3.jpg"})):  # past what failed before
+        seen = both["train" if split is train else "test"]
+        readable = {name.rsplit("/", 1)[-1] for name, good in zip(split.names, seen.is_readable, strict=True) if good}
+        assert readable == expected
+        assert (seen.sizes[seen.is_readable] == (240, 320)).all()

@@ -53,9 +53,12 @@ def _last_line(capsys):
 @pytest.mark.parametrize(
     ("strategy", "phase", "settings", "shape", "tolerance"),
     [
-        ("one_device", "transfer", {}, (112,), 1e-4),
+        pytest.param("one_device", "transfer", {}, (112,), 1e-4, marks=pytest.mark.slow),
         ("mirrored", "finetune", {"training": {"unfreeze": ("block5",), "finetune_epochs": 3}}, (2, 2, 80), 1e-4),
-        ("mirrored", "transfer", {"runtime": {"mixed_precision": "mixed_bfloat16"}}, (112,), 3e-2),
+        pytest.param(
+            *("mirrored", "transfer", {"runtime": {"mixed_precision": "mixed_bfloat16"}}, (112,), 3e-2),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_row_is_what_the_frozen_part_makes_of_a_view(config, strategy, phase, settings, shape, tolerance):
@@ -82,19 +85,20 @@ def test_no_more_views_than_passes_and_one_where_nothing_changes_the_images(conf
     assert feature_views.number_of_views(plan, still) == 1
 
 
-def test_training_on_features_is_training_on_the_images(config):
+@pytest.mark.parametrize("last", ["transfer", pytest.param("finetune", marks=pytest.mark.slow)])
+def test_training_on_features_is_training_on_the_images(config, last):
     """Where nothing changes the images; dropout draws alike."""
-    still = _changed(config, augment={"augment": False})
+    still = _changed(config, augment={"augment": False}, training={"transfer_epochs": 2})
     metrics = {
         views: experiment.run(
             _changed(
-                dataclasses.replace(still, phase="finetune", model_dir=f"{config.model_dir}-{views}"),
+                dataclasses.replace(still, phase=last, model_dir=f"{config.model_dir}-{views}"),
                 training={"feature_views": views, "unfreeze": ("block5",)},
             )
         )
         for views in (0, 3)
     }
-    for phase in ("transfer", "finetune"):
+    for phase in metrics[0]:
         live, cached = metrics[0][phase], metrics[3][phase]
         assert live["loss"] == pytest.approx(cached["loss"], rel=1e-5)
         assert live["validation_loss"] == pytest.approx(cached["validation_loss"], rel=1e-5)
@@ -103,7 +107,7 @@ def test_training_on_features_is_training_on_the_images(config):
 
 def _place(config, *, double=False):
     """Where the features of a phase are kept."""
-    context = open_context(config)
+    context = open_context(config, images=False)
     network = phase_model.build(PHASES["transfer"], context)
     if double:
         kernel = next(weight for weight in network.weights if weight.name == "kernel")

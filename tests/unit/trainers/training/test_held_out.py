@@ -18,8 +18,15 @@ def _context(photo_folder, tmp_path, *, strategy="one_device", precision="float3
     return open_context(config, strategy=strategy)
 
 
-@pytest.mark.parametrize("strategy", ["one_device", "mirrored"])
-@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize(
+    ("strategy", "precision"),
+    [
+        ("one_device", "mixed_bfloat16"),
+        ("mirrored", "float32"),
+        pytest.param("one_device", "float32", marks=pytest.mark.slow),
+        pytest.param("mirrored", "mixed_bfloat16", marks=pytest.mark.slow),
+    ],
+)
 def test_scores_by_features_are_those_of_the_images_and_need_them_once(photo_folder, tmp_path, strategy, precision):
     context = _context(photo_folder, tmp_path, strategy=strategy, precision=precision)
     network = phase_model.build(PHASES["transfer"], context)
