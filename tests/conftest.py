@@ -136,7 +136,8 @@ _SHARING = {
     "trained": ("test_export", "test_evaluate", "test_predict", "test_seen"),
 }
 _GROUP = {module: group for group, modules in _SHARING.items() for module in modules}
-_FIRST = (*_GROUP, "test_step", "test_diagnosis")
+_LONG = ("test_feature_views", "test_augmentation", "test_step", "test_tiers", "test_callbacks", "test_diagnosis")
+_FIRST = (*_GROUP, *_LONG)
 
 
 def _module(nodeid: str) -> str:

@@ -22,8 +22,12 @@ from ftdata.augment.mixing import PairMixing
 from ftdata.augment.rand_augment import RandAugment
 from ftdata.augment.random_affine import RandomAffine
 from ftdata.augment.resized_crop import RandomResizedCrop
-from ftdata.augment.sampled_layer import SampledLayer
+from ftdata.augment.sampled_layer import Parameters, SampledLayer
 from ftdata.config import AugmentConfig
+
+# A chain with one of these keeps its layers apart: see `_apart`. Without them it computes what it did before there were
+# any, to the bit.
+_KEPT_APART = (BackgroundMixing, RandomHue, RandomGrayscale, RandAugment, RandomConvolution)
 
 
 class Augmented(NamedTuple):
@@ -57,6 +61,7 @@ class Augmentation:
     def __init__(self, config: AugmentConfig, *, seed: int):
         self.seed = seed
         self.layers = _layers(config)
+        self._apply = _apart if any(isinstance(layer, _KEPT_APART) for layer in self.layers) else _together
 
     def __call__(self, images: tf.Tensor, slots: tf.Tensor, *, step: tf.Tensor, global_batch: int) -> Augmented:
         """Augments uint8 [batch, height, width, channels] to float32 of the same shape.
@@ -74,7 +79,7 @@ class Augmentation:
             seed = tf.stack([tf.constant(stream, tf.int32), tf.cast(step, tf.int32)])
             drawn = layer.sample(global_batch, height, width, seed)
             parameters = {name: tf.gather(value, slots) for name, value in drawn.items()}
-            images = layer.apply(images, parameters)
+            images = self._apply(layer, images, parameters, tf.cast(step, tf.int32))
             share = parameters.get("share")  # of the last layer, if it mixes
         return Augmented(tf.cast(images, tf.float32), share)
 
@@ -112,8 +117,34 @@ class Augmentation:
 
             of_all = drawn[:, number]
             kinds = {name: tf.TensorSpec(value.shape, value.dtype) for name, value in sample(of_all[0]).items()}
-            images = layer.apply(images, tf.map_fn(sample, of_all, fn_output_signature=kinds))
+            parameters = tf.map_fn(sample, of_all, fn_output_signature=kinds)
+            images = self._apply(layer, images, parameters, tf.abs(of_all[0, 0]))
         return tf.cast(images, tf.float32)
+
+
+def _together(layer: SampledLayer, images: tf.Tensor, parameters: Parameters, number: tf.Tensor) -> tf.Tensor:
+    return layer.apply(images, parameters)
+
+
+def _apart(layer: SampledLayer, images: tf.Tensor, parameters: Parameters, number: tf.Tensor) -> tf.Tensor:
+    """The layer on images that are computed by then. XLA would compute the warp of a pixel again wherever a layer
+    behind reads it, for a random convolution 27 times; it does not merge what is before a loop with what is in it.
+
+    Args:
+      layer: of the chain.
+      images: what the layer before it gave; uint8 for the first, which has nothing to be kept apart from.
+      parameters: of the layer.
+      number: int32 scalar, 0 or more, unknown while the graph is made; or else XLA would undo a loop of one turn.
+    """
+    if images.dtype != tf.float32:
+        return layer.apply(images, parameters)
+    once, shape = tf.minimum(number, 0), images.shape
+    _, images = tf.while_loop(
+        lambda turn, _: turn <= once,
+        lambda turn, images: (turn + 1, tf.ensure_shape(layer.apply(images, parameters), shape)),
+        (tf.constant(0), images),
+    )
+    return images
 
 
 def _no_seeds(digests: np.ndarray) -> np.ndarray:

@@ -257,7 +257,7 @@ def test_augment_false_changes_nothing():
     assert unchanged.share is None
 
 
-def test_the_whole_chain_is_the_same_however_pairs_are_split_and_compiled():
+def _whole_chain():
     config = AugmentConfig(
         rotation_range=20,
         channel_shift_range=20,
@@ -270,7 +270,11 @@ def test_the_whole_chain_is_the_same_however_pairs_are_split_and_compiled():
         mixup_alpha=0.4,
         cutmix_alpha=1.0,
     )
-    augmentation = Augmentation(config, seed=4)
+    return Augmentation(config, seed=4)
+
+
+def test_the_whole_chain_is_the_same_however_pairs_are_split():
+    augmentation = _whole_chain()
     names = [type(layer).__name__ for layer in augmentation.layers]
     assert names == [
         "RandomResizedCrop",
@@ -290,6 +294,12 @@ def test_the_whole_chain_is_the_same_however_pairs_are_split_and_compiled():
     parts = [augmentation(images[k], slots[k], step=step, global_batch=8) for k in (slice(2), slice(2, 8))]
     np.testing.assert_array_equal(whole.images, np.concatenate([part.images for part in parts]))
     np.testing.assert_array_equal(whole.share, np.concatenate([part.share for part in parts]))
+
+
+@pytest.mark.slow  # each layer, eager and compiled: in its own tests
+def test_the_whole_chain_is_the_same_compiled():
+    augmentation, images, slots, step = _whole_chain(), tf.constant(_noise(8, 16, 16)), tf.range(8), tf.constant(3)
+    whole = augmentation(images, slots, step=step, global_batch=8)
     compiled = tf.function(lambda step: augmentation(images, slots, step=step, global_batch=8), jit_compile=True)(step)
     np.testing.assert_allclose(compiled.share, whole.share, atol=1e-6)
     # brightness rounds down to whole levels: a product within rounding of one may fall on the other side

@@ -47,6 +47,7 @@ def test_gradients_that_overflow_at_any_scale_end_the_run():
         divergence.check_loss_scale(2.0**-11, step=30)
 
 
+@pytest.mark.slow  # a step in float16: test_step
 def test_steps_skipped_by_loss_scaling_are_counted_and_do_not_end_the_run(run_alone, photo_folder, tmp_path, capsys):
     model_dir = shutil.copytree(run_alone.transferred, tmp_path / "run")
     config = make_config(photo_folder, model_dir, finetune_epochs=1)
