@@ -16,7 +16,7 @@ _SHOWN_GROUPS, _SHOWN_IMAGES = 8, 6
 
 def propose(split: Split) -> Grouping | None:
     """The pattern over file names that keeps images that look alike together, if there is one."""
-    seen = survey(split)
+    seen = survey({"all": split})["all"]
     usable = np.flatnonzero(seen.is_readable & ~seen.is_blank)
     alike = duplicates.pairs(seen.hashes[usable], seed=0)
     return grouping.suggest([split.names[k] for k in usable], split.labels[usable], alike, splits=2)
