@@ -121,6 +121,11 @@ def open_views(
     return FeatureViews("disk", lambda index: read(tf.gather(row_of, index)), order), len(missing)
 
 
+def missing(path: Path, digests: np.ndarray, layout: Layout) -> int:
+    """How many rows of some images a store lacks now; arguments as for `open_views`."""
+    return len(row_store.missing(path, row_digests(digests, layout.views), shape=layout.shape, dtype=layout.stored))
+
+
 def row_digests(digests: np.ndarray, views: int) -> np.ndarray:
     """Of each view of each image, under which its features are found: uint64 [n * views, 2]."""
     of_image = np.repeat(digests, views, axis=0)

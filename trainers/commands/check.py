@@ -5,7 +5,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from trainers.commands import resolution
+from ftdata.log import log
+from trainers.commands import estimate, resolution
 from trainers.commands.train import check_batch, make_context, open_data
 from trainers.config import TrainConfig
 from trainers.doctor import diagnosis
@@ -22,4 +23,11 @@ def run(config: TrainConfig, run_dir: RunDir, *, devices: tf.distribute.Strategy
     check_batch(config.training, config.augment, replicas=devices.num_replicas_in_sync)
     config = resolution.settle(config, run_dir, on_gpu=runs_on_gpu(devices))
     source = open_data(config, dataclasses.replace(config.data, on_bad_image="skip"))  # the doctor names them all
-    return diagnosis.check(make_context(config, source, run_dir, devices), config.data)
+    found = diagnosis.check(make_context(config, source, run_dir, devices), config.data)
+    known = estimate.already_known(config, source, run_dir, devices=devices)
+    if known:
+        log.info("\n".join(known.in_words()))
+        return {**found, "estimate": known.metrics()}
+    if config.data.group_pattern:
+        log.info("what to expect on a new group of images: --phase=estimate, with the same flags")
+    return found

@@ -16,7 +16,7 @@ from ftdata.sources.source import Source
 from ftdata.sources.split import Split
 from trainers.commands import resolution
 from trainers.commands.train import make_context, open_data
-from trainers.config import ModelConfig, TrainConfig
+from trainers.config import TrainConfig
 from trainers.doctor import proposal
 from trainers.evaluation import figures, reports
 from trainers.folds import division, frozen
@@ -39,22 +39,54 @@ def run(config: TrainConfig, run_dir: RunDir, *, devices: tf.distribute.Strategy
       Interrupted: somebody asked to stop; the features that were computed are kept.
     """
     began = time.perf_counter()
-    config = dataclasses.replace(config, model=_with_vector(config.model))
-    config = resolution.settle(config, run_dir, on_gpu=runs_on_gpu(devices))
-    source = open_data(config, config.data).pooled()
-    pool = _some(source.train, seed=config.seed)
+    config = _settled(config, run_dir, devices)
+    source = open_data(config, config.data)
+    context = _opened(config, source, run_dir, devices, stop=stop)
+    pool = context.source.train
     log.info(f"{source.name}: an estimate from {len(pool):,} images in {len(source.class_names)} classes")
-    for note in (*source.notes, *_left_alone(source, pool)):
+    for note in (*context.source.notes, *_left_alone(source, pool)):
         log.info(f"  {note}")
-    context = make_context(config, dataclasses.replace(source, train=pool), run_dir, devices, stop=stop)
-    images = tiers.open_split(pool, config.data, tier="none")
-    context = dataclasses.replace(context, images={"train": images}, feature_store=FeatureStore.of(pool, config.data))
     log.info(context.hardware)
     divided = Division.of(context.source, config.data, config.training.folds)
     if divided.groups is None:
-        _propose(pool, images.take, run_dir)
+        _propose(pool, context.images["train"].take, run_dir)
     found = estimate(context, divided)
     return _write(found, context, pool, seconds=time.perf_counter() - began)
+
+
+def already_known(
+    config: TrainConfig, source: Source, run_dir: RunDir, *, devices: tf.distribute.Strategy
+) -> Estimate | None:
+    """The estimate of groups where all features of the images are kept, so that it takes the heads alone; else None."""
+    if not config.data.group_pattern or not tiers.folder(config.data).is_dir():
+        return None
+    config = _settled(config, run_dir, devices)
+    context = _opened(config, source, run_dir, devices)
+    divided = Division.of(context.source, config.data, config.training.folds)
+    return estimate(context, divided) if frozen.are_there(context) else None
+
+
+def _settled(config: TrainConfig, run_dir: RunDir, devices: tf.distribute.Strategy) -> TrainConfig:
+    """With a head of one layer on a vector: flattened feature maps are too long to be solved for."""
+    pooling = "avg" if config.model.pooling == "flatten" else config.model.pooling
+    model = dataclasses.replace(config.model, pooling=pooling, dense_units=0)
+    return resolution.settle(dataclasses.replace(config, model=model), run_dir, on_gpu=runs_on_gpu(devices))
+
+
+def _opened(
+    config: TrainConfig,
+    source: Source,
+    run_dir: RunDir,
+    devices: tf.distribute.Strategy,
+    *,
+    stop: StopRequest | None = None,
+) -> RunContext:
+    """With all images that are estimated from as the training images, to be decoded when they are asked for."""
+    pooled = source.pooled()
+    pool = _some(pooled.train, seed=config.seed)
+    context = make_context(config, dataclasses.replace(pooled, train=pool), run_dir, devices, stop=stop)
+    images = tiers.open_split(pool, config.data, tier="none")
+    return dataclasses.replace(context, images={"train": images}, feature_store=FeatureStore.of(pool, config.data))
 
 
 def estimate(context: RunContext, divided: Division) -> Estimate:
@@ -85,11 +117,6 @@ def estimate(context: RunContext, divided: Division) -> Estimate:
     return Estimate(names, groups, divided.folds, left_out, by_chance)
 
 
-def _with_vector(model: ModelConfig) -> ModelConfig:
-    """The network with a head of one layer on a vector: flattened feature maps are too long to be solved for."""
-    return dataclasses.replace(model, pooling="avg" if model.pooling == "flatten" else model.pooling, dense_units=0)
-
-
 def _some(whole: Split, *, seed: int) -> Split:
     if len(whole) <= _MOST_IMAGES:
         return whole
@@ -100,8 +127,9 @@ def _some(whole: Split, *, seed: int) -> Split:
 
 def _left_alone(source: Source, pool: Split) -> list[str]:
     lines = [f"the {len(source.test):,} test images are left alone"] if len(source.test) else []
-    if len(pool) < len(source.train):
-        lines.append(f"{len(pool):,} of {len(source.train):,} images are drawn at random: more would not tell more")
+    count = len(source.train) + len(source.validation)
+    if len(pool) < count:
+        lines.append(f"{len(pool):,} of {count:,} images are drawn at random: more would not tell more")
     return lines
 
 

@@ -35,6 +35,8 @@ def expect(right: np.ndarray, count: np.ndarray, *, level: float = LEVEL) -> Exp
     if len(right) < FEWEST_GROUPS:
         return Expectation(accuracy, None, None)
     low, high, lowest, highest = (float(bound) for bound in bounds(right, count, level=level))
+    # the bounds are of slightly less extreme groups; they are not to exclude what was found
+    low, lowest, high, highest = min(low, accuracy), min(lowest, accuracy), max(high, accuracy), max(highest, accuracy)
     return Expectation(accuracy, (low, high), (lowest, highest))
 
 

@@ -51,6 +51,15 @@ def features_of(context: RunContext) -> FrozenFeatures:
     return FrozenFeatures(plain[0], views, made + more)
 
 
+def are_there(context: RunContext) -> bool:
+    """Whether `features_of` would compute nothing."""
+    prefix, count = _frozen(context), context.config.training.feature_views
+    parts = [(1, _unchanged(context)), *([(count, context)] if count else [])]
+    return all(
+        feature_views.are_there(prefix, feature_views.layout_of(prefix, views, part), part) for views, part in parts
+    )
+
+
 def _frozen(context: RunContext) -> keras.Model:
     parts = cut(phase_model.build(PHASES["transfer"], context))
     if parts is None or len(parts.prefix.outputs[0].shape) != 2:

@@ -149,6 +149,11 @@ def opened(prefix: keras.Model, layout: Layout, context: RunContext) -> tuple[Fe
     )
 
 
+def are_there(prefix: keras.Model, layout: Layout, context: RunContext) -> bool:
+    """Whether all features of the training images are kept already."""
+    return not features.missing(place(prefix, context), context.source.train.digests, layout)
+
+
 def place(prefix: keras.Model, context: RunContext) -> Path:
     """Of the store on disk: another for whatever else than the images decides their features."""
     assert context.feature_store is not None, "a run that asks for views has a place for them"

@@ -67,6 +67,14 @@ def test_features_are_computed_once(estimated, film_folder, tmp_path, capsys):
     assert {**again, "seconds": 0} == {**estimated[0], "seconds": 0}
 
 
+def test_check_says_it_where_the_features_are_there(estimated, film_folder, tmp_path, capsys):
+    config = _config(film_folder, tmp_path, estimated[2], group_pattern=_BY_VIDEO)
+    found = experiment.run(dataclasses.replace(config, phase="check"))["check"]
+    assert found["estimate"]["groups"] == estimated[0]["groups"]
+    assert "expected accuracy on a new group" in capsys.readouterr().out
+    assert not tmp_path.joinpath("estimate").exists()
+
+
 def test_without_groups_they_are_proposed_and_not_used(film_folder, estimated, tmp_path, capsys):
     found = experiment.run(_config(film_folder, tmp_path, estimated[2]))["estimate"]
     said = capsys.readouterr().out

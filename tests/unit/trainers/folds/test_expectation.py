@@ -50,7 +50,7 @@ def test_groups_without_a_mistake_are_not_known_for_certain():
     found = expect(np.full(6, 20), np.full(6, 20))
     assert found.accuracy == 1
     assert 0.8 < found.interval[0] < 0.97
-    assert found.interval[1] < 1
+    assert found.interval[1] == found.accuracy == 1
 
 
 def test_a_wider_level_is_wider():
