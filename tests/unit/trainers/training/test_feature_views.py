@@ -115,6 +115,7 @@ def _place(config, *, double=False):
     return feature_views.place(cut(network).prefix, context)
 
 
+@pytest.mark.slow  # of the store: test_features
 def test_another_start_reads_what_is_there(config, capsys):
     _opened(config)
     assert "48 images x 3 views of 112 numbers, 0 MiB, computed in" in _last_line(capsys)
@@ -147,6 +148,7 @@ def test_whatever_changes_features_changes_where_they_are_kept_and_nothing_else_
     assert {_place(_changed(config, **changes)) for changes in alike} == {places[0]}
 
 
+@pytest.mark.slow  # of the store: test_features
 def test_another_split_and_changed_files_take_views_of_images_that_stayed(config, photo_folder, tmp_path, capsys):
     photos = shutil.copytree(photo_folder, tmp_path / "photos")
     own = _changed(config, data={"image_dir": str(photos)})

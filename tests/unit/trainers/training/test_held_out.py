@@ -21,9 +21,9 @@ def _context(photo_folder, tmp_path, *, strategy="one_device", precision="float3
 @pytest.mark.parametrize(
     ("strategy", "precision"),
     [
-        ("one_device", "mixed_bfloat16"),
         ("mirrored", "float32"),
         pytest.param("one_device", "float32", marks=pytest.mark.slow),
+        pytest.param("one_device", "mixed_bfloat16", marks=pytest.mark.slow),
         pytest.param("mirrored", "mixed_bfloat16", marks=pytest.mark.slow),
     ],
 )

@@ -115,11 +115,12 @@ _SCALED = {"augment": _EVERYTHING, "policy": "mixed_float16", "micro_batches": 2
     "settings",
     [
         pytest.param({}, id="plain"),
-        pytest.param(_AS_ON_A_CPU, id="compiled", marks=pytest.mark.slow),
-        pytest.param({"gradient_clip_norm": 0.1}, id="clipped", marks=pytest.mark.slow),
-        pytest.param({"augment": _EVERYTHING, **_AS_ON_A_CPU}, id="mixed", marks=pytest.mark.slow),
+        pytest.param(_AS_ON_A_CPU, id="compiled"),
+        pytest.param({"gradient_clip_norm": 0.1}, id="clipped"),
+        pytest.param({"augment": _EVERYTHING, **_AS_ON_A_CPU}, id="mixed"),
     ],
 )
+@pytest.mark.slow  # with batch normalization: below
 def test_two_replicas_give_the_losses_and_weights_of_one(train, settings):
     one, network = train(_one(), steps=10, optimizer="sgd", **settings)
     two, mirrored = train(make_strategy("mirrored"), steps=10, optimizer="sgd", **settings)
