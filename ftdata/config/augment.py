@@ -84,9 +84,9 @@ class AugmentConfig:
     )
     rand_augment: tuple[int, ...] | None = setting(
         None,
-        "N,M of RandAugment: N is the number of changes in a row of each training image, M their magnitude from 0 to "
-        "30; each is drawn from none, autocontrast, brightness, saturation, contrast, sharpness, posterize and "
-        "solarize; 2,9 is usual",
+        "N,M of RandAugment: N is the number of operations in a row by which each training image is changed, M their "
+        "magnitude from 0 to 30; each is drawn from none, autocontrast, brightness, saturation, contrast, sharpness, "
+        "posterize and solarize; 2,9 is usual",
         unset="off",
         minimum=0,
         maximum=30,
