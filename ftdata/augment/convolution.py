@@ -70,7 +70,7 @@ class RandomConvolution(SampledLayer):
         kernel = keep * itself + (1 - keep) * kernel  # that of the image itself has one weight of 1: no bit changes
         result = (_MIDDLE * (1 - tf.reduce_sum(kernel, axis=(1, 2, 3))))[:, None, None, :]
         padded = tf.pad(images, [[0, 0], [1, 1], [1, 1], [0, 0]], mode="SYMMETRIC")
-        # written out, because XLA makes a slow loop of a convolution with a kernel for each image
+        # written out: shifted products are one pass over memory, and no library has a kernel for each image
         for row in range(_SIDE):
             for column in range(_SIDE):
                 part = padded[:, row : row + height, column : column + width]
