@@ -80,8 +80,9 @@ class TensorBoardWriter(Watcher):
         return None if self.failed else event_file_sizes(self.folder)
 
     def on_starting_point(self, logs: Logs) -> None:
-        """Writes its validation scores at step 0."""
-        self._validation_scores(logs, step=0)
+        """Writes its validation scores, if there are any, at step 0."""
+        if "val_loss" in logs:
+            self._validation_scores(logs, step=0)
         self.flushed_sizes()
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:

@@ -32,15 +32,18 @@ def crossed(photo_folder, tmp_path_factory):
 
 
 def test_two_folds_of_transfer_and_one_model_of_all(photo_folder, tmp_path):
-    config = _config(photo_folder, tmp_path, folds="2", phase="transfer", transfer_epochs=1)
-    found = experiment.run(config)["transfer"]
+    solved = {"feature_views": 1, "head_solver": "lbfgs"}
+    config = _config(photo_folder, tmp_path, folds="2", phase="transfer", tensorboard=True, **solved)
+    data = dataclasses.replace(config.data, data_dir=str(tmp_path.with_name("data")))
+    found = experiment.run(dataclasses.replace(config, data=data))["transfer"]
     first, second, chosen = sorted(path.name for path in (tmp_path / "folds").iterdir())
+    assert list((tmp_path / "folds" / first / "logs/transfer/validation").iterdir())
     assert re.fullmatch(r"01-0\d_0\d", first)
     assert re.fullmatch(r"02-0\d_0\d", second)
     assert chosen == "transfer.json"
     assert sorted(found["groups"]) == ["00", "01", "02", "03"]
     assert found["expected_new_group_accuracy"] == pytest.approx(np.mean(list(found["groups"].values())))
-    assert (found["epoch"], found["chosen_among"], found["temperature_images"]) == (1, 1, 60)
+    assert (found["epoch"], found["chosen_among"], found["temperature_images"]) == (0, 1, 60)
     assert found["test_accuracy"] is not None
 
 
