@@ -163,7 +163,8 @@ def curves(histories: Mapping[str, Sequence[Mapping[str, Any]]], *, monitor: str
                 axes.axvline(end + 0.5, color="0.4", linestyle="--", linewidth=1)
             at = {"xycoords": ("data", "axes fraction"), "xytext": (2, -3), "textcoords": "offset points"}
             axes.annotate(phase, (end + 0.5, 1), va="top", fontsize=8, color="0.3", **at)
-        axes.legend()
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend()
     return figure
 
 
