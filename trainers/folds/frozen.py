@@ -1,10 +1,11 @@
 """Heads on the features of the frozen network, each fitted without some images and judged on those."""
 
+import concurrent.futures
 import dataclasses
 import functools
+import os
 from collections.abc import Sequence
 
-import joblib
 import keras
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -124,9 +125,9 @@ def judged(
         return (*logistic_head.folded(model), strength)
 
     # the products are small: threads of one product would wait for each other, so each fit gets one
-    with threadpool_limits(1):
-        parallel = joblib.Parallel(min(_MOST_THREADS, joblib.cpu_count()), prefer="threads")
-        heads = parallel(joblib.delayed(fitted)(fold) for fold in folds)
+    workers = min(_MOST_THREADS, os.cpu_count() or 1)
+    with threadpool_limits(1), concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        heads = list(pool.map(fitted, folds))
     logits = np.zeros((len(labels), classes))
     for fold, (kernel, bias, _) in zip(folds, heads, strict=True):
         logits[fold.left_out] = features.plain[fold.left_out] @ kernel + bias
