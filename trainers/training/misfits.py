@@ -40,7 +40,7 @@ def misfits(phase: Phase, plan: PhasePlan, context: RunContext) -> Iterator[str]
 
 def _patience(phase: Phase, context: RunContext) -> Iterator[str]:
     patience = context.config.training.early_stopping_patience
-    if not patience:
+    if not patience or context.config.training.folds:  # which choose the epoch, whatever a preset's patience
         return
     if not len(context.source.validation):
         yield "--early_stopping_patience has no effect without a validation split"

@@ -105,7 +105,7 @@ def run_phase(
 def _describe(phase: Phase, plan: PhasePlan, context: RunContext, network: keras.Model) -> None:
     lines = [
         f"\n{phase.name}: {'the head is solved for' if plan.solves_head else counted(plan.epochs, 'epoch')}",
-        layer_table(network),
+        *([] if context.role.is_fold else [layer_table(network)]),  # the run on all images shows it
         *_folding(network, context),
         *unfreezing(network, phase, context.config.training.unfreeze),
         *_rates(network, phase, context),
