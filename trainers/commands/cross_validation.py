@@ -162,7 +162,9 @@ def _choose(phase: str, context: RunContext, divided: Division, *, all_epochs: b
 def _in_words(phase: str, stored: dict[str, Any]) -> str:
     accuracy, bounds = stored["validation_accuracy"], stored.get("expected_new_group_interval")
     among = f" (chosen among {stored['chosen_among']})" if stored["chosen_among"] > 1 else ""
-    text = f"{phase}, {which(stored)}{among}: accuracy {accuracy:.1%} in the mean over what was left out"
+    is_solved = phase == "transfer" and not stored["epoch"]
+    kept = "the head that was solved for" if is_solved else which(stored)
+    text = f"{phase}, {kept}{among}: accuracy {accuracy:.1%} in the mean over what was left out"
     if bounds:
         low, high = stored["new_group_range"]
         text += f", {bounds[0]:.1%} to {bounds[1]:.1%} (95%); a single new group {low:.1%} to {high:.1%}"

@@ -108,6 +108,9 @@ def _write(
 def _choice(phase: Phase, metrics: dict[str, Any]) -> str:
     """Which epoch was kept and what chose it."""
     monitor, accuracy = metrics["monitor"], metrics["validation_accuracy"]
+    if metrics.get("chosen_among") == 1:  # another phase starts from it: no fold has chosen
+        epoch = metrics["epoch"]
+        return f"{phase.name}: kept {f'the last epoch, {epoch}' if epoch else 'the head that was solved for'}"
     if "chosen_among" in metrics:
         return f"{phase.name}: kept {which(metrics)}, which the folds chose among {metrics['chosen_among']}"
     if accuracy is None:
