@@ -55,25 +55,27 @@ class Split:
         )
 
     def joined(self, other: "Split") -> "Split":
-        """The images of both, these first."""
-        count = len(self)
+        """The images of both: these first, or in the order that they had where one set was divided into the two."""
+        count, positions = len(self), np.concatenate([self.positions, other.positions])
+        is_one = self.open_at is other.open_at
+        order = np.argsort(positions) if is_one else np.arange(count + len(other))
 
-        def open_at(positions: np.ndarray) -> tf.data.Dataset:
-            mine, others = positions[positions < count], positions[positions >= count] - count
+        def open_at(places: np.ndarray) -> tf.data.Dataset:
+            mine, others = places[places < count], places[places >= count] - count
             return self.open_at(self.positions[mine]).concatenate(other.open_at(other.positions[others]))
 
-        def both(name: str) -> np.ndarray | None:
-            one, two = getattr(self, name), getattr(other, name)
-            return None if one is None or two is None else np.concatenate([one, two])
+        def both(one: np.ndarray | None, two: np.ndarray | None) -> np.ndarray | None:
+            return None if one is None or two is None else np.concatenate([one, two])[order]
 
+        names = (*self.names, *other.names)
         return dataclasses.replace(
             self,
-            labels=np.concatenate([self.labels, other.labels]),
-            names=(*self.names, *other.names),
-            positions=np.arange(count + len(other)),
-            digests=np.concatenate([self.digests, other.digests]),
-            open_at=open_at,
+            labels=np.concatenate([self.labels, other.labels])[order],
+            names=tuple(names[place] for place in order),
+            positions=positions[order] if is_one else order,
+            digests=np.concatenate([self.digests, other.digests])[order],
+            open_at=self.open_at if is_one else open_at,
             origin=self.origin if self.origin == other.origin else f"{self.origin} {other.origin}",
-            paths=both("paths"),
-            plain=both("plain"),
+            paths=both(self.paths, other.paths),
+            plain=both(self.plain, other.plain),
         )

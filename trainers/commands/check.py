@@ -24,9 +24,9 @@ def run(config: TrainConfig, run_dir: RunDir, *, devices: tf.distribute.Strategy
     config = resolution.settle(config, run_dir, on_gpu=runs_on_gpu(devices))
     source = open_data(config, dataclasses.replace(config.data, on_bad_image="skip"))  # the doctor names them all
     found = diagnosis.check(make_context(config, source, run_dir, devices), config.data)
-    known = estimate.already_known(config, source, run_dir, devices=devices)
+    known = estimate.already_known(config, run_dir, devices=devices)
     if known:
-        log.info("\n".join(known.in_words()))
+        log.info("\n".join(["--phase=estimate, from features that are kept:", *known.in_words()]))
         return {**found, "estimate": known.metrics()}
     if config.data.group_pattern:
         log.info("what to expect on a new group of images: --phase=estimate, with the same flags")

@@ -12,10 +12,10 @@ from ftdata.cache import tiers
 from ftdata.cache.features import FeatureStore
 from ftdata.log import log
 from ftdata.names import counted
-from ftdata.sources.source import Source
+from ftdata.sources.source import Source, open_source
 from ftdata.sources.split import Split
 from trainers.commands import resolution
-from trainers.commands.train import make_context, open_data
+from trainers.commands.train import make_context
 from trainers.config import TrainConfig
 from trainers.doctor import proposal
 from trainers.evaluation import figures, reports
@@ -23,11 +23,16 @@ from trainers.folds import division, frozen
 from trainers.folds.division import Division
 from trainers.folds.estimate import Estimate
 from trainers.folds.groups import Groups
+from trainers.models import starting_point
 from trainers.rundir.run_dir import RunDir
 from trainers.runtime.devices import runs_on_gpu
 from trainers.runtime.signals import StopRequest
 from trainers.training.context import RunContext
 
+_DECIDING = (
+    *("backbone", "backbone_args", "weights", "image_size", "mixed_precision", "preprocessing", "pooling"),
+    *("group_pattern", "folds", "feature_views", "class_weight", "monitor"),
+)
 _MOST_IMAGES = 30_000  # more would not tell more, and the features of a million fit no memory
 
 
@@ -40,7 +45,7 @@ def run(config: TrainConfig, run_dir: RunDir, *, devices: tf.distribute.Strategy
     """
     began = time.perf_counter()
     config = _settled(config, run_dir, devices)
-    source = open_data(config, config.data)
+    source = _source(config)
     context = _opened(config, source, run_dir, devices, stop=stop)
     pool = context.source.train
     log.info(f"{source.name}: an estimate from {len(pool):,} images in {len(source.class_names)} classes")
@@ -54,16 +59,21 @@ def run(config: TrainConfig, run_dir: RunDir, *, devices: tf.distribute.Strategy
     return _write(found, context, pool, seconds=time.perf_counter() - began)
 
 
-def already_known(
-    config: TrainConfig, source: Source, run_dir: RunDir, *, devices: tf.distribute.Strategy
-) -> Estimate | None:
+def already_known(config: TrainConfig, run_dir: RunDir, *, devices: tf.distribute.Strategy) -> Estimate | None:
     """The estimate of groups where all features of the images are kept, so that it takes the heads alone; else None."""
     if not config.data.group_pattern or not tiers.folder(config.data).is_dir():
         return None
     config = _settled(config, run_dir, devices)
-    context = _opened(config, source, run_dir, devices)
+    context = _opened(config, _source(config), run_dir, devices)
     divided = Division.of(context.source, config.data, config.training.folds)
     return estimate(context, divided) if frozen.are_there(context) else None
+
+
+def _source(config: TrainConfig) -> Source:
+    """All images but those that come as a test set: nothing that is kept is trained, so nothing has to be held out."""
+    source = open_source(dataclasses.replace(config.data, validation_fraction=0.0))
+    starting_point.check_classes(config.model, source.class_names)
+    return source
 
 
 def _settled(config: TrainConfig, run_dir: RunDir, devices: tf.distribute.Strategy) -> TrainConfig:
@@ -110,10 +120,11 @@ def estimate(context: RunContext, divided: Division) -> Estimate:
         "class_weight": context.config.training.class_weight,
         "monitor": context.config.monitor,
     }
-    by_chance = frozen.judged(features, labels, at_random, groups=None, **options)
-    left_out = (
-        frozen.judged(features, labels, divided.folds, groups=groups.of_image, **options) if groups else by_chance
-    )
+    by_chance = frozen.judged(features, labels, at_random, groups=None, name="random folds", **options)
+    left_out = by_chance
+    if groups is not None:
+        options |= {"groups": groups.of_image, "name": "groups"}
+        left_out = frozen.judged(features, labels, divided.folds, **options)
     return Estimate(names, groups, divided.folds, left_out, by_chance)
 
 
@@ -126,7 +137,7 @@ def _some(whole: Split, *, seed: int) -> Split:
 
 
 def _left_alone(source: Source, pool: Split) -> list[str]:
-    lines = [f"the {len(source.test):,} test images are left alone"] if len(source.test) else []
+    lines = [f"the {len(source.test):,} images of the test set are left alone"] if len(source.test) else []
     count = len(source.train) + len(source.validation)
     if len(pool) < count:
         lines.append(f"{len(pool):,} of {count:,} images are drawn at random: more would not tell more")
@@ -147,10 +158,18 @@ def _propose(pool: Split, images_at: Any, run_dir: RunDir) -> None:
         f"  groups: none are given. The file names tell {counted(found.groups, 'group')} apart that hold "
         f"{found.kept:.0%} of the pairs that look alike (see {path}). If those are videos, places, days or the like, "
         f"estimate with --group_pattern='{found.pattern}'"
+        + (
+            ""
+            if found.is_mixed
+            else ". Each is of one class: where one place was photographed for several classes, a "
+            "pattern that leaves the class out holds the place together"
+        )
     )
 
 
 def _write(found: Estimate, context: RunContext, pool: Split, *, seconds: float) -> dict[str, Any]:
+    for earlier in context.run_dir.estimate.glob("hardest_group.png") if not found.groups else ():
+        earlier.unlink()
     folder, images_at, names = context.run_dir.estimate, context.images["train"].take, found.class_names
     judged, title = found.left_out, "left out in turn"
     drawn = reports.drawings(judged, names, images_at, title=title)
@@ -163,7 +182,8 @@ def _write(found: Estimate, context: RunContext, pool: Split, *, seconds: float)
             names,
             title=f"group {group}, left out",
         )
-    metrics = {**found.metrics(), "data_set": context.source.name, "seconds": seconds}
+    settings = {name: context.record.settings[name] for name in _DECIDING}
+    metrics = {**found.metrics(), "data_set": context.source.name, "settings": settings, "seconds": seconds}
     report = reports.write_report(folder, judged, names=pool.names, metrics=metrics, drawn=drawn)
     lines = ["", *found.table(), "", report, *found.in_words()]
     if found.hardest:

@@ -62,7 +62,9 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     write_atomically(folder / "labels.txt", lambda temporary: temporary.write_text(labels, encoding="utf-8"))
     samples = _samples(evaluator)
     reference = _answers(final, samples.images)
-    source_of_temperature = found.in_words if found else "temperature 1: no validation split to fit one on"
+    source_of_temperature = (
+        found.in_words if found else "temperature 1: no image was held out of the training to fit one on"
+    )
     log.info(f"{model.path}\n{source_of_temperature}\ncompared on {len(reference)} test images")
     rows: list[dict[str, Any]] = []
     for kind in stop.between(config.use.export_formats):

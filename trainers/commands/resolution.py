@@ -49,7 +49,7 @@ def settle(config: TrainConfig, run_dir: RunDir, *, on_gpu: bool, processes: Pro
 
 def _settled_values(config: TrainConfig, run_dir: RunDir, *, on_gpu: bool) -> tuple[str, int, str, str, str]:
     """Backbone, image size, dtype policy, folding and monitor."""
-    is_bound = not config.overwrite and any(run_dir.phase(name).is_begun for name in PHASES)
+    is_bound = not config.overwrite and any(run_dir.is_begun(name) for name in PHASES)
     earlier = record.recorded(run_dir).get("settings", {}) if is_bound else {}
     backbone, size, policy = config.model.backbone, config.data.image_size, config.runtime.mixed_precision
     if backbone == imagenet_weights.AUTO:

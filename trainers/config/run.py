@@ -109,6 +109,8 @@ class TrainConfig:
     @property
     def after_a_stop(self) -> str:
         """What becomes of a run that a signal has stopped."""
+        if self.phase == "estimate":
+            return "--phase=estimate starts over when it is given again, and reads the features that were kept"
         if self.phase not in TRAINING_PHASES:
             return f"--phase={self.phase} starts over when it is given again, and the files it has finished are whole"
         command = "the same command without --overwrite" if self.overwrite else "the same command"

@@ -25,11 +25,13 @@ _AS_GOOD = 0.01
 
 @dataclasses.dataclass(frozen=True)
 class Grouping:
-    """A pattern for `--group_pattern`, the number of groups it makes, and the share of the pairs it keeps together."""
+    """A pattern for `--group_pattern`, the number of groups it makes, the share of the pairs it keeps together, and
+    whether most groups hold several classes."""
 
     pattern: str
     groups: int
     kept: float
+    is_mixed: bool
 
 
 def suggest(names: Sequence[str], labels: np.ndarray, alike: np.ndarray, *, splits: int) -> Grouping | None:
@@ -71,4 +73,5 @@ def _try(pattern: str, names: Sequence[str], labels: np.ndarray, alike: np.ndarr
     kept, by_chance = kept_together(groups, alike), float(np.sum((sizes / len(names)) ** 2))
     if kept - by_chance < 0.5 * (1 - by_chance):  # one large group keeps much together whatever it is
         return None
-    return Grouping(pattern, len(sizes), kept)
+    units = np.unique(np.stack([groups, labels], axis=1), axis=0)[:, 0]  # each class in each group, once
+    return Grouping(pattern, len(sizes), kept, bool(np.mean(np.unique(units, return_counts=True)[1] > 1) > 0.5))

@@ -57,8 +57,8 @@ class Temperature:
     def in_words(self) -> str:
         """For a line of output."""
         if self.value == 1.0:
-            return f"temperature 1: the {self.images:,} validation images are too little evidence for another"
-        return f"temperature {self.value:.3f}, fitted on {self.images:,} validation images"
+            return f"temperature 1: the {self.images:,} held-out images are too little evidence for another"
+        return f"temperature {self.value:.3f}, fitted on {self.images:,} held-out images"
 
 
 def fit_temperature(evaluation: Evaluation) -> Temperature:

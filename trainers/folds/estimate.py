@@ -126,6 +126,8 @@ class Estimate:
                 "known of others (--group_pattern)"
             ]
         lines = [f"expected accuracy on a new group: {found.accuracy:.1%}, the mean of {len(self.by_group)} left out"]
+        if len(self.folds) < len(self.by_group):
+            lines[0] += f", several at a time in {counted(len(self.folds), 'fold')}"
         if found.interval is None or found.new_group_range is None:
             lines[0] += f"; how far off that can be, fewer than {FEWEST_GROUPS} groups do not tell"
         else:

@@ -83,7 +83,7 @@ def _read(prefix: keras.Model, views: int, context: RunContext) -> tuple[np.ndar
             found, made = feature_views.opened(prefix, layout, context)
     except OSError as error:
         raise UserError(
-            f"no room on disk for the features of the images ({error.strerror or error}): give another --data_dir"
+            f"the features of the images cannot be kept ({error.strerror or error}): give another --data_dir"
         ) from error
     rows = np.arange(len(found.order), dtype=np.int64) * views
     return np.stack([head_solver.read(found, rows + view) for view in range(views)]), made
@@ -95,6 +95,7 @@ def judged(
     folds: Sequence[Fold],
     *,
     groups: np.ndarray | None,
+    name: str,
     classes: int,
     class_weight: str,
     monitor: str,
@@ -108,6 +109,7 @@ def judged(
       labels: int [n].
       folds: that leave out each image once.
       groups: int [n], within which C is not to be chosen; None for none.
+      name: what the folds are, for a line of output.
       classes: how many there are.
       class_weight: `balanced` or `none`.
       monitor: the score that chooses C.
@@ -131,5 +133,5 @@ def judged(
     logits = np.zeros((len(labels), classes))
     for fold, (kernel, bias, _) in zip(folds, heads, strict=True):
         logits[fold.left_out] = features.plain[fold.left_out] @ kernel + bias
-    log.info(f"  C of the heads: {', '.join(f'{strength:g}' for _, _, strength in heads)}")
+    log.info(f"  heads without each of the {name}: C={', '.join(f'{strength:g}' for _, _, strength in heads)}")
     return Evaluation(logits, labels)

@@ -58,7 +58,7 @@ class RunRecord:
         if self.overwrite:
             return now
         earlier, last = recorded(run_dir), list(self.deciding)[-1]
-        computed = [name for name in now if name in earlier["phases"] and run_dir.phase(name).is_begun]
+        computed = [name for name in now if name in earlier["phases"] and run_dir.is_begun(name)]
         for name in computed:
             is_past = name != last and run_dir.phase(name).metrics.is_file()
             binding = [key for key in now[name] if key != "data" and (not is_past or key in self.inherited)]
@@ -94,7 +94,7 @@ class RunRecord:
         """
         if self.overwrite:
             _clear(run_dir)
-        begun = {name: values for name, values in recorded(run_dir)["phases"].items() if run_dir.phase(name).is_begun}
+        begun = {name: values for name, values in recorded(run_dir)["phases"].items() if run_dir.is_begun(name)}
         values = {
             "settings": self.settings,
             "phases": {**decided_by, **begun},

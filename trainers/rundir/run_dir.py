@@ -111,6 +111,11 @@ class RunDir:
         """What to expect on new groups of images."""
         return self.root / "estimate"
 
+    def is_begun(self, phase: str) -> bool:
+        """Whether a phase has left anything that was computed, in the run itself or in a fold of it."""
+        folds = (PhaseDir(config.parent / phase) for config in self.folds.glob("*/config.json"))
+        return self.phase(phase).is_begun or any(fold.is_begun for fold in folds)
+
     def phase(self, name: str) -> PhaseDir:
         """The folder of the phase `name`."""
         return PhaseDir(self.root / name)
