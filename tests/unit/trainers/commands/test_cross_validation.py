@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import json
 import re
+import shutil
 
 import keras
 import numpy as np
@@ -157,3 +158,12 @@ def test_what_cannot_be_divided_is_refused(photo_folder, tmp_path):
     with pytest.raises(UserError, match="folds must be up to the number of groups, 4, got 5"):
         experiment.run(_config(photo_folder, tmp_path / "run", folds="5"))
     assert not (tmp_path / "run/folds").exists()
+
+
+@pytest.mark.slow
+def test_other_folds_are_refused_once_one_is_begun(crossed, photo_folder, tmp_path):
+    shutil.copytree(crossed[1], tmp_path / "run", ignore=shutil.ignore_patterns("transfer", "finetune", "*.json"))
+    shutil.copytree(crossed[1] / "folds/01-00", tmp_path / "run/folds/01-00", dirs_exist_ok=True)
+    shutil.copy(crossed[1] / "config.json", tmp_path / "run")
+    with pytest.raises(UserError, match="folds: was 'groups', is '2'"):
+        experiment.run(_config(photo_folder, tmp_path / "run", folds="2", early_stopping_patience=1))
