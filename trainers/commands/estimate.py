@@ -4,6 +4,7 @@ import dataclasses
 import time
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -55,7 +56,7 @@ def run(config: TrainConfig, run_dir: RunDir, *, devices: tf.distribute.Strategy
     divided = Division.of(context.source, config.data, config.training.folds)
     if divided.groups is None:
         _propose(pool, context.images["train"].take, run_dir)
-    found = estimate(context, divided)
+    found = estimate(context, divided, frozen.frozen_part(context))
     return _write(found, context, pool, seconds=time.perf_counter() - began)
 
 
@@ -66,7 +67,8 @@ def already_known(config: TrainConfig, run_dir: RunDir, *, devices: tf.distribut
     config = _settled(config, run_dir, devices)
     context = _opened(config, _source(config), run_dir, devices)
     divided = Division.of(context.source, config.data, config.training.folds)
-    return estimate(context, divided) if frozen.are_there(context) else None
+    prefix = frozen.frozen_part(context)
+    return estimate(context, divided, prefix) if frozen.are_there(prefix, context) else None
 
 
 def _source(config: TrainConfig) -> Source:
@@ -99,17 +101,17 @@ def _opened(
     return dataclasses.replace(context, images={"train": images}, feature_store=FeatureStore.of(pool, config.data))
 
 
-def estimate(context: RunContext, divided: Division) -> Estimate:
-    """The estimate from the training images of a run, which are open.
+def estimate(context: RunContext, divided: Division, prefix: keras.Model) -> Estimate:
+    """The estimate from the training images of a run, which are open, by the features that `prefix` gives.
 
     Raises:
-      UserError: a network without frozen layers, or no room on disk for its features.
+      UserError: the features cannot be kept on disk.
       Interrupted: somebody asked to stop.
     """
     source, labels = context.source, context.source.train.labels
     names, groups = source.class_names, divided.groups
     at_random = division.at_random(labels) if groups else divided.folds
-    features = frozen.features_of(context)
+    features = frozen.features_of(prefix, context)
     channels = features.plain.shape[1]
     log.info(
         f"  features: {len(labels):,} images of {channels:,} numbers, "

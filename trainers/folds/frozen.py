@@ -36,14 +36,13 @@ class FrozenFeatures:
     made: int
 
 
-def features_of(context: RunContext) -> FrozenFeatures:
+def features_of(prefix: keras.Model, context: RunContext) -> FrozenFeatures:
     """The features of the training images of a run, read from disk or computed once and kept there.
 
     Raises:
-      UserError: nothing of the network is frozen, or there is no room on disk.
+      UserError: they cannot be kept on disk.
       Interrupted: somebody asked to stop; what was computed is kept.
     """
-    prefix = _frozen(context)
     plain, made = _read(prefix, 1, _unchanged(context))
     count = context.config.training.feature_views
     if not count or not feature_views.view_augmentation(context).layers:
@@ -52,16 +51,21 @@ def features_of(context: RunContext) -> FrozenFeatures:
     return FrozenFeatures(plain[0], views, made + more)
 
 
-def are_there(context: RunContext) -> bool:
+def are_there(prefix: keras.Model, context: RunContext) -> bool:
     """Whether `features_of` would compute nothing."""
-    prefix, count = _frozen(context), context.config.training.feature_views
+    count = context.config.training.feature_views
     parts = [(1, _unchanged(context)), *([(count, context)] if count else [])]
     return all(
         feature_views.are_there(prefix, feature_views.layout_of(prefix, views, part), part) for views, part in parts
     )
 
 
-def _frozen(context: RunContext) -> keras.Model:
+def frozen_part(context: RunContext) -> keras.Model:
+    """What of the network gives the features: images to a vector each.
+
+    Raises:
+      UserError: nothing of it is frozen.
+    """
     parts = cut(phase_model.build(PHASES["transfer"], context))
     if parts is None or len(parts.prefix.outputs[0].shape) != 2:
         raise UserError(
@@ -116,22 +120,18 @@ def judged(
     """
     weight_of = functools.partial(class_weights, num_classes=classes, mode=class_weight)
 
-    def fitted(fold: Fold) -> tuple[np.ndarray, np.ndarray, float]:
+    def fitted(fold: Fold) -> tuple[tuple[np.ndarray, np.ndarray], float, float | None]:
         kept = np.flatnonzero(~fold.left_out)
-        own, weights = labels[kept], dict(enumerate(weight_of(labels[kept]).tolist()))
-        views = features.views[:, kept]
-        inside = None if groups is None else groups[kept]
-        strength, _ = logistic_head.choose(views[0], own, weights, groups=inside, monitor=monitor)
-        rows = views.reshape(-1, views.shape[-1])
-        model = logistic_head.fit(rows, np.tile(own, len(views)), weights, strength=strength)
-        return (*logistic_head.folded(model), strength)
+        own, inside = labels[kept], None if groups is None else groups[kept]
+        weights = dict(enumerate(weight_of(own).tolist()))
+        return logistic_head.solved(features.views[:, kept], own, weights, groups=inside, monitor=monitor)
 
     # the products are small: threads of one product would wait for each other, so each fit gets one
     workers = min(_MOST_THREADS, os.cpu_count() or 1)
     with threadpool_limits(1), concurrent.futures.ThreadPoolExecutor(workers) as pool:
         heads = list(pool.map(fitted, folds))
     logits = np.zeros((len(labels), classes))
-    for fold, (kernel, bias, _) in zip(folds, heads, strict=True):
+    for fold, ((kernel, bias), _, _) in zip(folds, heads, strict=True):
         logits[fold.left_out] = features.plain[fold.left_out] @ kernel + bias
-    log.info(f"  heads without each of the {name}: C={', '.join(f'{strength:g}' for _, _, strength in heads)}")
+    log.info(f"  heads without each of the {name}: C={', '.join(f'{strength:g}' for _, strength, _ in heads)}")
     return Evaluation(logits, labels)

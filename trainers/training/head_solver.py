@@ -25,15 +25,14 @@ def solve(network: keras.Model, views: FeatureViews, context: RunContext) -> Non
     weights = {label: float(weight) for label, weight in enumerate(context.class_weights)}
     rows = np.arange(len(labels), dtype=np.int64) * count
     monitor = context.config.monitor
-    everything = np.concatenate([read(views, rows + view) for view in range(count)])
+    every = np.stack([read(views, rows + view) for view in range(count)])
     with threadpool_limits(1):  # the products are small: several would wait for each other
-        strength, score = logistic_head.choose(
-            everything[: len(labels)], labels, weights, groups=context.groups, monitor=monitor
-        )
-        model = logistic_head.fit(everything, np.tile(labels, count), weights, strength=strength)
-    network.get_layer("logits").set_weights(list(logistic_head.folded(model)))
+        head, strength, score = logistic_head.solved(every, labels, weights, groups=context.groups, monitor=monitor)
+    network.get_layer("logits").set_weights(list(head))
     chosen = f"C={strength:g}" + ("" if score is None else f" ({monitor} {abs(score):.4f} over folds)")
-    log.info(f"  head: logistic regression on {len(everything):,} rows, {chosen}, {time.perf_counter() - began:.0f} s")
+    log.info(
+        f"  head: logistic regression on {len(labels) * count:,} rows, {chosen}, {time.perf_counter() - began:.0f} s"
+    )
 
 
 def read(views: FeatureViews, rows: np.ndarray) -> np.ndarray:

@@ -63,6 +63,31 @@ def folded(model: Pipeline) -> tuple[np.ndarray, np.ndarray]:
     return kernel.astype(np.float32), bias.astype(np.float32)
 
 
+def solved(
+    views: np.ndarray,
+    labels: np.ndarray,
+    weights: dict[int, float],
+    *,
+    groups: np.ndarray | None,
+    monitor: str,
+) -> tuple[tuple[np.ndarray, np.ndarray], float, float | None]:
+    """The head of all views, with the strength that one view of each image chooses.
+
+    Args:
+      views: float32 [k, n, channels].
+      labels: int [n].
+      weights: of each class.
+      groups: int [n], which fold together.
+      monitor: the score, such as `balanced_accuracy`.
+
+    Returns:
+      Kernel and bias as of `folded`; C and its score as of `choose`.
+    """
+    strength, score = choose(views[0], labels, weights, groups=groups, monitor=monitor)
+    rows = views.reshape(-1, views.shape[-1])
+    return folded(fit(rows, np.tile(labels, len(views)), weights, strength=strength)), strength, score
+
+
 def fit(features: np.ndarray, labels: np.ndarray, weights: dict[int, float], *, strength: float) -> Pipeline:
     """The head of features [n, channels] of labels, int [n], with the weights of the classes and C `strength`."""
     return _model(strength, weights).fit(features, labels)
