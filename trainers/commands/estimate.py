@@ -187,7 +187,8 @@ def _write(found: Estimate, context: RunContext, pool: Split, *, seconds: float)
     settings = {name: context.record.settings[name] for name in _DECIDING}
     metrics = {**found.metrics(), "data_set": context.source.name, "settings": settings, "seconds": seconds}
     report = reports.write_report(folder, judged, names=pool.names, metrics=metrics, drawn=drawn)
-    lines = ["", *found.table(), "", report, *found.in_words()]
+    # with groups the report stays in its file: its interval is of images like these, which the screen is not about
+    lines = ["", *(found.table() or report.splitlines()), "", *found.in_words()]
     if found.hardest:
         lines.append(f"the hardest group is {found.hardest[0]}: {folder / 'hardest_group.png'} shows its mistakes")
     log.info("\n".join(lines))
