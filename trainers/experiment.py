@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from ftdata.errors import UserError
-from trainers.commands import agreement, check, estimate, evaluate, export, predict, train
+from trainers.commands import agreement, check, estimate, evaluate, export, find_learning_rate, predict, train
 from trainers.config import TrainConfig
 from trainers.models import starting_point
 from trainers.rundir import lock
@@ -55,6 +55,8 @@ def run(
         return {"check": _check(config)}
     if config.phase == "estimate":
         return {"estimate": _estimate(config, stop=stop)}
+    if config.phase == "find_learning_rate":
+        return {"find_learning_rate": _find_learning_rate(config, stop=stop)}
     if config.phase != "all":
         return _train(config, callbacks=callbacks, command_line=command_line, stop=stop)
     export.check_formats(config.use)  # before hours of training
@@ -112,6 +114,21 @@ def _estimate(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
         starting_point.check(config.model, cleared=run_dir.root if config.overwrite else None)
         with stop.deferred():
             return estimate.run(config, run_dir, devices=devices, stop=stop)
+
+
+def _find_learning_rate(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
+    """Writes in a folder of its own, so it needs no lock."""
+    run_dir = _run_dir(config)
+    if cluster.find(config.runtime.distribution_strategy):
+        raise UserError(
+            "find_learning_rate is for one machine, this is a worker of several: run it on one of them with "
+            "--distribution_strategy=mirrored or one_device. --batch_size is that of all, so the learning rate is too"
+        )
+    with launch(config.runtime) as (_, devices):
+        run_dir.check()
+        starting_point.check(config.model, cleared=run_dir.root if config.overwrite else None)
+        with stop.deferred():
+            return find_learning_rate.run(config, run_dir, devices=devices, stop=stop)
 
 
 def _use(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:

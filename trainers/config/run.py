@@ -14,7 +14,7 @@ from trainers.config.training import TrainingConfig
 from trainers.config.use import USING_PHASES, UseConfig
 
 TRAINING_PHASES = ("pretrain", "transfer", "finetune", "all")
-OTHER_PHASES = ("check", "estimate", *USING_PHASES)
+OTHER_PHASES = ("check", "estimate", "find_learning_rate", *USING_PHASES)
 
 _OF_TRAINING = {"dropout", "train_batch_norm"}  # of the network, but nothing that is trained depends on their presence
 
@@ -28,7 +28,9 @@ class TrainConfig:
         "what to do: transfer trains a new head on the frozen base; finetune trains the unfrozen layers too, after "
         "transfer where that has not run yet; all does both and exports; pretrain trains every layer from random "
         "weights; check looks at the data and the plan without training; estimate says without training how good a "
-        "model will be on new groups of images; evaluate, predict and export use the trained model",
+        "model will be on new groups of images; find_learning_rate suggests the learning rate of transfer or, once that "
+        "is finished, of finetune, from a hundred steps that are not kept; evaluate, predict and export use the "
+        "trained model",
         choices=TRAINING_PHASES + OTHER_PHASES,
         affects=NOTHING,
     )

@@ -111,6 +111,11 @@ class RunDir:
         """What to expect on new groups of images."""
         return self.root / "estimate"
 
+    @property
+    def find_learning_rate(self) -> PhaseDir:
+        """What a learning-rate range test has found: `metrics`, `history` (a row for each step) and `curves`."""
+        return PhaseDir(self.root / "find_learning_rate")
+
     def is_begun(self, phase: str) -> bool:
         """Whether a phase has left anything that was computed, in the run itself or in a fold of it."""
         folds = (PhaseDir(config.parent / phase) for config in self.folds.glob("*/config.json"))

@@ -93,7 +93,8 @@ class Loop:
             except Interrupted:
                 self._save()
                 self._finish()
-                log.info(f"saved at step {progress.step} of {plan.total_steps}")
+                if isinstance(self.checkpointer, Checkpointer):
+                    log.info(f"saved at step {progress.step} of {plan.total_steps}")
                 raise
             self.callbacks.on_train_end()
             self._finish()

@@ -1,14 +1,14 @@
 """One phase from its start to its files: build, train, take the best epoch, evaluate."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from ftdata import data_service, pipeline, seeds
+from ftdata import pipeline
 from ftdata.augment.augmentation import Augmentation
-from ftdata.cache.images import FeatureViews, Images
+from ftdata.cache.images import FeatureViews
 from ftdata.errors import UserError
 from ftdata.log import log
 from ftdata.names import counted
@@ -16,15 +16,13 @@ from trainers.config import Phase
 from trainers.evaluation import figures
 from trainers.models import folding
 from trainers.models.cut import cut
-from trainers.models.trainable import is_synchronized, layer_table, unfreezing
+from trainers.models.trainable import layer_table, unfreezing
 from trainers.rundir import record
 from trainers.rundir.checkpointer import Checkpointer, NullCheckpointer, restore
 from trainers.rundir.divergence import Diverged, advice
 from trainers.rundir.progress import Progress
 from trainers.rundir.run_dir import read_json
-from trainers.runtime.compilation import COMPILE_AUGMENTATION
-from trainers.runtime.stopping import StopConsensus
-from trainers.training import feature_views, head_solver, phase_model, results
+from trainers.training import feature_views, head_solver, phase_model, phase_step, results
 from trainers.training.averaging import restart_averages
 from trainers.training.callbacks import Profile, ProgressLines
 from trainers.training.candidates import Candidates
@@ -34,7 +32,6 @@ from trainers.training.loop import Loop
 from trainers.training.misfits import misfits
 from trainers.training.optimizer import optimizer_state
 from trainers.training.plan import PhasePlan, make_plan
-from trainers.training.step import TrainStep
 from trainers.training.tensorboard import TensorBoardWriter
 
 
@@ -66,8 +63,7 @@ def run_phase(
     checkpointer = Checkpointer(files, groups=groups) if processes.is_chief else NullCheckpointer()
     progress = restore(checkpointer, groups=groups, processes=processes)
     board = _open_board(phase, context, progress)
-    # a seed of the phase: fine-tuning is not to see transfer's images again, in the same order and warped alike
-    augmentation = Augmentation(context.config.augment, seed=seeds.number(context.config.seed, "phase", phase.name))
+    augmentation = phase_step.augmentation_of(phase, context)
     parts, consensus = cut(network), context.new_consensus()
     held_out = HeldOut(network, context, parts)
     views = feature_views.of_phase(phase, plan, context, parts, progress)
@@ -82,8 +78,8 @@ def run_phase(
     loop = Loop(
         plan,
         model=network,
-        train_step=_train_step(context, network, augmentation, consensus, suffix=suffix),
-        batches=_training_batches(context, views or context.images["train"], seed=augmentation.seed),
+        train_step=phase_step.train_step(context, network, augmentation, consensus, suffix=suffix),
+        batches=phase_step.training_batches(context, views or context.images["train"], seed=augmentation.seed),
         candidates=Candidates(phase, network, context, held_out, progress=progress, board=board),
         checkpointer=checkpointer,
         progress=progress,
@@ -122,57 +118,6 @@ def _folding(network: keras.Model, context: RunContext) -> list[str]:
 def _rates(network: keras.Model, phase: Phase, context: RunContext) -> list[str]:
     factors = phase_model.rate_factors(network, phase, context.config.training)
     return [f"learning rate: {min(factors):.2g} of the head's in the first layer that trains"] if factors else []
-
-
-def _training_batches(
-    context: RunContext, images: Images | FeatureViews, *, seed: int
-) -> Callable[[int, int], Iterator[pipeline.Batch]]:
-    """(first step, end step) -> the batches of these steps, distributed over the replicas."""
-    service = context.config.data_service
-
-    def batches(first: int, end: int) -> Iterator[pipeline.Batch]:
-        dataset = pipeline.for_training(
-            images,
-            context.source.train.labels,
-            class_weights=context.class_weights,
-            global_batch=context.config.training.batch_size,
-            seed=seed,
-            steps=(first, end),
-            shard=context.shard,
-            numbered=bool(service),
-        )
-        if not service:
-            return iter(context.distribute(dataset))
-        start, silence_s = first * context.shard.count, context.config.runtime.worker_timeout_s
-        return context.deal(data_service.in_order(dataset, service, first=start, silence_s=silence_s))
-
-    return batches
-
-
-def _train_step(
-    context: RunContext,
-    network: keras.Model,
-    augmentation: Augmentation,
-    consensus: StopConsensus,
-    *,
-    suffix: keras.Model | None,
-) -> TrainStep:
-    training, images = context.config.training, context.images["train"]
-    return TrainStep(
-        network,
-        network.optimizer,
-        strategy=context.strategy,
-        augmentation=augmentation,
-        global_batch=training.batch_size,
-        label_smoothing=training.label_smoothing,
-        # XLA cannot compile what replicas exchange
-        compiled=COMPILE_AUGMENTATION if is_synchronized(network) else context.config.compile_mode,
-        fold_batch_norm=context.config.fold_batch_norm,
-        micro_batches=training.gradient_accumulation_steps,
-        suffix=suffix,
-        images=images.tensor if images.tier == "device" and suffix is None else None,
-        asked=consensus.asked if consensus.is_shared else None,
-    )
 
 
 def _callbacks(

@@ -1,0 +1,83 @@
+"""The loss over the learning rate, as a range test finds it, and the learning rates that it suggests."""
+
+import dataclasses
+import functools
+
+import numpy as np
+
+_DECAY = 0.7  # of the smoothing, per step
+_RISE, _LEAST_RISE = 0.5, 0.25  # of the loss at the start; a small loss wavers by more than half of itself
+_FALL = 0.02  # of the loss at the start: less is none
+
+
+@dataclasses.dataclass(frozen=True)
+class LossCurve:
+    """Losses of a range test.
+
+    Attributes:
+      rates: learning rate of each step, rising, float [n].
+      losses: of the steps, float [n].
+      starting_losses: of the same images, augmented alike, by the weights that the test starts with, float [n].
+      has_diverged: whether the test was ended by a loss that diverges.
+    """
+
+    rates: np.ndarray
+    losses: np.ndarray
+    starting_losses: np.ndarray
+    has_diverged: bool
+
+    @functools.cached_property
+    def start(self) -> float:
+        """The loss before anything is learned."""
+        return float(np.mean(self.starting_losses))
+
+    @property
+    def _rise(self) -> float:
+        return max(_RISE * self.start, _LEAST_RISE)
+
+    @functools.cached_property
+    def smoothed(self) -> np.ndarray:
+        """The losses without what is due to the choice of images, smoothed, float [n].
+
+        What the learning rates have changed of each loss is smoothed exponentially over the steps before and after,
+        with bias correction at both ends: one that looks back only would lag behind the rates. A change counts as twice
+        the rise that `diverges_at` asks for at most: how far a loss diverges says nothing of the rates before.
+        """
+        change = np.minimum(self.losses - self.starting_losses, 2 * self._rise)
+        step = np.arange(len(change))
+        weights = _DECAY ** np.abs(step[:, None] - step)
+        return self.start + weights @ change / weights.sum(axis=1)
+
+    @property
+    def diverges_at(self) -> float | None:
+        """The rate from which the smoothed loss is half above that of the start; None where it stays below."""
+        above = np.flatnonzero(self.smoothed > self.start + self._rise)
+        if len(above):
+            return float(self.rates[above[0]])
+        return float(self.rates[-1]) if self.has_diverged else None
+
+    @property
+    def lowest_at(self) -> float | None:
+        """The rate of the lowest smoothed loss; None where that hardly falls."""
+        lowest = int(self.smoothed.argmin())
+        return float(self.rates[lowest]) if self.smoothed[lowest] < (1 - _FALL) * self.start else None
+
+    @property
+    def steepest_at(self) -> float | None:
+        """The rate at which the smoothed loss falls fastest over the logarithm of the rate; None as `lowest_at`."""
+        if self.lowest_at is None:
+            return None
+        slopes = np.gradient(self.smoothed, np.log(self.rates))
+        return float(self.rates[slopes[: int(self.smoothed.argmin()) + 1].argmin()])
+
+    @property
+    def suggestions(self) -> dict[str, float]:
+        """Learning rates by the rule that suggests them, the best first; to two digits.
+
+        `divergence` is a tenth of where the loss diverges: that is where it is steep, so that it depends least on
+        chance. `minimum` (a tenth of where it is lowest) and `steepest` are fastai's rules of these names; they are
+        there where the loss falls.
+        """
+        found = {"divergence": self.diverges_at, "minimum": self.lowest_at, "steepest": self.steepest_at}
+        share = {"divergence": 0.1, "minimum": 0.1, "steepest": 1.0}
+        return {name: float(f"{share[name] * rate:.1e}") for name, rate in found.items() if rate is not None}
