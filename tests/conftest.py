@@ -131,7 +131,7 @@ def run_alone(photo_folder, tmp_path_factory):
 _SHARING = {
     "alone": (
         *("test_restart", "test_interrupt", "test_experiment", "test_starting_model", "test_divergence"),
-        *("test_tensorboard", "test_candidates", "test_interpolation"),
+        *("test_tensorboard", "test_candidates", "test_interpolation", "test_find_learning_rate"),
     ),
     "trained": ("test_export", "test_evaluate", "test_predict", "test_seen"),
 }

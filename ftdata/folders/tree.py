@@ -17,6 +17,7 @@ _LITTER = frozenset(
 )
 # What a model_dir of this program holds beside its config.json: figures that would become a class.
 _OF_A_RUN = frozenset(("transfer", "finetune", "pretrain", "evaluation", "lock", "samples.png"))
+_WITHOUT_TRAINING = ("estimate/metrics.json", "find_learning_rate/metrics.json")  # and what it holds before any run
 
 
 @dataclasses.dataclass(eq=False)
@@ -127,6 +128,8 @@ def _why_left(entry: "os.DirEntry[str]") -> str | None:
         return "hidden"
     if entry.name.lower() in _LITTER:
         return "made by a system"
+    if any(os.path.isfile(f"{entry.path}/{name}") for name in _WITHOUT_TRAINING):
+        return "a model_dir"
     if os.path.isfile(f"{entry.path}/config.json"):
         return "a model_dir" if any(os.path.exists(f"{entry.path}/{name}") for name in _OF_A_RUN) else None
     return None

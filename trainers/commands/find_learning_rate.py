@@ -103,21 +103,20 @@ def _write(curve: LossCurve, phase: Phase, context: RunContext, *, seconds: floa
     Raises:
       UserError: neither falls the loss nor rises it.
     """
-    suggestions, files = curve.suggestions, context.run_dir.find_learning_rate
-    if not suggestions:
+    rules, rule, files = curve.rules, curve.best_rule, context.run_dir.find_learning_rate
+    if rule is None:
         raise UserError(
             f"find_learning_rate: no learning rate up to {range_test.HIGHEST:g} changes the loss of {phase.name} "
             f"({curve.start:.2f}): does anything train? See --unfreeze, --weights and --class_weight"
         )
-    method, rate = next(iter(suggestions.items()))
-    flag, batch = f"--{phase.name}_learning_rate={rate:g}", context.config.training.batch_size
+    flag, batch = f"--{phase.name}_learning_rate={rules[rule]:g}", context.config.training.batch_size
     asked = range_test.number_of_steps(len(context.source.train), batch_size=batch)
     metrics = {
         "phase": phase.name,
-        "learning_rate": rate,
+        "learning_rate": rules[rule],
         "flag": flag,
-        "method": method,
-        "suggestions": suggestions,
+        "rule": rule,
+        "rules": rules,
         "loss_at_start": curve.start,
         "lowest_smoothed_loss": float(curve.smoothed.min()),
         "lowest_at": curve.lowest_at,
@@ -138,14 +137,13 @@ def _write(curve: LossCurve, phase: Phase, context: RunContext, *, seconds: floa
     }
     rows = [{name: float(values[step]) for name, values in columns.items()} for step in range(len(curve.rates))]
     write_history(files.history, [{"step": step, **row} for step, row in enumerate(rows)])
-    others = {name: each for name, each in suggestions.items() if name != method}
     figure = rate_figure.loss_over_rate(
         curve.rates,
         curve.losses,
         curve.smoothed,
         start=curve.start,
-        suggested=rate,
-        others=others,
+        suggested=rules[rule],
+        others={name: rate for name, rate in rules.items() if name != rule},
         title=f"{phase.name}: {flag}",
     )
     figures.save(figure, files.curves)
@@ -161,10 +159,11 @@ def _in_words(curve: LossCurve, metrics: dict[str, Any]) -> list[str]:
     fall = f"falls from {start:.2f} to {curve.smoothed.min():.2f} at {lowest_at:.1e}" if lowest_at else "hardly falls"
     rise = f"diverges from {diverges_at:.1e} on" if diverges_at else f"does not diverge up to {curve.rates[-1]:g}"
     reason = {
-        "divergence": "a tenth of where the loss diverges",
-        "minimum": "a tenth of where the loss is lowest",
-    }[metrics["method"]]
+        "divergence": "a tenth of where it diverges",
+        "lowest": "where it is lowest, below a tenth of where it diverges",
+        "minimum": "a tenth of where it is lowest",
+    }[metrics["rule"]]
     return [
         f"  in {metrics['steps']} steps of {metrics['batch_size']} images the loss {fall}, and {rise}",
-        f"suggested, {reason}: {metrics['flag']}",
+        f"suggested: {metrics['flag']} ({reason})",
     ]

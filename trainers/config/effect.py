@@ -25,6 +25,7 @@ _OF_FINE_TUNING = (
     *("finetune_epochs", "finetune_learning_rate", "unfreeze"),
     *("layer_decay", "l2_start", "interpolate_weights"),
 )
+_OF_A_SCHEDULE = ("transfer_learning_rate", "finetune_learning_rate", "learning_rate_schedule", "warmup_steps")
 _OF_A_FILE = ("resize", "interpolation", "jpeg_decode")
 _OF_IMAGENET = ("backbone", "backbone_args", "weights", "preprocessing", "image_size", *_OF_A_FILE)
 
@@ -34,7 +35,7 @@ def without_effect(config: TrainConfig, given: set[str]) -> dict[str, str]:
     if config.phase in USING_PHASES:
         return idle_in_use(config.phase, given, model=config.use.model)
     data, augment = config.data, config.augment
-    fine_tunes = config.phase in ("finetune", "all", "check")  # check looks at the whole job
+    fine_tunes = config.phase in ("finetune", "all", "check", "find_learning_rate")  # check looks at the whole job
     keeps_on_disk = data.cache in ("auto", "disk") or config.training.feature_views > 0
     rules: dict[str, tuple[bool, str]] = {
         field.name: (not augment.augment and field.name != "augment", "augmentation is off (--augment=false)")
@@ -69,6 +70,8 @@ def without_effect(config: TrainConfig, given: set[str]) -> dict[str, str]:
         rules[name] = (config.phase != "pretrain", f"--phase={config.phase} does not pretrain")
     if config.phase == "estimate":
         rules |= dict.fromkeys(_IDLE_IN_AN_ESTIMATE, (True, "--phase=estimate trains nothing but heads on features"))
+    if config.phase == "find_learning_rate":
+        rules |= dict.fromkeys(_OF_A_SCHEDULE, (True, "--phase=find_learning_rate has a learning rate for every step"))
     rules |= {name: (True, reason) for name, reason in idle_in_training(config.phase).items()}
     return {name: rules[name][1] for name in sorted(given) if name in rules and rules[name][0]}
 

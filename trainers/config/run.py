@@ -28,8 +28,8 @@ class TrainConfig:
         "what to do: transfer trains a new head on the frozen base; finetune trains the unfrozen layers too, after "
         "transfer where that has not run yet; all does both and exports; pretrain trains every layer from random "
         "weights; check looks at the data and the plan without training; estimate says without training how good a "
-        "model will be on new groups of images; find_learning_rate suggests the learning rate of transfer or, once that "
-        "is finished, of finetune, from a hundred steps that are not kept; evaluate, predict and export use the "
+        "model will be on new groups of images; find_learning_rate suggests the learning rate of transfer or, when "
+        "that is finished, of finetune, from a hundred steps that are not kept; evaluate, predict and export use the "
         "trained model",
         choices=TRAINING_PHASES + OTHER_PHASES,
         affects=NOTHING,

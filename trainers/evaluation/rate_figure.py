@@ -28,7 +28,7 @@ def loss_over_rate(
       smoothed: losses, float [n].
       start: the loss before anything is learned.
       suggested: the rate that is suggested.
-      others: further rates to be marked, by what they are.
+      others: rates by other rules, to be marked.
       title: of the figure.
     """
     figure = Figure(figsize=(8, 4.5), layout="constrained")
@@ -47,5 +47,5 @@ def loss_over_rate(
         xlabel="learning rate", ylabel="training loss", title=in_a_figure(title),
     )  # fmt: skip
     axes.grid(alpha=0.25)
-    axes.legend(fontsize=9)
+    axes.legend(fontsize=9, loc="lower left")
     return figure

@@ -7,7 +7,7 @@ import numpy as np
 
 _DECAY = 0.7  # of the smoothing, per step
 _RISE, _LEAST_RISE = 0.5, 0.25  # of the loss at the start; a small loss wavers by more than half of itself
-_FALL = 0.02  # of the loss at the start: less is none
+_FALL = 0.05  # of the loss at the start: less may be chance
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,13 +71,25 @@ class LossCurve:
         return float(self.rates[slopes[: int(self.smoothed.argmin()) + 1].argmin()])
 
     @property
-    def suggestions(self) -> dict[str, float]:
-        """Learning rates by the rule that suggests them, the best first; to two digits.
+    def rules(self) -> dict[str, float]:
+        """The learning rate by each rule that can be applied: `divergence` is a tenth of where the loss diverges,
+        `minimum` a tenth of where it is lowest, `lowest` that rate itself, `steepest` where it falls fastest."""
+        applied = {
+            "divergence": (0.1, self.diverges_at),
+            "minimum": (0.1, self.lowest_at),
+            "lowest": (1.0, self.lowest_at),
+            "steepest": (1.0, self.steepest_at),
+        }
+        return {name: float(f"{share * rate:.1e}") for name, (share, rate) in applied.items() if rate is not None}
 
-        `divergence` is a tenth of where the loss diverges: that is where it is steep, so that it depends least on
-        chance. `minimum` (a tenth of where it is lowest) and `steepest` are fastai's rules of these names; they are
-        there where the loss falls.
+    @property
+    def best_rule(self) -> str | None:
+        """The rule to follow; None where the loss neither falls nor rises.
+
+        The divergence is steep, so where it begins depends least on chance: a tenth of that, but not beyond the lowest
+        loss. Where nothing diverges, a tenth of where the loss is lowest.
         """
-        found = {"divergence": self.diverges_at, "minimum": self.lowest_at, "steepest": self.steepest_at}
-        share = {"divergence": 0.1, "minimum": 0.1, "steepest": 1.0}
-        return {name: float(f"{share[name] * rate:.1e}") for name, rate in found.items() if rate is not None}
+        rules = self.rules
+        if "divergence" in rules:
+            return min((name for name in ("divergence", "lowest") if name in rules), key=lambda name: rules[name])
+        return "minimum" if rules else None

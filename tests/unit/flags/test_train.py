@@ -59,8 +59,8 @@ WRONG = [
     (["--resize=squash"], "--resize must be one of stretch, crop, pad, got 'squash'"),
     (
         ["--phase=train"],
-        "--phase must be one of pretrain, transfer, finetune, all, check, estimate, evaluate, predict, export, got "
-        "'train'",
+        "--phase must be one of pretrain, transfer, finetune, all, check, estimate, find_learning_rate, evaluate, "
+        "predict, export, got 'train'",
     ),
     (["--jit_compile=perhaps"], "--jit_compile must be one of auto, true, false, got 'perhaps'"),
     # lists
@@ -354,6 +354,10 @@ def test_wrong_flag_in_a_flagfile_is_one_line(tmp_path):
             {"model": "it is for --phase=predict, this is finetune; the network to train is --backbone"},
         ),
         (["--json"], {"json": "it is for --phase=predict, this is finetune"}),
+        (
+            ["--phase=find_learning_rate", "--finetune_learning_rate=1", "--unfreeze=all", "--batch_size=8"],
+            {"finetune_learning_rate": "--phase=find_learning_rate has a learning rate for every step"},
+        ),
         (["--phase=export", "--model_dir=m", "--export_formats=keras", "--batch_size=8"], {}),
         (["--phase=evaluate", "--on_bad_image=skip"], {}),
         (["--phase=predict", "--images=i", "--test_time_augmentation=dihedral"], {}),

@@ -120,6 +120,11 @@ READ = {
         split(),
         r"folders passed over: mine/ \(a model_dir\)",
     ),
+    "model_dir without a run": (
+        [*in_each("."), "runs/mine/find_learning_rate/history.png", "runs/mine/find_learning_rate/metrics.json"],
+        split(),
+        r"folders passed over: mine/ \(a model_dir\)",
+    ),
     "loose images": ([*in_each("."), "sample.jpg"], split(), r"1 image\(s\) beside the class folders .* sample.jpg"),
     "loose images beside splits": (
         [*in_each("train"), "a.jpg", "train/b.jpg"],
