@@ -16,6 +16,7 @@ def loss_over_rate(
     smoothed: np.ndarray,
     *,
     start: float,
+    diverged: float,
     suggested: float,
     others: Mapping[str, float],
     title: str,
@@ -27,6 +28,7 @@ def loss_over_rate(
       losses: of the steps, float [n]; those far above the smoothed loss are not shown.
       smoothed: losses, float [n].
       start: the loss before anything is learned.
+      diverged: the smoothed loss from which on it diverges.
       suggested: the rate that is suggested.
       others: rates by other rules, to be marked.
       title: of the figure.
@@ -34,6 +36,7 @@ def loss_over_rate(
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
     axes.axhline(start, color="0.6", linestyle="--", linewidth=1, label="before training")
+    axes.axhline(diverged, color="0.6", linestyle=":", linewidth=1, label="diverging")
     axes.plot(rates, losses, "o", color="0.75", markersize=3, label="loss of a step")
     axes.plot(rates, smoothed, color=_BLUE, label="smoothed")
     for marker, (name, rate) in zip("v^sD", others.items(), strict=False):
@@ -41,11 +44,9 @@ def loss_over_rate(
         axes.plot(rate, height, marker, color="0.3", markersize=7, label=f"{name}: {rate:.1e}")
     axes.axvline(suggested, color=_ORANGE, label=f"suggested: {suggested:g}")
     lowest = min(smoothed.min(), np.quantile(losses, 0.02))
-    room = max(start - lowest, 0.2 * start)
-    axes.set(
-        xscale="log", xlim=(rates[0], rates[-1]), ylim=(max(0.0, lowest - 0.2 * room), start + 1.2 * room),
-        xlabel="learning rate", ylabel="training loss", title=in_a_figure(title),
-    )  # fmt: skip
+    room = diverged - lowest
+    limits = {"xlim": (rates[0], rates[-1]), "ylim": (max(0.0, lowest - 0.1 * room), diverged + 0.1 * room)}
+    axes.set(xscale="log", xlabel="learning rate", ylabel="training loss", title=in_a_figure(title), **limits)
     axes.grid(alpha=0.25)
-    axes.legend(fontsize=9, loc="lower left")
+    axes.legend(fontsize=9, loc="best")
     return figure

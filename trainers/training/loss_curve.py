@@ -35,6 +35,11 @@ class LossCurve:
     def _rise(self) -> float:
         return max(_RISE * self.start, _LEAST_RISE)
 
+    @property
+    def diverged(self) -> float:
+        """The smoothed loss from which on it diverges: half above that of the start."""
+        return self.start + self._rise
+
     @functools.cached_property
     def smoothed(self) -> np.ndarray:
         """The losses without what is due to the choice of images, smoothed, float [n].
@@ -50,8 +55,8 @@ class LossCurve:
 
     @property
     def diverges_at(self) -> float | None:
-        """The rate from which the smoothed loss is half above that of the start; None where it stays below."""
-        above = np.flatnonzero(self.smoothed > self.start + self._rise)
+        """The rate at which the smoothed loss gets there; None where it stays below."""
+        above = np.flatnonzero(self.smoothed > self.diverged)
         if len(above):
             return float(self.rates[above[0]])
         return float(self.rates[-1]) if self.has_diverged else None

@@ -69,6 +69,7 @@ def test_the_figure_and_the_metrics_are_of_the_table(found, tmp_path, monkeypatc
         columns["loss"],
         columns["smoothed_loss"],
         start=metrics["loss_at_start"],
+        diverged=metrics["loss_that_diverges"],
         suggested=metrics["learning_rate"],
         others={name: rate for name, rate in metrics["rules"].items() if name != metrics["rule"]},
         title=f"finetune: {metrics['flag']}",
