@@ -12,8 +12,10 @@ from PIL import Image
 from ftdata.errors import UserError
 from tests.configs import make_config
 from trainers import experiment
-from trainers.evaluation import figures
+from trainers.commands import find_learning_rate
+from trainers.evaluation import figures, rate_figure
 from trainers.rundir.progress import read_history
+from trainers.rundir.run_dir import RunDir
 
 
 def _config(folder, model_dir, *, machine=None, **training):
@@ -37,26 +39,24 @@ def _files(model_dir):
 
 
 @pytest.fixture(scope="module")
-def found(run_alone, photo_folder, tmp_path_factory):
-    """The metrics and the folder of a test of fine-tuning."""
-    model_dir = shutil.copytree(run_alone.transferred, tmp_path_factory.mktemp("found") / "run")
-    before = _files(model_dir)
-    metrics = _find(photo_folder, model_dir, finetune_learning_rate=1e3)  # which is not what counts
-    assert _files(model_dir) == before
-    return metrics, model_dir
+def found(photo_folder, tmp_path_factory):
+    """The metrics and the folder of a test of the head."""
+    model_dir = tmp_path_factory.mktemp("found") / "run"
+    return _find(photo_folder, model_dir, transfer_learning_rate=1e3), model_dir  # which is not what counts
 
 
-def test_a_finished_transfer_phase_is_followed_by_finetune(found):
+def test_colours_are_learned_between_a_rate_that_is_too_low_and_one_that_is_too_high(found):
+    """They tell the classes apart, which a head learns at once, but not by Adam's steps of 1e-5."""
     metrics, model_dir = found
-    assert (metrics["phase"], metrics["optimizer"], metrics["batch_size"]) == ("finetune", "adam", 16)
-    assert metrics["flag"] == f"--finetune_learning_rate={metrics['learning_rate']:g}"
+    assert (metrics["phase"], metrics["optimizer"], metrics["batch_size"]) == ("transfer", "adam", 16)
+    assert 1e-4 < metrics["learning_rate"] < 1
     assert metrics["learning_rate"] == metrics["rules"][metrics["rule"]]
+    assert metrics["flag"] == f"--transfer_learning_rate={metrics['learning_rate']:g}"
+    assert [path.name for path in model_dir.iterdir()] == ["find_learning_rate"]
     assert json.loads((model_dir / "find_learning_rate/metrics.json").read_text()) == metrics
 
 
-def test_the_figure_and_the_metrics_are_of_the_table(found, tmp_path, monkeypatch):
-    from trainers.evaluation import rate_figure
-
+def test_the_figure_and_the_metrics_are_of_the_table(found, tmp_path):
     metrics, model_dir = found
     rows = read_history(model_dir / "find_learning_rate/history.csv")
     columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
@@ -72,7 +72,7 @@ def test_the_figure_and_the_metrics_are_of_the_table(found, tmp_path, monkeypatc
         diverged=metrics["loss_that_diverges"],
         suggested=metrics["learning_rate"],
         others={name: rate for name, rate in metrics["rules"].items() if name != metrics["rule"]},
-        title=f"finetune: {metrics['flag']}",
+        title=f"transfer: {metrics['flag']}",
     )
     figures.save(figure, tmp_path / "again.png")
     with Image.open(tmp_path / "again.png") as again, Image.open(model_dir / "find_learning_rate/history.png") as image:
@@ -86,26 +86,40 @@ def test_it_finds_the_same_again_and_training_has_the_same_bits_after_it(found, 
     assert {**again, "seconds": 0} == {**metrics, "seconds": 0}
     assert (model_dir / "find_learning_rate/history.csv").read_bytes() == table
     said = capsys.readouterr().out
-    assert "40 steps of finetune (not 100: there are only 48 images)" in said
+    assert "40 steps of transfer (not 100: there are only 48 images)" in said
     assert f"suggested: {metrics['flag']} (" in said
+    trained = experiment.run(dataclasses.replace(make_config(photo_folder, model_dir), phase="transfer"))["transfer"]
+    assert trained["weights_sha256"] == run_alone.results["transfer"]["weights_sha256"]
+
+
+@pytest.mark.slow
+def test_a_finished_transfer_phase_is_followed_by_finetune_and_stays_as_it_is(run_alone, photo_folder, tmp_path):
+    model_dir = shutil.copytree(run_alone.transferred, tmp_path / "run")
+    before = _files(model_dir)
+    metrics = _find(photo_folder, model_dir, finetune_learning_rate=1e3)
+    assert _files(model_dir) == before
+    assert (metrics["phase"], metrics["has_diverged"]) == ("finetune", True)
+    assert metrics["flag"] == f"--finetune_learning_rate={metrics['learning_rate']:g}"
     trained = experiment.run(make_config(photo_folder, model_dir))["finetune"]
     assert trained["weights_sha256"] == run_alone.results["finetune"]["weights_sha256"]
 
 
-def test_without_a_transfer_phase_it_is_of_the_head_on_all_devices(photo_folder, tmp_path):
-    """Colours tell the classes apart: a head learns that at once, and Adam's steps of 1e-5 are too small for it."""
-    metrics = _find(photo_folder, tmp_path, machine={"distribution_strategy": "mirrored"})
-    assert metrics["phase"] == "transfer"
-    assert 1e-4 < metrics["learning_rate"] < 1
-    assert [path.name for path in tmp_path.iterdir()] == ["find_learning_rate"]
+@pytest.mark.slow
+def test_two_devices_find_what_one_finds(photo_folder, tmp_path):
+    losses = {}
+    for name in ("one_device", "mirrored"):
+        config = _config(photo_folder, tmp_path / name, machine={"distribution_strategy": name}, optimizer="sgd")
+        experiment.run(dataclasses.replace(config, model=dataclasses.replace(config.model, dropout=0.0)))
+        rows = read_history(tmp_path / name / "find_learning_rate/history.csv")
+        losses[name] = [row["loss"] for row in rows[:25]]  # after that it diverges, and amplifies the order of sums
+    np.testing.assert_allclose(losses["mirrored"], losses["one_device"], rtol=1e-4)
 
 
-def test_overwrite_starts_at_transfer_and_deletes_nothing(found, photo_folder):
-    from trainers.commands import find_learning_rate
-    from trainers.rundir.run_dir import RunDir
-
-    config = dataclasses.replace(_config(photo_folder, found[1]), overwrite=True)
-    assert find_learning_rate.next_phase(config, RunDir(found[1])).name == "transfer"
+def test_the_phase_is_the_first_that_is_not_finished(run_alone, photo_folder, tmp_path):
+    config, transferred = _config(photo_folder, tmp_path), RunDir(run_alone.transferred)
+    assert find_learning_rate.next_phase(config, RunDir(tmp_path)).name == "transfer"
+    assert find_learning_rate.next_phase(config, transferred).name == "finetune"
+    assert find_learning_rate.next_phase(dataclasses.replace(config, overwrite=True), transferred).name == "transfer"
 
 
 @pytest.mark.parametrize(
@@ -138,8 +152,8 @@ def test_a_pretrain_phase_is_not_what_it_is_for(photo_folder, tmp_path):
         _find(photo_folder, tmp_path)
 
 
-def test_the_network_has_to_be_that_of_the_transfer_phase(found, photo_folder):
-    config = _config(photo_folder, found[1])
+def test_the_network_has_to_be_that_of_the_transfer_phase(run_alone, photo_folder):
+    config = _config(photo_folder, run_alone.transferred)
     config = dataclasses.replace(config, model=dataclasses.replace(config.model, pooling="max"))
     with pytest.raises(UserError, match="pooling: was 'avg', is 'max'"):
         experiment.run(config)
