@@ -23,7 +23,7 @@ _IDLE_IN_AN_ESTIMATE = (
 )
 _OF_FINE_TUNING = (
     *("finetune_epochs", "finetune_learning_rate", "unfreeze"),
-    *("layer_decay", "l2_start", "interpolate_weights"),
+    *("layer_decay", "l2_start", "interpolate_weights", "soup"),
 )
 _OF_A_FILE = ("resize", "interpolation", "jpeg_decode")
 _OF_IMAGENET = ("backbone", "backbone_args", "weights", "preprocessing", "image_size", *_OF_A_FILE)
