@@ -18,16 +18,16 @@ def average(paths: Sequence[Path]) -> list[np.ndarray]:
 
     Moving statistics of batch normalization that trains are averaged like all others: they are not estimated afresh.
     """
-    total: list[np.ndarray] = []
-    for path in paths:
-        with np.load(path, allow_pickle=False) as stored:
-            values = [stored[name] for name in sorted(stored)]
-        wide = [value.astype(np.float64) if _is_float(value) else value for value in values]
-        total = [one + other if _is_float(one) else one for one, other in zip(total, wide, strict=True)] or wide
+    models = [_read(path) for path in paths]
     return [
-        (mean / len(paths)).astype(value.dtype) if _is_float(value) else value
-        for mean, value in zip(total, values, strict=True)
+        np.mean(values, axis=0, dtype=np.float64).astype(values[0].dtype) if _is_float(values[0]) else values[0]
+        for values in zip(*models, strict=True)
     ]
+
+
+def _read(path: Path) -> list[np.ndarray]:
+    with np.load(path, allow_pickle=False) as stored:
+        return [stored[name] for name in sorted(stored)]
 
 
 def _is_float(value: np.ndarray) -> bool:

@@ -18,10 +18,10 @@ from trainers.rundir import checkpoint
 from trainers.rundir.progress import read_history
 
 
-def _config(folder, model_dir, *, folds="groups", phase="finetune", pattern=r"-(\d+)-", **training):
+def _config(folder, model_dir, *, folds="groups", soup=False, phase="finetune", pattern=r"-(\d+)-", **training):
     config = make_config(folder, model_dir, **{"ema_decay": None, **training})
     data = dataclasses.replace(config.data, group_pattern=pattern)
-    training = dataclasses.replace(config.training, folds=folds)
+    training = dataclasses.replace(config.training, folds=folds, soup=soup)
     return dataclasses.replace(config, phase=phase, data=data, training=training)
 
 
@@ -159,8 +159,7 @@ def test_the_average_of_the_folds_models_takes_the_place_of_one_of_all(photo_fol
     assert (found["soup"], found["step"], found["loss"]) == (2, 0, None)
     alpha = found["interpolation"]["alpha"]
     name = f"{found['epoch']:05}_ema_{found['ema_decay']}{'' if alpha == 1 else f'_alpha_{alpha}'}"
-    kept = sorted((tmp_path / "run").rglob("*.npz"))
-    kept = [path for path in kept if path.name != "seen_images.npz"]
+    kept = sorted((tmp_path / "run").glob("folds/*/finetune/weights/*"))
     assert [path.stem for path in kept] == [name] * 2  # the others are deleted
     models = [[value for _, value in sorted(np.load(path).items())] for path in kept]
     averaged = keras.saving.load_model(tmp_path / "run/finetune/best.keras").weights
