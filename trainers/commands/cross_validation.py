@@ -84,10 +84,11 @@ def _train_all(context: RunContext, folds: Sequence[Fold], data: DataConfig, *, 
     phases = context.config.phases
     length = " and ".join(phase.name for phase in phases)
     log.info(f"folds: {length} {len(folds)} times, each without a part of the images, then on all of them")
-    began = time.perf_counter()
+    began, found_finished = time.perf_counter(), 0
     for number, fold in enumerate(folds):
         log.info(f"\nfold {number + 1} of {len(folds)}: without {int(fold.left_out.sum()):,} images ({fold.name})")
         own = _context(context, fold, number, data)
+        found_finished += own.run_dir.phase(phases[-1].name).metrics.exists()
         if own.processes.is_chief:
             remove_leftovers(own.run_dir)
             decided_by = own.record.compare(own.run_dir, own.source)
@@ -96,7 +97,7 @@ def _train_all(context: RunContext, folds: Sequence[Fold], data: DataConfig, *, 
             )
         for phase in phases:
             run_phase(phase, own, network=None, callbacks=())
-        each = (time.perf_counter() - began) / (number + 1)
+        each = (time.perf_counter() - began) / max(1, number + 1 - found_finished)
         left = each * (len(folds) - number)  # the run on all images is one more
         if left > 60:
             log.info(f"folds: about {left / 60:.0f} min left, the run on all images included")
