@@ -47,6 +47,7 @@ def test_rescale_divides_by_255():
     assert model(np.full((1, 1, 1, 3), 51.0, np.float32)).numpy().ravel().tolist() == pytest.approx([0.2] * 3)
 
 
+@pytest.mark.slow  # an original classifier: test_predict; the layers of VGG16: test_trainable
 def test_vgg16_has_its_parameters():
     with_top = backbones.create("VGG16", image_size=224, weights="none", policy="float32", include_top=True)
     assert with_top.count_params() == 138_357_544

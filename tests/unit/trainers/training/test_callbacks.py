@@ -1,7 +1,9 @@
 """Stock callbacks of Keras in a run of this project."""
 
+import contextlib
 import csv
 import dataclasses
+import io
 
 import keras
 import pytest
@@ -79,15 +81,43 @@ def test_a_checkpoint_of_every_epoch_needs_no_validation_split():
 
 
 class _Stopper(keras.callbacks.Callback):
-    """Stops in the second step of the first epoch, of three steps, and sets the learning rate."""
+    """Stops in the second step of the second epoch, and sets the learning rate."""
+
+    def __init__(self):
+        super().__init__()
+        self._epoch = 0
 
     def on_train_batch_end(self, batch, logs=None):
-        self.model.stop_training = batch == 1
+        self.model.stop_training = (self._epoch, batch) == (1, 1)
 
     def on_epoch_end(self, epoch, logs=None):
+        self._epoch = epoch + 1
         self.model.optimizer.learning_rate = 0.5
 
 
-def test_stopping_in_the_middle_of_an_epoch_stops_there_and_a_rate_that_is_set_is_told(photo_folder, tmp_path, capsys):
-    assert _run(photo_folder, tmp_path, [_Stopper()], transfer_epochs=9)["step"] == 2
-    assert "note: a callback has set the learning rate to 0.5, which has no effect: " in capsys.readouterr().out
+@pytest.fixture(scope="module")
+def stopped(photo_folder, tmp_path_factory):
+    """The metrics of a run without a validation split that `_Stopper` ended, and what it said."""
+    config = make_config(photo_folder, tmp_path_factory.mktemp("stopped"), transfer_epochs=9)
+    config = dataclasses.replace(
+        config,
+        phase="transfer",
+        data=dataclasses.replace(config.data, validation_fraction=0.0),
+        runtime=dataclasses.replace(config.runtime, jit_compile="auto"),  # XLA compiles the augmentation
+    )
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        metrics = experiment.run(config, callbacks=[_Stopper()])["transfer"]
+    return metrics, said.getvalue()
+
+
+def test_stopping_in_the_middle_of_an_epoch_stops_there(stopped):
+    assert stopped[0]["step"] == 4 + 2  # 60 images in batches of 16
+
+
+def test_a_rate_that_is_set_is_told(stopped):
+    assert "note: a callback has set the learning rate to 0.5, which has no effect: " in stopped[1]
+
+
+def test_no_validation_split_keeps_the_last_epoch(stopped):
+    assert stopped[0]["epoch"] == 2
+    assert stopped[0]["validation_accuracy"] is None
