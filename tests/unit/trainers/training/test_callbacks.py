@@ -4,6 +4,7 @@ import contextlib
 import csv
 import dataclasses
 import io
+from pathlib import Path
 
 import keras
 import pytest
@@ -20,14 +21,15 @@ def _run(photo_folder, model_dir, chosen, **training):
 
 def test_stock_callbacks_see_the_logs_they_expect(photo_folder, tmp_path):
     scores = ("val_accuracy", "val_balanced_accuracy", "val_f1_macro", "val_loss", "accuracy", "loss")
+    best = {name: str(tmp_path / f"{name}{'.keras' if name == 'loss' else '.weights.h5'}") for name in scores}
     saving = [
-        keras.callbacks.ModelCheckpoint(str(tmp_path / f"{name}.keras"), monitor=name, save_best_only=True)
-        for name in scores
+        keras.callbacks.ModelCheckpoint(path, monitor=name, save_best_only=True, save_weights_only=name != "loss")
+        for name, path in best.items()
     ]
     stopping = keras.callbacks.EarlyStopping(monitor="val_accuracy", patience=1, restore_best_weights=True)
     table, heard = keras.callbacks.CSVLogger(str(tmp_path / "log.csv")), keras.callbacks.History()
-    rest = [keras.callbacks.TerminateOnNaN(), keras.callbacks.ModelCheckpoint(str(tmp_path / "{epoch}.weights.h5"),
-            save_weights_only=True)]  # fmt: skip
+    every = keras.callbacks.ModelCheckpoint(str(tmp_path / "epoch-{epoch}.weights.h5"), save_weights_only=True)
+    rest = [keras.callbacks.TerminateOnNaN(), every]
     results = _run(
         photo_folder,
         tmp_path / "run",
@@ -42,8 +44,8 @@ def test_stock_callbacks_see_the_logs_they_expect(photo_folder, tmp_path):
     assert {*scores, "learning_rate", "lr"} <= set(rows[0])
     assert {*scores} <= set(heard.history)
     assert float(rows[0]["val_accuracy"]) == pytest.approx(results["validation_accuracy"])
-    assert all((tmp_path / f"{name}.keras").is_file() for name in scores)
-    assert len(list(tmp_path.glob("*.weights.h5"))) == 2
+    assert all(Path(path).is_file() for path in best.values())
+    assert len(list(tmp_path.glob("epoch-*.weights.h5"))) == 2
 
 
 @pytest.mark.parametrize(("monitor", "mode"), [("val_accuracy", "max"), ("val_f1_macro", "max"), ("val_loss", "min")])
