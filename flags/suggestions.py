@@ -32,6 +32,7 @@ _FOREIGN = {
     "layer_wise_decay layerwise_decay llrd lr_layer_decay": "layer_decay",
     "l2_sp l2sp": "l2_start",
     "weight_interpolation wise_ft wiseft": "interpolate_weights",
+    "model_soup fold_soup average_folds": "soup",
     "early_stopping patience": "early_stopping_patience",
     "epoch epochs max_epochs n_epochs num_epochs num_train_epochs": "epochs transfer_epochs finetune_epochs",
     "erasing reprob": "random_erasing",

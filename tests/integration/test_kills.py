@@ -40,8 +40,10 @@ def test_kills_of_runs_on_features_change_nothing(tmp_path, photo_folder):
     assert min(counts["transfer"], counts["finetune"]) >= 1, counts
 
 
-def test_kills_in_the_folds_and_after_them_change_nothing(tmp_path, photo_folder):
+@pytest.mark.parametrize("devices", [1, 2])
+def test_kills_in_the_folds_and_after_them_change_nothing(tmp_path, photo_folder, devices):
     own = [f"--image_dir={photo_folder}", "--group_pattern=-(\\d+)-", "--folds=2", "--transfer_epochs=1"]
-    counts = kills.sweep(tmp_path, [*_FLAGS, *own, "--finetune_epochs=2"], kills=10, seed=4)
+    own += ["--finetune_epochs=2", f"--distribution_strategy={'mirrored' if devices > 1 else 'one_device'}"]
+    counts = kills.sweep(tmp_path, [*_FLAGS, *own], kills=10, devices=devices, seed=4)
     assert counts["folds"] >= 3, counts
     assert counts["switch"] >= 1, counts

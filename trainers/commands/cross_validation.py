@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
 from ftdata.cache import tiers
@@ -17,7 +18,7 @@ from ftdata.log import log
 from ftdata.sources.split import Split
 from ftdata.sources.weighting import class_weights
 from trainers.evaluation.scores import Evaluation
-from trainers.folds import choice
+from trainers.folds import choice, soup
 from trainers.folds.division import Division, Fold
 from trainers.rundir.run_dir import RunDir, read_json, remove_leftovers, write_atomically, write_json
 from trainers.training.context import Candidate, FoldRole, RunContext
@@ -53,21 +54,41 @@ def chosen(context: RunContext, divided: Division, data: DataConfig, *, command_
                 write_json(paths[name], found[name])
     for name, values in found.items():
         log.info(f"folds: {_in_words(name, values)}")
-    role = FoldRole(
-        chosen={name: choice.chosen(values) for name, values in found.items()},
-        metrics=found,
-    )
+    candidates, last = {name: choice.chosen(values) for name, values in found.items()}, names[-1]
+    soups = {}
+    if _soup_of(context) == last and candidates[last].epoch:
+        roots = [context.run_dir.folds / _folder(number, fold) for number, fold in enumerate(divided.folds)]
+        models = [_weights(root, last) / _file(candidates[last], ".npz") for root in roots]
+        soups[last] = functools.partial(soup.average, models)
+        found[last] = {**found[last], "soup": len(models)}
+        if processes.is_chief:
+            _forget_all_but(models)
+        log.info(f"folds: {last} is the average of their {len(models)} models, in place of one of all images")
+    role = FoldRole(chosen=candidates, soup=soups, metrics=found)
     return dataclasses.replace(context, role=role)
+
+
+def _soup_of(context: RunContext) -> str | None:
+    """The phase whose models are averaged, if that is asked for."""
+    last = context.config.phases[-1]
+    return last.name if context.config.training.soup and last.starts_from else None
+
+
+def _forget_all_but(chosen: Sequence[Path]) -> None:
+    """Deletes the weights that were not chosen: they would be most of the folder."""
+    for path in (other for one in chosen for other in one.parent.glob("*.npz") if other != one):
+        path.unlink()
 
 
 def _train_all(context: RunContext, folds: Sequence[Fold], data: DataConfig, *, command_line: Sequence[str]) -> None:
     phases = context.config.phases
     length = " and ".join(phase.name for phase in phases)
     log.info(f"folds: {length} {len(folds)} times, each without a part of the images, then on all of them")
-    began = time.perf_counter()
+    began, found_finished = time.perf_counter(), 0
     for number, fold in enumerate(folds):
         log.info(f"\nfold {number + 1} of {len(folds)}: without {int(fold.left_out.sum()):,} images ({fold.name})")
         own = _context(context, fold, number, data)
+        found_finished += own.run_dir.phase(phases[-1].name).metrics.exists()
         if own.processes.is_chief:
             remove_leftovers(own.run_dir)
             decided_by = own.record.compare(own.run_dir, own.source)
@@ -76,7 +97,7 @@ def _train_all(context: RunContext, folds: Sequence[Fold], data: DataConfig, *, 
             )
         for phase in phases:
             run_phase(phase, own, network=None, callbacks=())
-        each = (time.perf_counter() - began) / (number + 1)
+        each = (time.perf_counter() - began) / max(1, number + 1 - found_finished)
         left = each * (len(folds) - number)  # the run on all images is one more
         if left > 60:
             log.info(f"folds: about {left / 60:.0f} min left, the run on all images included")
@@ -108,7 +129,10 @@ def _context(context: RunContext, fold: Fold, number: int, data: DataConfig) -> 
             "validation": images(np.flatnonzero(out), source.validation),
         },
         groups=None if context.groups is None else context.groups[~out],
-        role=FoldRole(is_fold=True, keep=functools.partial(_keep, context.run_dir.folds / _folder(number, fold))),
+        role=FoldRole(
+            is_fold=True,
+            keep=functools.partial(_keep, context.run_dir.folds / _folder(number, fold), _soup_of(context)),
+        ),
     )
 
 
@@ -116,19 +140,31 @@ def _folder(number: int, fold: Fold) -> str:
     return f"{number + 1:02}-{re.sub(r'[^A-Za-z0-9._-]+', '_', fold.name)[:_LONGEST_NAME]}"
 
 
-def _keep(root: Path, phase: str, candidate: Candidate, scored: Evaluation) -> None:
-    """Writes the scores of the images that a fold left out, by which is chosen."""
+def _keep(
+    root: Path,
+    soup_of: str | None,
+    phase: str,
+    candidate: Candidate,
+    scored: Evaluation,
+    weights: Sequence[keras.Variable],
+) -> None:
+    """Writes the scores of the images that a fold left out, by which is chosen, and the weights if they may be
+    averaged."""
 
     def write(temporary: Path) -> None:
         with temporary.open("wb") as stream:
             np.save(stream, scored.logits.astype(np.float32), allow_pickle=False)
 
+    if phase == soup_of and candidate.epoch:
+        values = [weight.numpy() for weight in weights]
+        write_atomically(_weights(root, phase) / _file(candidate, ".npz"), lambda path: soup.keep(path, values))
     write_atomically(_scores(root, phase) / _file(candidate), write)
 
 
-def _file(candidate: Candidate) -> str:
+def _file(candidate: Candidate, ending: str = ".npy") -> str:
     average = "" if candidate.ema_decay is None else f"_ema_{candidate.ema_decay}"
-    return f"{candidate.epoch:05}{average}{'' if candidate.alpha == 1 else f'_alpha_{candidate.alpha}'}.npy"
+    share = "" if candidate.alpha == 1 else f"_alpha_{candidate.alpha}"
+    return f"{candidate.epoch:05}{average}{share}{ending}"
 
 
 def _candidate(file: str) -> Candidate:
@@ -140,6 +176,10 @@ def _candidate(file: str) -> Candidate:
 
 def _scores(root: Path, phase: str) -> Path:
     return root / phase / "left_out"
+
+
+def _weights(root: Path, phase: str) -> Path:
+    return root / phase / "weights"
 
 
 def _choose(phase: str, context: RunContext, divided: Division, *, all_epochs: bool) -> dict[str, Any]:

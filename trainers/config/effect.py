@@ -23,7 +23,7 @@ _IDLE_IN_AN_ESTIMATE = (
 )
 _OF_FINE_TUNING = (
     *("finetune_epochs", "finetune_learning_rate", "unfreeze"),
-    *("layer_decay", "l2_start", "interpolate_weights"),
+    *("layer_decay", "l2_start", "interpolate_weights", "soup"),
 )
 _OF_A_SCHEDULE = ("transfer_learning_rate", "finetune_learning_rate", "learning_rate_schedule", "warmup_steps")
 _OF_A_FILE = ("resize", "interpolation", "jpeg_decode")

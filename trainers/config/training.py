@@ -135,6 +135,12 @@ class TrainingConfig:
         "trained without each, their mean chooses the epoch, and then all images are trained on",
         unset="off",
     )
+    soup: bool = setting(
+        False,
+        "with --folds, average the weights of the folds' models (model soup) in the finetune phase, in place of "
+        "training one on all images",
+        affects="finetune",
+    )
     class_weight: str = setting(
         "balanced",
         "weights of the classes in the loss: balanced is inverse to their number of images, none is 1 for each",
@@ -160,6 +166,8 @@ class TrainingConfig:
             raise UserError("gradient_clip_norm must be above 0, got 0: none switches clipping off")
         if self.folds not in (None, "groups") and not (self.folds.isdecimal() and 2 <= int(self.folds) <= _MOST_FOLDS):
             raise UserError(f"folds must be groups, or a number from 2 to {_MOST_FOLDS}, got {self.folds!r}")
+        if self.soup and not self.folds:
+            raise UserError("soup must be false without folds, whose models it averages")
         if not self.unfreeze or not all(self.unfreeze):
             raise UserError(f"unfreeze must be layer-name prefixes or all, got {as_text(self.unfreeze)!r}")
         if self.ema_decay == () or len(set(self.ema_decays)) < len(self.ema_decays):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 from trainers.evaluation import excerpt, scores
 from trainers.evaluation.calibration import reliability
@@ -20,12 +21,16 @@ from trainers.rundir.run_dir import write_atomically
 # chart: distinct for colour-blind readers too.
 _BLUE, _ORANGE = "#1f5fa8", "#d9731a"
 _MOST_CURVES = 10
+_DOTS_PER_INCH = 120
+# Of an image in a grid, inches: its place, the side of the image in it, and the two lines above it.
+_CELL, _SIDE, _CAPTION, _TITLE = (2.2, 2.5), 2.06, 0.38, 0.4
 
 
 def save(figure: Figure, path: Path) -> None:
     """Writes a figure as PNG, atomically."""
-    with _any_script():
-        write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=120))
+    figure.set_dpi(_DOTS_PER_INCH)
+    drawn = Image.fromarray(as_image(figure))  # savefig would draw it twice, to lay it out first
+    write_atomically(path, lambda temporary: drawn.save(temporary, format="png", dpi=(_DOTS_PER_INCH,) * 2))
 
 
 def as_image(figure: Figure) -> np.ndarray:
@@ -52,14 +57,19 @@ def image_grid(images: np.ndarray, captions: Sequence[str], *, title: str, colum
         return figure
     columns = columns or int(np.ceil(np.sqrt(len(images))))
     rows = -(-len(images) // columns)
-    figure = Figure(figsize=(2.2 * columns, 2.5 * rows + 0.4), layout="constrained")
+    width, height = _CELL[0] * columns, _CELL[1] * rows + _TITLE
+    figure = Figure(figsize=(width, height))
     figure.suptitle(in_a_figure(title))
-    for axes in np.ravel(figure.subplots(rows, columns, squeeze=False)):
-        axes.set(xticks=[], yticks=[])  # ticks that are not seen would still be laid out
-        axes.axis("off")
-    for axes, image, caption in zip(figure.axes, images, captions, strict=False):
-        axes.imshow(np.clip(image, 0, 255).astype(np.uint8))
-        axes.set_title(in_a_figure(caption), fontsize=9)
+    axes = figure.add_axes((0, 0, 1, 1))  # one for all, in inches: one for each would take most of the time
+    axes.axis("off")
+    for place, (image, caption) in enumerate(zip(images, captions, strict=False)):
+        row, column = divmod(place, columns)
+        middle, top = _CELL[0] * (column + 0.5), _TITLE + _CELL[1] * row + _CAPTION
+        below, aside = _SIDE * np.divide(image.shape[:2], max(image.shape[:2]))
+        extent = (middle - aside / 2, middle + aside / 2, top + below, top)
+        axes.imshow(np.clip(image, 0, 255).astype(np.uint8), extent=extent, aspect="auto")
+        axes.text(middle, top - 0.04, in_a_figure(caption), ha="center", va="bottom", fontsize=9)
+    axes.set(xlim=(0, width), ylim=(height, 0))
     return figure
 
 

@@ -113,15 +113,17 @@ class Candidates:
         if role.keep is None:
             return
         epoch = self._progress.epochs + (not at_start)
-        of_alpha = {1.0: scores}
+
+        def keep(of_alpha: Evaluation | Summary, alpha: float = 1.0) -> None:
+            if role.keep and isinstance(of_alpha, Evaluation):  # rank 0's
+                role.keep(self._phase.name, Candidate(epoch, decay, alpha), of_alpha, network.weights)
+
+        keep(scores)
         if self._phase.starts_from and self._context.config.training.interpolate_weights and not at_start:
             self._start = self._start or interpolation.start_of(self._phase, self._context, network)
             for alpha in interpolation.ALPHAS:
                 with interpolation.mixed_with(self._start, network, alpha):
-                    of_alpha[alpha] = self._held_out.evaluate("validation")
-        for alpha, each in of_alpha.items():
-            if isinstance(each, Evaluation):  # rank 0's
-                role.keep(self._phase.name, Candidate(epoch, decay, alpha), each)
+                    keep(self._held_out.evaluate("validation"), alpha)
 
     def save(self, path: Path, row: Row) -> None:
         """Writes the model of the epoch that has just ended: the weights that stand for it in its row."""

@@ -1,9 +1,10 @@
 """What all phases of a run share."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -43,14 +44,16 @@ class FoldRole:
 
     Attributes:
       is_fold: its held-out group must not choose: the last epoch is kept, and nothing stops early.
-      keep: takes (phase, candidate, scores) of every validation, in rank 0.
+      keep: takes (phase, candidate, scores, weights) of every validation, in rank 0.
       chosen: of the run that follows, by phase: what the folds chose, so that it ends after that epoch.
+      soup: of the run that follows, by phase: gives the weights that take the place of those it would train.
       metrics: of the run that follows, by phase: what the folds say of it.
     """
 
     is_fold: bool = False
-    keep: Callable[[str, Candidate, Evaluation], None] | None = None
+    keep: Callable[[str, Candidate, Evaluation, Sequence[keras.Variable]], None] | None = None
     chosen: Mapping[str, Candidate] = dataclasses.field(default_factory=dict)
+    soup: Mapping[str, Callable[[], Sequence[np.ndarray]]] = dataclasses.field(default_factory=dict)
     metrics: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
 
 

@@ -90,7 +90,8 @@ def _as_chosen(
     """What folds have chosen, which need no scores any more."""
     best = progress.best
     assert best is not None, "a finished phase has a best epoch"
-    if candidate.epoch and candidate.alpha != 1 and context.processes.is_chief:
+    is_trained = candidate.epoch and phase.name not in context.role.soup  # the models of a soup are mixed already
+    if is_trained and candidate.alpha != 1 and context.processes.is_chief:
         _write(phase, context, network, between(*_ends(phase, context, network, progress, best), candidate.alpha))
     return best
 
@@ -103,7 +104,7 @@ def start_of(phase: Phase, context: RunContext, network: keras.Model) -> list[np
         load_weights(network, context.run_dir.phase(phase.starts_from).best)
     context.processes.broadcast_variables(network.weights)
     start = _values(network)
-    _assign(network, held)
+    assign(network, held)
     return start
 
 
@@ -111,15 +112,15 @@ def start_of(phase: Phase, context: RunContext, network: keras.Model) -> list[np
 def mixed_with(start: Sequence[np.ndarray], network: keras.Model, alpha: float) -> Iterator[None]:
     """Puts `between` the start and what is in the network into it while the block runs."""
     held = _values(network)
-    _assign(network, between(start, held, alpha))
+    assign(network, between(start, held, alpha))
     try:
         yield
     finally:
-        _assign(network, held)
+        assign(network, held)
 
 
 def _write(phase: Phase, context: RunContext, network: keras.Model, values: Sequence[np.ndarray]) -> None:
-    _assign(network, values)
+    assign(network, values)
     write_atomically(context.run_dir.phase(phase.name).best, lambda path: save_classifier(network, path))
 
 
@@ -147,7 +148,7 @@ def _scored(
 ) -> Row:
     """The validation scores of a mixture; rank 0 alone has the ends."""
     if ends:
-        _assign(network, between(*ends, alpha))
+        assign(network, between(*ends, alpha))
     context.processes.broadcast_variables(network.weights)
     return validation_columns(held_out.evaluate("validation"))
 
@@ -156,6 +157,7 @@ def _values(network: keras.Model) -> list[np.ndarray]:
     return [np.array(variable.numpy()) for variable in network.weights]
 
 
-def _assign(network: keras.Model, values: Sequence[np.ndarray]) -> None:
+def assign(network: keras.Model, values: Sequence[np.ndarray]) -> None:
+    """Gives the network these weights, in the order of `network.weights`."""
     for variable, value in zip(network.weights, values, strict=True):
         variable.assign(value)

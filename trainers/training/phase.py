@@ -22,7 +22,7 @@ from trainers.rundir.checkpointer import Checkpointer, NullCheckpointer, restore
 from trainers.rundir.divergence import Diverged, advice
 from trainers.rundir.progress import Progress
 from trainers.rundir.run_dir import read_json
-from trainers.training import feature_views, head_solver, phase_model, phase_step, results
+from trainers.training import feature_views, head_solver, interpolation, phase_model, phase_step, results
 from trainers.training.averaging import restart_averages
 from trainers.training.callbacks import Profile, ProgressLines
 from trainers.training.candidates import Candidates
@@ -72,6 +72,11 @@ def run_phase(
         if views is None:
             raise UserError("head_solver=lbfgs needs features, and there is no room for them: see the line above")
         head_solver.solve(network, views, context)
+        restart_averages(network.optimizer)
+    if phase.name in context.role.soup and not progress.history:
+        if processes.is_chief:
+            interpolation.assign(network, context.role.soup[phase.name]())
+        processes.broadcast_variables(network.weights)
         restart_averages(network.optimizer)
     if board and board.is_new:
         _show_training_images(board, context, augmentation, views)

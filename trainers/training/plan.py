@@ -93,6 +93,6 @@ def make_plan(phase: Phase, context: RunContext) -> PhasePlan:
         steps_per_execution=runtime.steps_per_execution,
         starts_from_trained=bool(solves_head or phase.starts_from or context.config.model.init_from),
         solves_head=solves_head,
-        ends_after=chosen.epoch if chosen else None,
+        ends_after=(0 if phase.name in context.role.soup else chosen.epoch) if chosen else None,
         keeps_last=context.role.is_fold,
     )

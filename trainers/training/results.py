@@ -139,7 +139,8 @@ def which(metrics: Mapping[str, Any]) -> str:
         return "the model it started from"
     alpha, decay = metrics.get("interpolation", {}).get("alpha", 1), metrics.get("ema_decay")
     average = "" if decay is None else f" (EMA {decay:g})"
-    return f"{'' if alpha == 1 else f'{alpha:.0%} of the way to '}epoch {metrics['epoch']}{average}"
+    soup = f"the average of {metrics['soup']} folds' models after " if "soup" in metrics else ""
+    return f"{soup}{'' if alpha == 1 else f'{alpha:.0%} of the way to '}epoch {metrics['epoch']}{average}"
 
 
 def _metrics(

@@ -170,7 +170,7 @@ def another(field, value):
 def test_every_setting_has_a_flag_that_sets_it(name):
     old = flat()[name]
     text = another(FIELDS[name], old)
-    beside = {"head_solver": ["--feature_views=1"]}.get(name, [])  # which it needs
+    beside = {"head_solver": ["--feature_views=1"], "soup": ["--folds=2"]}.get(name, [])  # which it needs
     config, given = parse(["main", f"--{name}={text}", *beside])
     new = as_dict(config)[name]
     assert name in given

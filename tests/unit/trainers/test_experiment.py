@@ -185,19 +185,6 @@ def test_an_epoch_of_one_step_has_a_speed(one_step):
     assert "transfer: 1 epoch\n" in said
 
 
-def test_no_validation_split_keeps_the_last_epoch(photo_folder, tmp_path):
-    config = make_config(photo_folder, tmp_path)
-    config = dataclasses.replace(
-        config,
-        phase="transfer",
-        data=dataclasses.replace(config.data, validation_fraction=0.0),
-        runtime=dataclasses.replace(config.runtime, jit_compile="auto"),  # XLA compiles the augmentation
-    )
-    results = experiment.run(config)
-    assert results["transfer"]["epoch"] == 2
-    assert results["transfer"]["validation_accuracy"] is None
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -78,7 +78,17 @@ def test_batches_of_unknown_size_in_tf_data(name):
         np.testing.assert_allclose(ours, theirs, atol=1e-3)
 
 
-@pytest.mark.parametrize("name", [name for name in _SETTINGS if not _takes_pairs(name)])
+_CUT_AND_WARPED = ("RandomAffine", "RandomResizedCrop", "RandomErasing")  # by the size of an image
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in _CUT_AND_WARPED else pytest.mark.slow)
+        for name in _SETTINGS
+        if not _takes_pairs(name)
+    ],
+)
 def test_decoded_files_of_different_sizes_in_tf_data(name):
     layer = _layer(name, seed=4)
     files = [tf.io.encode_jpeg(_NOISE[0, :height, :width]) for height, width in ((18, 26), (7, 12), (16, 9))]

@@ -83,7 +83,7 @@ def test_images_are_held_once(tmp_path):
 
 @pytest.mark.parametrize("read", ["for_training", "for_evaluation"])
 def test_images_are_not_copied_when_they_are_read(photo_folder, read):
-    images = filling.in_memory(opened(photo_folder), DataConfig(image_size=900))  # 146 MB
+    images = filling.in_memory(opened(photo_folder), DataConfig(image_size=600))  # 65 MB
     options = {"class_weights": np.ones(1, np.float32), "seed": 0, "steps": (0, 2)} if read == "for_training" else {}
     before = megabytes_of_memory("RssAnon")
     next(iter(getattr(pipeline, read)(from_tensor(images), np.zeros(60, np.int32), global_batch=1, **options)))

@@ -107,7 +107,9 @@ def test_replicas_share_a_stream_without_an_image_lost_or_doubled(world):
 def test_evaluation_counts_every_image_once(world, kind, tier):
     pictures, labels = world.open(kind, tier, split="test")
     expected = world.open(kind, "device", split="test")[0].tensor.numpy()
-    for shards in ([pipeline.Shard()], [pipeline.Shard(0, 1, 2), pipeline.Shard(1, 1, 2)]):
+    two = [pipeline.Shard(0, 1, 2), pipeline.Shard(1, 1, 2)]
+    # a stream takes a second each to open
+    for shards in [two] if (kind, tier) == ("records", "none") else [[pipeline.Shard()], two]:
         every = [
             b
             for shard in shards

@@ -18,10 +18,10 @@ from trainers.rundir import checkpoint
 from trainers.rundir.progress import read_history
 
 
-def _config(folder, model_dir, *, folds="groups", phase="finetune", pattern=r"-(\d+)-", **training):
+def _config(folder, model_dir, *, folds="groups", soup=False, phase="finetune", pattern=r"-(\d+)-", **training):
     config = make_config(folder, model_dir, **{"ema_decay": None, **training})
     data = dataclasses.replace(config.data, group_pattern=pattern)
-    training = dataclasses.replace(config.training, folds=folds)
+    training = dataclasses.replace(config.training, folds=folds, soup=soup)
     return dataclasses.replace(config, phase=phase, data=data, training=training)
 
 
@@ -45,7 +45,9 @@ def test_two_folds_of_transfer_and_one_model_of_all(photo_folder, tmp_path):
     assert sorted(found["groups"]) == ["00", "01", "02", "03"]
     assert found["expected_new_group_accuracy"] == pytest.approx(np.mean(list(found["groups"].values())))
     assert (found["epoch"], found["chosen_among"], found["temperature_images"]) == (0, 1, 60)
-    assert found["test_accuracy"] is not None
+    assert (found["step"], found["images_per_second"]) == (0, None)  # a head that is solved for
+    assert found["test_accuracy"] > 0.6  # colour tells the classes apart
+    assert [row["epoch"] for row in read_history(tmp_path / "transfer/history.csv")] == [0]
 
 
 def _left_out(model_dir, phase):
@@ -150,11 +152,33 @@ def test_folds_choose_the_average_and_how_far_from_the_start(photo_folder, tmp_p
     assert checkpoint.weights_sha256(kept) == found["weights_sha256"]
 
 
+@pytest.mark.slow
+def test_the_average_of_the_folds_models_takes_the_place_of_one_of_all(photo_folder, tmp_path):
+    options = {"ema_decay": (0.3, 0.99), "interpolate_weights": True, "soup": True, "tensorboard": True}
+    config = _config(photo_folder, tmp_path / "run", folds="2", **options)
+    found = experiment.run(config)["finetune"]
+    assert found["epoch"], "of this data a trained model is chosen, else there is nothing to average"
+    assert (found["soup"], found["step"], found["loss"]) == (2, 0, None)
+    alpha = found["interpolation"]["alpha"]
+    name = f"{found['epoch']:05}_ema_{found['ema_decay']}{'' if alpha == 1 else f'_alpha_{alpha}'}"
+    kept = sorted((tmp_path / "run").glob("folds/*/finetune/weights/*"))
+    assert [path.stem for path in kept] == [name] * 2  # the others are deleted
+    models = [[value for _, value in sorted(np.load(path).items())] for path in kept]
+    averaged = keras.saving.load_model(tmp_path / "run/finetune/best.keras").weights
+    for one, other, value in zip(*models, averaged, strict=True):
+        np.testing.assert_allclose(value, (one + other) / 2, rtol=1e-6, atol=1e-8)
+    assert checkpoint.weights_sha256(averaged) == found["weights_sha256"]
+    shutil.rmtree(tmp_path / "run/finetune")
+    assert experiment.run(config)["finetune"]["weights_sha256"] == found["weights_sha256"]
+
+
 def test_what_cannot_be_divided_is_refused(photo_folder, tmp_path):
     with pytest.raises(UserError, match="folds=groups needs group_pattern"):
         _config(photo_folder, tmp_path, pattern=None)
     with pytest.raises(UserError, match="folds must be groups, or a number from 2 to 100, got '1'"):
         _config(photo_folder, tmp_path, folds="1")
+    with pytest.raises(UserError, match="soup must be false without folds"):
+        _config(photo_folder, tmp_path, folds=None, soup=True)
     with pytest.raises(UserError, match="folds must be up to the number of groups, 4, got 5"):
         experiment.run(_config(photo_folder, tmp_path / "run", folds="5"))
     assert not (tmp_path / "run/folds").exists()

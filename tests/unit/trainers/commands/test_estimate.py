@@ -61,6 +61,7 @@ def test_what_it_leaves_behind(estimated):
         assert min(image.size) > 100
 
 
+@pytest.mark.slow  # read again by another estimate and by check: below
 def test_features_are_computed_once(estimated, film_folder, tmp_path, capsys):
     again = experiment.run(_config(film_folder, tmp_path, estimated[2], group_pattern=_BY_VIDEO))["estimate"]
     assert "all of them read" in capsys.readouterr().out
@@ -78,6 +79,7 @@ def test_check_says_it_where_the_features_are_there(estimated, film_folder, tmp_
 def test_without_groups_they_are_proposed_and_not_used(film_folder, estimated, tmp_path, capsys):
     found = experiment.run(_config(film_folder, tmp_path, estimated[2]))["estimate"]
     said = capsys.readouterr().out
+    assert "all of them read" in said  # the features of the first
     assert "--group_pattern=" in said
     assert "holds for images like these only" in said
     assert (tmp_path / "estimate/proposed_groups.png").stat().st_size > 10_000

@@ -1,5 +1,7 @@
 """--phase=predict with a small trained run, and with the classifier that ImageNet weights came with."""
 
+import contextlib
+import io
 import json
 import os
 import shutil
@@ -24,7 +26,10 @@ from trainers.models import imagenet, symmetries
 @pytest.fixture
 def photos(photo_folder, tmp_path):
     """Two good pictures below a folder, one of them not square, a damaged one and an unlike file."""
-    folder = tmp_path / "photos"
+    return _photos(photo_folder, tmp_path / "photos")
+
+
+def _photos(photo_folder, folder):
     (folder / "more").mkdir(parents=True)
     shutil.copy(photo_folder / "test/red/red-00-0000.jpg", folder / "b.jpg")
     Image.new("RGB", (90, 30), (20, 160, 20)).save(folder / "more/a.PNG")
@@ -43,10 +48,39 @@ def predict(model_dir, images, **settings):
     return experiment.run(TrainConfig(phase="predict", model_dir=str(model_dir), use=use, **others))["predict"]
 
 
-def test_the_probabilities_are_those_of_the_evaluation(trained_run, photo_folder, tmp_path):
-    model_dir = shutil.copytree(trained_run, tmp_path / "run")
-    training = TrainingConfig(batch_size=16)
-    rows = predict(model_dir, photo_folder / "test", training=training)["predictions"]
+GOOD_NAMES = (b"b.jpg", b"a.PNG")
+ODD_NAMES = (b"\xff\xfe.jpg", b"two\nlines.jpg", b"$a^$.jpg", "café.jpg".encode())
+
+
+@pytest.fixture(scope="module")
+def predicted(trained_run, photo_folder, tmp_path_factory):
+    """`photos` with odd ones, and the test images below `test`: where they lie, model_dir, the result, what was said.
+
+    Names that are no text, and files that only an examination refuses: a bomb, and damage that libjpeg forgives.
+    """
+    root = tmp_path_factory.mktemp("predicted")
+    model_dir = shutil.copytree(trained_run, root / "run")
+    folder = _photos(photo_folder, root / "photos")
+    shutil.copytree(photo_folder / "test", folder / "test")
+    good = (folder / "b.jpg").read_bytes()
+    for name in ODD_NAMES:
+        with open(os.path.join(os.fsencode(folder), name), "wb") as stream:
+            stream.write(good)
+    (folder / "bomb.png").write_bytes(bad_files.png_claiming(16_000, 16_000))
+    (folder / "damaged.jpg").write_bytes(bad_files.garbled(bad_files.JPEG))
+    settings = {"data": DataConfig(data_dir=str(root / "data")), "training": TrainingConfig(batch_size=16)}
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+        result = predict(model_dir, folder, **settings)
+    return folder, model_dir, result, (out.getvalue(), err.getvalue())
+
+
+def _is_of_test(path):
+    return Path(path).parent.parent.name == "test"
+
+
+def test_the_probabilities_are_those_of_the_evaluation(predicted):
+    _, model_dir, result, _ = predicted
+    rows = [row for row in result["predictions"] if _is_of_test(row["file"])]
     table = np.genfromtxt(model_dir / "evaluation/predictions.csv", delimiter=",", skip_header=1)[:, 3:]
     np.testing.assert_allclose(_probabilities(rows), table, atol=5e-3)  # bfloat16, in other batches
     assert {guess["index"]: guess["class"] for guess in rows[0]["top"]} == {0: "blue", 1: "green", 2: "red"}
@@ -57,54 +91,43 @@ def _probabilities(rows):
     return np.array([[guess["probability"] for guess in guesses] for guesses in by_class])
 
 
-@pytest.mark.parametrize("kind", ["flip", "dihedral"])
-def test_probabilities_are_averaged_over_the_image_mirrored_and_turned(trained_run, tmp_path, capsys, kind):
+@pytest.mark.parametrize("kind", ["flip", pytest.param("dihedral", marks=pytest.mark.slow)])
+def test_probabilities_are_averaged_over_the_image_mirrored_and_turned_by_a_model_that_brings_its_classes_along(
+    trained_run, tmp_path, capsys, kind
+):
     pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
-    several = [np.asarray(image)[0] for image in symmetries.images_of(pixels[None], kind)]
+    several = np.concatenate([np.asarray(image) for image in symmetries.images_of(pixels[None], kind)])
+    (tmp_path / "photos").mkdir()
     for number, image in enumerate(several):
-        (tmp_path / "photos").mkdir(exist_ok=True)
         Image.fromarray(image).save(tmp_path / f"photos/{number}.png")
     file = str(trained_run / "transfer/best.keras")
-    alone = predict(tmp_path, tmp_path / "photos", model=file)["predictions"]
+    alone = keras.saving.load_model(file)(several.astype(np.float32)).numpy()
     rows = predict(tmp_path, tmp_path / "photos", model=file, test_time_augmentation=kind)["predictions"]
-    expected = np.tile(_probabilities(alone).mean(axis=0), (len(several), 1))
+    expected = np.tile(alone.mean(axis=0), (len(several), 1))
     np.testing.assert_allclose(_probabilities(rows), expected, atol=5e-3)  # bfloat16
-    assert _probabilities(alone).std(axis=0).max() > 1e-3
+    assert alone.std(axis=0).max() > 1e-3
     assert f"images, averaged over {len(several)} of each ({kind})" in capsys.readouterr().err
+    assert {guess["index"]: guess["class"] for guess in rows[0]["top"]} == {0: "blue", 1: "green", 2: "red"}
 
 
-GOOD_NAMES = (b"b.jpg", b"a.PNG")
-ODD_NAMES = (b"\xff\xfe.jpg", b"two\nlines.jpg", b"$a^$.jpg", "café.jpg".encode())
-
-
-@pytest.fixture
-def odd_photos(photos):
-    """Names that are no text, and files that only an examination refuses: a bomb, and damage that libjpeg forgives."""
-    good = (photos / "b.jpg").read_bytes()
-    for name in ODD_NAMES:
-        with open(os.path.join(os.fsencode(photos), name), "wb") as stream:
-            stream.write(good)
-    (photos / "bomb.png").write_bytes(bad_files.png_claiming(16_000, 16_000))
-    (photos / "damaged.jpg").write_bytes(bad_files.garbled(bad_files.JPEG))
-    return photos
-
-
-def test_images_are_examined_as_before_training_and_any_name_is_printed(trained_run, odd_photos, tmp_path, capsys):
-    model_dir = shutil.copytree(trained_run, tmp_path / "run")
-    result = predict(model_dir, odd_photos, data=DataConfig(data_dir=str(tmp_path / "data")))
+def test_images_are_examined_as_before_training_and_any_name_is_printed(predicted):
+    folder, model_dir, result, (out, err) = predicted
     reasons = {Path(path).name: reason for path, reason in result["left_out"].items()}
     assert reasons == {
         "broken.jpg": "truncated JPEG",
         "bomb.png": "too large: 16000 x 16000 is 256,000,000 pixels, the limit is 100,000,000",
         "damaged.jpg": "damaged JPEG (premature end of data segment)",
     }
-    assert {os.path.basename(os.fsencode(row["file"])) for row in result["predictions"]} == {*ODD_NAMES, *GOOD_NAMES}
-    said = capsys.readouterr()
-    assert f"skipped: {odd_photos / 'broken.jpg'}: truncated JPEG\n" in said.err
-    lines = said.out.splitlines()
+    others = {
+        os.path.basename(os.fsencode(row["file"])) for row in result["predictions"] if not _is_of_test(row["file"])
+    }
+    assert others == {*ODD_NAMES, *GOOD_NAMES}
+    assert f"skipped: {folder / 'broken.jpg'}: truncated JPEG\n" in err
+    lines = [line for line in out.splitlines() if "/photos/test/" not in line]
     assert len(lines) == 6
+    assert len(out.splitlines()) == 6 + 15
     assert [line.split()[0] for line in lines if line.split()[0].endswith(("/b.jpg", "/a.PNG"))] == [
-        *(str(odd_photos / "b.jpg"), str(odd_photos / "more/a.PNG"))
+        *(str(folder / "b.jpg"), str(folder / "more/a.PNG"))
     ]
     assert any(r"/two\nlines.jpg " in line for line in lines)
     assert any(r"/\udcff\udcfe.jpg " in line for line in lines)
@@ -112,20 +135,27 @@ def test_images_are_examined_as_before_training_and_any_name_is_printed(trained_
         assert grid.width > 200
 
 
-def test_json_lines_alone_go_to_standard_output_even_where_nothing_can_be_drawn(
-    trained_run, odd_photos, tmp_path, capfd
+def test_a_model_by_its_file_alone_answers_with_names_beside_it_as_json_where_nothing_can_be_drawn(
+    trained_run, predicted, tmp_path, capfd
 ):
-    model_dir = shutil.copytree(trained_run, tmp_path / "run")
-    (model_dir / "predictions.png").mkdir()  # stops root too, whom no permission does
-    use = UseConfig(images=str(odd_photos), json=True)
-    config = TrainConfig(phase="predict", model_dir=str(model_dir), use=use)
+    folder, _, result, _ = predicted
+    alone = shutil.copy(trained_run / "transfer/best.keras", tmp_path / "alone.keras")
+    with pytest.raises(ValueError, match=r"nothing beside it names its classes.*labels\.txt"):
+        predict(tmp_path, folder / "b.jpg", model=str(alone))
+    (tmp_path / "labels.txt").write_text("azure\nlime\nscarlet\n")
+    (tmp_path / "predictions.png").mkdir()  # stops root too, whom no permission does
+    use = UseConfig(images=str(folder), json=True, model=str(alone))
+    config = TrainConfig(phase="predict", model_dir=str(tmp_path), use=use)
     assert command_line.run(config, given=("images", "json"), command_line=()) == 0
     said = capfd.readouterr()
     rows = [json.loads(line) for line in said.out.splitlines()]
-    assert {os.path.basename(os.fsencode(row["file"])) for row in rows} == {*ODD_NAMES, *GOOD_NAMES}
+    assert [row["file"] for row in rows] == [row["file"] for row in result["predictions"]]
     assert {"file", "predicted", "probability", "top"} == set(rows[0])
     assert "not drawn: " in said.err
     assert "(Is a directory)" in said.err
+    names = {"blue": "azure", "green": "lime", "red": "scarlet"}
+    for row, before in zip(rows, result["predictions"], strict=True):
+        assert [guess["class"] for guess in row["top"]] == [names[guess["class"]] for guess in before["top"]]
 
 
 def test_nothing_to_predict_is_a_failure(trained_run, photos, capsys):
@@ -133,19 +163,6 @@ def test_nothing_to_predict_is_a_failure(trained_run, photos, capsys):
         config = TrainConfig(phase="predict", model_dir=str(trained_run), use=UseConfig(images=str(images)))
         assert command_line.run(config, given=(), command_line=()) == 1
         assert message in capsys.readouterr().err
-
-
-def test_a_model_by_its_file_brings_its_classes_along(trained_run, photos, tmp_path):
-    file = trained_run / "transfer/best.keras"
-    rows = predict(tmp_path, photos / "b.jpg", model=str(file))["predictions"]
-    assert {guess["class"] for guess in rows[0]["top"]} == {"blue", "green", "red"}
-    alone = shutil.copy(file, tmp_path / "alone.keras")
-    with pytest.raises(ValueError, match=r"nothing beside it names its classes.*labels\.txt"):
-        predict(tmp_path, photos / "b.jpg", model=str(alone))
-    (tmp_path / "labels.txt").write_text("azure\nlime\nscarlet\n")
-    again = predict(tmp_path, photos / "b.jpg", model=str(alone))["predictions"]
-    names = {"blue": "azure", "green": "lime", "red": "scarlet"}
-    assert [guess["class"] for guess in again[0]["top"]] == [names[guess["class"]] for guess in rows[0]["top"]]
 
 
 def test_a_pattern_and_a_file_name_what_they_say(photos):

@@ -47,6 +47,7 @@ def test_rescale_divides_by_255():
     assert model(np.full((1, 1, 1, 3), 51.0, np.float32)).numpy().ravel().tolist() == pytest.approx([0.2] * 3)
 
 
+@pytest.mark.slow  # an original classifier: test_predict; the layers of VGG16: test_trainable
 def test_vgg16_has_its_parameters():
     with_top = backbones.create("VGG16", image_size=224, weights="none", policy="float32", include_top=True)
     assert with_top.count_params() == 138_357_544
@@ -62,14 +63,18 @@ def test_embedded_weights_fit_and_are_small():
     assert not np.allclose(model.get_weights()[0], fresh.get_weights()[0])
 
 
-def test_preprocessing_layers_inside_a_network_stay_float32():
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [("MobileNetV3Small", "conv"), pytest.param("EfficientNetV2B0", "stem_conv", marks=pytest.mark.slow)],
+)
+def test_preprocessing_layers_inside_a_network_stay_float32(name, first):
     before = keras.config.dtype_policy().name
-    model = backbones.create("EfficientNetV2B0", image_size=64, weights="none", policy="mixed_bfloat16")
+    model = backbones.create(name, image_size=64, weights="none", policy="mixed_bfloat16")
     kinds = keras.layers.Rescaling | keras.layers.Normalization
     inside = [layer for layer in model.layers if isinstance(layer, kinds)]
     assert inside
     assert all(layer.compute_dtype == "float32" for layer in inside)
-    assert model.get_layer("stem_conv").compute_dtype == "bfloat16"
+    assert model.get_layer(first).compute_dtype == "bfloat16"
     assert keras.config.dtype_policy().name == before  # no global left behind
 
 

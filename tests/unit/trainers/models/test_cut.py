@@ -52,7 +52,10 @@ def _features_and_logits(parts):
         ("vgg_nano", {"phase": "transfer"}, (112,)),
         ("vgg_nano", {"phase": "transfer", "pooling": "flatten", "dense_units": 8}, (112,)),
         ("vgg_nano", {"unfreeze": ("block4", "block5"), "policy": "mixed_bfloat16"}, (4, 4, 64)),
-        ("MobileNetV2", {"unfreeze": ("block_16", "Conv_1"), "backbone_args": {"alpha": 0.35}}, (1, 1, 56)),
+        pytest.param(
+            *("MobileNetV2", {"unfreeze": ("block_16", "Conv_1"), "backbone_args": {"alpha": 0.35}}, (1, 1, 56)),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_both_parts_together_give_the_logits_of_the_whole(backbone, settings, shape):

@@ -32,7 +32,11 @@ def _pixels(*shape):
 
 @pytest.mark.parametrize(
     ("name", "side", "blocks", "count"),
-    [(_LITE0, 224, 16, 4_694_024), (_LITE1, 240, 21, 5_470_344), (_LITE2, 260, 21, 6_150_168)],
+    [
+        (_LITE0, 224, 16, 4_694_024),
+        pytest.param(_LITE1, 240, 21, 5_470_344, marks=pytest.mark.slow),
+        pytest.param(_LITE2, 260, 21, 6_150_168, marks=pytest.mark.slow),
+    ],
 )
 def test_a_network_has_the_published_size(name, side, blocks, count):
     network = _create(name, include_top=True)

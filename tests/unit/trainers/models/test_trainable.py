@@ -57,6 +57,13 @@ def test_a_prefix_that_names_no_layer_is_refused(notebook):
         set_trainable(network, PHASES["finetune"], config.model, unfreeze=("block4", "block6"))
 
 
+@pytest.fixture(scope="module")
+def mobile():
+    """A network with batch normalization, of random weights."""
+    model = ModelConfig(backbone="MobileNetV2", backbone_args={"alpha": 0.35}, weights="none")
+    return build_classifier(model, num_classes=2, image_size=32, policy="float32")
+
+
 @pytest.mark.parametrize(
     ("settings", "phase", "trains"),
     [
@@ -66,17 +73,15 @@ def test_a_prefix_that_names_no_layer_is_refused(notebook):
         ({"weights": "none"}, "pretrain", True),
     ],
 )
-def test_batch_normalization_of_the_base(settings, phase, trains):
+def test_batch_normalization_of_the_base(mobile, settings, phase, trains):
     config = TrainConfig(model=ModelConfig(backbone="MobileNetV2", backbone_args={"alpha": 0.35}, **settings))
-    network = build_classifier(config.model, num_classes=2, image_size=32, policy="float32")
-    set_trainable(network, PHASES[phase], config.model, unfreeze=config.training.unfreeze)
-    layers = [x for x in base_of(network).layers if isinstance(x, keras.layers.BatchNormalization)]
+    set_trainable(mobile, PHASES[phase], config.model, unfreeze=config.training.unfreeze)
+    layers = [x for x in base_of(mobile).layers if isinstance(x, keras.layers.BatchNormalization)]
     assert {layer.trainable for layer in layers} == {trains}
 
 
-def test_batch_normalization_of_trained_weights_stays_in_inference_mode(tmp_path):
-    source = keras.applications.MobileNetV2(alpha=0.35, include_top=False, weights=None, input_shape=(32, 32, 3))
-    source.save_weights(tmp_path / "base.weights.h5")
+def test_batch_normalization_of_trained_weights_stays_in_inference_mode(mobile, tmp_path):
+    base_of(mobile).save_weights(tmp_path / "base.weights.h5")
     settings = ModelConfig("MobileNetV2", {"alpha": 0.35}, weights=str(tmp_path / "base.weights.h5"))
     config = TrainConfig(model=settings)
     network = build_classifier(config.model, num_classes=2, image_size=32, policy="float32")
@@ -94,11 +99,10 @@ def test_phases_lead_to_one_another():
     assert [phase.name for phase in sequence("pretrain")] == ["pretrain"]
 
 
-def test_a_trained_classifier_serves_as_backbone_layer_by_layer(tmp_path):
+def test_a_trained_classifier_serves_as_backbone_layer_by_layer(mobile, tmp_path):
     config = TrainConfig(model=ModelConfig("MobileNetV2", {"alpha": 0.35}, weights="none"))
-    trained = build_classifier(config.model, num_classes=2, image_size=32, policy="float32")
-    set_trainable(trained, PHASES["transfer"], config.model, unfreeze=config.training.unfreeze)
-    trained.save(tmp_path / "best.keras")
+    set_trainable(mobile, PHASES["transfer"], config.model, unfreeze=config.training.unfreeze)
+    mobile.save(tmp_path / "best.keras")
     training = TrainingConfig(unfreeze=("block_16",))
     config = TrainConfig(model=ModelConfig(str(tmp_path / "best.keras")), training=training)
     network = build_classifier(config.model, num_classes=3, image_size=32, policy="float32")

@@ -40,7 +40,7 @@ def _averaged(strategy, policy, gradients, *, decay):
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
 @pytest.mark.parametrize("devices", ["one_device", "mirrored"])
-@pytest.mark.parametrize("decay", [0.25, (0.9999, 0.25, 0.1)])
+@pytest.mark.parametrize("decay", [pytest.param(0.25, marks=pytest.mark.slow), (0.9999, 0.25, 0.1)])
 def test_averages_warm_up_over_the_steps_that_were_applied(devices, policy, decay):
     gradients = [1.0, -2.0, np.inf if policy == "mixed_float16" else 0.5, 1.0, 0.25]
     seen, optimizer, held = _averaged(make_strategy(devices), policy, gradients, decay=decay)

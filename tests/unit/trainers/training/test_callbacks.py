@@ -1,7 +1,10 @@
 """Stock callbacks of Keras in a run of this project."""
 
+import contextlib
 import csv
 import dataclasses
+import io
+from pathlib import Path
 
 import keras
 import pytest
@@ -18,14 +21,15 @@ def _run(photo_folder, model_dir, chosen, **training):
 
 def test_stock_callbacks_see_the_logs_they_expect(photo_folder, tmp_path):
     scores = ("val_accuracy", "val_balanced_accuracy", "val_f1_macro", "val_loss", "accuracy", "loss")
+    best = {name: str(tmp_path / f"{name}{'.keras' if name == 'loss' else '.weights.h5'}") for name in scores}
     saving = [
-        keras.callbacks.ModelCheckpoint(str(tmp_path / f"{name}.keras"), monitor=name, save_best_only=True)
-        for name in scores
+        keras.callbacks.ModelCheckpoint(path, monitor=name, save_best_only=True, save_weights_only=name != "loss")
+        for name, path in best.items()
     ]
     stopping = keras.callbacks.EarlyStopping(monitor="val_accuracy", patience=1, restore_best_weights=True)
     table, heard = keras.callbacks.CSVLogger(str(tmp_path / "log.csv")), keras.callbacks.History()
-    rest = [keras.callbacks.TerminateOnNaN(), keras.callbacks.ModelCheckpoint(str(tmp_path / "{epoch}.weights.h5"),
-            save_weights_only=True)]  # fmt: skip
+    every = keras.callbacks.ModelCheckpoint(str(tmp_path / "epoch-{epoch}.weights.h5"), save_weights_only=True)
+    rest = [keras.callbacks.TerminateOnNaN(), every]
     results = _run(
         photo_folder,
         tmp_path / "run",
@@ -40,8 +44,8 @@ def test_stock_callbacks_see_the_logs_they_expect(photo_folder, tmp_path):
     assert {*scores, "learning_rate", "lr"} <= set(rows[0])
     assert {*scores} <= set(heard.history)
     assert float(rows[0]["val_accuracy"]) == pytest.approx(results["validation_accuracy"])
-    assert all((tmp_path / f"{name}.keras").is_file() for name in scores)
-    assert len(list(tmp_path.glob("*.weights.h5"))) == 2
+    assert all(Path(path).is_file() for path in best.values())
+    assert len(list(tmp_path.glob("epoch-*.weights.h5"))) == 2
 
 
 @pytest.mark.parametrize(("monitor", "mode"), [("val_accuracy", "max"), ("val_f1_macro", "max"), ("val_loss", "min")])
@@ -79,15 +83,43 @@ def test_a_checkpoint_of_every_epoch_needs_no_validation_split():
 
 
 class _Stopper(keras.callbacks.Callback):
-    """Stops in the second step of the first epoch, of three steps, and sets the learning rate."""
+    """Stops in the second step of the second epoch, and sets the learning rate."""
+
+    def __init__(self):
+        super().__init__()
+        self._epoch = 0
 
     def on_train_batch_end(self, batch, logs=None):
-        self.model.stop_training = batch == 1
+        self.model.stop_training = (self._epoch, batch) == (1, 1)
 
     def on_epoch_end(self, epoch, logs=None):
+        self._epoch = epoch + 1
         self.model.optimizer.learning_rate = 0.5
 
 
-def test_stopping_in_the_middle_of_an_epoch_stops_there_and_a_rate_that_is_set_is_told(photo_folder, tmp_path, capsys):
-    assert _run(photo_folder, tmp_path, [_Stopper()], transfer_epochs=9)["step"] == 2
-    assert "note: a callback has set the learning rate to 0.5, which has no effect: " in capsys.readouterr().out
+@pytest.fixture(scope="module")
+def stopped(photo_folder, tmp_path_factory):
+    """The metrics of a run without a validation split that `_Stopper` ended, and what it said."""
+    config = make_config(photo_folder, tmp_path_factory.mktemp("stopped"), transfer_epochs=9)
+    config = dataclasses.replace(
+        config,
+        phase="transfer",
+        data=dataclasses.replace(config.data, validation_fraction=0.0),
+        runtime=dataclasses.replace(config.runtime, jit_compile="auto"),  # XLA compiles the augmentation
+    )
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        metrics = experiment.run(config, callbacks=[_Stopper()])["transfer"]
+    return metrics, said.getvalue()
+
+
+def test_stopping_in_the_middle_of_an_epoch_stops_there(stopped):
+    assert stopped[0]["step"] == 4 + 2  # 60 images in batches of 16
+
+
+def test_a_rate_that_is_set_is_told(stopped):
+    assert "note: a callback has set the learning rate to 0.5, which has no effect: " in stopped[1]
+
+
+def test_no_validation_split_keeps_the_last_epoch(stopped):
+    assert stopped[0]["epoch"] == 2
+    assert stopped[0]["validation_accuracy"] is None

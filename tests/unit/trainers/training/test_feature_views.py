@@ -16,6 +16,7 @@ from trainers.config import PHASES
 from trainers.models.cut import cut
 from trainers.rundir.progress import Progress
 from trainers.training import feature_views, phase_model
+from trainers.training.phase import _train_step, _training_batches
 from trainers.training.plan import make_plan
 
 
@@ -77,15 +78,37 @@ def test_a_row_is_what_the_frozen_part_makes_of_a_view(config, strategy, phase, 
 
 
 def test_no_more_views_than_passes_and_one_where_nothing_changes_the_images(config):
-    context = open_context(config)
+    context = open_context(config, images=False)
     plan = make_plan(PHASES["transfer"], context)
     for epochs, expected in ((1, 1), (2, 2), (4, 3)):
         assert feature_views.number_of_views(dataclasses.replace(plan, epochs=epochs), context) == expected
-    still = open_context(_changed(config, augment={"augment": False}))
+    still = open_context(_changed(config, augment={"augment": False}), images=False)
     assert feature_views.number_of_views(plan, still) == 1
 
 
-@pytest.mark.parametrize("last", ["transfer", pytest.param("finetune", marks=pytest.mark.slow)])
+def test_steps_on_features_are_the_steps_on_the_images(config):
+    """Where nothing changes the images; dropout draws alike."""
+    context = open_context(_changed(config, augment={"augment": False}))
+    plan, augmentation = make_plan(PHASES["transfer"], context), feature_views.view_augmentation(context)
+    found = []
+    for on_features in (False, True):
+        network = phase_model.build(PHASES["transfer"], context)
+        parts, progress = cut(network), Progress(reads_features=on_features)
+        views = feature_views.of_phase(PHASES["transfer"], plan, context, parts, progress) if on_features else None
+        suffix = parts.suffix if on_features else None
+        step = _train_step(context, network, augmentation, context.new_consensus(), suffix=suffix)
+        batches = _training_batches(context, views or context.images["train"], seed=augmentation.seed)(0, 4)
+        totals = [step(batch, step=number, learning_rate=1e-2).numpy() for number, batch in enumerate(batches)]
+        found.append((totals, network.get_layer("logits").get_weights()))
+    (totals, weights), (cached_totals, cached) = found
+    assert len(totals) == 4
+    np.testing.assert_allclose(cached_totals, totals, rtol=1e-5)
+    for one, other in zip(cached, weights, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+@pytest.mark.slow  # the steps: above; scores by features: test_held_out
+@pytest.mark.parametrize("last", ["transfer", "finetune"])
 def test_training_on_features_is_training_on_the_images(config, last):
     """Where nothing changes the images; dropout draws alike."""
     still = _changed(config, augment={"augment": False}, training={"transfer_epochs": 2})
@@ -105,14 +128,20 @@ def test_training_on_features_is_training_on_the_images(config, last):
         assert live["confusion_matrix"] == cached["confusion_matrix"]
 
 
-def _place(config, *, double=False):
-    """Where the features of a phase are kept."""
+def _place(config, networks, *, double=False):
+    """Where the features of a phase are kept; `networks` holds those that are built, by what decides them."""
     context = open_context(config, images=False)
-    network = phase_model.build(PHASES["transfer"], context)
+    key = (config.model, config.data.image_size, config.runtime)
+    if key not in networks:
+        networks[key] = phase_model.build(PHASES["transfer"], context)
+    network = networks[key]
     if double:
         kernel = next(weight for weight in network.weights if weight.name == "kernel")
         kernel.assign(kernel * 2.0)
-    return feature_views.place(cut(network).prefix, context)
+    place = feature_views.place(cut(network).prefix, context)
+    if double:
+        kernel.assign(kernel / 2.0)
+    return place
 
 
 @pytest.mark.slow  # of the store: test_features
@@ -137,15 +166,17 @@ def test_whatever_changes_features_changes_where_they_are_kept_and_nothing_else_
         {"runtime": {"fold_batch_norm": "false"}},
         {"runtime": {"jit_compile": "true"}},
     ]
-    places = [_place(config), _place(config, double=True), _place(dataclasses.replace(config, seed=1))]
-    places += [_place(_changed(config, **changes)) for changes in others]
+    networks = {}
+    places = [_place(config, networks), _place(config, networks, double=True)]
+    places += [_place(dataclasses.replace(config, seed=1), networks)]
+    places += [_place(_changed(config, **changes), networks) for changes in others]
     assert len(set(places)) == len(others) + 3
     alike = [
         {"training": {"feature_views": 5, "batch_size": 8, "transfer_epochs": 9, "label_smoothing": 0.1}},
         {"data": {"split_seed": 1, "validation_fraction": 0.3}},
         {"model": {"dropout": 0.5, "dense_units": 3}},
     ]
-    assert {_place(_changed(config, **changes)) for changes in alike} == {places[0]}
+    assert {_place(_changed(config, **changes), networks) for changes in alike} == {places[0]}
 
 
 @pytest.mark.slow  # of the store: test_features
@@ -177,7 +208,7 @@ def test_no_room_on_disk_is_one_line_and_training_as_without_features(config, ca
 
 def test_what_a_phase_has_begun_with_it_keeps(config, capsys):
     full = open_context(_changed(config, data={"disk_cache_gib": 1e-9, "cache": "memory"}))
-    free = open_context(config)
+    free = open_context(config, images=False)
     phase, plan = PHASES["transfer"], make_plan(PHASES["transfer"], free)
     parts = cut(phase_model.build(phase, free))
     with pytest.raises(UserError, match="transfer has begun with features, and there is no room on disk for 48 images"):
@@ -187,14 +218,14 @@ def test_what_a_phase_has_begun_with_it_keeps(config, capsys):
 
 
 def test_check_tells_the_size_and_when_nothing_is_gained(config):
-    context = open_context(config)
+    context = open_context(config, images=False)
     phase, plan = PHASES["transfer"], make_plan(PHASES["transfer"], context)
     parts = cut(phase_model.build(phase, context))
     assert feature_views.outlook(parts, plan, context) == ["features: 48 images x 3 views of 112 numbers, 0 MiB"]
     short = dataclasses.replace(plan, epochs=3)
     assert "as many views as passes" in feature_views.outlook(parts, short, context)[1]
     assert feature_views.outlook(None, plan, context) == ["features: none, since the first layer trains"]
-    off = open_context(_changed(config, training={"feature_views": 0}))
+    off = open_context(_changed(config, training={"feature_views": 0}), images=False)
     assert feature_views.outlook(parts, plan, off) == []
 
 

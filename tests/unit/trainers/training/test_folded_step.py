@@ -99,7 +99,7 @@ def _trained(
     "how",
     [
         {},
-        {"phase": "transfer"},
+        pytest.param({"phase": "transfer"}, marks=pytest.mark.slow),
         {"unfreeze": ("block2",), "micro_batches": 4},
         pytest.param({"compiled": COMPILE_STEP}, marks=pytest.mark.slow),
     ],

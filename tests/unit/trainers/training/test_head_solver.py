@@ -50,6 +50,7 @@ def test_too_few_images_for_folds_are_no_error():
     assert logistic_head.choose(features, labels, {0: 1.0, 1: 1.0, 2: 1.0}, groups=None, monitor="loss")[1] is None
 
 
+@pytest.mark.slow  # the head of a run: test_cross_validation; fine-tuning goes on from any transfer
 def test_a_run_that_solves_for_its_head_goes_on_to_fine_tuning(photo_folder, tmp_path):
     config = make_config(photo_folder, tmp_path / "run", feature_views=2, head_solver="lbfgs", finetune_epochs=1)
     metrics = trainers.run(config)

@@ -36,13 +36,26 @@ def _row(epoch, loss, accuracy):
     return {"epoch": epoch, "validation_loss": loss, **{f"validation_{name}": v for name, v in scores.items()}}
 
 
-@pytest.fixture
-def ended(run_alone, photo_folder, tmp_path):
+@pytest.fixture(scope="module")
+def opened(run_alone, photo_folder, tmp_path_factory):
     """Context, network and scores of a phase of fine-tuning that has ended with other weights in the network."""
-    model_dir = shutil.copytree(run_alone.model_dir, tmp_path / "run", ignore=shutil.ignore_patterns("lock"))
+    model_dir = tmp_path_factory.mktemp("ended") / "run"
+    shutil.copytree(run_alone.model_dir, model_dir, ignore=shutil.ignore_patterns("lock"))
     context = open_context(make_config(photo_folder, model_dir, interpolate_weights=True))
     network = phase_model.build(PHASES["finetune"], context)
-    return context, network, HeldOut(network, context, cut(network))
+    held_out = HeldOut(network, context, cut(network))
+    return context, network, held_out, network.get_weights(), context.run_dir.phase("finetune").best.read_bytes()
+
+
+@pytest.fixture
+def ended(opened):
+    """The same for one test: the weights, their averages and the file are as they were."""
+    context, network, held_out, weights, best = opened
+    network.set_weights(weights)
+    restart_averages(network.optimizer)
+    context.run_dir.phase("finetune").best.unlink()  # a hard link may share it
+    context.run_dir.phase("finetune").best.write_bytes(best)
+    return context, network, held_out
 
 
 def _choose(ended, rows, best):
