@@ -16,7 +16,7 @@ from trainers.config import PHASES
 from trainers.models.cut import cut
 from trainers.rundir.progress import Progress
 from trainers.training import feature_views, phase_model
-from trainers.training.phase import _train_step, _training_batches
+from trainers.training.phase_step import train_step, training_batches
 from trainers.training.plan import make_plan
 
 
@@ -96,8 +96,8 @@ def test_steps_on_features_are_the_steps_on_the_images(config):
         parts, progress = cut(network), Progress(reads_features=on_features)
         views = feature_views.of_phase(PHASES["transfer"], plan, context, parts, progress) if on_features else None
         suffix = parts.suffix if on_features else None
-        step = _train_step(context, network, augmentation, context.new_consensus(), suffix=suffix)
-        batches = _training_batches(context, views or context.images["train"], seed=augmentation.seed)(0, 4)
+        step = train_step(context, network, augmentation, context.new_consensus(), suffix=suffix)
+        batches = training_batches(context, views or context.images["train"], seed=augmentation.seed)(0, 4)
         totals = [step(batch, step=number, learning_rate=1e-2).numpy() for number, batch in enumerate(batches)]
         found.append((totals, network.get_layer("logits").get_weights()))
     (totals, weights), (cached_totals, cached) = found
