@@ -66,6 +66,11 @@ class Averaging:
                 average.assign(average.value + share * (variable.value - average.value))  # exact where they are equal
 
 
+def highest_decay(steps: int) -> float:
+    """The decay at the last of so many steps of an average that is asked for with a higher one."""
+    return steps / (9 + steps)
+
+
 def averaging_of(optimizer: keras.optimizers.Optimizer) -> Averaging | None:
     """That of an optimizer, or of the one inside it where it scales the loss; None without averaging."""
     inner = getattr(optimizer, "inner_optimizer", optimizer)

@@ -1,9 +1,11 @@
 """Settings that do not fit the length of a phase."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ftdata.names import counted
+from ftdata.settings import as_text
 from trainers.config import Phase, epochs_and_rate
+from trainers.training.averaging import highest_decay
 from trainers.training.context import RunContext
 from trainers.training.optimizer import warmup
 from trainers.training.plan import PhasePlan
@@ -18,6 +20,7 @@ def misfits(phase: Phase, plan: PhasePlan, context: RunContext) -> Iterator[str]
     steps = warmup(training.warmup_steps, total_steps=plan.total_steps)
     if steps < training.warmup_steps:
         yield f"--warmup_steps={training.warmup_steps} is more than a fifth of {length}: {steps} are taken"
+    yield from _averages(training.ema_decays, plan.total_steps, length)
     yield from _patience(phase, context)
     if runtime.profile_steps and runtime.profile_steps[1] > plan.total_steps:
         first, last = runtime.profile_steps
@@ -35,6 +38,16 @@ def misfits(phase: Phase, plan: PhasePlan, context: RunContext) -> Iterator[str]
         yield (
             f"--steps_per_epoch={training.steps_per_epoch} makes an epoch of {passes:.1f} passes over the {count:,} "
             "training images"
+        )
+
+
+def _averages(decays: Sequence[float], steps: int, length: str) -> Iterator[str]:
+    highest = highest_decay(steps)
+    same = [decay for decay in decays if decay >= highest]
+    if len(same) > 1:
+        yield (
+            f"--ema_decay={as_text(tuple(same))} are one average in {length}, in which a decay rises to {highest:.3g} "
+            "at most: give one of them"
         )
 
 

@@ -41,6 +41,14 @@ def _told(photo_folder, *, runtime=None, data=None, phase="transfer", **settings
     ("settings", "expected"),
     [
         ({"warmup_steps": 1}, []),
+        ({"ema_decay": (0.3, 0.99)}, []),
+        (
+            {"ema_decay": (0.3, 0.4, 0.99)},  # 6 / 15
+            [
+                "--ema_decay=0.4,0.99 are one average in the 6 steps of transfer, in which a decay rises to 0.4 at "
+                "most: give one of them"
+            ],
+        ),
         ({"warmup_steps": 50}, ["--warmup_steps=50 is more than a fifth of the 6 steps of transfer: 1 are taken"]),
         ({"early_stopping_patience": 2}, []),  # finetune has more epochs
         ({"early_stopping_patience": 4}, ["--early_stopping_patience=4 cannot end transfer early, which has 2 epochs"]),
