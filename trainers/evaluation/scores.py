@@ -10,6 +10,8 @@ from scipy import special
 from ftdata.pipeline import Batch
 from trainers.evaluation.step import EvaluationStep
 
+TOP, CLASSES_FOR_TOP = 5, 10  # of fewer classes, five guesses are more than half
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Evaluation:
@@ -56,10 +58,28 @@ class Evaluation:
     @property
     def f1_macro(self) -> float:
         """Mean F1 over the classes that have images: one that has none is not judged, however often it is predicted."""
+        f1, support = self._f1
+        return float(np.mean(f1[support > 0]))
+
+    @property
+    def f1_weighted(self) -> float:
+        """Mean F1 over the classes, each as often as it has images."""
+        f1, support = self._f1
+        return float(np.average(f1, weights=support))
+
+    @property
+    def _f1(self) -> tuple[np.ndarray, np.ndarray]:
+        """F1 and the number of images of each class."""
         counts = confusion_matrix(self)
         support = counts.sum(axis=1)
-        f1 = 2 * counts.diagonal() / np.maximum(support + counts.sum(axis=0), 1)
-        return float(np.mean(f1[support > 0]))
+        return 2 * counts.diagonal() / np.maximum(support + counts.sum(axis=0), 1), support
+
+    def top_accuracy(self, count: int) -> float:
+        """Share of the images whose class is among the `count` most probable; of equal classes the first are."""
+        own = np.take_along_axis(self.logits, self.labels[:, None].astype(np.intp), axis=1)
+        before = np.arange(self.logits.shape[1]) < self.labels[:, None]
+        better = (self.logits > own) | ((self.logits == own) & before)
+        return float(np.mean(better.sum(axis=1) < count))
 
     @property
     def summary(self) -> "Summary":

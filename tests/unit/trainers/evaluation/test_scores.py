@@ -25,6 +25,33 @@ def test_accuracy_loss_and_confusion_matrix():
     assert scores.confusion_matrix(_SCORED).tolist() == [[1, 1, 0], [0, 1, 0], [1, 0, 0]]
 
 
+def test_the_weighted_f1_counts_a_class_as_often_as_it_has_images():
+    from sklearn import metrics
+
+    expected = metrics.f1_score(_SCORED.labels, _SCORED.predicted, average="weighted")
+    assert _SCORED.f1_weighted == pytest.approx(expected)
+    assert _SCORED.f1_weighted != pytest.approx(_SCORED.f1_macro)
+
+
+def test_the_class_is_among_the_most_probable():
+    assert [_SCORED.top_accuracy(count) for count in (1, 2, 3)] == [0.5, 0.75, 1.0]
+    tied = Evaluation(np.zeros((3, 3)), np.array([0, 1, 2]))
+    assert [tied.top_accuracy(count) for count in (1, 2, 3)] == pytest.approx([1 / 3, 2 / 3, 1])
+
+
+@pytest.mark.parametrize(("classes", "is_there"), [(9, False), (10, True)])
+def test_of_ten_classes_the_five_most_probable_are_told(classes, is_there):
+    logits = np.random.default_rng(0).normal(size=(50, classes))
+    scored, names = Evaluation(logits, np.arange(50) % classes), [f"class {k}" for k in range(classes)]
+    found, text = reports.scores(scored, names), classification_report(scored, names)
+    assert ("test_top5_accuracy" in found) is is_there
+    assert ("; top-5 accuracy" in text) is is_there
+    if is_there:
+        assert found["test_top5_accuracy"] == np.mean(
+            [k % classes in row.argsort()[-5:] for k, row in enumerate(logits)]
+        )
+
+
 def test_per_class():
     expected = {"precision": 0.5, "recall": 1.0, "f1": pytest.approx(2 / 3), "support": 1.0}
     assert scores.per_class(_SCORED, _NAMES)["knife"] == expected
