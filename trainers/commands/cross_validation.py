@@ -44,7 +44,10 @@ def chosen(context: RunContext, divided: Division, data: DataConfig, *, command_
     """
     processes, names = context.processes, [phase.name for phase in context.config.phases]
     paths = {name: context.run_dir.folds / f"{name}.json" for name in names}
-    found = processes.broadcast_object(lambda: {name: read_json(path) or {} for name, path in paths.items()})
+    roots = [context.run_dir.folds / _folder(number, fold) for number, fold in enumerate(divided.folds)]
+    found = processes.broadcast_object(
+        lambda: {name: read_json(path) or {} if _holds(name, context, roots) else {} for name, path in paths.items()}
+    )
     if not all(found.values()):
         _train_all(context, divided.folds, data, command_line=command_line)
         for name in names:
@@ -56,16 +59,24 @@ def chosen(context: RunContext, divided: Division, data: DataConfig, *, command_
         log.info(f"folds: {_in_words(name, values)}")
     candidates, last = {name: choice.chosen(values) for name, values in found.items()}, names[-1]
     soups = {}
-    if _soup_of(context) == last and candidates[last].epoch:
-        roots = [context.run_dir.folds / _folder(number, fold) for number, fold in enumerate(divided.folds)]
+    if _soup_of(context) == last:
         models = [_weights(root, last) / _file(candidates[last], ".npz") for root in roots]
-        soups[last] = functools.partial(soup.average, models)
-        found[last] = {**found[last], "soup": len(models)}
         if processes.is_chief:
             _forget_all_but(models)
-        log.info(f"folds: {last} is the average of their {len(models)} models, in place of one of all images")
+        if candidates[last].epoch:
+            soups[last] = functools.partial(soup.average, models)
+            found[last] = {**found[last], "soup": len(models)}
+            log.info(f"folds: {last} is the average of their {len(models)} models, in place of one of all images")
+        else:
+            log.info(f"folds: no average is made, since none of their models is better than what {last} starts from")
     role = FoldRole(chosen=candidates, soup=soups, metrics=found)
     return dataclasses.replace(context, role=role)
+
+
+def _holds(phase: str, context: RunContext, roots: Sequence[Path]) -> bool:
+    """Whether what was chosen for a phase is of the folds that are there; a finished phase may do without them."""
+    is_done = [RunDir(root).phase(phase).metrics.exists() for root in roots]
+    return context.run_dir.phase(phase).metrics.exists() or all(is_done)
 
 
 def _soup_of(context: RunContext) -> str | None:
@@ -186,7 +197,9 @@ def _choose(phase: str, context: RunContext, divided: Division, *, all_epochs: b
     """What the folds say of a phase, as JSON values; of a phase that another starts from the last epoch counts."""
     labels, folds = context.source.train.labels, divided.folds
     places = [_scores(context.run_dir.folds / _folder(number, fold), phase) for number, fold in enumerate(folds)]
-    found = {_candidate(path.name): path.name for path in places[0].glob("*.npy")}
+    # an epoch that one fold kept scores of may have been trained again, with other decays, before its first checkpoint
+    names = set.intersection(*({path.name for path in place.glob("[0-9]*.npy")} for place in places))
+    found = {_candidate(name): name for name in sorted(names)}
     last, scored = max(candidate.epoch for candidate in found), {}
     for candidate, name in found.items():
         if candidate.epoch == last or all_epochs:

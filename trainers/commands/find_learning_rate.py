@@ -78,7 +78,8 @@ def _opened(
     nothing = source.train.subset(source.train.labels < 0)
     tested = dataclasses.replace(source, validation=nothing, test=nothing)
     steps = range_test.number_of_steps(len(source.train), batch_size=config.training.batch_size)
-    if 2 * steps * config.training.batch_size <= len(source.train):  # fewer are decoded so
+    # fewer are decoded so; of records that are not held the order would be another
+    if source.train.paths is not None and 2 * steps * config.training.batch_size <= len(source.train):
         images = {"train": tiers.open_split(source.train, config.data, tier="none")}
     else:
         images = tiers.open_all(tested, config.data, on_gpu=on_gpu)
@@ -104,6 +105,7 @@ def _write(curve: LossCurve, phase: Phase, context: RunContext, *, seconds: floa
       UserError: neither falls the loss nor rises it.
     """
     rules, rule, files = curve.rules, curve.best_rule, context.run_dir.find_learning_rate
+    files.metrics.unlink(missing_ok=True)  # of an earlier test: it is written last
     if rule is None:
         raise UserError(
             f"find_learning_rate: no learning rate up to {range_test.HIGHEST:g} changes the loss of {phase.name} "

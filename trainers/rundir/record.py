@@ -125,7 +125,8 @@ def _compare(before: dict[str, Any], now: dict[str, Any], names: Sequence[str], 
 def way_to_change(phase: str, run_dir: RunDir) -> str:
     """Where settings that a begun phase is bound to can be others."""
     earlier = PHASES[phase].starts_from
-    keeping = earlier and run_dir.phase(earlier).metrics.is_file()
+    # what folds have begun binds it too
+    keeping = earlier and run_dir.phase(earlier).metrics.is_file() and not run_dir.folds.exists()
     kept = f"; without the folder {run_dir.phase(phase).root} the finished {earlier} phase is kept" if keeping else ""
     return f"in another --model_dir or with --overwrite, which starts over{kept}"
 

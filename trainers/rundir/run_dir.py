@@ -146,7 +146,7 @@ class WriteFailed(OSError):
 
 def remove_leftovers(run_dir: RunDir) -> None:
     """Removes what a run that was killed left under temporary names."""
-    for pattern in (".tmp-*", "*/.tmp-*", "*/checkpoints/.tmp-*"):
+    for pattern in (".tmp-*", "*/.tmp-*", "*/*/.tmp-*"):
         for path in run_dir.root.glob(pattern):
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)

@@ -66,14 +66,15 @@ def run_phase(
     augmentation = phase_step.augmentation_of(phase, context)
     parts, consensus = cut(network), context.new_consensus()
     held_out = HeldOut(network, context, parts)
-    views = feature_views.of_phase(phase, plan, context, parts, progress)
+    is_soup = phase.name in context.role.soup
+    views = None if is_soup else feature_views.of_phase(phase, plan, context, parts, progress)
     suffix = parts.suffix if parts and views else None
     if plan.solves_head and not progress.history:
         if views is None:
             raise UserError("head_solver=lbfgs needs features, and there is no room for them: see the line above")
         head_solver.solve(network, views, context)
         restart_averages(network.optimizer)
-    if phase.name in context.role.soup and not progress.history:
+    if is_soup and not progress.history:
         if processes.is_chief:
             interpolation.assign(network, context.role.soup[phase.name]())
         processes.broadcast_variables(network.weights)

@@ -49,8 +49,8 @@ def loss_curve(phase: Phase, context: RunContext) -> LossCurve:
     """The losses of a phase's first steps while the learning rate rises (Smith, 2015, arXiv:1506.01186).
 
     They are those steps: the same images in the same order, augmented alike, with the optimizer and the network that
-    the phase starts with. The same steps are then taken with a learning rate of 0, for what the losses of these images
-    are while nothing has been learned. Nothing is written (but the features that the phase itself would read).
+    the phase starts with. The same steps are taken before with a learning rate of 0, for what the losses of these
+    images are while nothing has been learned. Nothing is written (but the features that the phase itself would read).
 
     Args:
       phase: to be tested.
@@ -64,23 +64,30 @@ def loss_curve(phase: Phase, context: RunContext) -> LossCurve:
     variables = [*network.weights, *optimizer_state(network.optimizer)]
     start = [variable.numpy() for variable in variables]
     run, plan = _runner(phase, context, network)
-    found = run(plan)
-    if len(found.losses) < _FEWEST_LOSSES:
+    still = run(dataclasses.replace(plan, rate=lambda step: 0.0), None)
+    if len(still.losses) < plan.total_steps:
         raise UserError(
-            f"find_learning_rate: the loss of {phase.name} is not finite after {len(found.losses)} steps at a learning "
-            f"rate below {rate_of(_FEWEST_LOSSES, steps=plan.total_steps):.1g}, so that no other would do: try "
-            "--mixed_precision=float32 or other --weights"
+            f"find_learning_rate: the loss of {phase.name} is not finite in step {len(still.losses) + 1}, with nothing "
+            "learned, so that no learning rate would do: try --mixed_precision=float32 or other --weights"
         )
     for variable, value in zip(variables, start, strict=True):
         variable.assign(value)
-    still = run(dataclasses.replace(plan, steps_per_epoch=len(found.losses), rate=lambda step: 0.0))
-    return LossCurve(np.array(found.rates), np.array(found.losses), np.array(still.losses), found.has_diverged)
+    found = run(plan, still.losses)
+    if len(found.losses) < _FEWEST_LOSSES:
+        raise UserError(
+            f"find_learning_rate: the loss of {phase.name} diverges after {len(found.losses)} steps, at a rate below "
+            f"{rate_of(_FEWEST_LOSSES, steps=plan.total_steps):.1g}, so that no other would do: try "
+            "--gradient_clip_norm=1 or other --weights"
+        )
+    starting = np.array(still.losses[: len(found.losses)])
+    return LossCurve(np.array(found.rates), np.array(found.losses), starting, found.has_diverged)
 
 
 def _runner(
     phase: Phase, context: RunContext, network: keras.Model
-) -> tuple[Callable[[PhasePlan], "_Recorder"], PhasePlan]:
-    """Runs the first steps of a phase by a plan, and the plan of the test."""
+) -> tuple[Callable[[PhasePlan, list[float] | None], "_Recorder"], PhasePlan]:
+    """Runs the first steps of a phase by a plan, beside the losses at the start if they are known; and the plan of the
+    test."""
     whole, parts = make_plan(phase, context), cut(network)
     augmentation, consensus = phase_step.augmentation_of(phase, context), context.new_consensus()
     views = feature_views.of_phase(phase, whole, context, parts, Progress())
@@ -88,9 +95,9 @@ def _runner(
     train_step = phase_step.train_step(context, network, augmentation, consensus, suffix=suffix)
     held_out = HeldOut(network, context, parts)  # has nothing to score
 
-    def run(plan: PhasePlan) -> _Recorder:
+    def run(plan: PhasePlan, starting_losses: list[float] | None) -> _Recorder:
         progress = Progress()
-        recorder = _Recorder(phase.name, plan, progress)
+        recorder = _Recorder(phase.name, plan, progress, starting_losses)
         loop = Loop(
             plan,
             model=network,
@@ -128,8 +135,16 @@ def _runner(
 class _Recorder(ProgressLines):
     """Keeps the loss of every step, and ends the training where it diverges.
 
-    That is where the running mean of the losses, with bias correction (Kingma and Ba, 2014, arXiv:1412.6980), is above
-    four times its lowest value and above the loss of a guess, log(number of classes): a small loss wavers.
+    That is where the mean loss at the start, and what the learning rates have changed of it, is above four times its
+    lowest value and above the loss of a guess, log(number of classes). The change is a running mean with bias
+    correction (Kingma and Ba, 2014, arXiv:1412.6980) of the losses less those of the same images at the start: one hard
+    batch is none.
+
+    Args:
+      phase: its name.
+      plan: of the test.
+      progress: of the loop.
+      starting_losses: of each step with nothing learned; without them nothing diverges but a loss that is not finite.
 
     Attributes:
       rates: of the steps whose loss is finite.
@@ -137,13 +152,13 @@ class _Recorder(ProgressLines):
       has_diverged: whether the training was ended by that.
     """
 
-    def __init__(self, phase: str, plan: PhasePlan, progress: Progress):
+    def __init__(self, phase: str, plan: PhasePlan, progress: Progress, starting_losses: list[float] | None):
         super().__init__(f"{phase}'s range test", total_steps=plan.total_steps, global_batch=plan.global_batch)
         self.rates: list[float] = []
         self.losses: list[float] = []
         self.has_diverged = False
         self._progress, self._counted = progress, 0.0
-        self._sum, self._lowest = 0.0, math.inf
+        self._starting_losses, self._sum, self._lowest = starting_losses, 0.0, math.inf
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Takes the loss of a step in."""
@@ -155,10 +170,12 @@ class _Recorder(ProgressLines):
         self._counted = self._progress.totals[2]
         self.rates.append(logs["learning_rate"])
         self.losses.append(logs["loss"])
-        self._sum = _DECAY * self._sum + (1 - _DECAY) * logs["loss"]
-        mean = self._sum / (1 - _DECAY ** len(self.losses))
+        if self._starting_losses is None:
+            return
+        self._sum = _DECAY * self._sum + (1 - _DECAY) * (logs["loss"] - self._starting_losses[len(self.losses) - 1])
+        mean = float(np.mean(self._starting_losses)) + self._sum / (1 - _DECAY ** len(self.losses))
         self._lowest = min(self._lowest, mean)
-        if logs["learning_rate"] and mean > max(_DIVERGED * self._lowest, math.log(self.model.output_shape[-1])):
+        if mean > max(_DIVERGED * max(self._lowest, 0.0), math.log(self.model.output_shape[-1])):
             self._end()
 
     def _end(self) -> None:

@@ -105,6 +105,16 @@ def test_a_finished_transfer_phase_is_followed_by_finetune_and_stays_as_it_is(ru
 
 
 @pytest.mark.slow
+def test_hard_images_are_no_divergence(photo_folder, tmp_path):
+    metrics = _find(photo_folder, tmp_path, batch_size=1)
+    rows = read_history(tmp_path / "find_learning_rate/history.csv")
+    losses = np.array([row["loss"] for row in rows])
+    assert losses[:20].max() > 4 * losses[:20].min()  # of one image each, before anything can be learned
+    assert metrics["learning_rate"] > 1e-5
+    assert metrics["steps"] > 40
+
+
+@pytest.mark.slow
 def test_two_devices_find_what_one_finds(photo_folder, tmp_path):
     losses = {}
     for name in ("one_device", "mirrored"):
