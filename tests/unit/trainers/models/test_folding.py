@@ -69,16 +69,19 @@ def test_every_kind_of_convolution_is_folded_and_gives_the_same():
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_half_precision_is_no_further_from_float32_than_without_folding(policy):
-    exact = _all_kinds()
-    with precision_scope(policy):
-        half = _all_kinds()
-    half.set_weights(exact.get_weights())
-    images = _images(exact, count=16)
-    wanted = exact(images, training=False).numpy()
-    folded, apart = folding.for_inference(half)(images, training=False), half(images, training=False)
-    assert folded.dtype == apart.dtype == half.output.dtype
-    error, error_apart = (np.abs(tf.cast(output, tf.float32).numpy() - wanted).mean() for output in (folded, apart))
-    assert 0 < error < 1.1 * error_apart
+    errors = np.zeros(2)
+    for seed in range(4):  # of one network's weights alone the ratio may be 0.7 or 1.2
+        keras.utils.set_random_seed(seed)
+        exact = _all_kinds()
+        with precision_scope(policy):
+            half = _all_kinds()
+        half.set_weights(exact.get_weights())
+        images = _images(exact, count=16)
+        wanted = exact(images, training=False).numpy()
+        folded, apart = folding.for_inference(half)(images, training=False), half(images, training=False)
+        assert folded.dtype == apart.dtype == half.output.dtype
+        errors += [np.abs(tf.cast(output, tf.float32).numpy() - wanted).mean() for output in (folded, apart)]
+    assert 0 < errors[0] < 1.1 * errors[1]
 
 
 def test_gradients_reach_the_kernels_and_biases_of_the_layers():
