@@ -44,7 +44,7 @@ def chosen(context: RunContext, divided: Division, data: DataConfig, *, command_
     """
     processes, names = context.processes, [phase.name for phase in context.config.phases]
     paths = {name: context.run_dir.folds / f"{name}.json" for name in names}
-    roots = [context.run_dir.folds / _folder(number, fold) for number, fold in enumerate(divided.folds)]
+    roots = [_root(context, number, fold) for number, fold in enumerate(divided.folds)]
     found = processes.broadcast_object(
         lambda: {name: read_json(path) or {} if _holds(name, context, roots) else {} for name, path in paths.items()}
     )
@@ -120,7 +120,7 @@ def _context(context: RunContext, fold: Fold, number: int, data: DataConfig) -> 
     source = dataclasses.replace(
         context.source, train=whole.subset(~out), validation=whole.subset(out), test=whole.subset(out & ~out)
     )
-    opened = context.images["train"]
+    opened, root = context.images["train"], _root(context, number, fold)
 
     def images(places: np.ndarray, split: Split) -> Images:
         if isinstance(opened, IndexedImages):
@@ -134,7 +134,7 @@ def _context(context: RunContext, fold: Fold, number: int, data: DataConfig) -> 
         context,
         source=source,
         class_weights=weights,
-        run_dir=RunDir(context.run_dir.folds / _folder(number, fold)),
+        run_dir=RunDir(root),
         images={
             "train": images(np.flatnonzero(~out), source.train),
             "validation": images(np.flatnonzero(out), source.validation),
@@ -142,13 +142,14 @@ def _context(context: RunContext, fold: Fold, number: int, data: DataConfig) -> 
         groups=None if context.groups is None else context.groups[~out],
         role=FoldRole(
             is_fold=True,
-            keep=functools.partial(_keep, context.run_dir.folds / _folder(number, fold), _soup_of(context)),
+            keep=functools.partial(_keep, root, _soup_of(context)),
         ),
     )
 
 
-def _folder(number: int, fold: Fold) -> str:
-    return f"{number + 1:02}-{re.sub(r'[^A-Za-z0-9._-]+', '_', fold.name)[:_LONGEST_NAME]}"
+def _root(context: RunContext, number: int, fold: Fold) -> Path:
+    name = re.sub(r"[^A-Za-z0-9._-]+", "_", fold.name)[:_LONGEST_NAME]
+    return context.run_dir.folds / f"{number + 1:02}-{name}"
 
 
 def _keep(
@@ -196,7 +197,7 @@ def _weights(root: Path, phase: str) -> Path:
 def _choose(phase: str, context: RunContext, divided: Division, *, all_epochs: bool) -> dict[str, Any]:
     """What the folds say of a phase, as JSON values; of a phase that another starts from the last epoch counts."""
     labels, folds = context.source.train.labels, divided.folds
-    places = [_scores(context.run_dir.folds / _folder(number, fold), phase) for number, fold in enumerate(folds)]
+    places = [_scores(_root(context, number, fold), phase) for number, fold in enumerate(folds)]
     # an epoch that one fold kept scores of may have been trained again, with other decays, before its first checkpoint
     names = set.intersection(*({path.name for path in place.glob("[0-9]*.npy")} for place in places))
     found = {_candidate(name): name for name in sorted(names)}

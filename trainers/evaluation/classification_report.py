@@ -70,5 +70,5 @@ def _pairs(evaluation: Evaluation, class_names: Sequence[str], *, limit: int | N
 def _interval(evaluation: Evaluation) -> str:
     low, high = scores.wilson_interval(int(np.sum(evaluation.predicted == evaluation.labels)), len(evaluation.labels))
     text = f"accuracy {evaluation.accuracy:.2%}, 95 % interval {low:.2%} to {high:.2%} (Wilson)"
-    has_many = evaluation.logits.shape[1] >= scores.CLASSES_FOR_TOP
-    return text + (f"; top-{scores.TOP} accuracy {evaluation.top_accuracy(scores.TOP):.2%}" if has_many else "")
+    top5 = evaluation.top5_accuracy
+    return text if top5 is None else f"{text}; top-5 accuracy {top5:.2%}"

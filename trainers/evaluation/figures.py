@@ -19,7 +19,7 @@ from trainers.rundir.run_dir import write_atomically
 
 # Blue for training and for what is as it was, orange for validation and for what a temperature makes of it, in every
 # chart: distinct for colour-blind readers too.
-_BLUE, _ORANGE = "#1f5fa8", "#d9731a"
+BLUE, ORANGE = "#1f5fa8", "#d9731a"
 _MOST_CURVES = 10
 _DOTS_PER_INCH = 120
 # Of an image in a grid, inches: its place, the side of the image in it, and the two lines above it.
@@ -154,11 +154,11 @@ def curves(histories: Mapping[str, Sequence[Mapping[str, Any]]], *, monitor: str
     rows = [row for history in histories.values() for row in history]
     ends = np.cumsum([0, *(history[-1]["epoch"] for history in histories.values())])
     places = [end + row["epoch"] for end, history in zip(ends, histories.values(), strict=False) for row in history]
-    drawn = {name: [(name, "-", "training (augmented)", _BLUE)] for name in panels}
+    drawn = {name: [(name, "-", "training (augmented)", BLUE)] for name in panels}
     for name in dict.fromkeys((*panels, monitor)):
         label = f"validation, {scores.in_words(name)}" if name == monitor and name not in panels else "validation"
         panel = name if name in panels else "accuracy"
-        drawn[panel].append((f"validation_{name}", "-" if panel == name else "--", label, _ORANGE))
+        drawn[panel].append((f"validation_{name}", "-" if panel == name else "--", label, ORANGE))
     for panel, axes in panels.items():
         for column, line, label, color in drawn[panel]:
             values = [row.get(column) for row in rows]
@@ -183,9 +183,9 @@ def reliability_diagram(evaluation: Evaluation, calibrated: Evaluation | None, *
     figure = Figure(figsize=(5, 6), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     upper.plot([0, 1], [0, 1], "--", color="0.6", linewidth=1, label="perfectly calibrated")
-    sides = [("model", evaluation, _BLUE)]
+    sides = [("model", evaluation, BLUE)]
     if calibrated is not None:
-        sides.append(("with temperature", calibrated, _ORANGE))
+        sides.append(("with temperature", calibrated, ORANGE))
     for name, scored, color in sides:
         bins = reliability(scored)
         upper.plot(bins.confidence, bins.accuracy, "o-", color=color, label=name)

@@ -5,9 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
+from trainers.evaluation.figures import BLUE, ORANGE
 from trainers.models.class_names import in_a_figure
-
-_BLUE, _ORANGE = "#1f5fa8", "#d9731a"
 
 
 def loss_over_rate(
@@ -38,11 +37,11 @@ def loss_over_rate(
     axes.axhline(start, color="0.6", linestyle="--", linewidth=1, label="before training")
     axes.axhline(diverged, color="0.6", linestyle=":", linewidth=1, label="diverging")
     axes.plot(rates, losses, "o", color="0.75", markersize=3, label="loss of a step")
-    axes.plot(rates, smoothed, color=_BLUE, label="smoothed")
+    axes.plot(rates, smoothed, color=BLUE, label="smoothed")
     for marker, (name, rate) in zip("v^sD", others.items(), strict=False):
         height = np.interp(np.log(rate), np.log(rates), smoothed)
         axes.plot(rate, height, marker, color="0.3", markersize=7, label=f"{name}: {rate:.1e}")
-    axes.axvline(suggested, color=_ORANGE, label=f"suggested: {suggested:g}")
+    axes.axvline(suggested, color=ORANGE, label=f"suggested: {suggested:g}")
     lowest = min(smoothed.min(), np.quantile(losses, 0.02))
     room = diverged - lowest
     limits = {"xlim": (rates[0], rates[-1]), "ylim": (max(0.0, lowest - 0.1 * room), diverged + 0.1 * room)}

@@ -10,14 +10,7 @@ from matplotlib.figure import Figure
 
 from trainers.evaluation import figures
 from trainers.evaluation.classification_report import classification_report
-from trainers.evaluation.scores import (
-    CLASSES_FOR_TOP,
-    TOP,
-    Evaluation,
-    confusion_matrix,
-    per_class,
-    wilson_interval,
-)
+from trainers.evaluation.scores import Evaluation, confusion_matrix, per_class, wilson_interval
 from trainers.models.class_names import as_columns
 from trainers.rundir.run_dir import write_atomically, write_json
 
@@ -25,14 +18,14 @@ from trainers.rundir.run_dir import write_atomically, write_json
 def scores(evaluation: Evaluation, class_names: Sequence[str]) -> dict[str, Any]:
     """What metrics.json says of the images evaluated."""
     right = int(np.sum(evaluation.predicted == evaluation.labels))
-    has_many = len(class_names) >= CLASSES_FOR_TOP
+    top5 = evaluation.top5_accuracy
     return {
         "test_loss": evaluation.loss,
         "test_accuracy": evaluation.accuracy,
         "test_balanced_accuracy": evaluation.balanced_accuracy,
         "test_f1_macro": evaluation.f1_macro,
         "test_f1_weighted": evaluation.f1_weighted,
-        **({"test_top5_accuracy": evaluation.top_accuracy(TOP)} if has_many else {}),
+        **({} if top5 is None else {"test_top5_accuracy": top5}),
         "test_accuracy_interval": list(wilson_interval(right, len(evaluation.labels))),
         "class_names": list(class_names),
         "confusion_matrix": confusion_matrix(evaluation).tolist(),

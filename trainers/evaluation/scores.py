@@ -10,7 +10,7 @@ from scipy import special
 from ftdata.pipeline import Batch
 from trainers.evaluation.step import EvaluationStep
 
-TOP, CLASSES_FOR_TOP = 5, 10  # of fewer classes, five guesses are more than half
+_CLASSES_FOR_TOP5 = 10  # of fewer, five guesses are more than half
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -80,6 +80,11 @@ class Evaluation:
         before = np.arange(self.logits.shape[1]) < self.labels[:, None]
         better = (self.logits > own) | ((self.logits == own) & before)
         return float(np.mean(better.sum(axis=1) < count))
+
+    @property
+    def top5_accuracy(self) -> float | None:
+        """`top_accuracy` of five guesses; None of fewer than ten classes."""
+        return self.top_accuracy(5) if self.logits.shape[1] >= _CLASSES_FOR_TOP5 else None
 
     @property
     def summary(self) -> "Summary":
