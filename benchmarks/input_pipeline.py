@@ -181,7 +181,6 @@ def _limited(split: Split, threads: int) -> Split:
     """The split read and decoded by so many threads: the options of a data set hold for what is built on it."""
     options = tf.data.Options()
     options.threading.private_threadpool_size = threads
-    options.autotune.cpu_budget = threads
     return dataclasses.replace(split, open_at=lambda positions: split.open_at(positions).with_options(options))
 
 

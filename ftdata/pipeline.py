@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from ftdata import seeds
+from ftdata import parallelism, seeds
 from ftdata.cache.images import FeatureViews, Images, ImageStream
 
 Batch = dict[str, tf.Tensor]  # image, index, slot, label, weight: see docs/architecture.md
@@ -99,7 +99,8 @@ def for_training(
     if isinstance(images, ImageStream):
         line = _shuffled(images, len(labels), global_batch=global_batch, seed=seed, steps=steps, shard=shard)
         batches = tf.data.Dataset.zip(elements, line.batch(per_replica, drop_remainder=True))
-        return batches.map(lambda element, part: batch(slots_of(element), part[0], {"image": part[1]})).prefetch(2)
+        batches = batches.map(lambda element, part: batch(slots_of(element), part[0], {"image": part[1]})).prefetch(2)
+        return batches.with_options(parallelism.fixed())  # those of the images do not come through a flat_map
 
     def batch_at(element: tf.Tensor) -> Batch:
         slots = slots_of(element)
@@ -111,14 +112,7 @@ def for_training(
 
     made = (lambda element: (element, batch_at(element))) if numbered else batch_at
     batches = elements.map(made, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
-    return batches.with_options(_without_a_copy())
-
-
-def _without_a_copy() -> tf.data.Options:
-    """tf.data rewrites its graph, and copies and keeps all that the graph holds: the decoded images too."""
-    options = tf.data.Options()
-    options.experimental_optimization.apply_default_optimizations = False
-    return options
+    return batches.with_options(parallelism.fixed(rewritten=False))
 
 
 def _shuffled(
@@ -140,7 +134,7 @@ def _shuffled(
         begin, size = (part * (global_batch // shard.total) for part in (shard.first, shard.count))
         whole = line.batch(global_batch, drop_remainder=True)
         line = whole.map(lambda *parts: tuple(part[begin : begin + size] for part in parts)).unbatch()
-    return line.map(lambda position, file: (position, images.decode(file)), num_parallel_calls=tf.data.AUTOTUNE)
+    return line.map(lambda position, file: (position, images.decode(file)), num_parallel_calls=parallelism.CORES)
 
 
 def image_at(positions: tf.Tensor, *, count: int, seed: int) -> tf.Tensor:
@@ -226,7 +220,7 @@ def for_evaluation(images: Images, labels: np.ndarray, *, global_batch: int, sha
         return tf.data.Dataset.zip(elements, pixels).map(lambda element, part: batch_at(element, lambda _: part))
     read = images.read_at
     batches = elements.map(lambda element: batch_at(element, read), num_parallel_calls=tf.data.AUTOTUNE).prefetch(2)
-    return batches.with_options(_without_a_copy())
+    return batches.with_options(parallelism.fixed(rewritten=False))
 
 
 def _in_order(images: ImageStream, steps: int, per_replica: int, shard: Shard) -> tf.data.Dataset:
@@ -236,5 +230,5 @@ def _in_order(images: ImageStream, steps: int, per_replica: int, shard: Shard) -
     every = padded.batch(per_replica, drop_remainder=True).enumerate()
     mine = every.filter(lambda k, _: (k % shard.total >= shard.first) & (k % shard.total < shard.first + shard.count))
     files = mine.map(lambda _, part: part[1]).unbatch()
-    decoded = files.map(images.decode, num_parallel_calls=tf.data.AUTOTUNE)
+    decoded = files.map(images.decode, num_parallel_calls=parallelism.CORES)
     return decoded.batch(per_replica, drop_remainder=True).take(steps * shard.count).prefetch(2)

@@ -1,13 +1,13 @@
 """Decode a whole split once, on all cores, and hand it to whoever stores it."""
 
 import mmap
-import os
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from ftdata import parallelism
 from ftdata.config import DataConfig
 from ftdata.decoding import jpeg
 from ftdata.decoding.decode import Decoding
@@ -76,13 +76,13 @@ def _fill_part(store: Store, part: Split, places: np.ndarray, decoding: Decoding
 def _decoded(split: Split, decoding: Decoding, is_plain: bool) -> tf.data.Dataset:
     """The images in order, in chunks: a call of the graph for each image would cost as much as a small JPEG."""
     side = decoding.image_size
-    most = min(_CHUNK, _CHUNK_BYTES // (3 * side * side), len(split) // (_CHUNKS_A_CORE * (os.cpu_count() or 1)))
+    most = min(_CHUNK, _CHUNK_BYTES // (3 * side * side), len(split) // (_CHUNKS_A_CORE * parallelism.CORES))
 
     def decoded(chunk: tf.Tensor) -> tf.Tensor:
         return decoding.decode_batch(chunk, plain=is_plain, read=split.read, parallel_iterations=1)
 
     chunks = split.open_at(split.positions).batch(max(1, most))
-    return chunks.map(decoded, num_parallel_calls=tf.data.AUTOTUNE).prefetch(2)
+    return chunks.map(decoded, num_parallel_calls=parallelism.CORES).prefetch(2)
 
 
 def _are_plain(split: Split) -> np.ndarray:

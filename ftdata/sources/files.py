@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 import numpy as np
 import tensorflow as tf
 
+from ftdata import parallelism
 from ftdata.config import DataConfig
 from ftdata.folders import folder, labels_csv
 from ftdata.inspection import examine
@@ -52,7 +53,8 @@ def _split(files: folder.Files, judged: Mapping[str, FileReport], origin: str) -
     paths = np.array([os.fsencode(path) for path in files.paths], object)
 
     def open_at(positions: np.ndarray) -> tf.data.Dataset:
-        return tf.data.Dataset.from_tensor_slices(tf.constant(paths[positions], tf.string))
+        chosen = tf.data.Dataset.from_tensor_slices(tf.constant(paths[positions], tf.string))
+        return chosen.with_options(parallelism.fixed())
 
     plain = np.array([judged[path].plain for path in files.paths], bool)
     contents = b"".join(bytes.fromhex(str(judged[path].digest)) for path in files.paths)

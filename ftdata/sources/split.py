@@ -6,6 +6,8 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from ftdata import parallelism
+
 
 @dataclasses.dataclass(frozen=True)
 class Split:
@@ -39,7 +41,7 @@ class Split:
 
     def encoded(self) -> tf.data.Dataset:
         """The image files' bytes: n scalar strings."""
-        return self.open_at(self.positions).map(self.read, num_parallel_calls=tf.data.AUTOTUNE)
+        return self.open_at(self.positions).map(self.read, num_parallel_calls=parallelism.CORES)
 
     def subset(self, chosen: np.ndarray) -> "Split":
         """The images for which `chosen`, bool [n], is True."""

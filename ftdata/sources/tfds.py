@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from ftdata import parallelism
 from ftdata.config import DataConfig
 from ftdata.datasets import BUILDERS
 from ftdata.errors import UserError
@@ -115,7 +116,7 @@ def _from_tfds(builder: Any, split_name: str, image_key: str, label_key: str) ->
 
     name_key = next((key for key in ("file_name", "filename", "image/filename") if key in builder.info.features), None)
     wanted = {label_key: True} | ({name_key: True} if name_key else {})
-    in_order = tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False)
+    in_order = tfds.ReadConfig(options=parallelism.fixed(), interleave_cycle_length=1, try_autocache=False)
 
     def read(decoders: Any) -> tf.data.Dataset:
         return builder.as_dataset(split=split_name, decoders=decoders, read_config=in_order, shuffle_files=False)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from ftdata import parallelism
 from ftdata.config import DataConfig
 from ftdata.decoding.decode import Decoding
 from ftdata.decoding.errors import decode_error
@@ -79,9 +80,9 @@ def decoded(paths: Sequence[str], config: DataConfig, *, batch_size: int) -> tf.
     read = Decoding.of(config).any_format
     files = tf.data.Dataset.from_tensor_slices(tf.constant([os.fsencode(path) for path in paths], tf.string))
     images = files.enumerate().map(
-        lambda number, path: (number, read(tf.io.read_file(path))), num_parallel_calls=tf.data.AUTOTUNE
+        lambda number, path: (number, read(tf.io.read_file(path))), num_parallel_calls=parallelism.CORES
     )
-    return images.ignore_errors(log_warning=False).batch(batch_size).prefetch(2)
+    return images.ignore_errors(log_warning=False).batch(batch_size).prefetch(2).with_options(parallelism.fixed())
 
 
 def why_not(path: str, config: DataConfig) -> str:

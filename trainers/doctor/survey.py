@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
+from ftdata import parallelism
 from ftdata.decoding import decode, exif, jpeg
 from ftdata.sources.split import Split
 from trainers.doctor.duplicates import WORDS
@@ -47,7 +48,7 @@ def survey(splits: Mapping[str, Split]) -> dict[str, Survey]:
     sizes, hashes = np.zeros((total, 2), np.int32), np.zeros((total, WORDS), np.uint64)
     is_readable, is_blank = np.zeros((2, total), bool)
     encoded = functools.reduce(tf.data.Dataset.concatenate, [split.encoded() for split in splits.values()])
-    looked = encoded.enumerate().map(_look, num_parallel_calls=tf.data.AUTOTUNE)
+    looked = encoded.enumerate().map(_look, num_parallel_calls=parallelism.CORES)
     for position, size, bits, blank in looked.ignore_errors().batch(_CHUNK).as_numpy_iterator():
         sizes[position] = size
         hashes[position] = np.packbits(bits, axis=1).view(np.uint64)
