@@ -112,7 +112,7 @@ def for_training(
 
     made = (lambda element: (element, batch_at(element))) if numbered else batch_at
     batches = elements.map(made, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
-    return batches.with_options(parallelism.fixed(rewritten=False))
+    return batches.with_options(parallelism.fixed(rewritten=images.tier == "none"))
 
 
 def _shuffled(
@@ -220,7 +220,7 @@ def for_evaluation(images: Images, labels: np.ndarray, *, global_batch: int, sha
         return tf.data.Dataset.zip(elements, pixels).map(lambda element, part: batch_at(element, lambda _: part))
     read = images.read_at
     batches = elements.map(lambda element: batch_at(element, read), num_parallel_calls=tf.data.AUTOTUNE).prefetch(2)
-    return batches.with_options(parallelism.fixed(rewritten=False))
+    return batches.with_options(parallelism.fixed(rewritten=images.tier == "none"))
 
 
 def _in_order(images: ImageStream, steps: int, per_replica: int, shard: Shard) -> tf.data.Dataset:

@@ -153,7 +153,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     gc.freeze()  # what is imported stays: every collection would look through it again
-    gc.set_threshold(20_000, 20, 20)  # a graph that is traced is a million objects, none of them garbage
+    gc.set_threshold(100_000, 20, 20)  # a graph that is traced is a million objects, none of them garbage
 
 
 @pytest.hookimpl(optionalhook=True)

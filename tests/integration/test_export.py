@@ -24,24 +24,21 @@ from trainers.runtime.signals import StopRequest
 
 
 @pytest.fixture(scope="module")
-def exported(trained_run, tmp_path_factory):
+def served(trained_run, tmp_path_factory):
+    """The SavedModel of the run, as --phase=export writes it, loaded."""
+    model, folder = trained_model.of_run(RunDir(trained_run)), tmp_path_factory.mktemp("served") / "saved_model"
+    network = formats.finished(model.load(), temperature=1.0)
+    formats.write_saved_model(folder, formats.Served(network, model.class_names, model.data))
+    return tf.saved_model.load(folder)
+
+
+@pytest.mark.slow  # a process for each format
+def test_the_files_are_there_and_agree(trained_run, tmp_path):
     # signs that are patterns to glob, to the shell, to printf and to matplotlib
-    name = "run [1] *? %d $x$ é\\ -"
-    model_dir = shutil.copytree(trained_run, tmp_path_factory.mktemp("exported") / name)
-    use = UseConfig(export_formats=("saved_model",))  # a process for each format: the rest is shown by the slow test
+    model_dir = shutil.copytree(trained_run, tmp_path / "run [1] *? %d $x$ é\\ -")
+    use = UseConfig(export_formats=("saved_model",))
     result = experiment.run(TrainConfig(phase="export", model_dir=str(model_dir), use=use))["export"]
-    return model_dir / "export", result
-
-
-@pytest.fixture(scope="module")
-def served(exported, tmp_path_factory):
-    """The SavedModel, loaded out of a folder whose name is no pattern."""
-    copy = tmp_path_factory.mktemp("served") / "saved_model"
-    return tf.saved_model.load(shutil.copytree(exported[0] / "saved_model", copy))
-
-
-def test_the_files_are_there_and_agree(exported):
-    folder, result = exported
+    folder = model_dir / "export"
     assert {path.name for path in folder.iterdir()} == {"saved_model", "labels.txt", "parity.json"}
     assert (folder / "labels.txt").read_text() == "blue\ngreen\nred\n"
     assert json.loads((folder / "parity.json").read_text()) == result

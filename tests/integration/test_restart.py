@@ -13,7 +13,8 @@ from tests.tools.kills import differences
 from trainers import experiment
 
 
-@pytest.mark.parametrize("phase", [pytest.param("transfer", marks=pytest.mark.slow), "finetune"])
+@pytest.mark.slow  # stopped by a signal, in this process: test_interrupt
+@pytest.mark.parametrize("phase", ["transfer", "finetune"])
 def test_a_killed_run_ends_with_the_bits_of_one_left_alone(run_alone, photo_folder, tmp_path, capsys, phase):
     model_dir = tmp_path / "killed"
     if phase == "finetune":

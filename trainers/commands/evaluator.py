@@ -31,7 +31,7 @@ from trainers.rundir.checkpoint import weights_sha256
 from trainers.rundir.fingerprint import data_differences, data_fingerprint
 from trainers.rundir.run_dir import RunDir, read_json
 from trainers.runtime.compilation import compile_mode
-from trainers.runtime.devices import runs_on_gpu
+from trainers.runtime.devices import distribute, runs_on_gpu
 from trainers.runtime.signals import StopRequest
 
 _WHICH = ("dataset", "image_dir", "labels_csv")
@@ -170,8 +170,8 @@ class Evaluator:
         labels, replicas = self.source.splits[name].labels, self._devices.num_replicas_in_sync
         shard = pipeline.Shard(count=replicas, total=replicas)
         dataset = pipeline.for_evaluation(self.images[name], labels, global_batch=self._batch_size, shard=shard)
-        batches = self._devices.distribute_datasets_from_function(lambda _: dataset)
-        return scores.evaluate_batches(self._score, self._stop.between(batches), labels)
+        batches = self._stop.between(distribute(self._devices, dataset))
+        return scores.evaluate_batches(self._score, batches, labels)
 
 
 def fit_on_validation(evaluator: Evaluator, trained: TrainedModel | None) -> Temperature | None:

@@ -62,7 +62,7 @@ def survey(splits: Mapping[str, Split]) -> dict[str, Survey]:
 
 
 # traced once: that takes a second
-@tf.function(input_signature=[tf.TensorSpec((), tf.int64), tf.TensorSpec((), tf.string)])
+@tf.function(input_signature=[tf.TensorSpec((), tf.int64), tf.TensorSpec((), tf.string)], autograph=False)
 def _look(position: tf.Tensor, encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
     """(position, size int32 [2], bits bool [64 + 256], is_blank) of one image."""
     image, size = tf.cond(jpeg.is_jpeg(encoded), lambda: _shrunk_jpeg(encoded), lambda: _whole(encoded))

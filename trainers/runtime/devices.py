@@ -1,7 +1,9 @@
 """Devices: a tf.distribute strategy by name, memory growth, seeds and determinism."""
 
 import functools
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -86,6 +88,16 @@ def grow_gpu_memory() -> None:
 def runs_on_gpu(strategy: tf.distribute.Strategy) -> bool:
     """Whether the replicas of `strategy` compute on GPUs."""
     return all("GPU" in device for device in strategy.extended.worker_devices)
+
+
+def distribute(strategy: tf.distribute.Strategy, batches: tf.data.Dataset) -> Iterable[Any]:
+    """A dataset of one batch a replica and step, dealt to the replicas of this process.
+
+    One CPU takes it as it is: what TensorFlow puts around it is tuned while it runs (see `ftdata.parallelism`).
+    """
+    if strategy.num_replicas_in_sync == 1 and not runs_on_gpu(strategy):
+        return batches
+    return strategy.distribute_datasets_from_function(lambda _: batches)
 
 
 def seed_everything(seed: int, *, deterministic: bool) -> None:

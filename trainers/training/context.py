@@ -18,7 +18,7 @@ from trainers.evaluation.scores import Evaluation, Summary
 from trainers.evaluation.step import EvaluationStep
 from trainers.rundir.record import RunRecord
 from trainers.rundir.run_dir import RunDir
-from trainers.runtime.devices import runs_on_gpu
+from trainers.runtime.devices import distribute, runs_on_gpu
 from trainers.runtime.processes import ALONE, ProcessGroup
 from trainers.runtime.signals import StopRequest
 from trainers.runtime.stopping import StopConsensus
@@ -105,7 +105,7 @@ class RunContext:
 
     def distribute(self, dataset: tf.data.Dataset) -> Iterable[pipeline.Batch]:
         """A dataset of one batch a replica and step, dealt to the replicas."""
-        return self.strategy.distribute_datasets_from_function(lambda _: dataset)
+        return distribute(self.strategy, dataset)
 
     def held_out_batches(self, name: str, images: Images | None = None) -> Iterable[pipeline.Batch]:
         """Every image of a split once, or what is given in their place, dealt to the replicas."""

@@ -18,7 +18,7 @@ def test_the_rectangle_takes_the_mean_of_each_channel():
     pixels = np.zeros((2, 3, 4, 2), np.uint8)
     pixels[..., 0], pixels[..., 1] = np.arange(12).reshape(3, 4), 7
     edges = {"top": [1, 0], "left": [2, 0], "bottom": [3, 0], "right": [4, 0]}
-    for apply in (RandomErasing().apply, tf.function(RandomErasing().apply, jit_compile=True)):
+    for apply in (RandomErasing().apply, tf.function(RandomErasing().apply, autograph=False, jit_compile=True)):
         result = apply(pixels, {name: tf.constant(value) for name, value in edges.items()}).numpy()
         assert result[0, ..., 0].tolist() == [[0, 1, 2, 3], [4, 5, 5.5, 5.5], [8, 9, 5.5, 5.5]]
         np.testing.assert_array_equal(result[0, ..., 1], 7)
@@ -68,7 +68,7 @@ def test_eager_and_compiled_erase_alike():
     def erase(seed):
         return layer.apply(_NOISE, layer.sample(16, 20, 30, seed))
 
-    np.testing.assert_allclose(tf.function(erase, jit_compile=True)(seed), erase(seed), atol=0.01)
+    np.testing.assert_allclose(tf.function(erase, autograph=False, jit_compile=True)(seed), erase(seed), atol=0.01)
 
 
 def test_the_layer_is_itself_after_loading_and_idle_outside_training():

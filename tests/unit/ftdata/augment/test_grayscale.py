@@ -12,7 +12,7 @@ from ftdata.errors import UserError
 _NOISE = np.random.default_rng(3).integers(0, 256, (6, 12, 10, 3), np.uint8)
 
 
-@pytest.mark.parametrize("wrap", [lambda f: f, lambda f: tf.function(f, jit_compile=True)])
+@pytest.mark.parametrize("wrap", [lambda f: f, lambda f: tf.function(f, autograph=False, jit_compile=True)])
 def test_the_chosen_images_are_grey_and_the_others_as_they_were(wrap):
     pixels = np.tile(np.array([200, 100, 0, 40, 40, 40], np.uint8).reshape(1, 1, 2, 3), (2, 1, 1, 1))
     result = wrap(RandomGrayscale().apply)(pixels, {"is_grey": tf.constant([True, False])})

@@ -37,7 +37,7 @@ def test_a_crop_reads_between_the_pixels():
 def test_a_crop_is_pils_resize_of_the_box(size):
     layer = RandomResizedCrop(output_size=size)
     parameters = layer.sample(12, 24, 32, (1, 2))
-    result = tf.function(layer.apply, jit_compile=True)(_NOISE, parameters)
+    result = tf.function(layer.apply, autograph=False, jit_compile=True)(_NOISE, parameters)
     height, width = size or (24, 32)
     for number, image in enumerate(_NOISE):
         top, left, tall, wide = (parameters[name][number].numpy() for name in affine.CROP)
@@ -91,7 +91,7 @@ def test_eager_and_compiled_crop_alike():
     def crop(seed):
         return layer.apply(_NOISE, layer.sample(12, 24, 32, seed))
 
-    np.testing.assert_allclose(tf.function(crop, jit_compile=True)(seed), crop(seed), atol=0.05)
+    np.testing.assert_allclose(tf.function(crop, autograph=False, jit_compile=True)(seed), crop(seed), atol=0.05)
 
 
 def test_the_layer_is_itself_after_loading_and_idle_outside_training():

@@ -36,6 +36,7 @@ def test_holds_every_file_of_the_split_in_order(photo_folder, resize, interpolat
     np.testing.assert_array_equal(images, expected, strict=True)
 
 
+@pytest.mark.slow
 def test_more_images_than_one_chunk(tmp_path):
     for number in range(130):
         path = tmp_path / "ab"[number % 2] / f"{number:03}.png"

@@ -121,6 +121,7 @@ def test_every_image_of_the_whole_set_has_its_own_name():
     ]
 
 
+@pytest.mark.slow
 def test_classes_do_not_give_themselves_away_by_brightness():
     # A mean colour that named the class would make the task one of colour.
     means = {name: np.mean([_pixels(name, number).mean() for number in range(1, 61)]) for name in photos.CLASS_NAMES}

@@ -68,6 +68,7 @@ def test_features_are_computed_once(estimated, film_folder, tmp_path, capsys):
     assert {**again, "seconds": 0} == {**estimated[0], "seconds": 0}
 
 
+@pytest.mark.slow
 def test_check_says_it_where_the_features_are_there(estimated, film_folder, tmp_path, capsys):
     config = _config(film_folder, tmp_path, estimated[2], group_pattern=_BY_VIDEO)
     found = experiment.run(dataclasses.replace(config, phase="check"))["check"]
@@ -76,6 +77,7 @@ def test_check_says_it_where_the_features_are_there(estimated, film_folder, tmp_
     assert not tmp_path.joinpath("estimate").exists()
 
 
+@pytest.mark.slow
 def test_without_groups_they_are_proposed_and_not_used(film_folder, estimated, tmp_path, capsys):
     found = experiment.run(_config(film_folder, tmp_path, estimated[2]))["estimate"]
     said = capsys.readouterr().out

@@ -90,6 +90,7 @@ def test_a_folder_of_one_class_is_measured(evaluated, photo_folder, tmp_path, ca
 
 
 @pytest.mark.parametrize("kind", ["flip", pytest.param("dihedral", marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_images_mirrored_and_turned_are_averaged_in(evaluated, photo_folder, tmp_path, kind):
     model_dir = shutil.copytree(evaluated[0], tmp_path / "run")
     metrics = evaluate(model_dir, views=kind)

@@ -79,6 +79,7 @@ def test_the_figure_and_the_metrics_are_of_the_table(found, tmp_path):
         np.testing.assert_array_equal(np.asarray(image), np.asarray(again))
 
 
+@pytest.mark.slow
 def test_it_finds_the_same_again_and_training_has_the_same_bits_after_it(found, run_alone, photo_folder, capsys):
     metrics, model_dir = found
     table = (model_dir / "find_learning_rate/history.csv").read_bytes()

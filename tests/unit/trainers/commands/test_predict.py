@@ -185,6 +185,7 @@ def test_imagenet_names_are_in_the_order_of_the_weights():
     assert (names[618], names[813], names[910]) == ("ladle", "spatula", "wooden spoon")
 
 
+@pytest.mark.slow
 def test_the_original_classifier_is_the_network_of_keras_applications(tmp_path, photos):
     arguments = {"alpha": 0.35}
     reference = keras.applications.MobileNetV2(weights=None, input_shape=(96, 96, 3), **arguments)

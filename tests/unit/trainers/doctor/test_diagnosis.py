@@ -76,6 +76,7 @@ def test_folder_of_broken_files_is_one_sentence(film_folder, tmp_path):
         check(tmp_path / "photos", tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_weights_that_cannot_be_had_are_told_after_the_report(film_folder, tmp_path, capsys):
     weights = tmp_path / "other.weights.h5"
     weights.write_bytes(b"no weights")

@@ -76,6 +76,7 @@ def test_the_padding_is_that_of_tensorflow():
     np.testing.assert_array_equal(stem(pixels)[0, :, :, 0], pixels[0, ::2, ::2, 0])
 
 
+@pytest.mark.slow  # folding: test_folding
 def test_every_batch_normalization_folds():
     network = _create(_LITE0)
     generator = np.random.default_rng(0)

@@ -67,7 +67,7 @@ def test_every_kind_of_convolution_is_folded_and_gives_the_same():
     np.testing.assert_allclose(folded(images, training=False), model(images, training=False), atol=1e-6)
 
 
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", pytest.param("mixed_float16", marks=pytest.mark.slow)])
 def test_half_precision_is_no_further_from_float32_than_without_folding(policy):
     errors = np.zeros(2)
     for seed in range(4):  # of one network's weights alone the ratio may be 0.7 or 1.2

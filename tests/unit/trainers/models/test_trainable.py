@@ -99,6 +99,7 @@ def test_phases_lead_to_one_another():
     assert [phase.name for phase in sequence("pretrain")] == ["pretrain"]
 
 
+@pytest.mark.slow
 def test_a_trained_classifier_serves_as_backbone_layer_by_layer(mobile, tmp_path):
     config = TrainConfig(model=ModelConfig("MobileNetV2", {"alpha": 0.35}, weights="none"))
     set_trainable(mobile, PHASES["transfer"], config.model, unfreeze=config.training.unfreeze)

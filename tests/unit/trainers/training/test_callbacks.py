@@ -112,14 +112,17 @@ def stopped(photo_folder, tmp_path_factory):
     return metrics, said.getvalue()
 
 
+@pytest.mark.slow
 def test_stopping_in_the_middle_of_an_epoch_stops_there(stopped):
     assert stopped[0]["step"] == 4 + 2  # 60 images in batches of 16
 
 
+@pytest.mark.slow
 def test_a_rate_that_is_set_is_told(stopped):
     assert "note: a callback has set the learning rate to 0.5, which has no effect: " in stopped[1]
 
 
+@pytest.mark.slow
 def test_no_validation_split_keeps_the_last_epoch(stopped):
     assert stopped[0]["epoch"] == 2
     assert stopped[0]["validation_accuracy"] is None

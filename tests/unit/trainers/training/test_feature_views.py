@@ -153,19 +153,19 @@ def test_another_start_reads_what_is_there(config, capsys):
     assert "48 images x 2 views of 112 numbers, 0 MiB, read in" in _last_line(capsys)
 
 
-def test_whatever_changes_features_changes_where_they_are_kept_and_nothing_else_does(config):
-    others = [
-        {"augment": {"rotation_range": 21.0}},
-        {"data": {"resize": "crop"}},
-        {"data": {"image_size": 40}},
-        {"data": {"jpeg_decode": "scaled"}},
-        {"model": {"weights": "none"}},
-        {"model": {"pooling": "max"}},
-        {"model": {"preprocessing": "rescale"}},
-        {"runtime": {"mixed_precision": "mixed_bfloat16"}},
-        {"runtime": {"fold_batch_norm": "false"}},
-        {"runtime": {"jit_compile": "true"}},
-    ]
+_FEW = ({"augment": {"rotation_range": 21.0}}, {"data": {"resize": "crop"}}, {"model": {"preprocessing": "rescale"}})
+_MORE = (
+    *({"data": {"image_size": 40}}, {"data": {"jpeg_decode": "scaled"}}),
+    *({"model": {"weights": "none"}}, {"model": {"pooling": "max"}}),
+    *({"runtime": {"mixed_precision": "mixed_bfloat16"}}, {"runtime": {"fold_batch_norm": "false"}}),
+    {"runtime": {"jit_compile": "true"}},
+)
+
+
+@pytest.mark.parametrize(
+    "others", [_FEW, pytest.param((*_FEW, *_MORE), marks=pytest.mark.slow)], ids=["a few", "everything"]
+)
+def test_whatever_changes_features_changes_where_they_are_kept_and_nothing_else_does(config, others):
     networks = {}
     places = [_place(config, networks), _place(config, networks, double=True)]
     places += [_place(dataclasses.replace(config, seed=1), networks)]

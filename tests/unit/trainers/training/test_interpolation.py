@@ -88,6 +88,7 @@ def test_the_best_mixture_is_kept_where_it_beats_both_ends(ended):
         np.testing.assert_allclose(value, found["alpha"] * other + (1 - found["alpha"]) * one, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_both_ends_stay_where_they_are_better(ended):
     path = ended[0].run_dir.phase("finetune").best
     before = path.read_bytes()
@@ -96,6 +97,7 @@ def test_both_ends_stay_where_they_are_better(ended):
     assert (kept["epoch"], kept["interpolation"]["alpha"], path.read_bytes()) == (1, 1.0, before)
 
 
+@pytest.mark.slow
 def test_where_no_epoch_beats_the_start_the_way_to_the_last_is_tried(ended):
     context, network, _ = ended
     root = context.run_dir.root

@@ -38,6 +38,7 @@ def _rows(model_dir, phase):
         return list(csv.DictReader(stream))
 
 
+@pytest.mark.slow
 def test_it_is_kept_where_nothing_beats_it(kept):
     model_dir, results, said = kept
     metrics = results["finetune"]
@@ -50,6 +51,7 @@ def test_it_is_kept_where_nothing_beats_it(kept):
     assert (model.phase, model.metrics["epoch"]) == ("finetune", 0)
 
 
+@pytest.mark.slow
 def test_it_is_recorded_as_epoch_0(kept):
     model_dir, results, said = kept
     assert [row["epoch"] for row in _rows(model_dir, "transfer")] == ["1", "2"]  # a new head is no candidate
@@ -63,6 +65,7 @@ def test_it_is_recorded_as_epoch_0(kept):
     assert json.loads((model_dir / "evaluation/metrics.json").read_text())["epoch"] == 0
 
 
+@pytest.mark.slow
 def test_patience_counts_from_it(kept):
     _, results, said = kept
     assert results["finetune"]["step"] == 2 * 3
@@ -71,6 +74,7 @@ def test_patience_counts_from_it(kept):
     assert lines[stopping - 1].startswith("finetune epoch 2/5")  # the line of the epoch that decided it comes first
 
 
+@pytest.mark.slow
 def test_the_run_says_what_chose_and_what_did_not_fit(run_alone, kept):
     _, results, said = kept
     best, lines = results["transfer"]["epoch"], run_alone.said.splitlines()

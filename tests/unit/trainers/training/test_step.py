@@ -16,7 +16,7 @@ from trainers.evaluation.step import EvaluationStep
 from trainers.models.classifier import base_of, build_classifier
 from trainers.models.trainable import is_synchronized, moving_statistics, set_trainable
 from trainers.runtime.compilation import COMPILE_AUGMENTATION, COMPILE_NOTHING, COMPILE_STEP
-from trainers.runtime.devices import make_strategy
+from trainers.runtime.devices import distribute, make_strategy
 from trainers.training.averaging import averaged_weights
 from trainers.training.optimizer import build_optimizer, make_optimizer
 from trainers.training.step import TrainStep, cross_entropy
@@ -81,7 +81,7 @@ def _train(
         steps=(first, first + steps),
         shard=pipeline.Shard(0, replicas, replicas),
     )
-    batches = iter(strategy.distribute_datasets_from_function(lambda _: dataset))
+    batches = iter(distribute(strategy, dataset))
     results = []
     while len(results) < steps:
         several = [next(batches) for _ in range(min(together, steps - len(results)))]
@@ -184,6 +184,7 @@ def _batch_norm_base(folder):
     return str(folder / "base.keras")
 
 
+@pytest.mark.slow  # one device and two: test_folded_step
 def test_batch_norm_that_trains_and_averages_are_the_same_step_by_step_in_one_call_and_on_two_devices(train, tmp_path):
     options = {"backbone": _batch_norm_base(tmp_path), "steps": 4, "optimizer": "sgd", "ema_decay": 0.99}
     losses, network = train(_one(), **options)
@@ -373,7 +374,7 @@ def test_evaluation_scores_every_picture_once_on_any_number_of_devices(train):
         dataset = pipeline.for_evaluation(
             from_tensor(_IMAGES), _LABELS, global_batch=_BATCH, shard=shard
         )  # 30 = 3 * 8 + 6
-        parts = [step(batch) for batch in strategy.distribute_datasets_from_function(lambda _, d=dataset: d)]
+        parts = [step(batch) for batch in distribute(strategy, dataset)]
         index = np.concatenate([part[0] for part in parts])
         assert sorted(index) == list(range(_COUNT))
         scores[name] = np.concatenate([part[1] for part in parts])[np.argsort(index)]
