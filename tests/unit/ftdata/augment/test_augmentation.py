@@ -366,7 +366,8 @@ def test_settings_beyond_what_float32_can_compute_with_are_refused(name):
         AugmentConfig(**{name: value})
 
 
-@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.slow
 def test_a_view_looks_alike_whatever_it_is_augmented_with(jit_compile):
     digests = np.random.default_rng(0).integers(0, 2**64, (24, 2), np.uint64)
     numbers = np.arange(24) % 3

@@ -62,7 +62,12 @@ def test_images_of_unknown_size_are_warped_as_those_of_known_size(fill_mode):
     np.testing.assert_allclose(unknown_sides(_NOISE), known(_NOISE, training=True), atol=1e-3)
 
 
-@pytest.mark.parametrize("name", _SETTINGS)
+_COSTLY = ("RandomConvolution", "RandAugment", "RandomResizedCrop")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in _COSTLY else name for name in _SETTINGS]
+)
 def test_batches_of_unknown_size_in_tf_data(name):
     known, unknown = (_layer(name, seed=4) for _ in range(2))
     images = tf.TensorSpec([None, None, None, 3], tf.uint8)

@@ -97,6 +97,7 @@ def test_a_pass_without_a_cache_shows_every_image_once_in_an_order_of_its_own(wo
     assert not np.array_equal(*passes)
 
 
+@pytest.mark.slow
 def test_replicas_share_a_stream_without_an_image_lost_or_doubled(world):
     whole = world.whole("records", "none")[9:12]
     parts = [world.training("records", "none", (9, 12), pipeline.Shard(first, 1, 2)) for first in (0, 1)]

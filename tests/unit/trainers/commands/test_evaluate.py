@@ -76,6 +76,7 @@ def test_another_folder_may_lack_classes_and_has_no_test_set(evaluated, photo_fo
         assert {row["true"] for row in csv.DictReader(stream)} == {"green", "red"}
 
 
+@pytest.mark.slow
 def test_a_folder_of_one_class_is_measured(evaluated, photo_folder, tmp_path, capsys):
     model_dir = shutil.copytree(evaluated[0], tmp_path / "run")
     shutil.copytree(photo_folder / "test/green", tmp_path / "photos/green")

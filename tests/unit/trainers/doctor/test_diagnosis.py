@@ -59,6 +59,7 @@ def test_it_says_what_would_train(report):
     assert phases["finetune"]["trainable"] == phases["finetune"]["parameters"] == phases["transfer"]["parameters"]
 
 
+@pytest.mark.slow
 def test_broken_files_are_named_and_without_a_validation_split_there_is_nothing_to_leak_into(photo_folder, tmp_path):
     photos = shutil.copytree(photo_folder, tmp_path / "photos")
     (photos / "train/green/green-03-0003.jpg").write_bytes(b"no image")

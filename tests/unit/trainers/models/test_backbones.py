@@ -65,8 +65,9 @@ def test_embedded_weights_fit_and_are_small():
 
 @pytest.mark.parametrize(
     ("name", "first"),
-    [("MobileNetV3Small", "conv"), pytest.param("EfficientNetV2B0", "stem_conv", marks=pytest.mark.slow)],
+    [("MobileNetV3Small", "conv"), ("EfficientNetV2B0", "stem_conv")],
 )
+@pytest.mark.slow
 def test_preprocessing_layers_inside_a_network_stay_float32(name, first):
     before = keras.config.dtype_policy().name
     model = backbones.create(name, image_size=64, weights="none", policy="mixed_bfloat16")

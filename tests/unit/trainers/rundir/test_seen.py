@@ -46,6 +46,7 @@ def renamed(folder, into):
     return into
 
 
+@pytest.mark.slow
 def test_training_images_under_other_names_are_counted(run, photo_folder, tmp_path, capsys):
     folder = renamed(photo_folder / "train", tmp_path / "photos")
     shutil.copy(photo_folder / "test/red/red-00-0000.jpg", folder / "red/new.jpg")

@@ -54,14 +54,12 @@ def _last_line(capsys):
 @pytest.mark.parametrize(
     ("strategy", "phase", "settings", "shape", "tolerance"),
     [
-        pytest.param("one_device", "transfer", {}, (112,), 1e-4, marks=pytest.mark.slow),
+        ("one_device", "transfer", {}, (112,), 1e-4),
         ("mirrored", "finetune", {"training": {"unfreeze": ("block5",), "finetune_epochs": 3}}, (2, 2, 80), 1e-4),
-        pytest.param(
-            *("mirrored", "transfer", {"runtime": {"mixed_precision": "mixed_bfloat16"}}, (112,), 3e-2),
-            marks=pytest.mark.slow,
-        ),
+        ("mirrored", "transfer", {"runtime": {"mixed_precision": "mixed_bfloat16"}}, (112,), 3e-2),
     ],
 )
+@pytest.mark.slow  # steps on rows are those on images: below
 def test_a_row_is_what_the_frozen_part_makes_of_a_view(config, strategy, phase, settings, shape, tolerance):
     views, parts, context = _opened(_changed(config, **settings), phase=phase, strategy=strategy)
     assert views.order.shape == (48, 3)

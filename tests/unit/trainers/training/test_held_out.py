@@ -22,11 +22,12 @@ def _context(photo_folder, tmp_path, *, strategy="one_device", precision="float3
     ("strategy", "precision"),
     [
         ("mirrored", "float32"),
-        pytest.param("one_device", "float32", marks=pytest.mark.slow),
-        pytest.param("one_device", "mixed_bfloat16", marks=pytest.mark.slow),
-        pytest.param("mirrored", "mixed_bfloat16", marks=pytest.mark.slow),
+        ("one_device", "float32"),
+        ("one_device", "mixed_bfloat16"),
+        ("mirrored", "mixed_bfloat16"),
     ],
 )
+@pytest.mark.slow  # behind a cut, on one device: below
 def test_scores_by_features_are_those_of_the_images_and_need_them_once(photo_folder, tmp_path, strategy, precision):
     context = _context(photo_folder, tmp_path, strategy=strategy, precision=precision)
     network = phase_model.build(PHASES["transfer"], context)

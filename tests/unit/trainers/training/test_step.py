@@ -347,7 +347,8 @@ def test_what_is_compiled_does_not_change_the_numbers(train):
         np.testing.assert_allclose(results, plain, rtol=2e-4)
 
 
-@pytest.mark.parametrize("policy", [pytest.param("mixed_bfloat16", marks=pytest.mark.slow), "mixed_float16"])
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.slow
 def test_mixed_precision_trains_with_float32_variables(train, policy):
     results, network = train(
         _one(), steps=2, policy=policy, backbone="vgg_nano"
