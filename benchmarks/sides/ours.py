@@ -89,12 +89,11 @@ def forward(
 
 def read(source: Source, network: Network, *, tier: str) -> tiers.Batches:
     """Training batches out of a cache tier, which it fills."""
-    num_classes = len(source.class_names)
     return tiers.open_tier(
         tier,
         source.train,
         DataConfig(image_size=network.image_size),
-        class_weights=class_weights(source.train.labels, num_classes=num_classes, mode="balanced"),
+        class_weights=class_weights(source.train.labels, source.class_names, "balanced"),
         batch_size=network.batch_size,
     )
 

@@ -127,13 +127,10 @@ def _context(context: RunContext, fold: Fold, number: int, data: DataConfig) -> 
             return opened.subset(places)
         return tiers.open_split(split, data, tier="none")
 
-    weights = class_weights(
-        source.train.labels, num_classes=len(source.class_names), mode=context.config.training.class_weight
-    )
     return dataclasses.replace(
         context,
         source=source,
-        class_weights=weights,
+        class_weights=class_weights(source.train.labels, source.class_names, context.config.training.class_weights),
         run_dir=RunDir(root),
         images={
             "train": images(np.flatnonzero(~out), source.train),

@@ -118,8 +118,8 @@ def estimate(context: RunContext, divided: Division, prefix: keras.Model) -> Est
         f"{f'{features.made:,} computed' if features.made else 'all of them read'}"
     )
     options: dict[str, Any] = {
-        "classes": len(names),
-        "class_weight": context.config.training.class_weight,
+        "class_names": names,
+        "class_weights": context.config.training.class_weights,
         "monitor": context.config.monitor,
     }
     by_chance = frozen.judged(features, labels, at_random, groups=None, name="random folds", **options)

@@ -124,7 +124,7 @@ def make_context(
     return RunContext(
         resolved,
         source,
-        class_weights(source.train.labels, num_classes=len(source.class_names), mode=settled.training.class_weight),
+        class_weights(source.train.labels, source.class_names, settled.training.class_weights),
         devices,
         run_dir,
         resolution.record_of(settled),

@@ -141,10 +141,10 @@ class TrainingConfig:
         "training one on all images",
         affects="finetune",
     )
-    class_weight: str = setting(
+    class_weight: tuple[str, ...] | str = setting(
         "balanced",
-        "weights of the classes in the loss: balanced is inverse to their number of images, none is 1 for each",
-        choices=("balanced", "none"),
+        "weights of the classes in the loss: balanced is inverse to their number of images, none is 1 for each, and "
+        "NAME=WEIGHT,... is that of the classes named and 1 for the others",
     )
     early_stopping_patience: int | None = setting(
         None,
@@ -156,7 +156,7 @@ class TrainingConfig:
     monitor: str | None = setting(
         None,
         "score on the validation split that chooses the best epoch",
-        unset="balanced_accuracy, or accuracy with --class_weight=none",
+        unset="balanced_accuracy with --class_weight=balanced, otherwise accuracy",
         choices=("accuracy", "balanced_accuracy", "f1_macro", "loss"),
     )
 
@@ -166,6 +166,7 @@ class TrainingConfig:
             raise UserError("gradient_clip_norm must be above 0, got 0: none switches clipping off")
         if self.folds not in (None, "groups") and not (self.folds.isdecimal() and 2 <= int(self.folds) <= _MOST_FOLDS):
             raise UserError(f"folds must be groups, or a number from 2 to {_MOST_FOLDS}, got {self.folds!r}")
+        _ = self.class_weights  # to be refused here
         if self.soup and not self.folds:
             raise UserError("soup must be false without folds, whose models it averages")
         if not self.unfreeze or not all(self.unfreeze):
@@ -186,4 +187,32 @@ class TrainingConfig:
     @property
     def monitored(self) -> str:
         """The score that chooses the best epoch: where training lets every class count alike, so does the choice."""
-        return self.monitor or ("accuracy" if self.class_weight == "none" else "balanced_accuracy")
+        return self.monitor or ("balanced_accuracy" if self.class_weight == "balanced" else "accuracy")
+
+    @property
+    def class_weights(self) -> str | dict[str, float]:
+        """`balanced`, `none`, or the weights of the classes that are named.
+
+        Raises:
+          UserError: what is no name and no weight.
+        """
+        if self.class_weight in ("balanced", "none"):
+            return str(self.class_weight)
+        weights: dict[str, float] = {}
+        entries = self.class_weight if isinstance(self.class_weight, tuple) else (self.class_weight,)
+        for entry in entries:
+            name, is_given, weight = entry.rpartition("=")
+            if not (is_given and name and name not in weights and _is_weight(weight)):
+                raise UserError(
+                    "class_weight must be balanced, none, or NAME=WEIGHT,... with each class once and weights above "
+                    f"0, got {as_text(self.class_weight)!r}"
+                )
+            weights[name] = float(weight)
+        return weights
+
+
+def _is_weight(text: str) -> bool:
+    try:
+        return 0 < float(text) <= 1e6
+    except ValueError:
+        return False

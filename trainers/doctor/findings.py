@@ -1,12 +1,14 @@
 """What the data doctor finds in the images: balance, sizes, likely leakage, each as lines and advice."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ftdata.config import DataConfig
 from ftdata.errors import UserError
+from ftdata.settings import as_text
 from ftdata.sources import holdout
 from ftdata.sources.source import Source
 from ftdata.sources.split import Split
@@ -31,7 +33,7 @@ class Finding:
     facts: Facts = dataclasses.field(default_factory=dict)
 
 
-def balance(data: Source, *, class_weight: str) -> Finding:
+def balance(data: Source, *, class_weight: str | Sequence[str]) -> Finding:
     """How many images of each class there are in each split."""
     splits = (data.train, data.validation, data.test)
     counts = np.stack([np.bincount(part.labels, minlength=len(data.class_names)) for part in splits], axis=1)
@@ -53,7 +55,7 @@ def balance(data: Source, *, class_weight: str) -> Finding:
         advice.append(
             ("--class_weight=balanced", f"the largest class has {ratio:.1f} times the images of the smallest")
         )
-    balanced = f"balance: largest to smallest class {ratio:.1f}, class weights {class_weight}"
+    balanced = f"balance: largest to smallest class {ratio:.1f}, class weights {as_text(class_weight)}"
     known = [_known_to(name, len(part)) for name, part in (("validation", data.validation), ("test", data.test))]
     facts = {name: dict(zip(data.class_names, column.tolist(), strict=True)) for name, column in _columns(counts)}
     lines = (head, *rows, balanced, "accuracy is known to within " + ", ".join(known), *data.notes)

@@ -2,9 +2,8 @@
 
 import concurrent.futures
 import dataclasses
-import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import keras
 import numpy as np
@@ -14,7 +13,7 @@ from ftdata.cache.features import Layout
 from ftdata.config import AugmentConfig
 from ftdata.errors import UserError
 from ftdata.log import log
-from ftdata.sources.weighting import class_weights
+from ftdata.sources import weighting
 from trainers.config import PHASES
 from trainers.evaluation.scores import Evaluation
 from trainers.folds.division import Fold
@@ -100,8 +99,8 @@ def judged(
     *,
     groups: np.ndarray | None,
     name: str,
-    classes: int,
-    class_weight: str,
+    class_names: Sequence[str],
+    class_weights: str | Mapping[str, float],
     monitor: str,
 ) -> Evaluation:
     """Every image judged by a head that was fitted without its fold.
@@ -114,23 +113,22 @@ def judged(
       folds: that leave out each image once.
       groups: int [n], within which C is not to be chosen; None for none.
       name: what the folds are, for a line of output.
-      classes: how many there are.
-      class_weight: `balanced` or `none`.
+      class_names: of the classes.
+      class_weights: `balanced`, `none`, or the weights of some classes by name.
       monitor: the score that chooses C.
     """
-    weight_of = functools.partial(class_weights, num_classes=classes, mode=class_weight)
 
     def fitted(fold: Fold) -> tuple[tuple[np.ndarray, np.ndarray], float, float | None]:
         kept = np.flatnonzero(~fold.left_out)
         own, inside = labels[kept], None if groups is None else groups[kept]
-        weights = dict(enumerate(weight_of(own).tolist()))
+        weights = dict(enumerate(weighting.class_weights(own, class_names, class_weights).tolist()))
         return logistic_head.solved(features.views[:, kept], own, weights, groups=inside, monitor=monitor)
 
     # the products are small: threads of one product would wait for each other, so each fit gets one
     workers = min(_MOST_THREADS, os.cpu_count() or 1)
     with threadpool_limits(1), concurrent.futures.ThreadPoolExecutor(workers) as pool:
         heads = list(pool.map(fitted, folds))
-    logits = np.zeros((len(labels), classes))
+    logits = np.zeros((len(labels), len(class_names)))
     for fold, ((kernel, bias), _, _) in zip(folds, heads, strict=True):
         logits[fold.left_out] = features.plain[fold.left_out] @ kernel + bias
     log.info(f"  heads without each of the {name}: C={', '.join(f'{strength:g}' for _, strength, _ in heads)}")

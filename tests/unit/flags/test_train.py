@@ -23,6 +23,8 @@ def flat(*arguments):
     return as_dict(parsed(*arguments))
 
 
+_CLASS_WEIGHT = "--class_weight must be balanced, none, or NAME=WEIGHT,... with each class once and weights above 0"
+
 WRONG = [
     # names: the nearest is suggested
     (["--batch_siz=3"], "--batch_siz: no such flag; did you mean --batch_size?"),
@@ -72,6 +74,10 @@ WRONG = [
     (["--ema_decay=slow"], "--ema_decay must be comma-separated numbers, got 'slow'"),
     (["--ema_decay=0.9,1"], "--ema_decay must be from 0 to 0.99999, got 0.9,1"),
     (["--ema_decay=0.9,0.90"], "--ema_decay must be one number or several that differ, got 0.9,0.9"),
+    *(
+        ([f"--class_weight={given}"], f"{_CLASS_WEIGHT}, got '{given}'")
+        for given in ("balance", "cat=2,dog", "cat=-1", "cat=nan", "cat=2,cat=3", "=2", "balanced,cat=2")
+    ),
     # JSON
     (["--backbone_args={alpha:1}"], "--backbone_args must be a JSON object, got '{alpha:1}': "),
     (["--backbone_args=[1]"], "--backbone_args must be a JSON object, got [1]"),
@@ -151,6 +157,7 @@ def another(field, value):
         "data_service": "grpc://10.0.0.2:5050",
         "folds": "5",
         "ema_decay": "0.9,0.99",
+        "class_weight": "cat=2,dog=0.5",
         "layer_decay": "0.7",
     }
     if field.name in shaped:

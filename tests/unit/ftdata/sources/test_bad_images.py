@@ -127,7 +127,7 @@ def test_skip_gives_the_data_set_of_a_folder_without_them(tmp_path):
     for split in ("train", "validation", "test"):
         assert getattr(got, split).names == getattr(expected, split).names
         np.testing.assert_array_equal(getattr(got, split).labels, getattr(expected, split).labels)
-    weights = class_weights(got.train.labels, num_classes=2, mode="balanced")
+    weights = class_weights(got.train.labels, "ab", "balanced")
     np.testing.assert_array_equal(weights, [1, 1])  # the bad ones would have made `blue` the larger class
 
 

@@ -89,6 +89,7 @@ def test_without_a_validation_split_the_last_epoch_is_kept():
     [
         ({}, "balanced_accuracy"),
         ({"class_weight": "none"}, "accuracy"),
+        ({"class_weight": ("cat=2", "dog=0.5")}, "accuracy"),
         ({"monitor": "accuracy"}, "accuracy"),
         ({"monitor": "f1_macro", "class_weight": "none"}, "f1_macro"),
     ],
