@@ -27,6 +27,12 @@ class DataConfig:
         "to --image_dir, or to the CSV where that is not given",
         is_path=True,
     )
+    exclude_csv: str | None = setting(
+        None,
+        "CSV file whose column file lists images to train without, such as label_errors.csv of --phase=estimate; a "
+        "test set that comes with the data stays whole",
+        is_path=True,
+    )
     data_dir: str | None = setting(
         None,
         "folder of prepared TFDS data sets and of the disk cache of decoded images and features",

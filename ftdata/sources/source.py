@@ -7,7 +7,7 @@ import numpy as np
 
 from ftdata.config import DataConfig
 from ftdata.names import listed
-from ftdata.sources import holdout
+from ftdata.sources import exclusion, holdout
 from ftdata.sources.bad_images import BadImage, shared_between
 from ftdata.sources.files import ImageFiles, open_files
 from ftdata.sources.split import Split
@@ -72,6 +72,9 @@ def open_source(config: DataConfig) -> Source:
     else:
         name, class_names, splits = open_tfds(config)
     notes: list[str] = list(files.notes) if files else []
+    if config.exclude_csv:
+        splits, lines = exclusion.without_listed(splits, config.exclude_csv, class_names)
+        notes += lines
     train = splits["train"]
     held_out = tuple(name for name in ("validation", "test") if name not in splits)
     if config.group_pattern:

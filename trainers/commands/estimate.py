@@ -19,6 +19,7 @@ from trainers.commands import resolution
 from trainers.commands.train import make_context
 from trainers.config import TrainConfig
 from trainers.doctor import proposal
+from trainers.doctor.label_errors import LabelErrors
 from trainers.evaluation import figures, reports
 from trainers.folds import division, frozen
 from trainers.folds.division import Division
@@ -170,9 +171,9 @@ def _propose(pool: Split, images_at: Any, run_dir: RunDir) -> None:
 
 
 def _write(found: Estimate, context: RunContext, pool: Split, *, seconds: float) -> dict[str, Any]:
-    for earlier in context.run_dir.estimate.glob("hardest_group.png") if not found.groups else ():
-        earlier.unlink()
     folder, images_at, names = context.run_dir.estimate, context.images["train"].take, found.class_names
+    for earlier in ("hardest_group.png", "label_errors.png", "label_errors.csv"):
+        (folder / earlier).unlink(missing_ok=True)
     judged, title = found.left_out, "left out in turn"
     drawn = reports.drawings(judged, names, images_at, title=title)
     if found.hardest:
@@ -184,13 +185,24 @@ def _write(found: Estimate, context: RunContext, pool: Split, *, seconds: float)
             names,
             title=f"group {group}, left out",
         )
+    wrong = LabelErrors.of(found.at_random)
+    if wrong:
+        drawn["label_errors"] = wrong.picture(images_at, names)
+        wrong.write(folder / "label_errors.csv", pool.names, names)
     settings = {name: context.record.settings[name] for name in _DECIDING}
-    metrics = {**found.metrics(), "data_set": context.source.name, "settings": settings, "seconds": seconds}
+    metrics = {**found.metrics(), "label_errors": len(wrong), "data_set": context.source.name}
+    metrics |= {"settings": settings, "seconds": seconds}
     report = reports.write_report(folder, judged, names=pool.names, metrics=metrics, drawn=drawn)
     # with groups the report stays in its file: its interval is of images like these, which the screen is not about
     lines = ["", *(found.table() or report.splitlines()), "", *found.in_words()]
     if found.hardest:
         lines.append(f"the hardest group is {found.hardest[0]}: {folder / 'hardest_group.png'} shows its mistakes")
+    if wrong:
+        lines.append(
+            f"{counted(len(wrong), 'label')} may be wrong: look at {folder / 'label_errors.png'}, delete from "
+            f"{folder / 'label_errors.csv'} the lines of images whose label is right, and train without the rest with "
+            "--exclude_csv, or move them to their class"
+        )
     log.info("\n".join(lines))
     log.info(f"nothing was trained; everything is in {folder} ({seconds:.0f} s)")
     return {**metrics, "loss": judged.loss, "accuracy": judged.accuracy}

@@ -1,0 +1,89 @@
+"""A CSV as people save it: separated by commas, semicolons, tabs or bars, with blanks, capitals and empty rows."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from ftdata.errors import UserError
+from ftdata.names import what_is_at
+
+_DELIMITERS = ",;\t|"
+
+
+class Row(NamedTuple):
+    """A row that is not empty: its line in the file, its values by column, and what is wrong with their number."""
+
+    line: int
+    values: dict[str, str]
+    misfit: str | None
+
+
+def read(
+    path: str, *, setting: str, columns: Sequence[str], optional: Sequence[str] = ()
+) -> tuple[list[str], Iterator[Row]]:
+    """The names of a table's columns, and its rows.
+
+    Fields are separated as the header shows; blanks around them do not count, nor do the capitals of column names.
+
+    Args:
+      path: of the file.
+      setting: that names it, for messages.
+      columns: that it must have.
+      optional: that it may have; neither of these twice.
+
+    Raises:
+      UserError: no such file, no text in UTF-8, no CSV, or columns missing or twice.
+    """
+    table = Path(path).expanduser()
+    if not table.is_file():
+        raise UserError(f"{setting} must be a CSV file, got {path!r}: {what_is_at(table, missing='no such file')}")
+    try:
+        text = table.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{setting} must be text in UTF-8, got {table}: {error}; save it as CSV UTF-8") from None
+    first, _, following = text.partition("\n")
+    names_separator = first.lower().startswith("sep=")  # a line for spreadsheet programs
+    header = following.partition("\n")[0] if names_separator else first
+    delimiter = max(_DELIMITERS, key=header.count)  # the first of those that stand most often
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=delimiter != "\t")
+    try:
+        if names_separator:
+            next(lines)
+        names = [name.strip().casefold() for name in next(lines, [])]
+    except csv.Error as error:
+        raise UserError(f"{setting} must be a CSV file, got {table}: {error}") from None
+    if not set(columns) <= set(names):
+        got = names if text else None
+        one = "column" if len(columns) == 1 else "columns"
+        raise UserError(
+            f"{setting} must have the {one} {','.join(columns)}, got {got} in {table}: name the {one} so in its first "
+            "line"
+        )
+    twice = [name for name in (*columns, *optional) if names.count(name) > 1]
+    if twice:
+        raise UserError(f"{setting} must have one column {twice[0]}, got {names.count(twice[0])} in {table}")
+    return names, _rows(lines, names, f"{setting} must be a CSV file, got {table}")
+
+
+def _rows(lines: "csv._reader", names: list[str], no_csv: str) -> Iterator[Row]:  # type: ignore[name-defined]
+    try:
+        for fields in lines:
+            values = [value.strip() for value in fields]
+            if any(values):
+                while len(values) > len(names) and not values[-1]:  # spreadsheet programs fill rows up
+                    values.pop()
+                yield Row(lines.line_num, dict(zip(names, values, strict=False)), _misfit(len(values), len(names)))
+    except csv.Error as error:
+        raise UserError(f"{no_csv}: {error}") from None
+
+
+def _misfit(count: int, expected: int) -> str | None:
+    if count == expected:
+        return None
+    quoting = "a value with the separator in it must stand in quotes"
+    return (
+        f"has {count} fields and the first line {expected}: "
+        f"{quoting if count > expected else 'an empty value still needs its separator'}"
+    )
