@@ -24,6 +24,7 @@ STREAMS = {
     "view": 11,  # by the layer's place in the chain, then by image and view: how each view of an image is augmented
     "view_order": 12,  # by image and view: which view of an image comes in which pass
     "estimate": 13,  # which images are estimated from where there are too many
+    "learning_curve": 14,  # by draw: which images and groups a head learns from, and which groups judge it
 }
 
 

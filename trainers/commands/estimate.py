@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -21,8 +22,9 @@ from trainers.config import TrainConfig
 from trainers.doctor import proposal
 from trainers.doctor.label_errors import LabelErrors
 from trainers.evaluation import figures, reports
-from trainers.folds import division, frozen
-from trainers.folds.division import Division
+from trainers.evaluation.scores import Evaluation
+from trainers.folds import division, frozen, learning_curve
+from trainers.folds.division import Division, Fold
 from trainers.folds.estimate import Estimate
 from trainers.folds.groups import Groups
 from trainers.models import starting_point
@@ -128,7 +130,22 @@ def estimate(context: RunContext, divided: Division, prefix: keras.Model) -> Est
     if groups is not None:
         options |= {"groups": groups.of_image, "name": "groups"}
         left_out = frozen.judged(features, labels, divided.folds, **options)
-    return Estimate(names, groups, divided.folds, left_out, by_chance)
+    found = Estimate(names, groups, divided.folds, left_out, by_chance)
+    if not context.config.training.learning_curve:
+        return found
+    fewest = int(np.bincount(labels).min())
+    if fewest < learning_curve.FEWEST_IMAGES:
+        log.info(
+            f"  no learning curve: the smallest class has {counted(fewest, 'image')}, too few to take a part of them"
+        )
+        return found
+    options = {"groups": None, "name": "random folds", **options}
+
+    def judge(learned: Callable[[Fold], np.ndarray]) -> Evaluation:
+        return frozen.judged(features, labels, divided.folds, learned=learned, **options)
+
+    found_curves = learning_curve.curves(judge, labels, divided.folds, groups, seed=context.config.seed)
+    return dataclasses.replace(found, curves=tuple(context.stop.between(found_curves)))
 
 
 def _some(whole: Split, *, seed: int) -> Split:
@@ -172,7 +189,7 @@ def _propose(pool: Split, images_at: Any, run_dir: RunDir) -> None:
 
 def _write(found: Estimate, context: RunContext, pool: Split, *, seconds: float) -> dict[str, Any]:
     folder, images_at, names = context.run_dir.estimate, context.images["train"].take, found.class_names
-    for earlier in ("hardest_group.png", "label_errors.png", "label_errors.csv"):
+    for earlier in ("hardest_group.png", "learning_curve.png", "label_errors.png", "label_errors.csv"):
         (folder / earlier).unlink(missing_ok=True)
     judged, title = found.left_out, "left out in turn"
     drawn = reports.drawings(judged, names, images_at, title=title)
@@ -185,6 +202,8 @@ def _write(found: Estimate, context: RunContext, pool: Split, *, seconds: float)
             names,
             title=f"group {group}, left out",
         )
+    if found.curves:
+        drawn["learning_curve"] = learning_curve.picture(found.curves)
     wrong = LabelErrors.of(found.at_random)
     if wrong:
         drawn["label_errors"] = wrong.picture(images_at, names)

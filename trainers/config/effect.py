@@ -16,7 +16,7 @@ _EFFECTIVE = {
     "predict": (*_ALWAYS, "images", "model", "json", "test_time_augmentation"),
     "export": (*_ALWAYS, "data_dir", "manual_dir", "export_formats", "test_time_augmentation"),
 }
-_OF_AN_ESTIMATE = ("batch_size", "class_weight", "feature_views", "folds", "monitor")
+_OF_AN_ESTIMATE = ("batch_size", "class_weight", "feature_views", "folds", "learning_curve", "monitor")
 _IDLE_IN_AN_ESTIMATE = (
     *(field.name for field in dataclasses.fields(TrainingConfig) if field.name not in _OF_AN_ESTIMATE),
     *("dense_units", "dropout", "train_batch_norm", "cache", "tensorboard", "profile_steps"),
@@ -68,6 +68,7 @@ def without_effect(config: TrainConfig, given: set[str]) -> dict[str, str]:
         rules[name] = (config.phase == "pretrain", "--phase=pretrain trains every layer at once")
     for name in ("pretrain_epochs", "pretrain_learning_rate"):
         rules[name] = (config.phase != "pretrain", f"--phase={config.phase} does not pretrain")
+    rules["learning_curve"] = (config.phase != "estimate", f"it is for --phase=estimate, this is {config.phase}")
     if config.phase == "estimate":
         rules |= dict.fromkeys(_IDLE_IN_AN_ESTIMATE, (True, "--phase=estimate trains nothing but heads on features"))
     if config.phase == "find_learning_rate":

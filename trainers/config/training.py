@@ -3,7 +3,7 @@
 import dataclasses
 
 from ftdata.errors import UserError
-from ftdata.settings import as_text, check_settings, setting
+from ftdata.settings import NOTHING, as_text, check_settings, setting
 
 # Upper bounds that only a slip exceeds.
 _EPOCHS, _MANY, _MOST_FOLDS = 100_000, 1_000_000_000, 100
@@ -140,6 +140,12 @@ class TrainingConfig:
         "with --folds, average the weights of the folds' models (model soup) in the finetune phase, in place of "
         "training one on all images",
         affects="finetune",
+    )
+    learning_curve: bool = setting(
+        False,
+        "with --phase=estimate, also say what more images and more groups would bring, from heads that learn from a "
+        "part of them (some twenty times as many heads)",
+        affects=NOTHING,
     )
     class_weight: tuple[str, ...] | str = setting(
         "balanced",

@@ -91,7 +91,7 @@ class LabelErrors:
         """
         shown, told = self.places[:_SHOWN], [in_a_line(name) for name in class_names]
         captions = [
-            f"labelled: {told[self.judged.labels[place]]}\nrather: {told[other]} {share:.0%}"
+            f"labelled: {told[self.judged.labels[place]]}\nsuggested: {told[other]} {share:.0%}"
             for place, other, share in zip(shown, self.suggested, self._probabilities[1], strict=False)
         ]
         title = f"{len(self):,} labels that may be wrong" + (f": the first {_SHOWN}" if len(self) > _SHOWN else "")

@@ -12,6 +12,7 @@ from trainers.evaluation.scores import Evaluation, confusion_matrix, per_class
 from trainers.folds.division import Fold
 from trainers.folds.expectation import FEWEST_GROUPS, LEVEL, Expectation, expect
 from trainers.folds.groups import Groups
+from trainers.folds.learning_curve import LearningCurve
 from trainers.models.class_names import in_a_line
 
 _TELLING = 0.05  # of an accuracy: a gap between the splits that is worth a sentence
@@ -44,6 +45,7 @@ class Estimate:
       folds: that were left out, in turn: whole groups where there are groups, else at random.
       left_out: every image judged without its fold.
       at_random: every image judged without a random part of all images; `left_out` itself without groups.
+      curves: what more images and groups would bring, where that was asked for.
     """
 
     class_names: tuple[str, ...]
@@ -51,6 +53,7 @@ class Estimate:
     folds: Sequence[Fold]
     left_out: Evaluation
     at_random: Evaluation
+    curves: tuple[LearningCurve, ...] = ()
 
     @functools.cached_property
     def expectation(self) -> Expectation | None:
@@ -99,6 +102,7 @@ class Estimate:
             "class_names": list(self.class_names),
             "confusion_matrix": confusion_matrix(self.left_out).tolist(),
             "per_class": per_class(self.left_out, self.class_names),
+            **({"learning_curve": {curve.unit: curve.metrics() for curve in self.curves}} if self.curves else {}),
         }
 
     def table(self) -> list[str]:
@@ -118,6 +122,10 @@ class Estimate:
 
     def in_words(self) -> list[str]:
         """The sentences that a user is told."""
+        forecasts = [curve.in_words(has_groups=self.groups is not None) for curve in self.curves]
+        return [*self._expected_in_words(), *(f"  forecast of {line}" for line in forecasts)]
+
+    def _expected_in_words(self) -> list[str]:
         found = self.expectation
         if found is None:
             return [

@@ -3,7 +3,7 @@
 import concurrent.futures
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import keras
 import numpy as np
@@ -102,6 +102,7 @@ def judged(
     class_names: Sequence[str],
     class_weights: str | Mapping[str, float],
     monitor: str,
+    learned: Callable[[Fold], np.ndarray] | None = None,
 ) -> Evaluation:
     """Every image judged by a head that was fitted without its fold.
 
@@ -116,10 +117,11 @@ def judged(
       class_names: of the classes.
       class_weights: `balanced`, `none`, or the weights of some classes by name.
       monitor: the score that chooses C.
+      learned: the images, bool [n], that the head of a fold is fitted on; None for all that are not left out.
     """
 
     def fitted(fold: Fold) -> tuple[tuple[np.ndarray, np.ndarray], float, float | None]:
-        kept = np.flatnonzero(~fold.left_out)
+        kept = np.flatnonzero(~fold.left_out if learned is None else learned(fold))
         own, inside = labels[kept], None if groups is None else groups[kept]
         weights = dict(enumerate(weighting.class_weights(own, class_names, class_weights).tolist()))
         return logistic_head.solved(features.views[:, kept], own, weights, groups=inside, monitor=monitor)
@@ -131,5 +133,6 @@ def judged(
     logits = np.zeros((len(labels), len(class_names)))
     for fold, ((kernel, bias), _, _) in zip(folds, heads, strict=True):
         logits[fold.left_out] = features.plain[fold.left_out] @ kernel + bias
-    log.info(f"  heads without each of the {name}: C={', '.join(f'{strength:g}' for _, strength, _ in heads)}")
+    if learned is None:
+        log.info(f"  heads without each of the {name}: C={', '.join(f'{strength:g}' for _, strength, _ in heads)}")
     return Evaluation(logits, labels)
