@@ -13,7 +13,7 @@ from trainers.commands import agreement, check, estimate, evaluate, export, find
 from trainers.config import TrainConfig
 from trainers.models import starting_point
 from trainers.rundir import lock
-from trainers.rundir.run_dir import RunDir, remove_leftovers
+from trainers.rundir.run_dir import RunDir, check_kept, remove_leftovers
 from trainers.runtime import cluster
 from trainers.runtime.launcher import launch
 from trainers.runtime.signals import StopRequest
@@ -84,6 +84,8 @@ def _train(
         if processes.is_chief:
             run_dir.check()
         starting_point.check(config.model, cleared=run_dir.root if config.overwrite else None)
+        if config.overwrite:
+            check_kept("exclude_csv", config.data.exclude_csv, cleared=run_dir.root, by="--overwrite")
         if processes.is_chief:
             stack.enter_context(lock.only_writer(run_dir.root))
             remove_leftovers(run_dir)
@@ -104,6 +106,8 @@ def _check(config: TrainConfig) -> dict[str, Any]:
     with launch(config.runtime) as (_, devices):
         run_dir.check()
         starting_point.check(config.model, cleared=run_dir.root if config.overwrite else None)
+        if config.overwrite:
+            check_kept("exclude_csv", config.data.exclude_csv, cleared=run_dir.root, by="--overwrite")
         return check.run(config, run_dir, devices=devices)
 
 
@@ -112,6 +116,8 @@ def _estimate(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     with launch(config.runtime) as (_, devices):
         run_dir.check()
         starting_point.check(config.model, cleared=run_dir.root if config.overwrite else None)
+        if config.overwrite:
+            check_kept("exclude_csv", config.data.exclude_csv, cleared=run_dir.root, by="--overwrite")
         with stop.deferred():
             return estimate.run(config, run_dir, devices=devices, stop=stop)
 
@@ -127,6 +133,8 @@ def _find_learning_rate(config: TrainConfig, *, stop: StopRequest) -> dict[str, 
     with launch(config.runtime) as (_, devices):
         run_dir.check()
         starting_point.check(config.model, cleared=run_dir.root if config.overwrite else None)
+        if config.overwrite:
+            check_kept("exclude_csv", config.data.exclude_csv, cleared=run_dir.root, by="--overwrite")
         with stop.deferred():
             return find_learning_rate.run(config, run_dir, devices=devices, stop=stop)
 

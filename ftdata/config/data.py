@@ -29,8 +29,8 @@ class DataConfig:
     )
     exclude_csv: str | None = setting(
         None,
-        "CSV file whose column file lists images to train without, such as label_errors.csv of --phase=estimate; a "
-        "test set that comes with the data stays whole",
+        "CSV file whose column file lists images to train and validate without, such as a copy of label_errors.csv of "
+        "--phase=estimate; the test set stays whole",
         is_path=True,
     )
     data_dir: str | None = setting(

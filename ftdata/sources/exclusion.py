@@ -13,11 +13,11 @@ from ftdata.sources.split import Split
 def without_listed(
     splits: Mapping[str, Split], exclude_csv: str, class_names: Sequence[str]
 ) -> tuple[dict[str, Split], list[str]]:
-    """Leaves out of training and validation what a CSV lists; a test set stays as it came.
+    """Leaves out of training and validation what a CSV lists; the test set stays whole.
 
     Args:
-      splits: by name, as the data set has them.
-      exclude_csv: a table with a column `file`: names relative to the data set, as in predictions.csv.
+      splits: by name.
+      exclude_csv: a table with a column `file`: names relative to the data set, as in label_errors.csv.
       class_names: of the classes.
 
     Returns:
@@ -26,40 +26,48 @@ def without_listed(
     Raises:
       UserError: the table cannot be used, lists none of the images, or leaves none of a class.
     """
-    wanted = _files(exclude_csv)
-    chosen = {
-        name: np.array([composed(file) in wanted for file in split.names], bool) for name, split in splits.items()
-    }
-    found = {composed(split.names[k]) for name, split in splits.items() for k in np.flatnonzero(chosen[name])}
-    if wanted and not found:
+    wanted, there = _files(exclude_csv), {_key(name) for split in splits.values() for name in split.names}
+    found = {file: key for file in wanted if (key := _known(file, there)) is not None}
+    if not found:
         example = next((split.names[0] for split in splits.values() if len(split)), "none")
         raise UserError(
-            f"exclude_csv lists none of the images: {exclude_csv} begins with {next(iter(wanted))!r}, and names here "
-            f"are like {example!r}"
+            f"exclude_csv must list images of this data set, whose names are like {example!r}, got {exclude_csv}: "
+            + (f"its first file is {wanted[0]!r}" if wanted else "it lists no file")
         )
+    keys = set(found.values())
+    chosen = {name: np.array([_key(file) in keys for file in split.names], bool) for name, split in splits.items()}
     left = {name: split if name == "test" else split.subset(~chosen[name]) for name, split in splits.items()}
-    lost = [name for label, name in enumerate(class_names) if label not in left["train"].labels]
-    if lost:
-        raise UserError(f"exclude_csv leaves no training image of {listed(lost)}")
-    count = sum(int(mask.sum()) for name, mask in chosen.items() if name != "test")
-    notes = [f"{counted(count, 'image')} listed in {exclude_csv} {'is' if count == 1 else 'are'} left out"]
-    if tested := int(chosen["test"].sum()) if "test" in chosen else 0:
-        notes.append(f"{counted(tested, 'image')} listed there stay in the test set, which measures what it measured")
-    if missing := len(wanted) - len(found):
-        notes.append(
-            f"{counted(missing, 'file')} listed there are not among the images: {listed(sorted(set(wanted) - found))}"
-        )
+    gone = set(splits["train"].labels.tolist()) - set(left["train"].labels.tolist())
+    if gone:
+        raise UserError(f"exclude_csv leaves no training image of {listed([class_names[k] for k in sorted(gone)])}")
+    counts = {name: int(mask.sum()) for name, mask in chosen.items()}
+    notes, tested = list[str](), counts.pop("test", 0)
+    if count := sum(counts.values()):
+        notes.append(f"{counted(count, 'image')} listed in {exclude_csv} {'is' if count == 1 else 'are'} left out")
+    if tested:
+        are, stay = ("is", "stays") if tested == 1 else ("are", "stay")
+        notes.append(f"{counted(tested, 'image')} of the test set {are} listed in {exclude_csv} and {stay} in it")
+    if unknown := [file for file in wanted if file not in found]:
+        notes.append(f"not among the images is what {exclude_csv} lists as {listed(unknown)}")
     return left, notes
 
 
-def _files(exclude_csv: str) -> dict[str, int]:
-    """The files listed, each with a line that lists it."""
+def _files(exclude_csv: str) -> list[str]:
     _, rows = table.read(exclude_csv, setting="exclude_csv", columns=["file"])
-    found: dict[str, int] = {}
+    found = []
     for row in rows:
         if row.misfit:
             raise UserError(f"line {row.line} of exclude_csv {row.misfit}")
         if not row.values["file"]:
             raise UserError(f"line {row.line} of exclude_csv names no file")
-        found[composed(row.values["file"].replace("\\", "/").removeprefix("./"))] = row.line
+        found.append(row.values["file"])
     return found
+
+
+def _known(file: str, there: set[str]) -> str | None:
+    """Which of the images a row means, as it is written or with the slashes of Windows."""
+    return next((key for key in (_key(file), _key(file.replace("\\", "/"))) if key in there), None)
+
+
+def _key(name: str) -> str:
+    return composed(name).removeprefix("./")

@@ -72,9 +72,6 @@ def open_source(config: DataConfig) -> Source:
     else:
         name, class_names, splits = open_tfds(config)
     notes: list[str] = list(files.notes) if files else []
-    if config.exclude_csv:
-        splits, lines = exclusion.without_listed(splits, config.exclude_csv, class_names)
-        notes += lines
     train = splits["train"]
     held_out = tuple(name for name in ("validation", "test") if name not in splits)
     if config.group_pattern:
@@ -86,6 +83,9 @@ def open_source(config: DataConfig) -> Source:
         if len(splits["test"]):
             notes.append(f"no test set found: {len(splits['test'])} of the training images are held out as one")
         notes += _lacking("test", splits, class_names, config)
+    if config.exclude_csv:
+        splits, lines = exclusion.without_listed({**splits, "train": train}, config.exclude_csv, class_names)
+        train, notes = splits["train"], [*notes, *lines]
     if "validation" not in splits:
         train, splits["validation"] = _part(train, config, "validation", class_names)
         notes += _lacking("validation", splits, class_names, config)

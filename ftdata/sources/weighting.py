@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ftdata.errors import UserError
-from ftdata.names import listed
+from ftdata.names import composed, listed
 
 
 def class_weights(labels: np.ndarray, class_names: Sequence[str], weights: str | Mapping[str, float]) -> np.ndarray:
@@ -24,12 +24,14 @@ def class_weights(labels: np.ndarray, class_names: Sequence[str], weights: str |
       UserError: a name that is no class.
     """
     if isinstance(weights, Mapping):
-        for name in weights:
-            if name not in class_names:
-                raise UserError(
-                    f"class_weight: there is no class {name!r}; the classes are {listed(class_names, limit=20)}"
-                )
-        return np.array([weights.get(name, 1.0) for name in class_names], np.float32)
+        known = {composed(name): name for name in class_names}
+        unknown = [name for name in weights if composed(name) not in known]
+        if unknown:
+            raise UserError(
+                f"class_weight must name classes, got {listed(unknown)}: they are {listed(class_names, limit=20)}"
+            )
+        given = {known[composed(name)]: weight for name, weight in weights.items()}
+        return np.array([given.get(name, 1.0) for name in class_names], np.float32)
     if weights == "none":
         return np.ones(len(class_names), np.float32)
     from sklearn.utils.class_weight import compute_class_weight

@@ -6,7 +6,6 @@ from typing import Any
 import tensorflow as tf
 
 from ftdata.log import log
-from ftdata.names import counted
 from trainers.commands import estimate, resolution
 from trainers.commands.train import check_batch, make_context, open_data
 from trainers.config import TrainConfig
@@ -29,10 +28,10 @@ def run(config: TrainConfig, run_dir: RunDir, *, devices: tf.distribute.Strategy
     known = estimate.already_known(config, run_dir, devices=devices)
     if known:
         log.info("\n".join(["--phase=estimate, from features that are kept:", *known.in_words()]))
-        wrong = len(LabelErrors.of(known.at_random))
-        if wrong:
-            log.info(f"{counted(wrong, 'label')} may be wrong: --phase=estimate shows them")
-        return {**found, "estimate": {**known.metrics(), "label_errors": wrong}}
+        wrong = LabelErrors.of(known.at_random)
+        if wrong and not wrong.are_too_many:
+            log.info(f"{wrong.in_words}: see --phase=estimate")
+        return {**found, "estimate": {**known.metrics(), "label_errors": len(wrong)}}
     if config.data.group_pattern:
         log.info("what to expect on a new group of images: --phase=estimate, with the same flags")
     return found

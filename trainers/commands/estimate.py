@@ -3,6 +3,7 @@
 import dataclasses
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -28,14 +29,14 @@ from trainers.folds.division import Division, Fold
 from trainers.folds.estimate import Estimate
 from trainers.folds.groups import Groups
 from trainers.models import starting_point
-from trainers.rundir.run_dir import RunDir
+from trainers.rundir.run_dir import RunDir, check_kept
 from trainers.runtime.devices import runs_on_gpu
 from trainers.runtime.signals import StopRequest
 from trainers.training.context import RunContext
 
 _DECIDING = (
     *("backbone", "backbone_args", "weights", "image_size", "mixed_precision", "preprocessing", "pooling"),
-    *("group_pattern", "folds", "feature_views", "class_weight", "monitor"),
+    *("exclude_csv", "group_pattern", "folds", "feature_views", "class_weight", "monitor"),
 )
 _MOST_IMAGES = 30_000  # more would not tell more, and the features of a million fit no memory
 
@@ -48,6 +49,7 @@ def run(config: TrainConfig, run_dir: RunDir, *, devices: tf.distribute.Strategy
       Interrupted: somebody asked to stop; the features that were computed are kept.
     """
     began = time.perf_counter()
+    check_kept("exclude_csv", config.data.exclude_csv, cleared=run_dir.estimate, by="an estimate")
     config = _settled(config, run_dir, devices)
     source = _source(config)
     context = _opened(config, source, run_dir, devices, stop=stop)
@@ -205,7 +207,7 @@ def _write(found: Estimate, context: RunContext, pool: Split, *, seconds: float)
     if found.curves:
         drawn["learning_curve"] = learning_curve.picture(found.curves)
     wrong = LabelErrors.of(found.at_random)
-    if wrong:
+    if wrong and not wrong.are_too_many:
         drawn["label_errors"] = wrong.picture(images_at, names)
         wrong.write(folder / "label_errors.csv", pool.names, names)
     settings = {name: context.record.settings[name] for name in _DECIDING}
@@ -216,12 +218,20 @@ def _write(found: Estimate, context: RunContext, pool: Split, *, seconds: float)
     lines = ["", *(found.table() or report.splitlines()), "", *found.in_words()]
     if found.hardest:
         lines.append(f"the hardest group is {found.hardest[0]}: {folder / 'hardest_group.png'} shows its mistakes")
-    if wrong:
-        lines.append(
-            f"{counted(len(wrong), 'label')} may be wrong: look at {folder / 'label_errors.png'}, delete from "
-            f"{folder / 'label_errors.csv'} the lines of images whose label is right, and train without the rest with "
-            "--exclude_csv, or move them to their class"
-        )
+    lines += _of_labels(wrong, folder)
     log.info("\n".join(lines))
     log.info(f"nothing was trained; everything is in {folder} ({seconds:.0f} s)")
     return {**metrics, "loss": judged.loss, "accuracy": judged.accuracy}
+
+
+def _of_labels(wrong: LabelErrors, folder: Path) -> list[str]:
+    if not wrong:
+        return []
+    if wrong.are_too_many:
+        count = counted(len(wrong.judged.labels), "label")
+        return [f"the heads contradict {len(wrong):,} of {count}: they know too little to tell which are wrong"]
+    picture, table = folder / "label_errors.png", folder / "label_errors.csv"
+    return [
+        f"{wrong.in_words}: look at {picture}. Copy {table}, remove the lines whose label is right, and train with "
+        "--exclude_csv=COPY; or move the images to the right class"
+    ]

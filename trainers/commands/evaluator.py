@@ -52,14 +52,14 @@ def open_own(given: DataConfig, trained: TrainedModel, *, moved: bool = False) -
     """The data set the model was trained on, split as it was then.
 
     Args:
-      given: by the user: where prepared data sets lie.
+      given: by the user: where prepared data sets and the list of what is left out lie.
       trained: the model.
       moved: the images lie where `given` says by now.
 
     Raises:
       UserError: it cannot be opened, or has other classes now.
     """
-    places = {name: value for name in ("data_dir", "manual_dir") if (value := getattr(given, name))}
+    places = {name: value for name in ("data_dir", "manual_dir", "exclude_csv") if (value := getattr(given, name))}
     places |= {name: getattr(given, name) for name in _WHICH} if moved else {}
     source = open_source(dataclasses.replace(trained.data, **places))
     if trained.settings.get("folds"):
@@ -86,7 +86,7 @@ def open_other(given: DataConfig, trained: TrainedModel) -> Source:
     Raises:
       UserError: they cannot be opened, or have classes that the model does not know.
     """
-    data, notes = dataclasses.replace(given, validation_fraction=0.0), list[str]()
+    data, notes = dataclasses.replace(given, validation_fraction=0.0, exclude_csv=None), list[str]()
     if data.image_dir or data.labels_csv:
         files = open_files(data, known=[composed(name) for name in trained.class_names])
         name, class_names, everything = str(data.labels_csv or data.image_dir), files.class_names, files.splits["test"]

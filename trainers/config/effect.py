@@ -10,11 +10,11 @@ from trainers.config.use import USING_PHASES
 # What a trained model cannot be asked to change: everything else that is given with a using phase has no effect.
 _MACHINE = ("distribution_strategy", "jit_compile", "fold_batch_norm", "deterministic")
 _ALWAYS = ("phase", "preset", "model_dir", "batch_size", *_MACHINE)
-_DATA = ("dataset", "image_dir", "labels_csv", "data_dir", "manual_dir")
+_DATA = ("dataset", "image_dir", "labels_csv", "exclude_csv", "data_dir", "manual_dir")
 _EFFECTIVE = {
     "evaluate": (*_ALWAYS, *_DATA, "on_bad_image", "tensorboard", "test_time_augmentation"),
     "predict": (*_ALWAYS, "images", "model", "json", "test_time_augmentation"),
-    "export": (*_ALWAYS, "data_dir", "manual_dir", "export_formats", "test_time_augmentation"),
+    "export": (*_ALWAYS, "exclude_csv", "data_dir", "manual_dir", "export_formats", "test_time_augmentation"),
 }
 _OF_AN_ESTIMATE = ("batch_size", "class_weight", "feature_views", "folds", "learning_curve", "monitor")
 _IDLE_IN_AN_ESTIMATE = (

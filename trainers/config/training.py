@@ -172,7 +172,9 @@ class TrainingConfig:
             raise UserError("gradient_clip_norm must be above 0, got 0: none switches clipping off")
         if self.folds not in (None, "groups") and not (self.folds.isdecimal() and 2 <= int(self.folds) <= _MOST_FOLDS):
             raise UserError(f"folds must be groups, or a number from 2 to {_MOST_FOLDS}, got {self.folds!r}")
-        _ = self.class_weights  # to be refused here
+        if isinstance(weights := self.class_weights, dict):  # recorded alike, however they are written
+            entries = tuple(f"{name}={as_text(weight)}" for name, weight in sorted(weights.items()))
+            object.__setattr__(self, "class_weight", entries if len(entries) > 1 else entries[0])
         if self.soup and not self.folds:
             raise UserError("soup must be false without folds, whose models it averages")
         if not self.unfreeze or not all(self.unfreeze):
@@ -207,11 +209,11 @@ class TrainingConfig:
         weights: dict[str, float] = {}
         entries = self.class_weight if isinstance(self.class_weight, tuple) else (self.class_weight,)
         for entry in entries:
-            name, is_given, weight = entry.rpartition("=")
-            if not (is_given and name and name not in weights and _is_weight(weight)):
+            name, _, weight = entry.rpartition("=")
+            if not (name and name not in weights and _is_weight(weight)):
                 raise UserError(
-                    "class_weight must be balanced, none, or NAME=WEIGHT,... with each class once and weights above "
-                    f"0, got {as_text(self.class_weight)!r}"
+                    "class_weight must be balanced, none, or NAME=WEIGHT,... with each class once and weights from "
+                    f"1e-06 to 1e+06, got {as_text(self.class_weight)!r}"
                 )
             weights[name] = float(weight)
         return weights
@@ -219,6 +221,6 @@ class TrainingConfig:
 
 def _is_weight(text: str) -> bool:
     try:
-        return 0 < float(text) <= 1e6
+        return 1e-6 <= float(text) <= 1e6
     except ValueError:
         return False

@@ -1,8 +1,8 @@
 """Labels that are probably wrong: what models that have not seen an image say with confidence against its label.
 
 Confident learning (Northcutt, Jiang and Chuang: Confident Learning: Estimating Uncertainty in Dataset Labels, JAIR 70,
-2021): a class is believed of an image where its probability reaches the mean that images labelled so give it. Where the
-most probable class that is believed is not the label, the image is suspect.
+2021): a class is believed of an image where its probability reaches the mean that images labelled so give it. An image
+is suspect where its most probable class is not its label, and a class is believed of it that is not its label either.
 """
 
 import csv
@@ -13,12 +13,14 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from ftdata.names import counted
 from trainers.evaluation import figures
 from trainers.evaluation.scores import Evaluation
 from trainers.models.class_names import in_a_line
 from trainers.rundir.run_dir import write_atomically
 
 _SHOWN = 25
+_MOST = 0.2  # of the images
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -46,12 +48,22 @@ class LabelErrors:
         believed = np.where(probabilities >= enough, probabilities, -1.0)
         suggested = believed.argmax(axis=1)
         against = believed.max(axis=1)
-        places = np.flatnonzero((against >= 0) & (suggested != labels))
+        places = np.flatnonzero((against >= 0) & (suggested != labels) & (judged.predicted != labels))
         places = places[np.argsort((own - against)[places], kind="stable")]
         return cls(places, suggested[places], judged)
 
     def __len__(self) -> int:
         return len(self.places)
+
+    @property
+    def are_too_many(self) -> bool:
+        """Whether so many are contradicted that it is rather the models that are wrong."""
+        return len(self) > _MOST * len(self.judged.labels)
+
+    @property
+    def in_words(self) -> str:
+        """`12 labels may be wrong`."""
+        return f"{counted(len(self), 'label')} may be wrong"
 
     @property
     def _probabilities(self) -> tuple[np.ndarray, np.ndarray]:
@@ -94,5 +106,5 @@ class LabelErrors:
             f"labelled: {told[self.judged.labels[place]]}\nsuggested: {told[other]} {share:.0%}"
             for place, other, share in zip(shown, self.suggested, self._probabilities[1], strict=False)
         ]
-        title = f"{len(self):,} labels that may be wrong" + (f": the first {_SHOWN}" if len(self) > _SHOWN else "")
+        title = self.in_words + (f": the first {_SHOWN}" if len(self) > _SHOWN else "")
         return figures.image_grid(images_at(shown), captions, title=title)

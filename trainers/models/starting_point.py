@@ -7,7 +7,7 @@ from ftdata.errors import UserError
 from ftdata.names import listed
 from trainers.config import ModelConfig
 from trainers.models import backbones, imagenet_weights
-from trainers.rundir.run_dir import read_json
+from trainers.rundir.run_dir import check_kept, read_json
 
 
 def check(model: ModelConfig, *, cleared: Path | None = None) -> None:
@@ -27,9 +27,7 @@ def check(model: ModelConfig, *, cleared: Path | None = None) -> None:
     if cleared is None:
         return
     for name, value in (("backbone", model.backbone), ("weights", model.weights), ("init_from", model.init_from)):
-        path = Path(value or "").expanduser()
-        if path.is_file() and path.resolve().is_relative_to(cleared.resolve()):
-            raise UserError(f"{name} {value} lies in model_dir, which --overwrite clears: copy it elsewhere first")
+        check_kept(name, value, cleared=cleared, by="--overwrite")
 
 
 def check_classes(model: ModelConfig, class_names: Sequence[str]) -> None:

@@ -193,3 +193,20 @@ def read_json(path: Path) -> dict[str, Any] | None:
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
     except ValueError as error:  # no JSON, or no text at all
         raise UserError(f"{path} is damaged ({error}): remove it, or start over with --overwrite") from None
+
+
+def check_kept(name: str, value: str | None, *, cleared: Path, by: str) -> None:
+    """Checks that a file that a setting names is not in a folder that is about to be cleared.
+
+    Args:
+      name: of the setting.
+      value: of it.
+      cleared: the folder.
+      by: what clears it.
+
+    Raises:
+      UserError: it is.
+    """
+    path = Path(value or "").expanduser()
+    if path.is_file() and path.resolve().is_relative_to(cleared.resolve()):
+        raise UserError(f"{name} {value} lies in {cleared}, which {by} clears: copy it elsewhere first")

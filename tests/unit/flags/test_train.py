@@ -23,7 +23,9 @@ def flat(*arguments):
     return as_dict(parsed(*arguments))
 
 
-_CLASS_WEIGHT = "--class_weight must be balanced, none, or NAME=WEIGHT,... with each class once and weights above 0"
+_CLASS_WEIGHT = (
+    "--class_weight must be balanced, none, or NAME=WEIGHT,... with each class once and weights from 1e-06 to 1e+06"
+)
 
 WRONG = [
     # names: the nearest is suggested
@@ -76,7 +78,7 @@ WRONG = [
     (["--ema_decay=0.9,0.90"], "--ema_decay must be one number or several that differ, got 0.9,0.9"),
     *(
         ([f"--class_weight={given}"], f"{_CLASS_WEIGHT}, got '{given}'")
-        for given in ("balance", "cat=2,dog", "cat=-1", "cat=nan", "cat=2,cat=3", "=2", "balanced,cat=2")
+        for given in ("balance", "cat=2,dog", "cat=-1", "cat=nan", "cat=1e7", "cat=2,cat=3", "=2", "balanced,cat=2")
     ),
     # JSON
     (["--backbone_args={alpha:1}"], "--backbone_args must be a JSON object, got '{alpha:1}': "),
@@ -234,6 +236,12 @@ def test_command_line_wins_over_the_preset():
     assert config.training.unfreeze == ("block5", "fc")
     assert config.augment.vertical_flip is True  # the rest of the preset stays
     assert parsed("--batch_size=7", "--batch_size=8").training.batch_size == 8
+
+
+@pytest.mark.parametrize("given", ["dog=0.5,cat=2", "cat=2.0, dog=.5", ("dog=5e-1", "cat=2")])
+def test_weights_of_classes_are_recorded_alike_however_they_are_written(given):
+    assert as_dict(flags.config(class_weight=given))["class_weight"] == ["cat=2", "dog=0.5"]
+    assert as_dict(flags.config(class_weight="cat=2.0"))["class_weight"] == "cat=2"
 
 
 @pytest.mark.parametrize(

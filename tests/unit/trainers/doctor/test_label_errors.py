@@ -50,6 +50,18 @@ def test_what_no_model_contradicts_is_empty_and_a_class_without_images_is_never_
     assert 2 not in LabelErrors.of(absent).suggested
 
 
+def test_an_image_whose_label_is_its_most_probable_class_is_not_suspect():
+    rare = _judged([*[[0.95, 0.05]] * 8, [0.65, 0.35], *[[0.7, 0.3]] * 3, [0.6, 0.4]], [0] * 9 + [1] * 4)
+    assert 8 not in LabelErrors.of(rare).places
+
+
+def test_heads_that_know_nothing_contradict_too_many():
+    generator = np.random.default_rng(0)
+    blind = LabelErrors.of(Evaluation(generator.normal(0, 1, (500, 3)), generator.integers(0, 3, 500).astype(np.int32)))
+    assert blind.are_too_many
+    assert not LabelErrors.of(_judged([[0.9, 0.1]] * 19 + [[0.05, 0.95]] * 2, [0] * 20 + [1])).are_too_many
+
+
 def test_the_table_and_the_picture(tmp_path):
     found = LabelErrors.of(_EXAMPLE)
     found.write(tmp_path / "a.csv", [f"{k}, a.jpg" for k in range(7)], ["cat", "dog"])
