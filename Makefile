@@ -21,7 +21,7 @@ test: setup
 	$(BIN)/python -m pytest -m 'not slow' -n 2 --dist loadscope --durations=15
 
 test-slow: setup
-	$(BIN)/python -m pytest -m slow --durations=15
+	$(BIN)/python -m pytest -m slow -n 2 --dist loadscope --durations=15
 
 # Each extra in an environment of its own: some exclude each other, and none is part of .venv.
 test-extras: test-onnx test-peers test-lite

@@ -137,7 +137,9 @@ _SHARING = {
 }
 _GROUP = {module: group for group, modules in _SHARING.items() for module in modules}
 _LONG = ("test_feature_views", "test_augmentation", "test_step", "test_tiers", "test_callbacks", "test_diagnosis")
-_FIRST = (*_GROUP, *_LONG)
+# Slow tests that share nothing and take minutes each: dealt to the workers one by one.
+_APART = ("test_kills", "test_fuzz")
+_FIRST = (*_APART, *_GROUP, *_LONG)
 
 
 def _module(nodeid: str) -> str:
@@ -163,7 +165,8 @@ def pytest_xdist_make_scheduler(config, log):
 
     class ByModule(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return _GROUP.get(_module(nodeid), nodeid.split("::", 1)[0])
+            module = _module(nodeid)
+            return nodeid if module in _APART else _GROUP.get(module, nodeid.split("::", 1)[0])
 
     if config.getvalue("dist") != "loadscope":
         return None
