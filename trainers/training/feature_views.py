@@ -19,18 +19,14 @@ from ftdata.errors import UserError
 from ftdata.log import log
 from ftdata.names import counted
 from trainers.config import Phase
-from trainers.models import folding
 from trainers.models.cut import Cut, fingerprint
 from trainers.rundir.fingerprint import code_versions
 from trainers.rundir.progress import Progress
-from trainers.runtime.compilation import COMPILE_AUGMENTATION, COMPILE_STEP
 from trainers.runtime.devices import runs_on_gpu
+from trainers.training import feature_computation
 from trainers.training.context import RunContext
 from trainers.training.plan import PhasePlan
 
-# Images of one call on one device, always as many: kernels choose by it how they add up, so one by itself would get
-# other bits than one of several.
-_BATCH = 32
 _SILENCE_S = 30.0  # between two lines on how far the filling is
 
 
@@ -172,7 +168,18 @@ def _maker(
     """`make` of `features.open_views`, on all devices of this process."""
     images, digests, replicas = context.images["train"], context.source.train.digests, context.shard.count
     # made when it is needed: a large network is not called again in a moment
-    computation = functools.cache(lambda: _computation(prefix, augmentation, layout.dtype, context))
+    config = context.config
+    computation = functools.cache(
+        lambda: feature_computation.create(
+            prefix,
+            augmentation,
+            layout.dtype,
+            strategy=context.strategy,
+            replicas=replicas,
+            compiled=config.compile_mode,
+            fold_batch_norm=config.fold_batch_norm,
+        )
+    )
     done, said = 0, time.perf_counter()
 
     def make(places: np.ndarray, put: Put) -> None:
@@ -182,7 +189,7 @@ def _maker(
         known, decoded = np.unique(places // layout.views), None
         if isinstance(images, ImageStream):
             decoded = images.take(known)
-        size = _BATCH * replicas
+        size = feature_computation.BATCH * replicas
         for begin in context.stop.between(range(0, len(places), size)):
             part = places[begin : begin + size]
             index, view = np.divmod(np.pad(part, (0, size - len(part)), mode="edge"), layout.views)
@@ -196,36 +203,3 @@ def _maker(
                 log.info(f"  features: {done:,} of {len(digests) * layout.views:,}")
 
     return make
-
-
-def _computation(
-    prefix: keras.Model, augmentation: Augmentation, dtype: tf.DType, context: RunContext
-) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """(images uint8 [n, side, side, 3], seeds as of `Augmentation.view`) -> features [n, ...], n for all replicas."""
-    strategy, compiled = context.strategy, context.config.compile_mode
-    network = folding.for_inference(prefix) if context.config.fold_batch_norm else prefix
-    augment: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] = augmentation.view
-    if compiled == COMPILE_AUGMENTATION:
-        augment = tf.function(augment, autograph=False, jit_compile=True)
-
-    def replica_step(images: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
-        pixels = tf.cast(augment(images, seeds), prefix.inputs[0].dtype)
-        return tf.cast(network(pixels, training=False), dtype)
-
-    step = replica_step
-    if compiled == COMPILE_STEP:
-        step = tf.function(replica_step, autograph=False, jit_compile=True)
-    run = tf.function(lambda images, seeds: strategy.run(step, args=(images, seeds)), autograph=False)
-    replicas = context.shard.count
-
-    def dealt(array: np.ndarray) -> tf.Tensor:
-        parts = np.split(array, replicas)
-        return strategy.experimental_distribute_values_from_function(
-            lambda replica: tf.constant(parts[replica.replica_id_in_sync_group % replicas])
-        )
-
-    def compute(images: np.ndarray, seeds: np.ndarray) -> np.ndarray:
-        found = strategy.experimental_local_results(run(dealt(images), dealt(seeds)))
-        return np.concatenate([part.numpy() for part in found])
-
-    return compute

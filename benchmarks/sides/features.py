@@ -1,0 +1,108 @@
+"""Training on features that were computed once: the part of a network behind them, and the batches it reads."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from benchmarks.harness.networks import Network
+from benchmarks.sides.image_data_generator import AUGMENT
+from ftdata import pipeline
+from ftdata.augment.augmentation import Augmentation
+from ftdata.cache import features, filling
+from ftdata.cache.images import FeatureViews
+from ftdata.cache.tiers import open_split
+from ftdata.config import DataConfig
+from ftdata.sources.source import Source
+from ftdata.sources.weighting import class_weights
+from trainers.models.cut import Cut
+from trainers.models.folding import resolve
+from trainers.runtime.compilation import compile_mode
+from trainers.runtime.devices import runs_on_gpu
+from trainers.training import feature_computation
+from trainers.training.step import TrainStep
+
+FILLED = feature_computation.BATCH  # images that a call of `Features.fill` takes
+
+
+class Features:
+    """Features of `views` views of each training image, in memory.
+
+    Args:
+      live: the step that trains on images.
+      parts: its network, cut.
+      source: the images.
+      network: what it is a step of.
+      views: of each image.
+      policy: dtype policy of the network.
+      jit_compile: as the flag.
+    """
+
+    def __init__(
+        self,
+        live: TrainStep,
+        parts: Cut,
+        source: Source,
+        network: Network,
+        *,
+        views: int,
+        policy: str,
+        jit_compile: str,
+    ):
+        on_gpu = runs_on_gpu(live.strategy)
+        compiled, fold = compile_mode(jit_compile, on_gpu=on_gpu), resolve("auto", on_gpu=on_gpu)
+        self.step = TrainStep(
+            live.model,
+            live.optimizer,
+            strategy=live.strategy,
+            augmentation=live.augmentation,
+            global_batch=network.batch_size,
+            label_smoothing=0.0,
+            compiled=compiled,
+            fold_batch_norm=fold,
+            suffix=parts.suffix,
+        )
+        split, dtype = source.train, tf.as_dtype(keras.DTypePolicy(policy).compute_dtype)
+        self._labels, self._network = split.labels, network
+        self._weights = class_weights(split.labels, source.class_names, "balanced")
+        augmentation = Augmentation(AUGMENT, seed=0)
+        compute = feature_computation.create(
+            parts.prefix,
+            augmentation,
+            dtype,
+            strategy=live.strategy,
+            replicas=1,
+            compiled=compiled,
+            fold_batch_norm=fold,
+        )
+        decoded = open_split(split, DataConfig(image_size=network.image_size), tier="memory")
+        layout = features.Layout(views, tuple(parts.prefix.outputs[0].shape[1:]), dtype)
+        self.row_bytes = layout.row_bytes
+        array = filling.aligned((len(split) * views, *layout.shape), layout.stored)
+
+        def fill(first: int) -> None:
+            rows = np.arange(first, first + FILLED) % len(array)
+            index, view = np.divmod(rows, views)
+            found = compute(decoded.take(index), augmentation.view_seeds(split.digests[index], view))
+            array[rows] = found.view(layout.stored)
+
+        self._fill, self._filled, self._rows = fill, 0, len(array)
+        while self._filled < self._rows:
+            self.fill()
+        order = features.view_order(split.digests, views, seed=0)
+        self._views = FeatureViews("memory", features.reader(array, dtype), order)
+
+    def fill(self) -> None:
+        """Computes the next FILLED rows, again from the first when all are there."""
+        self._fill(self._filled)
+        self._filled += FILLED
+
+    def batches(self, first: int, end: int) -> tf.data.Dataset:
+        """Of the steps from `first` to before `end`."""
+        return pipeline.for_training(
+            self._views,
+            self._labels,
+            class_weights=self._weights,
+            global_batch=self._network.batch_size,
+            seed=0,
+            steps=(first, end),
+        )
