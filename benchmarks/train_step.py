@@ -6,7 +6,6 @@ arithmetic (benchmarks/flops.py) against a large matrix product in the same prec
 The forward pass alone is measured too, and with `--peer_python` the same in PyTorch.
 """
 
-import concurrent.futures
 import functools
 import sys
 import tempfile
@@ -86,8 +85,6 @@ class _Measurement:
         self.policy: dict[str, str] = {}
         self.flop: dict[str, int] = {}
         self.flop_of: dict[str, int] = {}  # by phase
-        self._firsts: list[Callable[[], None]] = []  # first calls, which compile
-        self._adds: list[Callable[[], None]] = []  # what to do when all of those are done
         self.batches = ours.read(source, network, tier="memory")
 
     def add(self, phase: str, policy: str, jit_compile: str, fold_batch_norm: str) -> None:
@@ -103,47 +100,35 @@ class _Measurement:
         name = f"{self.network.name}, {phase}, {policy}{compiled}{folded}"
         if phase == "forward":
             model, forward = ours.forward(self.network, **options)
+            if folded and not folding.count(model):
+                return
             self.flop_of[phase] = flops.forward(model)
-        else:
-            step = ours.train_step(self.network, phase, **options)
-            model = step.model
-            self.flop_of[phase] = flops.training(model)
-        if folded and not folding.count(model):
+            steps = self._steps(lambda: _look(forward, batch["image"], 1))
+            self._add(f"{name}, {_RESIDENT}", lambda: _look(forward, batch["image"], steps), steps, phase, policy)
             return
-
-        def resident(steps: int) -> None:
-            if phase == "forward":
-                _look(forward, batch["image"], steps)
-            else:
-                _run(step, [batch] * steps)
-
-        def add() -> None:
-            steps = self._steps(functools.partial(resident, 1))
-            self._add(f"{name}, {_RESIDENT}", functools.partial(resident, steps), steps, phase, policy)
-            if phase != "forward":
-                fed = distribute(self.devices, self.batches(0, steps))
-                self._add(f"{name}, {_PIPELINE}", lambda: _run(step, fed), steps, phase, policy)
-
-        self._firsts.append(functools.partial(resident, 1))
-        self._adds.append(add)
+        step = ours.train_step(self.network, phase, **options)
+        if folded and not folding.count(step.model):
+            return
+        self.flop_of[phase] = flops.training(step.model)
+        steps = self._steps(lambda: _run(step, [batch]))
+        fed = distribute(self.devices, self.batches(0, steps))
+        self._add(f"{name}, {_RESIDENT}", lambda: _run(step, [batch] * steps), steps, phase, policy)
+        self._add(f"{name}, {_PIPELINE}", lambda: _run(step, fed), steps, phase, policy)
 
     def add_peer(self, torch: peer.Peer, phase: str, policy: str) -> None:
         """Adds the same in PyTorch, after `add`; a compilation that fails is said and skipped."""
-
-        def add(way: str, compiled: bool) -> None:
+        num_classes = len(self.source.class_names)
+        for way, compiled in (("PyTorch eager", False), ("PyTorch compiled", True)):
             name = f"{self.network.name}, {phase}, {policy}, {way}, {_RESIDENT}"
-            num_classes = len(self.source.class_names)
             try:
                 run = torch.build(self.network, phase, policy=policy, compiled=compiled, num_classes=num_classes)[0]
             except ValueError as error:
                 if not compiled:
                     raise
                 print(f"{name} is skipped: {error}", file=sys.stderr)
-                return
+                continue
             steps = self._steps(functools.partial(run, 1))
             self._add(name, functools.partial(run, steps), steps, phase, policy)
-
-        self._adds += [functools.partial(add, "PyTorch eager", False), functools.partial(add, "PyTorch compiled", True)]
 
     def _add(self, name: str, call: Callable[[], None], steps: int, phase: str, policy: str) -> None:
         self.contenders[name] = timing.Contender(call, images=steps * self.network.batch_size)
@@ -158,10 +143,6 @@ class _Measurement:
 
     def rows(self, policies: list[str]) -> list[Row]:
         """Measures; the rows, each with its arithmetic and its share of the peak."""
-        with concurrent.futures.ThreadPoolExecutor() as pool:  # XLA takes minutes for some networks, on one core
-            list(pool.map(lambda first: first(), self._firsts))
-        for add in self._adds:
-            add()
         on_gpu = runs_on_gpu(self.devices)
         size = {"side": 1024 if self.quick else 8192 if on_gpu else 4096, "products": 50 if on_gpu else 1}
         peaks = {f"peak {policy}": flops.matrix_product(policy, **size) for policy in policies}
