@@ -5,6 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from ftdata.cache.features import FeatureStore
 from ftdata.log import log
 from trainers.commands import estimate, resolution
 from trainers.commands.train import check_batch, make_context, open_data
@@ -24,7 +25,9 @@ def run(config: TrainConfig, run_dir: RunDir, *, devices: tf.distribute.Strategy
     check_batch(config.training, config.augment, replicas=devices.num_replicas_in_sync)
     config = resolution.settle(config, run_dir, on_gpu=runs_on_gpu(devices))
     source = open_data(config, dataclasses.replace(config.data, on_bad_image="skip"))  # the doctor names them all
-    found = diagnosis.check(make_context(config, source, run_dir, devices), config.data)
+    features = FeatureStore.of(source.train, config.data) if config.training.feature_views else None
+    context = dataclasses.replace(make_context(config, source, run_dir, devices), feature_store=features)
+    found = diagnosis.check(context, config.data)
     known = estimate.already_known(config, run_dir, devices=devices)
     if known:
         log.info("\n".join(["--phase=estimate, from features that are kept:", *known.in_words()]))

@@ -78,6 +78,7 @@ def summarize(context: RunContext, metrics: dict[str, Any]) -> None:
             seconds_per_step=context.config.training.batch_size / max(metrics["images_per_second"], 1e-9),
             on_gpu=runs_on_gpu(context.strategy),
             tier=context.images["train"].tier,
+            reads_features="features" in metrics,
         )
         log.info(f"{metrics['phase']} was {sentence}")
     if metrics.get("expected_new_group_interval"):
@@ -105,7 +106,9 @@ def _program(name: str) -> str:
     return str(beside.relative_to(Path.cwd())) if beside.is_relative_to(Path.cwd()) else str(beside)
 
 
-def describe_bottleneck(*, input_wait_fraction: float, seconds_per_step: float, on_gpu: bool, tier: str) -> str:
+def describe_bottleneck(
+    *, input_wait_fraction: float, seconds_per_step: float, on_gpu: bool, tier: str, reads_features: bool = False
+) -> str:
     """Whether training was input-bound, launch-bound or compute-bound, with the shares and what would help.
 
     Args:
@@ -113,13 +116,17 @@ def describe_bottleneck(*, input_wait_fraction: float, seconds_per_step: float, 
       seconds_per_step: of a training step, waiting included.
       on_gpu: whether the steps ran on an accelerator.
       tier: the cache tier of the training images.
+      reads_features: whether the steps began with features instead.
     """
     shares = f"{input_wait_fraction:.1%} of the time waiting for input, {1 - input_wait_fraction:.1%} computing"
     if input_wait_fraction > _INPUT_BOUND:
         faster = {"none": "--cache=disk", "disk": "--cache=memory", "memory": "--cache=device"}.get(tier)
-        if faster == "--cache=device" and not on_gpu:
+        if reads_features or (faster == "--cache=device" and not on_gpu):
             faster = None
         return f"input-bound: {shares}; {faster or 'fewer other programs beside it'} would help, by that share at most"
+    if reads_features:
+        helps = "--steps_per_execution or a larger --batch_size"
+        return f"compute-bound: {shares}; {helps} would help, faster input would not"
     if on_gpu and seconds_per_step < _LAUNCH_BOUND:
         return f"launch-bound: {shares}, in steps of {seconds_per_step * 1e3:.1f} ms; a larger --batch_size would help"
     helps = "--mixed_precision, a smaller --image_size or --backbone" if not on_gpu else "a smaller --backbone"

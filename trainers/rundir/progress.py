@@ -29,6 +29,7 @@ class Progress:
     epochs_without_improvement: int = 0
     stopped: bool = False
     reads_features: bool = False  # instead of training images
+    features: Row = dataclasses.field(default_factory=dict)  # rows that are read, how many were computed, in seconds
     skipped_steps: int = 0  # by loss scaling
     event_files: dict[str, int] = dataclasses.field(default_factory=dict)  # bytes of each
     clock: list[float] = _zeros(4)  # of the running epoch

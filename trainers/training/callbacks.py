@@ -60,9 +60,17 @@ class Watcher(keras.callbacks.Callback):
 class ProgressLines(Watcher):
     """A bar while an epoch runs (on a terminal only) and a line when it ends."""
 
-    def __init__(self, phase: str, *, total_steps: int, global_batch: int, monitor: str = "accuracy"):
+    def __init__(
+        self,
+        phase: str,
+        *,
+        total_steps: int,
+        global_batch: int,
+        monitor: str = "accuracy",
+        reads_features: bool = False,
+    ):
         super().__init__()
-        self.monitor = monitor
+        self.monitor, self.read = monitor, " from features" if reads_features else ""
         self.phase, self.total_steps, self.global_batch = phase, total_steps, global_batch
         self.bar: tqdm | None = None
         self.began = time.perf_counter()
@@ -109,7 +117,7 @@ class ProgressLines(Watcher):
         skipped = f"  loss scaling has skipped {count} of {int(logs['step'])} steps" if count else ""
         log.info(
             f"{self._name(epoch + 1)}  loss {logs['loss']:.4f} accuracy {logs['accuracy']:.4f}{self._validation(logs)}"
-            f"  {logs['images_per_second']:.0f} images/s  input wait {logs['input_wait_fraction']:.1%}"
+            f"  {logs['images_per_second']:.0f} images/s{self.read}  input wait {logs['input_wait_fraction']:.1%}"
             f"  {logs['seconds']:.1f} s  {self._time_left(logs['step'])} left{skipped}"
         )
 

@@ -77,7 +77,18 @@ def of_phase(
     how = f"{'computed' if made else 'read'} in {seconds:.{0 if made else 1}f} s{there}"
     log.info(f"  features: {_described(layout, context)}, {how} (in {found.tier})")
     progress.reads_features = True
+    before = progress.features or {"computed": 0, "seconds": 0.0}
+    spent = before["seconds"] + (seconds if made else 0.0)
+    progress.features = {"rows": rows, "computed": before["computed"] + made, "seconds": spent}
     return found
+
+
+def in_words(progress: Progress) -> str:
+    """What a phase reads instead of its training images: `16,680 rows of features, 8,340 of them computed in 25 s`."""
+    rows, computed = progress.features["rows"], progress.features["computed"]
+    some = "" if computed >= rows else f"{computed:,} of them "
+    how = f"{some}computed in {progress.features['seconds']:.0f} s" if computed else "which were there"
+    return f"{rows:,} rows of features, {how}"
 
 
 def shown_first(images: np.ndarray, index: np.ndarray, views: FeatureViews, context: RunContext) -> np.ndarray:
@@ -102,13 +113,32 @@ def outlook(parts: Cut | None, plan: PhasePlan, context: RunContext) -> list[str
     if parts is None:
         return ["features: none, since the first layer trains"]
     layout = layout_of(parts.prefix, number_of_views(plan, context), context)
-    lines = [f"features: {_described(layout, context)}"]
+    lines = [f"features: {_described(layout, context)}, {_to_compute(parts.prefix, layout, context)}"]
     if not plan.solves_head and _passes(plan, context) <= asked:
         lines.append(
             "note: there are as many views as passes over the images, so computing them takes as long as training "
             "without; only another run that reads them gains"
         )
     return lines
+
+
+def _to_compute(prefix: keras.Model, layout: Layout, context: RunContext) -> str:
+    """How many features a run would compute, and about how long that takes here: two batches are tried."""
+    rows = len(context.source.train) * layout.views
+    lacking = features.missing(place(prefix, context), context.source.train.digests, layout)
+    if not lacking:
+        return "which are there"
+    compute, size = _computation(prefix, layout, context), feature_computation.BATCH * context.shard.count
+    side = context.config.image_size
+    pixels = np.random.default_rng(0).integers(0, 256, (size, side, side, 3), np.uint8)
+    digests = np.resize(context.source.train.digests, (size, 2))
+    drawn = view_augmentation(context).view_seeds(digests, np.zeros(size, int))
+    compute(pixels, drawn)  # compiles
+    began = time.perf_counter()
+    compute(pixels, drawn)
+    seconds = (time.perf_counter() - began) * math.ceil(lacking / size)
+    there = f"{rows - lacking:,} of which are there; the rest" if lacking < rows else "which"
+    return f"{there} take about {seconds:.0f} s to compute, once"
 
 
 def _passes(plan: PhasePlan, context: RunContext) -> int:
@@ -140,7 +170,7 @@ def opened(prefix: keras.Model, layout: Layout, context: RunContext) -> tuple[Fe
         context.source.train.digests,
         layout,
         seed=context.config.seed,
-        make=_maker(prefix, view_augmentation(context), layout, context),
+        make=_maker(prefix, layout, context),
         limit_gib=context.feature_store.limit_gib,
     )
 
@@ -162,24 +192,11 @@ def place(prefix: keras.Model, context: RunContext) -> Path:
     return context.feature_store.path(made_with)
 
 
-def _maker(
-    prefix: keras.Model, augmentation: Augmentation, layout: Layout, context: RunContext
-) -> Callable[[np.ndarray, Put], None]:
+def _maker(prefix: keras.Model, layout: Layout, context: RunContext) -> Callable[[np.ndarray, Put], None]:
     """`make` of `features.open_views`, on all devices of this process."""
-    images, digests, replicas = context.images["train"], context.source.train.digests, context.shard.count
+    images, digests, augmentation = context.images["train"], context.source.train.digests, view_augmentation(context)
     # made when it is needed: a large network is not called again in a moment
-    config = context.config
-    computation = functools.cache(
-        lambda: feature_computation.create(
-            prefix,
-            augmentation,
-            layout.dtype,
-            strategy=context.strategy,
-            replicas=replicas,
-            compiled=config.compile_mode,
-            fold_batch_norm=config.fold_batch_norm,
-        )
-    )
+    computation = functools.cache(lambda: _computation(prefix, layout, context))
     done, said = 0, time.perf_counter()
 
     def make(places: np.ndarray, put: Put) -> None:
@@ -189,7 +206,7 @@ def _maker(
         known, decoded = np.unique(places // layout.views), None
         if isinstance(images, ImageStream):
             decoded = images.take(known)
-        size = feature_computation.BATCH * replicas
+        size = feature_computation.BATCH * context.shard.count
         for begin in context.stop.between(range(0, len(places), size)):
             part = places[begin : begin + size]
             index, view = np.divmod(np.pad(part, (0, size - len(part)), mode="edge"), layout.views)
@@ -203,3 +220,17 @@ def _maker(
                 log.info(f"  features: {done:,} of {len(digests) * layout.views:,}")
 
     return make
+
+
+def _computation(
+    prefix: keras.Model, layout: Layout, context: RunContext
+) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    return feature_computation.create(
+        prefix,
+        view_augmentation(context),
+        layout.dtype,
+        strategy=context.strategy,
+        replicas=context.shard.count,
+        compiled=context.config.compile_mode,
+        fold_batch_norm=context.config.fold_batch_norm,
+    )

@@ -80,6 +80,8 @@ def run_phase(
         processes.broadcast_variables(network.weights)
         restart_averages(network.optimizer)
     if board and board.is_new:
+        if views:
+            board.text("features", feature_views.in_words(progress))
         _show_training_images(board, context, augmentation, views)
     loop = Loop(
         plan,
@@ -91,7 +93,7 @@ def run_phase(
         progress=progress,
         board=board,
         consensus=consensus,
-        callbacks=[*callbacks, *_callbacks(phase, plan, context, board)],
+        callbacks=[*callbacks, *_callbacks(phase, plan, context, board, reads_features=views is not None)],
     )
     try:
         loop.run()
@@ -127,13 +129,19 @@ def _rates(network: keras.Model, phase: Phase, context: RunContext) -> list[str]
 
 
 def _callbacks(
-    phase: Phase, plan: PhasePlan, context: RunContext, board: TensorBoardWriter | None
+    phase: Phase, plan: PhasePlan, context: RunContext, board: TensorBoardWriter | None, *, reads_features: bool
 ) -> list[keras.callbacks.Callback]:
     """Those of this project, for rank 0."""
     if not context.processes.is_chief:
         return []
     chosen: list[keras.callbacks.Callback] = [
-        ProgressLines(phase.name, total_steps=plan.total_steps, global_batch=plan.global_batch, monitor=plan.monitor)
+        ProgressLines(
+            phase.name,
+            total_steps=plan.total_steps,
+            global_batch=plan.global_batch,
+            monitor=plan.monitor,
+            reads_features=reads_features,
+        )
     ]
     if board:
         chosen.append(board)

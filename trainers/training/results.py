@@ -15,7 +15,7 @@ from trainers.models.classifier import base_of, load_weights
 from trainers.rundir import checkpoint, seen
 from trainers.rundir.progress import Progress, Row, read_history
 from trainers.rundir.run_dir import write_atomically, write_json
-from trainers.training import interpolation
+from trainers.training import feature_views, interpolation
 from trainers.training.context import RunContext
 from trainers.training.held_out import HeldOut
 from trainers.training.tensorboard import TensorBoardWriter, write_hparams
@@ -97,10 +97,12 @@ def _write(
             metrics=metrics,
         )
     write_json(files.metrics, metrics)
+    read = f" on {feature_views.in_words(progress)}" if progress.features else ""
     log.info(
         f"{_choice(phase, metrics)}, test accuracy {percent(test.accuracy)} "
-        f"({progress.seconds:.0f} s of training; checkpoints held it up for {progress.checkpoint_stall_seconds:.1f} s "
-        f"and took {progress.checkpoint_write_seconds:.1f} s to write)\n\n{report}"
+        f"({progress.seconds:.0f} s of training{read}; checkpoints held it up for "
+        f"{progress.checkpoint_stall_seconds:.1f} s and took {progress.checkpoint_write_seconds:.1f} s to write)"
+        f"\n\n{report}"
     )
     return metrics
 
@@ -163,6 +165,7 @@ def _metrics(
         "checkpoint_stall_seconds": progress.checkpoint_stall_seconds,
         "checkpoint_write_seconds": progress.checkpoint_write_seconds,
         "skipped_steps": progress.skipped_steps,
+        **({"features": progress.features} if progress.features else {}),
         "weights_sha256": checkpoint.weights_sha256(network.weights),
     }
 

@@ -20,3 +20,11 @@ def test_verdict(wait, step, on_gpu, tier, expected):
     sentence = describe_bottleneck(input_wait_fraction=wait, seconds_per_step=step, on_gpu=on_gpu, tier=tier)
     assert all(part in sentence for part in expected)
     assert "\n" not in sentence
+
+
+def test_a_smaller_network_is_not_advised_where_steps_begin_with_features():
+    sentence = describe_bottleneck(
+        input_wait_fraction=0.01, seconds_per_step=0.1, on_gpu=False, tier="memory", reads_features=True
+    )
+    assert "--steps_per_execution" in sentence
+    assert "--backbone" not in sentence

@@ -1,6 +1,7 @@
 """Training on features of a few views: the numbers of training on these views, and never features of something else."""
 
 import dataclasses
+import re
 import shutil
 
 import keras
@@ -216,10 +217,19 @@ def test_what_a_phase_has_begun_with_it_keeps(config, capsys):
 
 
 def test_check_tells_the_size_and_when_nothing_is_gained(config):
-    context = open_context(config, images=False)
+    context = open_context(config)
     phase, plan = PHASES["transfer"], make_plan(PHASES["transfer"], context)
-    parts = cut(phase_model.build(phase, context))
-    assert feature_views.outlook(parts, plan, context) == ["features: 48 images x 3 views of 112 numbers, 0 MiB"]
+    parts, progress = cut(phase_model.build(phase, context)), Progress()
+    (line,) = feature_views.outlook(parts, plan, context)
+    size = "features: 48 images x 3 views of 112 numbers, 0 MiB, "
+    assert re.fullmatch(re.escape(size) + r"which take about \d+ s to compute, once", line)
+    feature_views.of_phase(phase, plan, context, parts, progress)
+    assert progress.features["computed"] == progress.features["rows"] == 144
+    assert feature_views.in_words(progress) == f"144 rows of features, computed in {progress.features['seconds']:.0f} s"
+    assert feature_views.outlook(parts, plan, context) == [size + "which are there"]
+    again = Progress()
+    feature_views.of_phase(phase, plan, context, parts, again)
+    assert feature_views.in_words(again) == "144 rows of features, which were there"
     short = dataclasses.replace(plan, epochs=3)
     assert "as many views as passes" in feature_views.outlook(parts, short, context)[1]
     assert feature_views.outlook(None, plan, context) == ["features: none, since the first layer trains"]
