@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from ftdata import seeds
-from ftdata.cache import disk, filling, planner, resources, row_store, store_files, tiers
+from ftdata.cache import disk, filling, planner, resources, row_store, row_writer, store_files, tiers
 from ftdata.cache.images import FeatureViews, IndexedImages, Read
 from ftdata.cache.row_writer import Put
 from ftdata.config import DataConfig
@@ -27,6 +27,7 @@ from ftdata.sources.split import Split
 # Raise this when augmentation's pixels or the computation change: features made before are not used any more.
 _VERSION = 1
 _SHARDS, _LEAST_SHARD = 64, 256  # into which a filling is divided, each safe when it is done; rows of one
+_HELD_BACK = 2**28  # bytes of a shard at most that is computed before it is stored
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,6 +120,48 @@ def open_views(
         return FeatureViews("memory", reader(array, layout.dtype), order), len(missing)
     read, row_of = reader(stored, layout.dtype), tf.constant(places, tf.int64)
     return FeatureViews("disk", lambda index: read(tf.gather(row_of, index)), order), len(missing)
+
+
+def fill_part(
+    path: Path,
+    digests: np.ndarray,
+    layout: Layout,
+    *,
+    part: tuple[int, int],
+    make: Callable[[np.ndarray, Put], None],
+    limit_gib: float | None = None,
+) -> None:
+    """Makes what the store lacks of every k-th image, so that k processes can fill it at the same time.
+
+    Arguments as for `open_views`, which then makes what is still missing, where the others have another disk.
+
+    Args:
+      path: of the store.
+      digests: of the images' contents, uint64 [n, 2].
+      layout: of the store.
+      part: which of the images, and k.
+      make: as of `open_views`.
+      limit_gib: as of `open_views`.
+
+    Raises:
+      OSError: no space, no permission.
+    """
+    rows, (number, count) = row_digests(digests, layout.views), part
+    kind: dict[str, Any] = {"shape": layout.shape, "dtype": layout.stored}
+    lacking = row_store.missing(path, rows, **kind)
+    own = lacking[lacking // layout.views % count == number]
+    if len(own):
+        _check_room(path, len(own) * layout.row_bytes, limit_gib)
+    size = max(1, min(_LEAST_SHARD, _HELD_BACK // layout.row_bytes))
+    for shard in (own[begin : begin + size] for begin in range(0, len(own), size)):
+        made = np.empty((len(shard), *layout.shape), layout.stored)
+        make(shard, made.__setitem__)  # now: whoever makes rows in a store keeps the others from it
+
+        def hand_over(places: np.ndarray, put: Put, made: np.ndarray = made) -> None:
+            put(np.arange(len(places)), made[places])
+
+        row_store.open_rows(path, rows[shard], **kind, make=hand_over, limit_gib=limit_gib)
+    row_writer.wait_until_kept()
 
 
 def missing(path: Path, digests: np.ndarray, layout: Layout) -> int:

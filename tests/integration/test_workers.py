@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -250,6 +251,35 @@ def test_gradient_accumulation_over_two_workers_gives_the_numbers_of_one_process
     both = replicas.train("2 workers", tmp_path / "both", [*flags, "--gradient_accumulation_steps=2"])
     row = replicas.differences(both, alone)
     assert max(row["loss"], row["weights"]) < 1e-5, row
+
+
+@pytest.mark.parametrize("disk", ["shared", "own"])
+def test_workers_fill_features_together_and_go_on_to_the_same_bits(disk, flags, photo_folder, tmp_path):
+    asked = [*flags, "--feature_views=2", "--transfer_epochs=4"]
+    folders = [tmp_path / (disk if disk == "shared" else f"disk-{index}") for index in (0, 1)]
+    own = [(f"--data_dir={folder}",) for folder in folders]
+    whole = Workers(tmp_path / "whole", asked, count=2, own_flags=own)
+    whole.finish()
+    assert re.search(r"features: 51 images x 2 views of .*, computed in", whole.said(0))
+    assert "images/s from features" in whole.said(0)
+    again = Workers(tmp_path / "again", asked, count=2, own_flags=own)
+    again.wait_for("transfer epoch +2/")
+    os.killpg(again.processes[1].pid, signal.SIGKILL)
+    again.statuses(deadline_s=_TIMEOUT_S + 5)
+    again = Workers(tmp_path / "again", asked, count=2, own_flags=own)
+    again.finish()
+    assert re.search(r"features: 51 images x 2 views of .*, read in", again.said(0))
+    _same(again, whole)
+
+
+def test_workers_solve_for_the_head_that_rank_0_finds(flags, tmp_path):
+    asked = [*flags, "--feature_views=2", "--head_solver=lbfgs", f"--data_dir={tmp_path / 'disk'}", "--phase=transfer"]
+    runs = [Workers(tmp_path / name, asked, count=2) for name in ("one", "two")]
+    for workers in runs:
+        workers.finish()
+        assert "head: logistic regression" in workers.said(0)
+        assert "head: logistic regression" not in workers.said(1)
+    assert kills.differences(runs[0].model_dir, runs[1].model_dir) == []
 
 
 def test_530_pictures_are_evaluated_once_each_by_any_number_of_replicas(photo_folder, tmp_path):

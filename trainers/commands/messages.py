@@ -78,7 +78,7 @@ def summarize(context: RunContext, metrics: dict[str, Any]) -> None:
             seconds_per_step=context.config.training.batch_size / max(metrics["images_per_second"], 1e-9),
             on_gpu=runs_on_gpu(context.strategy),
             tier=context.images["train"].tier,
-            reads_features="features" in metrics,
+            reads_features="feature_rows" in metrics,
         )
         log.info(f"{metrics['phase']} was {sentence}")
     if metrics.get("expected_new_group_interval"):

@@ -59,11 +59,6 @@ def run(
     """
     on_gpu = runs_on_gpu(devices)
     check_batch(config.training, config.augment, replicas=devices.num_replicas_in_sync)
-    if config.training.feature_views and processes.size > 1:
-        raise UserError(
-            f"feature_views must be 0 with several workers, which do not share features yet, got "
-            f"{config.training.feature_views}"
-        )
     config = resolution.settle(config, run_dir, on_gpu=on_gpu, processes=processes)
     source, asked = open_data(config, config.data), config.training.folds
     folds = Division.of(source := source.pooled(), config.data, asked) if asked else None

@@ -77,6 +77,11 @@ class ProcessGroup:
     def barrier(self) -> None:
         """Returns when all workers have come here."""
 
+    @contextlib.contextmanager
+    def failing_together(self, kind: type[Exception]) -> Iterator[None]:
+        """An error of this kind in the block of one worker is raised in all of them, when all have come to its end."""
+        yield
+
     def ask_to_stop(self) -> None:
         """Lets everybody know that somebody asked this process to stop."""
 
@@ -137,6 +142,22 @@ class Workers(ProcessGroup):
     def barrier(self) -> None:
         self.gather_objects(None)
         self.broadcast_object(lambda: None)
+
+    @override
+    @contextlib.contextmanager
+    def failing_together(self, kind: type[Exception]) -> Iterator[None]:
+        failure: Exception | None = None
+        try:
+            yield
+        except kind as error:
+            failure = error
+        parts = self.gather_objects(str(failure) if failure else None)
+        said = self.broadcast_object(lambda: [reason for reason, _ in parts])
+        failed = [index for index, reason in enumerate(said) if reason is not None]
+        if failure:
+            raise failure
+        if failed:
+            raise kind(f"worker {failed[0]}: {said[failed[0]]}")
 
     @override
     def ask_to_stop(self) -> None:

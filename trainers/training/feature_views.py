@@ -165,14 +165,18 @@ def opened(prefix: keras.Model, layout: Layout, context: RunContext) -> tuple[Fe
       Interrupted: somebody asked to stop; what was computed is kept.
     """
     assert context.feature_store is not None, "a run that asks for views has a place for them"
-    return features.open_views(
-        place(prefix, context),
-        context.source.train.digests,
-        layout,
-        seed=context.config.seed,
-        make=_maker(prefix, layout, context),
-        limit_gib=context.feature_store.limit_gib,
-    )
+    path, digests, processes = place(prefix, context), context.source.train.digests, context.processes
+    make, limit = _maker(prefix, layout, context), context.feature_store.limit_gib
+    if processes.size == 1:
+        return features.open_views(path, digests, layout, seed=context.config.seed, make=make, limit_gib=limit)
+    lacking = features.missing(path, digests, layout)
+    processes.barrier()  # all have looked
+    with processes.failing_together(OSError):
+        part = processes.index, processes.size
+        features.fill_part(path, digests, layout, part=part, make=make, limit_gib=limit)
+    with processes.failing_together(OSError):
+        views, _ = features.open_views(path, digests, layout, seed=context.config.seed, make=make, limit_gib=limit)
+    return views, lacking
 
 
 def are_there(prefix: keras.Model, layout: Layout, context: RunContext) -> bool:

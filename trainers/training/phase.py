@@ -72,7 +72,9 @@ def run_phase(
     if plan.solves_head and not progress.history:
         if views is None:
             raise UserError("head_solver=lbfgs needs features, and there is no room for them: see the line above")
-        head_solver.solve(network, views, context)
+        if processes.is_chief:
+            head_solver.solve(network, views, context)
+        processes.broadcast_variables(network.weights)
         restart_averages(network.optimizer)
     if is_soup and not progress.history:
         if processes.is_chief:
@@ -81,7 +83,7 @@ def run_phase(
         restart_averages(network.optimizer)
     if board and board.is_new:
         if views:
-            board.text("features", feature_views.in_words(progress))
+            board.text("features", f"{progress.features['rows']:,} rows of features are read in place of images")
         _show_training_images(board, context, augmentation, views)
     loop = Loop(
         plan,

@@ -165,7 +165,7 @@ def _metrics(
         "checkpoint_stall_seconds": progress.checkpoint_stall_seconds,
         "checkpoint_write_seconds": progress.checkpoint_write_seconds,
         "skipped_steps": progress.skipped_steps,
-        **({"features": progress.features} if progress.features else {}),
+        **({"feature_rows": progress.features["rows"]} if progress.features else {}),
         "weights_sha256": checkpoint.weights_sha256(network.weights),
     }
 

@@ -90,6 +90,22 @@ def test_the_order_of_views_follows_the_content_alone():
     assert not np.array_equal(features.view_order(digests(50), 5, seed=8), order)
 
 
+def test_parts_of_the_images_are_filled_apart_and_what_is_left_by_whoever_reads(tmp_path):
+    images, layout, parts = digests(300), Layout(2, (2,), tf.float32), []
+    for number in (2, 0):
+        made, make = _recorder()
+        features.fill_part(tmp_path / "store", images, layout, part=(number, 3), make=make)
+        assert sorted(made) == [row for row in range(600) if row // 2 % 3 == number]
+        parts += made
+    made, make = _recorder()
+    views, count = opened(tmp_path / "store", images, 2, make)
+    assert count == len(made) == 200
+    assert sorted(parts + made) == list(range(600))
+    expected, _ = opened(tmp_path / "other", images, 2, _recorder()[1])
+    for number in (0, 1):
+        np.testing.assert_array_equal(_read(views, range(300), number), _read(expected, range(300), number))
+
+
 @pytest.mark.slow  # an error at the same place: below
 def test_a_killed_filling_is_resumed_behind_its_last_shard(tmp_path):
     command = [sys.executable, "-c", _KILLED, str(tmp_path / "store")]
