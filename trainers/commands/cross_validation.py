@@ -18,7 +18,7 @@ from ftdata.log import log
 from ftdata.sources.split import Split
 from ftdata.sources.weighting import class_weights
 from trainers.evaluation.scores import Evaluation
-from trainers.folds import choice, soup
+from trainers.folds import choice, left_out, soup
 from trainers.folds.division import Division, Fold
 from trainers.rundir.run_dir import RunDir, read_json, remove_leftovers, write_atomically, write_json
 from trainers.training.context import Candidate, FoldRole, RunContext
@@ -205,9 +205,11 @@ def _choose(phase: str, context: RunContext, divided: Division, *, all_epochs: b
             for fold, place in zip(folds, places, strict=True):
                 logits[fold.left_out] = np.load(place / name, allow_pickle=False)
             scored[candidate] = Evaluation(logits, labels)
-    return choice.choose(
+    values = choice.choose(
         scored, monitor=context.config.monitor, groups=divided.groups, folds=[fold.left_out for fold in folds]
     )
+    left_out.keep(context.run_dir, phase, scored[choice.chosen(values)])
+    return values
 
 
 def _in_words(phase: str, stored: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ import tensorflow as tf
 from matplotlib.figure import Figure
 
 from ftdata.log import log
-from trainers.commands import trained_model
+from trainers.commands import class_thresholds, trained_model
 from trainers.commands.evaluator import (
     Evaluator,
     fit_on_validation,
@@ -21,7 +21,7 @@ from trainers.commands.evaluator import (
     stored_temperature,
 )
 from trainers.config import TrainConfig
-from trainers.evaluation import calibration, excerpt, figures, grad_cam, reports, scores
+from trainers.evaluation import calibration, excerpt, figures, grad_cam, reports, scores, thresholds
 from trainers.evaluation.calibration import Temperature
 from trainers.evaluation.scores import Evaluation
 from trainers.models import symmetries
@@ -77,6 +77,8 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     temperature = stored_temperature(run_dir, network, test_time_augmentation=views)
     if temperature is None or not is_other:
         temperature = fit_on_validation(evaluator, model if views == "none" else None)
+    chosen = class_thresholds.asked_for(config.use, evaluator, run_dir, model)
+    chosen = chosen or class_thresholds.kept(run_dir, model, test_time_augmentation=views)
     began = time.perf_counter()
     scored = evaluator.evaluate("test")
     seconds = time.perf_counter() - began
@@ -96,6 +98,11 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
         "test_time_augmentation": views,
         "evaluation_seconds": seconds,
     }
+    lines = []
+    if chosen:
+        found = chosen.thresholds.metrics(scored, model.class_names)
+        metrics |= class_thresholds.metrics(chosen, found)
+        lines = ["", *thresholds.in_words(chosen.chosen_on, found, images=chosen.images)]
     title = f"{what} after {model.phase}"
     images_at = evaluator.images["test"].take
     drawn = reports.drawings(scored, model.class_names, images_at, title=title)
@@ -109,7 +116,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
         curves = scores.lowest(average, excerpt.MOST_CLASSES)
         folder, step = run_dir.logs("evaluate") / "test", metrics["step"] or 0
         _write_board(folder, scored, model.class_names, curves, drawn, step=step)
-    log.info(f"\n{report}\n{_in_words(metrics, temperature)}\neverything is in {run_dir.evaluation}")
+    log.info("\n".join(["", report, _in_words(metrics, temperature), *lines, f"everything is in {run_dir.evaluation}"]))
     return {**metrics, "loss": scored.loss, "accuracy": scored.accuracy}
 
 

@@ -17,9 +17,10 @@ from ftdata.errors import UserError
 from ftdata.folders import folder
 from ftdata.log import log, on_stderr
 from ftdata.sources import unlabeled
-from trainers.commands import trained_model
+from trainers.commands import class_thresholds, trained_model
 from trainers.config import TrainConfig
 from trainers.evaluation import figures
+from trainers.evaluation.thresholds import Thresholds
 from trainers.models import backbones, folding, imagenet, imagenet_weights, symmetries
 from trainers.models.class_names import in_a_line
 from trainers.rundir.run_dir import RunDir
@@ -39,6 +40,7 @@ class Predictor:
       class_names: in the order of the probabilities.
       data: how images are decoded for it.
       name: where the network comes from, for messages.
+      thresholds: from which an answer is accepted, where an evaluation has chosen them.
       averaged_over: which of `symmetries.KINDS` its probabilities are averaged over.
     """
 
@@ -47,6 +49,7 @@ class Predictor:
     data: DataConfig
     name: str
     averaged_over: str
+    thresholds: Thresholds | None = None
 
 
 def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
@@ -96,6 +99,9 @@ def _run(config: TrainConfig, stop: StopRequest) -> dict[str, Any]:
     if not config.use.json:
         print("\n".join(_table(rows)), flush=True)
     count = f", {len(skipped)} skipped" if skipped else ""
+    if predictor.thresholds:
+        refused = sum(not row["accepted"] for row in rows)
+        count += f", {refused} answers below the threshold of their class"
     drawn = _draw(grid, predictor, rows, shown)
     log.info(f"{len(rows)} images predicted{count}; {drawn}")
     return {"predictions": rows, "left_out": skipped}
@@ -123,7 +129,10 @@ def _open(config: TrainConfig, run_dir: RunDir, *, on_gpu: bool) -> Predictor:
     network = folding.for_inference(network) if trained.folds(fold_batch_norm, on_gpu=on_gpu) else network
     data = trained.adapt(config.data) if trained.settings else config.data
     data = dataclasses.replace(data, image_size=network.input_shape[1])
-    return Predictor(network, trained.class_names, data, str(trained.path), averaged_over)
+    chosen = None
+    if not config.use.model:
+        chosen = class_thresholds.kept(run_dir, trained, test_time_augmentation=averaged_over)
+    return Predictor(network, trained.class_names, data, str(trained.path), averaged_over, chosen and chosen.thresholds)
 
 
 def _predictions(
@@ -142,9 +151,11 @@ def _predictions(
     with tqdm(total=len(paths), unit=" images", leave=False, disable=not sys.stderr.isatty()) as bar:
         for numbers, images in batches:
             probabilities = probabilities_of(images).numpy()
-            for number, image, row in zip(numbers.numpy(), images.numpy(), probabilities, strict=True):
+            accepted = predictor.thresholds.accepted(probabilities) if predictor.thresholds else None
+            for place, (number, image) in enumerate(zip(numbers.numpy(), images.numpy(), strict=True)):
                 bar.update(number + 1 - bar.n)
-                yield _row(paths[number], row, predictor.class_names), image
+                row = _row(paths[number], probabilities[place], predictor.class_names)
+                yield row | ({} if accepted is None else {"accepted": bool(accepted[place])}), image
 
 
 def _row(path: str, probabilities: np.ndarray, class_names: Sequence[str]) -> dict[str, Any]:
@@ -184,4 +195,4 @@ def _table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     width = max(map(len, names))
     for name, row in zip(names, rows, strict=True):
         guesses = "  ".join(f"{guess['probability']:>6.1%} {in_a_line(guess['class'])}" for guess in row["top"])
-        yield f"{name:<{width}}  {guesses}"
+        yield f"{name:<{width}}  {guesses}{'' if row.get('accepted', True) else '  below its threshold'}"

@@ -11,8 +11,9 @@ from trainers.config.use import USING_PHASES
 _MACHINE = ("distribution_strategy", "jit_compile", "fold_batch_norm", "deterministic")
 _ALWAYS = ("phase", "preset", "model_dir", "batch_size", *_MACHINE)
 _DATA = ("dataset", "image_dir", "labels_csv", "exclude_csv", "data_dir", "manual_dir")
+_TARGETS = ("target_precision", "target_recall")
 _EFFECTIVE = {
-    "evaluate": (*_ALWAYS, *_DATA, "on_bad_image", "tensorboard", "test_time_augmentation"),
+    "evaluate": (*_ALWAYS, *_DATA, "on_bad_image", "tensorboard", "test_time_augmentation", *_TARGETS),
     "predict": (*_ALWAYS, "images", "model", "json", "test_time_augmentation"),
     "export": (*_ALWAYS, "exclude_csv", "data_dir", "manual_dir", "export_formats", "test_time_augmentation"),
 }
@@ -91,6 +92,7 @@ def idle_in_training(phase: str) -> dict[str, str]:
     idle = {name: f"it is for --phase=predict, this is {phase}" for name in ("images", "model", "json")}
     idle["images"] += "; the images to train on are --image_dir"
     idle["model"] += "; the network to train is --backbone"
+    idle |= dict.fromkeys(_TARGETS, f"it is for --phase=evaluate, this is {phase}")
     if phase != "all":
         idle["test_time_augmentation"] = f"it is for --phase=evaluate, predict and export, this is {phase}"
         idle["export_formats"] = f"--phase={phase} does not export"

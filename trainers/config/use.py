@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from ftdata.errors import UserError
 from ftdata.settings import NOTHING, check_settings, setting
 
 USING_PHASES = ("evaluate", "predict", "export")
@@ -30,6 +31,21 @@ class UseConfig:
         choices=("none", "flip", "dihedral"),
         affects=NOTHING,
     )
+    target_precision: float | None = setting(
+        None,
+        "evaluate: share of the accepted answers of each class that are to be right; the least probability of an "
+        "accepted answer is chosen by it for each class, on images held out of the training",
+        minimum=0.01,
+        maximum=1.0,
+        affects=NOTHING,
+    )
+    target_recall: float | None = setting(
+        None,
+        "evaluate: share of the images of each class that are to be found, by which that probability is chosen instead",
+        minimum=0.01,
+        maximum=1.0,
+        affects=NOTHING,
+    )
     export_formats: tuple[str, ...] = setting(
         ("saved_model", "keras"),
         "export: comma-separated formats of the exported model",
@@ -39,3 +55,5 @@ class UseConfig:
 
     def __post_init__(self) -> None:
         check_settings(self)
+        if self.target_precision is not None and self.target_recall is not None:
+            raise UserError("target_precision and target_recall each choose the thresholds: give one of them")

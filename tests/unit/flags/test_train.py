@@ -375,6 +375,8 @@ def test_wrong_flag_in_a_flagfile_is_one_line(tmp_path):
         ),
         (["--phase=export", "--model_dir=m", "--export_formats=keras", "--batch_size=8"], {}),
         (["--phase=evaluate", "--on_bad_image=skip"], {}),
+        (["--phase=evaluate", "--target_precision=0.9"], {}),
+        (["--target_recall=0.9"], {"target_recall": "it is for --phase=evaluate, this is finetune"}),
         (["--phase=predict", "--images=i", "--test_time_augmentation=dihedral"], {}),
         (["--phase=export", "--test_time_augmentation=flip"], {}),
         (["--phase=all", "--test_time_augmentation=flip"], {}),

@@ -14,8 +14,10 @@ from ftdata.errors import UserError
 from tests.configs import make_config
 from trainers import experiment
 from trainers.config import TrainingConfig
+from trainers.folds import left_out
 from trainers.rundir import checkpoint
 from trainers.rundir.progress import read_history
+from trainers.rundir.run_dir import RunDir
 
 
 def _config(folder, model_dir, *, folds="groups", soup=False, phase="finetune", pattern=r"-(\d+)-", **training):
@@ -37,11 +39,14 @@ def test_two_folds_of_transfer_and_one_model_of_all(photo_folder, tmp_path):
     config = _config(photo_folder, tmp_path, folds="2", phase="transfer", tensorboard=True, **solved)
     data = dataclasses.replace(config.data, data_dir=str(tmp_path.with_name("data")))
     found = experiment.run(dataclasses.replace(config, data=data))["transfer"]
-    first, second, chosen = sorted(path.name for path in (tmp_path / "folds").iterdir())
+    first, second, chosen, pooled = sorted(path.name for path in (tmp_path / "folds").iterdir())
     assert list((tmp_path / "folds" / first / "logs/transfer/validation").iterdir())
     assert re.fullmatch(r"01-0\d_0\d", first)
     assert re.fullmatch(r"02-0\d_0\d", second)
-    assert chosen == "transfer.json"
+    assert (chosen, pooled) == ("transfer.json", "transfer_left_out.npy")
+    judged = left_out.read(RunDir(tmp_path), "transfer")
+    assert judged.accuracy == pytest.approx(np.average(list(found["groups"].values())))  # all have 15 images
+    assert left_out.read(RunDir(tmp_path), "finetune") is None
     assert sorted(found["groups"]) == ["00", "01", "02", "03"]
     assert found["expected_new_group_accuracy"] == pytest.approx(np.mean(list(found["groups"].values())))
     assert (found["epoch"], found["chosen_among"], found["temperature_images"]) == (0, 1, 60)

@@ -1,6 +1,7 @@
 """--phase=evaluate on a small trained run."""
 
 import csv
+import dataclasses
 import json
 import shutil
 
@@ -10,6 +11,7 @@ from PIL import Image
 from tensorboard.backend.event_processing import event_accumulator
 
 from ftdata.config import DataConfig
+from ftdata.errors import UserError
 from trainers import command_line, experiment
 from trainers.commands import trained_model
 from trainers.commands.evaluator import stored_temperature
@@ -23,9 +25,9 @@ _FILES = {
 }
 
 
-def evaluate(model_dir, data=None, *, views="none", tensorboard=False):
+def evaluate(model_dir, data=None, *, views="none", tensorboard=False, **targets):
     runtime = RuntimeConfig(distribution_strategy="one_device", tensorboard=tensorboard)
-    use = UseConfig(test_time_augmentation=views)
+    use = UseConfig(test_time_augmentation=views, **targets)
     data = data or DataConfig()
     return experiment.run(TrainConfig(phase="evaluate", model_dir=str(model_dir), data=data, runtime=runtime, use=use))[
         "evaluate"
@@ -62,6 +64,35 @@ def test_tensorboard_gets_the_curves(evaluated):
     events = event_accumulator.EventAccumulator(str(model_dir / "logs/evaluate/test"))
     tags = events.Reload().Tags()
     assert {f"precision_recall/{name}/pr_curves" for name in ("blue", "green", "red")} <= set(tags["tensors"])
+
+
+def test_thresholds_are_chosen_on_the_validation_images_and_kept_for_others_and_for_predict(
+    evaluated, photo_folder, tmp_path, capsys
+):
+    model_dir = shutil.copytree(evaluated[0], tmp_path / "run")
+    shutil.copytree(photo_folder / "test", tmp_path / "photos")
+    others = DataConfig(image_dir=str(tmp_path / "photos"))
+    with pytest.raises(UserError, match="target_recall needs images of the run itself"):
+        evaluate(model_dir, others, target_recall=0.8)
+    found = evaluate(model_dir, target_precision=0.75)["thresholds"]
+    assert "thresholds for a precision of 0.75 in each class, chosen on 12 images held out" in capsys.readouterr().out
+    assert (found["target"], found["wanted"], found["chosen_on"]["images"]) == ("precision", 0.75, 12)
+    assert set(found["by_class"]) == {"blue", "green", "red"}
+    for row in found["chosen_on"]["by_class"].values():
+        assert row["threshold"] is None or row["precision"] >= 0.75
+    again = evaluate(model_dir, others)["thresholds"]
+    assert again["chosen_on"] == found["chosen_on"]
+    assert {name: row["threshold"] for name, row in again["by_class"].items()} == {
+        name: row["threshold"] for name, row in found["by_class"].items()
+    }
+    use = UseConfig(images=str(tmp_path / "photos"))
+    rows = experiment.run(TrainConfig(phase="predict", model_dir=str(model_dir), use=use))["predict"]["predictions"]
+    for row in rows:
+        least = found["by_class"][row["predicted"]]["threshold"]
+        assert row["accepted"] == (least is not None and row["probability"] >= least)
+    averaged = dataclasses.replace(use, test_time_augmentation="flip")
+    rows = experiment.run(TrainConfig(phase="predict", model_dir=str(model_dir), use=averaged))["predict"]
+    assert "accepted" not in rows["predictions"][0]  # they are of each image alone
 
 
 @pytest.mark.slow

@@ -1,0 +1,143 @@
+"""The probability from which on an answer is taken, of each class: as low as a wanted precision allows, or as high as a
+wanted recall does.
+
+An answer is the most probable class; it is accepted where its probability reaches the threshold of that class. They are
+chosen on images that the model has not learned from, and hold for images like those.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ftdata.errors import UserError
+from trainers.evaluation.scores import Evaluation
+from trainers.models.class_names import in_a_line
+
+_NEVER = 2.0  # above every probability
+_SCORES = ("precision", "recall")
+_COLUMNS = (12, 19, 6, 15, 6, 8)  # characters
+
+
+@dataclasses.dataclass(frozen=True)
+class Thresholds:
+    """Those of every class.
+
+    Attributes:
+      target: what was wanted, `precision` or `recall`.
+      wanted: how much of it, from 0 to 1.
+      values: of each class, from 0 to 1; None where no threshold gives what was wanted.
+    """
+
+    target: str
+    wanted: float
+    values: tuple[float | None, ...]
+
+    @classmethod
+    def choose(cls, held_out: Evaluation, *, target: str, wanted: float) -> "Thresholds":
+        """Those that give what is wanted on images that the model has not learned from, and refuse the fewest."""
+        own = _precise if target == "precision" else _complete
+        return cls(target, wanted, tuple(own(held_out, k, wanted) for k in range(held_out.logits.shape[1])))
+
+    @classmethod
+    def of_metrics(cls, stored: Mapping[str, Any] | None, class_names: Sequence[str]) -> "Thresholds | None":
+        """Out of the JSON values of `metrics`; None where there are none of these classes."""
+        if not stored or set(stored["by_class"]) != set(class_names):
+            return None
+        values = tuple(stored["by_class"][name]["threshold"] for name in class_names)
+        return cls(stored["target"], stored["wanted"], values)
+
+    def accepted(self, probabilities: np.ndarray) -> np.ndarray:
+        """Whether the most probable class reaches its threshold: float [n, num_classes] -> bool [n]."""
+        least = np.array([_NEVER if value is None else value for value in self.values])
+        return probabilities.max(axis=1) >= least[probabilities.argmax(axis=1)]
+
+    def metrics(self, evaluation: Evaluation, class_names: Sequence[str]) -> dict[str, Any]:
+        """JSON values: the thresholds, and what they give on some images; None for the precision of no answers."""
+        accepted = self.accepted(evaluation.probabilities)
+        by_class = {}
+        for k, name in enumerate(class_names):
+            taken, is_class = accepted & (evaluation.predicted == k), evaluation.labels == k
+            right = int((taken & is_class).sum())
+            by_class[name] = {
+                "threshold": self.values[k],
+                "precision": right / int(taken.sum()) if taken.any() else None,
+                "recall": right / int(is_class.sum()) if is_class.any() else None,
+                "accepted": int(taken.sum()),
+            }
+        return {
+            "target": self.target,
+            "wanted": self.wanted,
+            "accepted_fraction": float(accepted.mean()),
+            "by_class": by_class,
+        }
+
+    def check(self, class_names: Sequence[str]) -> None:
+        """Refuses those that nobody could use.
+
+        Raises:
+          UserError: no class reaches what was wanted.
+        """
+        if all(value is None for value in self.values):
+            names = "no class reaches" if len(class_names) > 1 else f"{class_names[0]} does not reach"
+            raise UserError(
+                f"{names} a {self.target} of {self.wanted:g} on the images held out, at any threshold: ask for less"
+            )
+
+
+def in_words(chosen_on: Mapping[str, Any], found: Mapping[str, Any], *, images: int) -> list[str]:
+    """A table of what was wanted, what there is on the images that chose, and on others.
+
+    Args:
+      chosen_on: `Thresholds.metrics` of the images that chose.
+      found: those of the images evaluated.
+      images: how many those that chose are.
+    """
+    width = max(len("class"), *(len(in_a_line(name)) for name in found["by_class"]))
+    titles = ("threshold", "held out: precision", "recall", "here: precision", "recall", "accepted")
+    lines = [
+        f"thresholds for a {found['target']} of {found['wanted']:g} in each class, chosen on {images:,} images held "
+        f"out of the training; here {found['accepted_fraction']:.1%} of the answers are accepted",
+        _row("class", titles, width),
+    ]
+    for name, here in found["by_class"].items():
+        value = "out of reach" if here["threshold"] is None else f"{here['threshold']:.3f}"
+        shares = [_percent(row[score]) for row in (chosen_on["by_class"][name], here) for score in _SCORES]
+        lines.append(_row(in_a_line(name), (value, *shares, f"{here['accepted']:,}"), width))
+    return lines
+
+
+def _row(name: str, cells: Sequence[str], width: int) -> str:
+    return f"{name:<{width}}" + "".join(f"  {cell:>{size}}" for cell, size in zip(cells, _COLUMNS, strict=True))
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.1%}"
+
+
+def _precise(held_out: Evaluation, k: int, wanted: float) -> float | None:
+    """The lowest threshold at which the share of right ones among the accepted answers `k` is what is wanted."""
+    answered = held_out.predicted == k
+    order = np.argsort(-held_out.probabilities[answered, k], kind="stable")
+    probabilities = held_out.probabilities[answered, k][order]
+    right = np.cumsum((held_out.labels[answered] == k)[order])
+    ends = np.append(np.flatnonzero(np.diff(probabilities)), len(probabilities) - 1)  # of equal probabilities
+    good = [end for end in ends if end >= 0 and right[end] >= wanted * (end + 1)]
+    return _below(probabilities, int(good[-1])) if good else None
+
+
+def _complete(held_out: Evaluation, k: int, wanted: float) -> float | None:
+    """The highest threshold at which the share of images `k` that are answered so, and accepted, is what is wanted."""
+    is_class, answered = held_out.labels == k, held_out.predicted == k
+    found = np.sort(held_out.probabilities[is_class & answered, k])[::-1]
+    needed = max(1, int(np.ceil(wanted * is_class.sum() - 1e-9)))
+    if not is_class.any() or len(found) < needed:
+        return None
+    falling = np.sort(held_out.probabilities[answered, k])[::-1]
+    return _below(falling, int(np.flatnonzero(falling >= found[needed - 1])[-1]))
+
+
+def _below(falling: np.ndarray, last: int) -> float:
+    """Halfway from the last probability that is accepted to the next one, which is not; 0 where all are accepted."""
+    return 0.0 if last + 1 == len(falling) else float((falling[last] + falling[last + 1]) / 2)
