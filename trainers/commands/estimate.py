@@ -146,7 +146,7 @@ def estimate(context: RunContext, divided: Division, prefix: keras.Model) -> Est
     def judge(learned: Callable[[Fold], np.ndarray]) -> Evaluation:
         return frozen.judged(features, labels, divided.folds, learned=learned, **options)
 
-    found_curves = learning_curve.curves(judge, labels, divided.folds, groups, seed=context.config.seed)
+    found_curves = learning_curve.curves(judge, left_out, divided.folds, groups, seed=context.config.seed)
     return dataclasses.replace(found, curves=tuple(context.stop.between(found_curves)))
 
 

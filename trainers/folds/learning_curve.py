@@ -73,22 +73,23 @@ class LearningCurve:
 
 
 def curves(
-    judge: Judge, labels: np.ndarray, folds: Sequence[Fold], groups: Groups | None, *, seed: int
+    judge: Judge, known: Evaluation, folds: Sequence[Fold], groups: Groups | None, *, seed: int
 ) -> Iterator[LearningCurve]:
     """That of the images and, of four groups or more, that of the groups.
 
     Args:
       judge: fits a head for each fold to the images for which its argument, of the fold, is True, bool [n], and judges
         every image by the head that its fold was left out of.
-      labels: int [n].
+      known: every image judged by a head of all images that its fold does not leave out.
       folds: that leave out each image once.
       groups: of the images.
       seed: of what is drawn.
     """
+    labels = known.labels
     order = np.argsort(seeds.generator(seed, "learning_curve").permutation(len(labels)))
 
-    def accuracy(learned: Callable[[Fold], np.ndarray]) -> np.ndarray:
-        right = (judged := judge(learned)).predicted == judged.labels
+    def accuracy(judged: Evaluation) -> np.ndarray:
+        right = judged.predicted == judged.labels
         if groups is None:
             return np.array([right[fold.left_out].mean() for fold in folds])
         return np.bincount(groups.of_image, right) / groups.sizes
@@ -97,7 +98,7 @@ def curves(
         return lambda fold: _first_of_each(labels, ~fold.left_out, order, share)
 
     points = [(np.mean([some_images(share)(fold).sum() for fold in folds]), share) for share in _SHARES]
-    accuracies = np.stack([accuracy(some_images(share)) for _, share in points])
+    accuracies = np.stack([accuracy(known if share == 1 else judge(some_images(share))) for _, share in points])
     yield LearningCurve("image", np.array([count for count, _ in points]), accuracies)
     classes = np.unique(labels)
     if groups is None or len(folds) < max(_POINTS, len(groups.names)):
@@ -109,7 +110,7 @@ def curves(
     generators = [seeds.generator(seed, "learning_curve", draw) for draw in range(_DRAWS)]
     orders = [generator.permutation(len(groups.names)) for generator in generators]
     for count in counts[-2::-1]:
-        drawn = [accuracy(functools.partial(_some_groups, groups, order, count)) for order in orders]
+        drawn = [accuracy(judge(functools.partial(_some_groups, groups, order, count))) for order in orders]
         found.insert(0, np.mean(drawn, axis=0))
     yield LearningCurve("group", counts.astype(float), np.stack(found))
 

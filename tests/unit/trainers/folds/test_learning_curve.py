@@ -55,26 +55,29 @@ def world():
 
 def test_parts_are_nested_and_hold_every_class_and_whole_groups(world):
     labels, folds, groups, judge, asked = world
-    images, of_groups = learning_curve.curves(judge, labels, folds, groups, seed=0)
+    known = judge(lambda fold: ~fold.left_out)
+    asked.clear()
+    images, of_groups = learning_curve.curves(judge, known, folds, groups, seed=0)
     assert (images.unit, of_groups.unit) == ("image", "group")
     assert images.counts.tolist() == [50, 100, 150, 200]
     assert of_groups.counts.tolist() == [2, 3, 4, 5]
     assert images.accuracy.shape == of_groups.accuracy.shape == (4, 6)
     np.testing.assert_array_equal(images.accuracy[-1], of_groups.accuracy[-1])
-    by_fold = {name: [chosen for fold, chosen in asked[:24] if fold == name] for name in groups.names}
+    by_fold = {name: [chosen for fold, chosen in asked[:18] if fold == name] for name in groups.names}
     for parts in by_fold.values():
         for smaller, larger in itertools.pairwise(parts):
             assert not (smaller & ~larger).any()
-        assert [np.bincount(labels[part]).tolist() for part in parts] == [[n, n] for n in (25, 50, 75, 100)]
-    for _, chosen in asked[24:]:
+        assert [np.bincount(labels[part]).tolist() for part in parts] == [[n, n] for n in (25, 50, 75)]
+    for _, chosen in asked[18:]:
         assert set(np.bincount(groups.of_image, chosen, 6)) == {0, 40}
-    numbers = sorted(len(np.unique(groups.of_image[chosen])) for _, chosen in asked[24:])
+    numbers = sorted(len(np.unique(groups.of_image[chosen])) for _, chosen in asked[18:])
     assert numbers == [2] * 18 + [3] * 18 + [4] * 18
 
 
 def test_the_same_seed_gives_the_same_and_another_draws_others(world):
-    labels, folds, groups, judge, _ = world
-    first, again, other = (list(learning_curve.curves(judge, labels, folds, groups, seed=seed)) for seed in (0, 0, 1))
+    _, folds, groups, judge, _ = world
+    known = judge(lambda fold: ~fold.left_out)
+    first, again, other = (list(learning_curve.curves(judge, known, folds, groups, seed=seed)) for seed in (0, 0, 1))
     np.testing.assert_array_equal(first[1].accuracy, again[1].accuracy)
     assert not np.array_equal(first[0].accuracy, other[0].accuracy)
 
@@ -83,10 +86,10 @@ def test_without_groups_and_where_a_group_lacks_a_class_the_images_alone_have_a_
     labels, folds, groups, _, _ = world
 
     def right(labels):
-        return lambda _: Evaluation(np.eye(2)[labels], labels)
+        return Evaluation(np.eye(2)[labels], labels)
 
-    (images,) = learning_curve.curves(right(labels), labels, at_random(labels), None, seed=0)
+    (images,) = learning_curve.curves(lambda _: right(labels), right(labels), at_random(labels), None, seed=0)
     assert images.accuracy.tolist() == [[1] * 5] * 4
     lacking = np.where(groups.of_image == 0, 0, labels).astype(np.int32)
-    found = learning_curve.curves(right(lacking), lacking, folds, groups, seed=0)
+    found = learning_curve.curves(lambda _: right(lacking), right(lacking), folds, groups, seed=0)
     assert [curve.unit for curve in found] == ["image"]
