@@ -272,6 +272,15 @@ def test_workers_fill_features_together_and_go_on_to_the_same_bits(disk, flags, 
     _same(again, whole)
 
 
+def test_where_one_worker_has_no_room_for_features_all_train_without(flags, tmp_path):
+    own = [(f"--data_dir={tmp_path / f'disk-{index}'}",) for index in (0, 1)]
+    own[1] += ("--disk_cache_gib=1e-9",)
+    workers = Workers(tmp_path, [*flags, "--feature_views=2", "--phase=transfer"], count=2, own_flags=own)
+    workers.finish()
+    assert re.search(r"features: no room on disk for 51 images .*\(worker 1: ", workers.said(0))
+    assert "from features" not in workers.said(0)
+
+
 def test_workers_solve_for_the_head_that_rank_0_finds(flags, tmp_path):
     asked = [*flags, "--feature_views=2", "--head_solver=lbfgs", f"--data_dir={tmp_path / 'disk'}", "--phase=transfer"]
     runs = [Workers(tmp_path / name, asked, count=2) for name in ("one", "two")]
