@@ -77,12 +77,12 @@ def test_the_interval_of_the_mean_holds_the_truth_as_often_as_it_says(scenes, kn
         part = dataclasses.replace(features, plain=features.plain[inside], views=features.views[:, inside])
         folds = division.by_groups(own, own_groups, [str(scene) for scene in np.sort(chosen)], class_names=names)
         judged = frozen.judged(
-            part, own, folds, groups=own_groups, name="scenes", classes=3, class_weight="none", monitor="accuracy"
+            part, own, folds, groups=own_groups, name="s", class_names=names, class_weights="none", monitor="accuracy"
         )
         right = np.bincount(own_groups, judged.predicted == own, known)
         found = expect(right, np.bincount(own_groups), level=NOMINAL)
 
-        weights = dict(enumerate(class_weights(own, num_classes=3, mode="none").tolist()))
+        weights = dict(enumerate(class_weights(own, names, "none").tolist()))
         (kernel, bias), _, _ = logistic_head.solved(
             part.views, own, weights, groups=own_groups, monitor="accuracy"
         )  # the model that the user gets: of all scenes at hand

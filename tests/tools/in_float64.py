@@ -126,8 +126,8 @@ def main() -> None:
     parser.add_argument("--optimizer", default="adam")
     parser.add_argument("--rate", type=float, default=1e-3)
     given = parser.parse_args()
-    if given.context:
-        context = json.loads(given.context)
+    if given.job:
+        context = json.loads(given.job)
         train(context.pop("image_dir"), Path(context.pop("out")), **context)
     else:
         table(given.image_dir, given.work, optimizer=given.optimizer, rate=given.rate)

