@@ -151,8 +151,8 @@ def fill_part(
     lacking = row_store.missing(path, rows, **kind)
     own = lacking[lacking // layout.views % count == number]
     if len(own):
-        _check_room(path, len(own) * layout.row_bytes, limit_gib)
-    size = max(1, min(_LEAST_SHARD, _HELD_BACK // layout.row_bytes))
+        _check_room(path, len(lacking) * layout.row_bytes, limit_gib)  # of all: the others need theirs too
+    size = max(1, min(max(_LEAST_SHARD, -(-len(own) // _SHARDS)), _HELD_BACK // layout.row_bytes))
     for shard in (own[begin : begin + size] for begin in range(0, len(own), size)):
         made = np.empty((len(shard), *layout.shape), layout.stored)
         make(shard, made.__setitem__)  # now: whoever makes rows in a store keeps the others from it

@@ -147,7 +147,7 @@ def _locked(path: Path) -> Iterator[None]:
         try:
             file_lock.lock(descriptor, wait=False)
         except BlockingIOError:
-            log.info(f"another run is filling the same cache ({path.parent}): waiting for it")
+            log.info(f"another process is filling the same cache ({path.parent}): waiting for it")
             file_lock.lock(descriptor)
 
     descriptor = file_lock.open_locked(store_files.index_of(path), take)

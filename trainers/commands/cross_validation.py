@@ -57,6 +57,8 @@ def chosen(context: RunContext, divided: Division, data: DataConfig, *, command_
                 write_json(paths[name], found[name])
     for name, values in found.items():
         log.info(f"folds: {_in_words(name, values)}")
+        if processes.is_chief:
+            _keep_left_out(name, values, context, divided)
     candidates, last = {name: choice.chosen(values) for name, values in found.items()}, names[-1]
     soups = {}
     if _soup_of(context) == last:
@@ -193,7 +195,7 @@ def _weights(root: Path, phase: str) -> Path:
 
 def _choose(phase: str, context: RunContext, divided: Division, *, all_epochs: bool) -> dict[str, Any]:
     """What the folds say of a phase, as JSON values; of a phase that another starts from the last epoch counts."""
-    labels, folds = context.source.train.labels, divided.folds
+    folds = divided.folds
     places = [_scores(_root(context, number, fold), phase) for number, fold in enumerate(folds)]
     # an epoch that one fold kept scores of may have been trained again, with other decays, before its first checkpoint
     names = set.intersection(*({path.name for path in place.glob("[0-9]*.npy")} for place in places))
@@ -201,15 +203,29 @@ def _choose(phase: str, context: RunContext, divided: Division, *, all_epochs: b
     last, scored = max(candidate.epoch for candidate in found), {}
     for candidate, name in found.items():
         if candidate.epoch == last or all_epochs:
-            logits = np.zeros((len(labels), len(context.source.class_names)))
-            for fold, place in zip(folds, places, strict=True):
-                logits[fold.left_out] = np.load(place / name, allow_pickle=False)
-            scored[candidate] = Evaluation(logits, labels)
-    values = choice.choose(
+            scored[candidate] = _pooled([place / name for place in places], context, folds)
+    return choice.choose(
         scored, monitor=context.config.monitor, groups=divided.groups, folds=[fold.left_out for fold in folds]
     )
-    left_out.keep(context.run_dir, phase, scored[choice.chosen(values)])
-    return values
+
+
+def _pooled(files: Sequence[Path], context: RunContext, folds: Sequence[Fold]) -> Evaluation:
+    """The scores of all images, each by the model of the fold that left it out."""
+    labels = context.source.train.labels
+    logits = np.zeros((len(labels), len(context.source.class_names)))
+    for fold, file in zip(folds, files, strict=True):
+        logits[fold.left_out] = np.load(file, allow_pickle=False)
+    return Evaluation(logits, labels)
+
+
+def _keep_left_out(phase: str, values: dict[str, Any], context: RunContext, divided: Division) -> None:
+    """Keeps the scores of what was chosen in one place, from which thresholds are chosen later."""
+    if left_out.is_there(context.run_dir, phase):
+        return
+    roots = [_root(context, number, fold) for number, fold in enumerate(divided.folds)]
+    files = [_scores(root, phase) / _file(choice.chosen(values)) for root in roots]
+    if all(file.is_file() for file in files):
+        left_out.keep(context.run_dir, phase, _pooled(files, context, divided.folds))
 
 
 def _in_words(phase: str, stored: dict[str, Any]) -> str:

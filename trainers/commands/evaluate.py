@@ -78,7 +78,10 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     if temperature is None or not is_other:
         temperature = fit_on_validation(evaluator, model if views == "none" else None)
     chosen = class_thresholds.asked_for(config.use, evaluator, run_dir, model)
-    chosen = chosen or class_thresholds.kept(run_dir, model, test_time_augmentation=views)
+    if chosen:
+        class_thresholds.keep(chosen, run_dir, network, test_time_augmentation=views)
+    else:
+        chosen = class_thresholds.kept(run_dir, network, model, test_time_augmentation=views)
     began = time.perf_counter()
     scored = evaluator.evaluate("test")
     seconds = time.perf_counter() - began
@@ -101,8 +104,8 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     lines = []
     if chosen:
         found = chosen.thresholds.metrics(scored, model.class_names)
-        metrics |= class_thresholds.metrics(chosen, found)
-        lines = ["", *thresholds.in_words(chosen.chosen_on, found, images=chosen.images)]
+        metrics |= chosen.metrics(found)
+        lines = ["", *thresholds.in_words(chosen.chosen_on, found)]
     title = f"{what} after {model.phase}"
     images_at = evaluator.images["test"].take
     drawn = reports.drawings(scored, model.class_names, images_at, title=title)

@@ -126,12 +126,12 @@ def _open(config: TrainConfig, run_dir: RunDir, *, on_gpu: bool) -> Predictor:
         else trained_model.of_run(run_dir)
     )
     network = trained.load()
+    chosen = None
+    if not config.use.model:
+        chosen = class_thresholds.kept(run_dir, network, trained, test_time_augmentation=averaged_over)
     network = folding.for_inference(network) if trained.folds(fold_batch_norm, on_gpu=on_gpu) else network
     data = trained.adapt(config.data) if trained.settings else config.data
     data = dataclasses.replace(data, image_size=network.input_shape[1])
-    chosen = None
-    if not config.use.model:
-        chosen = class_thresholds.kept(run_dir, trained, test_time_augmentation=averaged_over)
     return Predictor(network, trained.class_names, data, str(trained.path), averaged_over, chosen and chosen.thresholds)
 
 

@@ -95,6 +95,8 @@ def _training(context: RunContext) -> tuple[Finding, ValueError | None]:
         context.record.compare(context.run_dir, context.source)
     except UserError as error:
         mismatch = error
+    if config.training.folds:  # as a run has them
+        context = dataclasses.replace(context, source=context.source.pooled())
     network, refusal = _network(context)
     side = config.image_size
     weights = Path(config.model.weights).name  # a whole path would fill the line

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from ftdata.errors import UserError
 from trainers.evaluation.scores import Evaluation
 from trainers.models.class_names import in_a_line
 
 _NEVER = 2.0  # above every probability
+_ROUNDING = 1e-9  # of a share
 _SCORES = ("precision", "recall")
 _COLUMNS = (12, 19, 6, 15, 6, 8)  # characters
 
@@ -27,7 +27,8 @@ class Thresholds:
     Attributes:
       target: what was wanted, `precision` or `recall`.
       wanted: how much of it, from 0 to 1.
-      values: of each class, from 0 to 1; None where no threshold gives what was wanted.
+      values: of each class, from 0 to 1. Where none gives the precision that was wanted it is None, and no answer is
+        accepted; where none gives the recall it is 0, and all are.
     """
 
     target: str
@@ -36,9 +37,11 @@ class Thresholds:
 
     @classmethod
     def choose(cls, held_out: Evaluation, *, target: str, wanted: float) -> "Thresholds":
-        """Those that give what is wanted on images that the model has not learned from, and refuse the fewest."""
-        own = _precise if target == "precision" else _complete
-        return cls(target, wanted, tuple(own(held_out, k, wanted) for k in range(held_out.logits.shape[1])))
+        """Those that give what is wanted on images that the model has not learned from: of precision with the fewest
+        answers refused, of recall with the fewest accepted."""
+        own, probabilities = _precise if target == "precision" else _complete, held_out.probabilities
+        rounded = probabilities.astype(np.float32)  # as a model gives them
+        return cls(target, wanted, tuple(own(rounded, held_out, k, wanted) for k in range(rounded.shape[1])))
 
     @classmethod
     def of_metrics(cls, stored: Mapping[str, Any] | None, class_names: Sequence[str]) -> "Thresholds | None":
@@ -50,7 +53,8 @@ class Thresholds:
 
     def accepted(self, probabilities: np.ndarray) -> np.ndarray:
         """Whether the most probable class reaches its threshold: float [n, num_classes] -> bool [n]."""
-        least = np.array([_NEVER if value is None else value for value in self.values])
+        least = np.array([_NEVER if value is None else value for value in self.values], np.float32)
+        probabilities = probabilities.astype(np.float32)  # as a model gives them
         return probabilities.max(axis=1) >= least[probabilities.argmax(axis=1)]
 
     def metrics(self, evaluation: Evaluation, class_names: Sequence[str]) -> dict[str, Any]:
@@ -73,38 +77,33 @@ class Thresholds:
             "by_class": by_class,
         }
 
-    def check(self, class_names: Sequence[str]) -> None:
-        """Refuses those that nobody could use.
 
-        Raises:
-          UserError: no class reaches what was wanted.
-        """
-        if all(value is None for value in self.values):
-            names = "no class reaches" if len(class_names) > 1 else f"{class_names[0]} does not reach"
-            raise UserError(
-                f"{names} a {self.target} of {self.wanted:g} on the images held out, at any threshold: ask for less"
-            )
+def reached(found: Mapping[str, Any]) -> list[str]:
+    """The classes that have what was wanted, out of `Thresholds.metrics` of the images that chose."""
+    target, wanted = found["target"], found["wanted"] - _ROUNDING
+    return [name for name, row in found["by_class"].items() if row[target] is not None and row[target] >= wanted]
 
 
-def in_words(chosen_on: Mapping[str, Any], found: Mapping[str, Any], *, images: int) -> list[str]:
+def in_words(chosen_on: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
     """A table of what was wanted, what there is on the images that chose, and on others.
 
     Args:
-      chosen_on: `Thresholds.metrics` of the images that chose.
+      chosen_on: `Thresholds.metrics` of the images that chose, and how many they are, `images`.
       found: those of the images evaluated.
-      images: how many those that chose are.
     """
     width = max(len("class"), *(len(in_a_line(name)) for name in found["by_class"]))
     titles = ("threshold", "held out: precision", "recall", "here: precision", "recall", "accepted")
     lines = [
-        f"thresholds for a {found['target']} of {found['wanted']:g} in each class, chosen on {images:,} images held "
-        f"out of the training; here {found['accepted_fraction']:.1%} of the answers are accepted",
+        f"thresholds for a {found['target']} of {found['wanted']:g} in each class, chosen on {chosen_on['images']:,} "
+        f"images held out of the training; here {found['accepted_fraction']:.1%} of the answers are accepted",
         _row("class", titles, width),
     ]
+    has_it = reached(chosen_on)
     for name, here in found["by_class"].items():
         value = "out of reach" if here["threshold"] is None else f"{here['threshold']:.3f}"
         shares = [_percent(row[score]) for row in (chosen_on["by_class"][name], here) for score in _SCORES]
-        lines.append(_row(in_a_line(name), (value, *shares, f"{here['accepted']:,}"), width))
+        missed = "" if name in has_it or here["threshold"] is None else "  out of reach: all are accepted"
+        lines.append(_row(in_a_line(name), (value, *shares, f"{here['accepted']:,}"), width) + missed)
     return lines
 
 
@@ -116,28 +115,31 @@ def _percent(share: float | None) -> str:
     return "-" if share is None else f"{share:.1%}"
 
 
-def _precise(held_out: Evaluation, k: int, wanted: float) -> float | None:
+def _precise(probabilities: np.ndarray, held_out: Evaluation, k: int, wanted: float) -> float | None:
     """The lowest threshold at which the share of right ones among the accepted answers `k` is what is wanted."""
     answered = held_out.predicted == k
-    order = np.argsort(-held_out.probabilities[answered, k], kind="stable")
-    probabilities = held_out.probabilities[answered, k][order]
+    order = np.argsort(-probabilities[answered, k], kind="stable")
+    falling = probabilities[answered, k][order]
     right = np.cumsum((held_out.labels[answered] == k)[order])
-    ends = np.append(np.flatnonzero(np.diff(probabilities)), len(probabilities) - 1)  # of equal probabilities
-    good = [end for end in ends if end >= 0 and right[end] >= wanted * (end + 1)]
-    return _below(probabilities, int(good[-1])) if good else None
+    ends = np.append(np.flatnonzero(np.diff(falling)), len(falling) - 1)  # of equal probabilities
+    good = [end for end in ends if end >= 0 and right[end] >= (wanted - _ROUNDING) * (end + 1)]
+    return _below(falling, int(good[-1])) if good else None
 
 
-def _complete(held_out: Evaluation, k: int, wanted: float) -> float | None:
+def _complete(probabilities: np.ndarray, held_out: Evaluation, k: int, wanted: float) -> float:
     """The highest threshold at which the share of images `k` that are answered so, and accepted, is what is wanted."""
     is_class, answered = held_out.labels == k, held_out.predicted == k
-    found = np.sort(held_out.probabilities[is_class & answered, k])[::-1]
-    needed = max(1, int(np.ceil(wanted * is_class.sum() - 1e-9)))
-    if not is_class.any() or len(found) < needed:
-        return None
-    falling = np.sort(held_out.probabilities[answered, k])[::-1]
+    found = np.sort(probabilities[is_class & answered, k])[::-1]
+    needed = max(1, int(np.ceil((wanted - _ROUNDING) * is_class.sum())))
+    if len(found) < needed:
+        return 0.0
+    falling = np.sort(probabilities[answered, k])[::-1]
     return _below(falling, int(np.flatnonzero(falling >= found[needed - 1])[-1]))
 
 
 def _below(falling: np.ndarray, last: int) -> float:
     """Halfway from the last probability that is accepted to the next one, which is not; 0 where all are accepted."""
-    return 0.0 if last + 1 == len(falling) else float((falling[last] + falling[last + 1]) / 2)
+    if last + 1 == len(falling):
+        return 0.0
+    halfway = np.float32((float(falling[last]) + float(falling[last + 1])) / 2)
+    return float(halfway if halfway > falling[last + 1] else falling[last])  # between neighbours there is nothing

@@ -19,12 +19,16 @@ def keep(run_dir: RunDir, phase: str, scored: Evaluation) -> None:
     write_atomically(_path(run_dir, phase), write)
 
 
+def is_there(run_dir: RunDir, phase: str) -> bool:
+    """Whether `keep` wrote it."""
+    return _path(run_dir, phase).is_file()
+
+
 def read(run_dir: RunDir, phase: str) -> Evaluation | None:
     """What `keep` wrote; None where no folds have chosen in this phase."""
-    path = _path(run_dir, phase)
-    if not path.is_file():
+    if not is_there(run_dir, phase):
         return None
-    rows = np.load(path, allow_pickle=False)
+    rows = np.load(_path(run_dir, phase), allow_pickle=False)
     return Evaluation(rows[:, 1:].astype(np.float64), rows[:, 0].astype(np.int32))
 
 

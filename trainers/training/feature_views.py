@@ -1,5 +1,6 @@
 """Features of a few augmented views of each training image, computed once and read at every step."""
 
+import contextlib
 import functools
 import math
 import time
@@ -64,7 +65,9 @@ def of_phase(
     began = time.perf_counter()
     layout = layout_of(parts.prefix, number_of_views(plan, context), context)
     try:
-        with context.stop.deferred():
+        # a worker that waits for the others hears a signal at once: whatever it leaves behind, the store is whole
+        alone = context.processes.size == 1
+        with context.stop.deferred() if alone else contextlib.nullcontext():
             found, made = opened(parts.prefix, layout, context)
     except OSError as error:
         reason = f"no room on disk for {_described(layout, context)} ({error.strerror or error})"
@@ -169,8 +172,8 @@ def opened(prefix: keras.Model, layout: Layout, context: RunContext) -> tuple[Fe
     make, limit = _maker(prefix, layout, context), context.feature_store.limit_gib
     if processes.size == 1:
         return features.open_views(path, digests, layout, seed=context.config.seed, make=make, limit_gib=limit)
-    lacking = features.missing(path, digests, layout)
-    processes.barrier()  # all have looked
+    with processes.failing_together(OSError):  # none begins before all have looked
+        lacking = features.missing(path, digests, layout)
     with processes.failing_together(OSError):
         part = processes.index, processes.size
         features.fill_part(path, digests, layout, part=part, make=make, limit_gib=limit)
@@ -202,6 +205,7 @@ def _maker(prefix: keras.Model, layout: Layout, context: RunContext) -> Callable
     # made when it is needed: a large network is not called again in a moment
     computation = functools.cache(lambda: _computation(prefix, layout, context))
     done, said = 0, time.perf_counter()
+    share = len(digests) * layout.views // context.processes.size  # about, where other workers make the rest
 
     def make(places: np.ndarray, put: Put) -> None:
         nonlocal done, said
@@ -221,7 +225,7 @@ def _maker(prefix: keras.Model, layout: Layout, context: RunContext) -> Callable
             done += len(part)
             if time.perf_counter() - said > _SILENCE_S:
                 said = time.perf_counter()
-                log.info(f"  features: {done:,} of {len(digests) * layout.views:,}")
+                log.info(f"  features: {done:,} of {share:,}")
 
     return make
 

@@ -90,6 +90,8 @@ def test_thresholds_are_chosen_on_the_validation_images_and_kept_for_others_and_
     for row in rows:
         least = found["by_class"][row["predicted"]]["threshold"]
         assert row["accepted"] == (least is not None and row["probability"] >= least)
+    evaluate(model_dir, views="flip")  # which has none of its own, and leaves these
+    assert evaluate(model_dir)["thresholds"]["chosen_on"] == found["chosen_on"]
     averaged = dataclasses.replace(use, test_time_augmentation="flip")
     rows = experiment.run(TrainConfig(phase="predict", model_dir=str(model_dir), use=averaged))["predict"]
     assert "accepted" not in rows["predictions"][0]  # they are of each image alone

@@ -28,3 +28,7 @@ def test_a_smaller_network_is_not_advised_where_steps_begin_with_features():
     )
     assert "--steps_per_execution" in sentence
     assert "--backbone" not in sentence
+    sentence = describe_bottleneck(
+        input_wait_fraction=0.01, seconds_per_step=0.002, on_gpu=True, tier="memory", reads_features=True
+    )
+    assert sentence.startswith("launch-bound")
