@@ -1,13 +1,13 @@
 """Training on features that were computed once: the part of a network behind them, and the batches it reads."""
 
+import itertools
+
 import keras
 import numpy as np
 import tensorflow as tf
 
 from benchmarks.harness.networks import Network
-from benchmarks.sides.image_data_generator import AUGMENT
 from ftdata import pipeline
-from ftdata.augment.augmentation import Augmentation
 from ftdata.cache import features, filling
 from ftdata.cache.images import FeatureViews
 from ftdata.cache.tiers import open_split
@@ -35,6 +35,11 @@ class Features:
       views: of each image.
       policy: dtype policy of the network.
       jit_compile: as the flag.
+
+    Attributes:
+      fill: computes the next FILLED rows, again from the first when all are there.
+      step: that trains on them.
+      row_bytes: of the features of one view.
     """
 
     def __init__(
@@ -64,10 +69,9 @@ class Features:
         split, dtype = source.train, tf.as_dtype(keras.DTypePolicy(policy).compute_dtype)
         self._labels, self._network = split.labels, network
         self._weights = class_weights(split.labels, source.class_names, "balanced")
-        augmentation = Augmentation(AUGMENT, seed=0)
         compute = feature_computation.create(
             parts.prefix,
-            augmentation,
+            live.augmentation,
             dtype,
             strategy=live.strategy,
             replicas=1,
@@ -79,22 +83,19 @@ class Features:
         self.row_bytes = layout.row_bytes
         array = filling.aligned((len(split) * views, *layout.shape), layout.stored)
 
-        def fill(first: int) -> None:
-            rows = np.arange(first, first + FILLED) % len(array)
+        firsts = itertools.count(step=FILLED)
+
+        def fill() -> None:
+            rows = (next(firsts) + np.arange(FILLED)) % len(array)
             index, view = np.divmod(rows, views)
-            found = compute(decoded.take(index), augmentation.view_seeds(split.digests[index], view))
+            found = compute(decoded.take(index), live.augmentation.view_seeds(split.digests[index], view))
             array[rows] = found.view(layout.stored)
 
-        self._fill, self._filled, self._rows = fill, 0, len(array)
-        while self._filled < self._rows:
-            self.fill()
+        self.fill = fill
+        for _ in range(-(-len(array) // FILLED)):
+            fill()
         order = features.view_order(split.digests, views, seed=0)
         self._views = FeatureViews("memory", features.reader(array, dtype), order)
-
-    def fill(self) -> None:
-        """Computes the next FILLED rows, again from the first when all are there."""
-        self._fill(self._filled)
-        self._filled += FILLED
 
     def batches(self, first: int, end: int) -> tf.data.Dataset:
         """Of the steps from `first` to before `end`."""

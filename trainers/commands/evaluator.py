@@ -163,10 +163,16 @@ class Evaluator:
         filled = stop.between(name for name in splits if len(source.splits[name]))
         self.images = {name: _open(source.splits[name], data) for name in filled}
         compiled = compile_mode(jit_compile, on_gpu=runs_on_gpu(devices))
+        self._known: dict[str, Evaluation] = {}
         self._score = EvaluationStep(network, strategy=devices, compiled=compiled, fold_batch_norm=fold_batch_norm)
 
     def evaluate(self, name: str) -> Evaluation:
-        """The scores of a split."""
+        """The scores of a split, which is scored once."""
+        if name not in self._known:
+            self._known[name] = self._scored(name)
+        return self._known[name]
+
+    def _scored(self, name: str) -> Evaluation:
         labels, replicas = self.source.splits[name].labels, self._devices.num_replicas_in_sync
         shard = pipeline.Shard(count=replicas, total=replicas)
         dataset = pipeline.for_evaluation(self.images[name], labels, global_batch=self._batch_size, shard=shard)

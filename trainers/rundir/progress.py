@@ -28,8 +28,8 @@ class Progress:
     best: Row | None = None
     epochs_without_improvement: int = 0
     stopped: bool = False
-    reads_features: bool = False  # instead of training images
-    features: Row = dataclasses.field(default_factory=dict)  # rows that are read, how many were computed, in seconds
+    # where they are read instead of training images: how many rows, how many of them were computed, in seconds
+    features: Row = dataclasses.field(default_factory=dict)
     skipped_steps: int = 0  # by loss scaling
     event_files: dict[str, int] = dataclasses.field(default_factory=dict)  # bytes of each
     clock: list[float] = _zeros(4)  # of the running epoch

@@ -59,7 +59,7 @@ def of_phase(
     if parts is None:
         log.info(f"  features: none in {phase.name}, which trains from the first layer on")
         return None
-    if progress.step and not progress.reads_features:
+    if progress.step and not progress.features:
         log.info(f"  features: none, since {phase.name} has begun without room for them")
         return None
     began = time.perf_counter()
@@ -79,7 +79,6 @@ def of_phase(
     there = f", {rows - made:,} of the {rows:,} were there" if 0 < made < rows else ""
     how = f"{'computed' if made else 'read'} in {seconds:.{0 if made else 1}f} s{there}"
     log.info(f"  features: {_described(layout, context)}, {how} (in {found.tier})")
-    progress.reads_features = True
     before = progress.features or {"computed": 0, "seconds": 0.0}
     spent = before["seconds"] + (seconds if made else 0.0)
     progress.features = {"rows": rows, "computed": before["computed"] + made, "seconds": spent}

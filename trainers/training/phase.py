@@ -1,6 +1,7 @@
 """One phase from its start to its files: build, train, take the best epoch, evaluate."""
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -72,15 +73,9 @@ def run_phase(
     if plan.solves_head and not progress.history:
         if views is None:
             raise UserError("head_solver=lbfgs needs features, and there is no room for them: see the line above")
-        if processes.is_chief:
-            head_solver.solve(network, views, context)
-        processes.broadcast_variables(network.weights)
-        restart_averages(network.optimizer)
+        _begin_with(functools.partial(head_solver.solve, network, views, context), network, context)
     if is_soup and not progress.history:
-        if processes.is_chief:
-            interpolation.assign(network, context.role.soup[phase.name]())
-        processes.broadcast_variables(network.weights)
-        restart_averages(network.optimizer)
+        _begin_with(lambda: interpolation.assign(network, context.role.soup[phase.name]()), network, context)
     if board and board.is_new:
         if views:
             board.text("features", f"{progress.features['rows']:,} rows of features are read in place of images")
@@ -106,6 +101,14 @@ def run_phase(
         way = record.way_to_change(phase.name, context.run_dir)
         raise Diverged(f"{phase.name} diverged: {error}. {kept}; {change}, {way}") from error
     return results.finish(phase, context, network, held_out, progress, board)
+
+
+def _begin_with(assign: Callable[[], None], network: keras.Model, context: RunContext) -> None:
+    """Rank 0 assigns the weights that the phase begins with, for all workers and for the averages."""
+    if context.processes.is_chief:
+        assign()
+    context.processes.broadcast_variables(network.weights)
+    restart_averages(network.optimizer)
 
 
 def _describe(phase: Phase, plan: PhasePlan, context: RunContext, network: keras.Model) -> None:

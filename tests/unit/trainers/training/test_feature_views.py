@@ -21,6 +21,9 @@ from trainers.training.phase_step import train_step, training_batches
 from trainers.training.plan import make_plan
 
 
+_READ = {"rows": 144, "computed": 0, "seconds": 0.0}  # of a phase that has begun with features
+
+
 @pytest.fixture
 def config(photo_folder, tmp_path):
     """`make_config` with three views and a cache of its own."""
@@ -44,7 +47,7 @@ def _opened(config, *, phase="transfer", strategy="one_device"):
     network = phase_model.build(phase, context)
     parts, progress = cut(network), Progress()
     views = feature_views.of_phase(phase, make_plan(phase, context), context, parts, progress)
-    assert progress.reads_features
+    assert progress.features
     return views, parts, context
 
 
@@ -92,7 +95,7 @@ def test_steps_on_features_are_the_steps_on_the_images(config):
     found = []
     for on_features in (False, True):
         network = phase_model.build(PHASES["transfer"], context)
-        parts, progress = cut(network), Progress(reads_features=on_features)
+        parts, progress = cut(network), Progress(features=_READ if on_features else {})
         views = feature_views.of_phase(PHASES["transfer"], plan, context, parts, progress) if on_features else None
         suffix = parts.suffix if on_features else None
         step = train_step(context, network, augmentation, context.new_consensus(), suffix=suffix)
@@ -211,7 +214,7 @@ def test_what_a_phase_has_begun_with_it_keeps(config, capsys):
     phase, plan = PHASES["transfer"], make_plan(PHASES["transfer"], free)
     parts = cut(phase_model.build(phase, free))
     with pytest.raises(UserError, match="transfer has begun with features, and there is no room on disk for 48 images"):
-        feature_views.of_phase(phase, plan, full, parts, Progress(step=3, reads_features=True))
+        feature_views.of_phase(phase, plan, full, parts, Progress(step=3, features=_READ))
     assert feature_views.of_phase(phase, plan, free, parts, Progress(step=3)) is None
     assert "features: none, since transfer has begun without room for them" in _last_line(capsys)
 
