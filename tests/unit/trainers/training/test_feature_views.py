@@ -20,7 +20,6 @@ from trainers.training import feature_views, phase_model
 from trainers.training.phase_step import train_step, training_batches
 from trainers.training.plan import make_plan
 
-
 _READ = {"rows": 144, "computed": 0, "seconds": 0.0}  # of a phase that has begun with features
 
 
