@@ -13,6 +13,8 @@ from flags import help, suggestions
 from flags.errors import FlagError, in_words, printable
 from ftdata.settings import as_text
 
+NOTEBOOK = "notebook"  # as an accuracy: the one that the notebook's way has
+
 # name -> (how it is defined, default, what it does, what no value stands for)
 _FLAGS: dict[str, tuple[Callable[..., Any], Any, str, str]] = {
     "json": (flags.DEFINE_string, None, "file to which the results are written, as JSON", "none"),
@@ -84,9 +86,10 @@ _FLAGS: dict[str, tuple[Callable[..., Any], Any, str, str]] = {
         "both",
     ),
     "accuracy": (
-        flags.DEFINE_float,
+        flags.DEFINE_string,
         None,
-        "validation accuracy, 0 to 1, to which the time is measured too",
+        "validation accuracy, 0 to 1, to which the time is measured too; notebook: what the notebook's way ends "
+        "--epochs of transfer with",
         "off",
     ),
     "epochs": (flags.DEFINE_integer, 10, "largest number of epochs of each phase, with --accuracy", ""),
@@ -160,8 +163,8 @@ def _check(name: str, value: Any) -> None:
         raise FlagError(f"--{name} must be one of {', '.join(_CHOICES[name])}, got {value!r}")
     if name in ("image_size", "batch_size", "epochs") and value < 1:
         raise FlagError(f"--{name} must be >= 1, got {value}")
-    if name == "accuracy" and not 0 < value <= 1:
-        raise FlagError(f"--accuracy must be above 0 and at most 1, got {value}")
+    if name == "accuracy" and value != NOTEBOOK and not _is_share(value):
+        raise FlagError(f"--accuracy must be {NOTEBOOK}, or above 0 and at most 1, got {value!r}")
     if name == "backbone_args":
         try:
             is_object = isinstance(json.loads(value), dict)
@@ -178,6 +181,13 @@ def one_line_errors() -> Iterator[None]:
         yield
     except ValueError as error:
         _reject(str(error))
+
+
+def _is_share(text: str) -> bool:
+    try:
+        return 0 < float(text) <= 1
+    except ValueError:
+        return False
 
 
 def _reject(message: str) -> NoReturn:

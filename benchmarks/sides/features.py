@@ -1,6 +1,7 @@
 """Training on features that were computed once: the part of a network behind them, and the batches it reads."""
 
 import itertools
+from typing import Any
 
 import keras
 import numpy as np
@@ -9,11 +10,12 @@ import tensorflow as tf
 from benchmarks.harness.networks import Network
 from ftdata import pipeline
 from ftdata.cache import features, filling
-from ftdata.cache.images import FeatureViews
+from ftdata.cache.images import FeatureViews, Images
 from ftdata.cache.tiers import open_split
 from ftdata.config import DataConfig
 from ftdata.sources.source import Source
 from ftdata.sources.weighting import class_weights
+from trainers.evaluation.step import InferenceStep
 from trainers.models.cut import Cut
 from trainers.models.folding import resolve
 from trainers.runtime.compilation import compile_mode
@@ -22,6 +24,18 @@ from trainers.training import feature_computation
 from trainers.training.step import TrainStep
 
 FILLED = feature_computation.BATCH  # images that a call of `Features.fill` takes
+
+
+def held_out(images: Images, labels: np.ndarray, prefix: keras.Model, **options: Any) -> Images:
+    """The features of images that are not augmented, in memory; `options` are InferenceStep's."""
+    compute, tensor = InferenceStep(prefix, **options), prefix.outputs[0]
+    dtype = tf.as_dtype(tensor.dtype)
+    layout = features.Layout(1, tuple(tensor.shape[1:]), dtype)
+    rows = filling.aligned((len(labels), *layout.shape), layout.stored)
+    for batch in pipeline.for_evaluation(images, labels, global_batch=FILLED):
+        index, found = compute(batch)
+        rows[index] = found.view(layout.stored)
+    return features.in_memory(rows, dtype)
 
 
 class Features:

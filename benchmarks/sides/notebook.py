@@ -1,5 +1,6 @@
 """The notebook's way of training: ImageDataGenerator, flow_from_directory, compile, fit. For Keras 3."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -11,6 +12,11 @@ from benchmarks.harness.networks import Network, Task
 from benchmarks.sides import image_data_generator
 from trainers.models import backbones, preprocessing
 from trainers.runtime import devices
+
+_PIXELS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "tf": lambda pixels: pixels / 127.5 - 1.0,
+    "lite": lambda pixels: (pixels - 127.0) / 128.0,
+}
 
 
 class Notebook:
@@ -80,9 +86,10 @@ def _preprocessing(network: Network) -> dict[str, Any]:
     """The arguments of ImageDataGenerator: pixels / 255, or what the backbone's weights expect."""
     if network.model.preprocessing == "rescale":
         return {"rescale": 1 / 255}
-    if preprocessing.kind_of(network.model.backbone) != "tf":
-        raise ValueError(f"the notebook's side has pixels / 255 and MobileNetV2's preprocessing, not {network.name}'s")
-    return {"rescale": None, "preprocessing_function": lambda pixels: pixels / 127.5 - 1.0}
+    kind = preprocessing.kind_of(network.model.backbone)
+    if kind not in _PIXELS:
+        raise ValueError(f"the notebook's side has no preprocessing for {network.name}; MobileNetV2 has one")
+    return {"rescale": None, "preprocessing_function": _PIXELS[kind]}
 
 
 def _build(network: Network, num_classes: int) -> tuple[keras.Model, keras.Model]:

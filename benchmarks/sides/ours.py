@@ -1,18 +1,19 @@
 """Training as this project does it: its pipeline, its step. The side that is compared with `baselines.notebook`."""
 
 from collections.abc import Callable
+from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from benchmarks.harness import memory, tiers
 from benchmarks.harness.networks import Network, Task
+from benchmarks.sides.features import Features, held_out
 from benchmarks.sides.image_data_generator import AUGMENT
 from ftdata import pipeline
 from ftdata.augment.augmentation import Augmentation
 from ftdata.cache.filling import in_memory
-from ftdata.cache.images import from_tensor
+from ftdata.cache.images import Images, from_tensor
 from ftdata.config import DataConfig
 from ftdata.sources.source import Source, load_folder
 from ftdata.sources.weighting import class_weights
@@ -21,6 +22,7 @@ from trainers.evaluation import scores
 from trainers.evaluation.step import EvaluationStep
 from trainers.models import folding
 from trainers.models.classifier import build_classifier, logits_of
+from trainers.models.cut import Cut, cut
 from trainers.models.trainable import set_trainable
 from trainers.runtime.compilation import COMPILE_STEP, compile_mode
 from trainers.runtime.devices import make_strategy, runs_on_gpu
@@ -99,23 +101,33 @@ def read(source: Source, network: Network, *, tier: str) -> tiers.Batches:
 
 
 class Ours:
-    """One side of a comparison, in a process of its own."""
+    """One side of a comparison, in a process of its own.
 
-    def __init__(self, task: Task, policy: str, tier: str):
-        self.task, self.policy = task, policy
+    Args:
+      task: what is trained.
+      policy: dtype policy of the network.
+      tier: of the decoded images.
+      views: how many of each image `epoch` computes features of, where the phase freezes the first layers, and trains
+        on; 0 to train on images, augmented afresh.
+    """
+
+    def __init__(self, task: Task, policy: str, tier: str, views: int = 0):
+        self.task, self.policy, self.views = task, policy, views
         keras.utils.set_random_seed(0)
         self.devices = make_strategy("one_device")
         self.source = load_folder(str(task.folder), validation_fraction=0.0)
         self.batches = read(self.source, task.network, tier=tier)
         self.step: TrainStep | None = None
-        self.weights: list[np.ndarray] | None = None
+        self.parts: Cut | None = None
+        self.features: Features | None = None
         self.score: EvaluationStep | None = None
+        self.images: Images | None = None  # of validation
         self.done = 0
 
     def prepare(self, phase: str) -> None:
         """Builds the phase's model and warms up."""
         trained = self.step.model.get_weights() if self.step else None
-        self.step = self.score = None
+        self.step = self.score = self.features = None
         num_classes = len(self.source.class_names)
         self.step = train_step(
             self.task.network,
@@ -128,6 +140,7 @@ class Ours:
         self.rate = self.task.learning_rates[phase]
         if trained:
             self.step.model.set_weights(trained)
+        self.parts = cut(self.step.model)
         self._run(2, rate=0.0)
 
     def train(self, steps: int) -> None:
@@ -135,7 +148,19 @@ class Ours:
         self._run(steps, rate=self.rate)
 
     def epoch(self) -> float:
-        """Trains a pass over the images and returns the accuracy on the validation images."""
+        """Trains a pass over the images and returns the accuracy on the validation images; what is computed once is in
+        the first."""
+        assert self.step is not None
+        if self.views and self.parts and not self.features:
+            self.features = Features(
+                self.step,
+                self.parts,
+                self.source,
+                self.task.network,
+                views=self.views,
+                policy=self.policy,
+                jit_compile="auto",
+            )
         self._run(len(self.source.train) // self.task.network.batch_size, rate=self.rate)
         return self._validate()
 
@@ -145,9 +170,10 @@ class Ours:
 
     def _run(self, steps: int, *, rate: float) -> None:
         assert self.step is not None
+        step, batches = (self.features.step, self.features.batches) if self.features else (self.step, self.batches)
         pending = []
-        for batch in self.batches(self.done, self.done + steps):
-            pending.append(self.step(batch, step=self.done, learning_rate=rate))
+        for batch in batches(self.done, self.done + steps):
+            pending.append(step(batch, step=self.done, learning_rate=rate))
             self.done += 1
             if len(pending) == FETCH_EVERY:
                 _fetch(pending)
@@ -156,9 +182,14 @@ class Ours:
     def _validate(self) -> float:
         assert self.step is not None
         validation, data = self.source.validation, DataConfig(image_size=self.task.network.image_size)
-        if self.score is None:
-            self.score = EvaluationStep(self.step.model, strategy=self.devices, compiled="nothing")
-            self.images = from_tensor(in_memory(validation, data))
+        if self.score is None or self.images is None:
+            images: Images = from_tensor(in_memory(validation, data))
+            options: dict[str, Any] = {"strategy": self.devices, "compiled": "nothing"}
+            options["fold_batch_norm"] = folding.resolve("auto", on_gpu=runs_on_gpu(self.devices))
+            if self.parts:
+                images = held_out(images, validation.labels, self.parts.prefix, **options)
+            self.images = images
+            self.score = EvaluationStep(self.parts.suffix if self.parts else self.step.model, **options)
         batches = pipeline.for_evaluation(self.images, validation.labels, global_batch=self.task.network.batch_size)
         return scores.evaluate_batches(self.score, batches, validation.labels).accuracy
 

@@ -25,6 +25,7 @@ _NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "ConvNeXtTiny": ("convnext_tiny", {}),
     "DenseNet121": ("densenet121", {}),
     **{f"EfficientNetB{n}": (f"tf_efficientnet_b{n}", _DROPPED_BRANCHES) for n in range(8)},
+    **{f"EfficientNetLite{n}": (f"tf_efficientnet_lite{n}", {}) for n in range(3)},
     **{f"EfficientNetV2B{n}": (f"tf_efficientnetv2_b{n}", _DROPPED_BRANCHES) for n in range(4)},
     **{f"EfficientNetV2{size}": (f"tf_efficientnetv2_{size.lower()}", _DROPPED_BRANCHES) for size in "SML"},
     "MobileNetV2": ("mobilenetv2_100", {}),

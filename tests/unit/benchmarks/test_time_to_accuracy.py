@@ -47,6 +47,19 @@ def test_runners_take_turns_and_stop_once_they_are_there():
     assert runs["fast"] == time_to_accuracy.Run(seconds=4.0, accuracy=0.85, epochs=2)
 
 
+def test_the_accuracy_of_the_first_is_what_it_ends_with_and_counts_from_when_it_had_it():
+    log = _Log()
+    workers = {
+        "slow": _Runner("slow", log, 10.0, [0.5, 0.8, 0.9, 0.8]),
+        "fast": _Runner("fast", log, 2.0, [0.7, 0.6, 0.75, 0.7, 0.8]),
+    }
+    runs, wanted = time_to_accuracy.chase(workers, epochs=4, clock=lambda: log.now)
+    assert wanted == 0.8
+    assert runs["slow"] == time_to_accuracy.Run(seconds=20.0, accuracy=0.8, epochs=2)
+    assert runs["fast"] == time_to_accuracy.Run(seconds=10.0, accuracy=0.8, epochs=5)
+    assert not any("finetune" in line for line in log)
+
+
 def test_times_are_compared_only_between_those_who_got_there():
     network = Network("net", ModelConfig("MobileNetV2", weights="none"), 32, ("all",), batch_size=10)
     task = Task(network, pathlib.Path("nowhere"), {})

@@ -35,6 +35,7 @@ def _network(backbone, backbone_args=None, batch_size=2, image_size=64):
         ("MobileNetV2", None, "mobilenetv2_035"),  # the benchmarks' default
         ("MobileNetV2", '{"alpha": 1.0}', "mobilenetv2_100"),
         ("MobileNetV2", '{"alpha": 1}', "mobilenetv2_100"),
+        ("EfficientNetLite0", None, "tf_efficientnet_lite0"),
         ("EfficientNetV2B0", None, "tf_efficientnetv2_b0"),
         ("EfficientNetV2S", None, "tf_efficientnetv2_s"),
         ("MobileNetV3Large", None, "tf_mobilenetv3_large_100"),
