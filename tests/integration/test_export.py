@@ -19,8 +19,14 @@ from trainers.config import EXPORT_FORMATS, TrainConfig, UseConfig
 from trainers.export import formats, onnx_format, parity
 from trainers.export.parity import Samples
 from trainers.models import symmetries
+from trainers.models.classifier import features_of
+from trainers.models.novelty import Novelty
 from trainers.rundir.run_dir import RunDir
 from trainers.runtime.signals import StopRequest
+
+
+def _of(probabilities):
+    return {"probabilities": probabilities}
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +125,7 @@ def test_every_format_averages_and_agrees(trained_run, tmp_path):
 def test_a_file_with_other_answers_is_refused(tmp_path):
     reference, labels = np.array([[0.7, 0.3], [0.2, 0.8]]), np.array([0, 1])
     rows = [
-        {"file": name, "call": "call", **parity.compare("keras", reference + difference, reference, labels)}
+        {"file": name, "call": "call", **parity.compare("keras", _of(reference + difference), _of(reference), labels)}
         for name, difference in {"same.keras": 9e-5, "other.keras": np.array([2e-4, -2e-4])}.items()
     ]
     with pytest.raises(ValueError, match=r"not the answers of the model, beyond tolerance: other.keras \(call\);"):
@@ -128,7 +134,40 @@ def test_a_file_with_other_answers_is_refused(tmp_path):
 
 def test_answers_that_are_no_numbers_are_out_of_tolerance():
     nothing = np.full((2, 3), np.nan, np.float32)
-    assert not parity.compare("keras", nothing, np.eye(3)[:2], np.array([0, 1]))["is_within"]
+    assert not parity.compare("keras", _of(nothing), _of(np.eye(3)[:2]), np.array([0, 1]))["is_within"]
+
+
+def test_files_that_refuse_other_images_are_out_of_tolerance():
+    expected = {**_of(np.eye(2)), "unlike": np.array([0.9, 1.1])}
+    for unlike, is_within in (([0.5, 3.0], True), ([0.9, 0.99], False), ([0.9, np.nan], False)):
+        found = parity.compare("keras", {**_of(np.eye(2)), "unlike": np.array(unlike)}, expected, np.array([0, 1]))
+        assert found["is_within"] == is_within
+
+
+def test_what_is_none_of_these_goes_along(trained_run):
+    network = trained_model.of_run(RunDir(trained_run)).load()
+    images = np.random.default_rng(0).integers(0, 256, (9, 32, 32, 3)).astype(np.float32)
+    features = np.asarray(features_of(formats.finished(network, temperature=1.0))(images))
+    novelty = Novelty.of(features[:6], 3).in_units_of(0.01)
+    for kind in ("none", "flip"):
+        options = {"temperature": 1.5, "test_time_augmentation": kind}
+        found = formats.finished(network, **options, novelty=novelty)(images)
+        np.testing.assert_allclose(found["unlike"], novelty.distances(features), rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(found["probabilities"], formats.finished(network, **options)(images), atol=1e-6)
+
+
+@pytest.mark.slow
+def test_every_format_knows_none_of_these(trained_run, tmp_path):
+    model_dir = shutil.copytree(trained_run, tmp_path / "run")
+    use = UseConfig(none_of_these=0.9)
+    experiment.run(TrainConfig(phase="evaluate", model_dir=str(model_dir), use=use))
+    kinds = tuple(name for name in EXPORT_FORMATS if name != "onnx")  # an extra
+    use = UseConfig(export_formats=kinds)
+    result = experiment.run(TrainConfig(phase="export", model_dir=str(model_dir), use=use))["export"]
+    assert [row["is_within"] for row in result["exports"]] == [True] * 6
+    assert all(row["none_of_these_agreement"] >= 0.9 for row in result["exports"])
+    smallest = min(row["bytes"] for row in result["exports"] if row["format"] == "keras")
+    assert result["none_of_these"]["bytes"] <= 0.1 * smallest
 
 
 def test_the_last_line_of_what_a_process_complains_of_is_what_went_wrong(tmp_path):
@@ -143,7 +182,7 @@ def test_a_file_that_cannot_be_run_is_named(tmp_path):
     (tmp_path / "model.keras").write_bytes(b"no model")
     samples = Samples(np.zeros((1, 8, 8, 3), np.uint8), [b""], np.array([0]))
     with pytest.raises(ValueError, match=r"model\.keras cannot be run by itself: .*[Ee]rror"):
-        parity.check_parity("keras", tmp_path / "model.keras", samples, np.ones((1, 3)), stop=StopRequest())
+        parity.check_parity("keras", tmp_path / "model.keras", samples, _of(np.ones((1, 3))), stop=StopRequest())
 
 
 def test_the_reading_process_cannot_import_this_project(tmp_path):

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,8 +23,6 @@ from trainers.rundir.run_dir import RunDir, read_json, remove_leftovers, write_a
 from trainers.training.context import Candidate, FoldRole, RunContext
 from trainers.training.phase import run_phase
 from trainers.training.results import which
-
-_LONGEST_NAME = 60  # of a fold's folder; file systems take 255 bytes
 
 
 def chosen(context: RunContext, divided: Division, data: DataConfig, *, command_line: Sequence[str]) -> RunContext:
@@ -147,8 +144,7 @@ def _context(context: RunContext, fold: Fold, number: int, data: DataConfig) -> 
 
 
 def _root(context: RunContext, number: int, fold: Fold) -> Path:
-    name = re.sub(r"[^A-Za-z0-9._-]+", "_", fold.name)[:_LONGEST_NAME]
-    return context.run_dir.folds / f"{number + 1:02}-{name}"
+    return context.run_dir.folds / fold.folder_name(number)
 
 
 def _keep(

@@ -11,7 +11,7 @@ import tensorflow as tf
 from matplotlib.figure import Figure
 
 from ftdata.log import log
-from trainers.commands import class_thresholds, trained_model
+from trainers.commands import class_thresholds, none_of_these, trained_model
 from trainers.commands.evaluator import (
     Evaluator,
     fit_on_validation,
@@ -82,6 +82,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
         class_thresholds.keep(chosen, run_dir, network, test_time_augmentation=views)
     else:
         chosen = class_thresholds.kept(run_dir, network, model, test_time_augmentation=views)
+    boundary = none_of_these.wanted(config, run_dir, model, network, evaluator)
     began = time.perf_counter()
     scored = evaluator.evaluate("test")
     seconds = time.perf_counter() - began
@@ -107,6 +108,11 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
         metrics |= chosen.metrics(found)
         lines = ["", *thresholds.in_words(chosen.chosen_on, found)]
     title = f"{what} after {model.phase}"
+    if boundary:
+        distances = boundary.novelty.distances(evaluator.features(network, source.test))
+        others = none_of_these.others(config, boundary, network, evaluator)
+        metrics |= boundary.metrics(distances, others)
+        lines += ["", *boundary.in_words(distances, others)]
     images_at = evaluator.images["test"].take
     drawn = reports.drawings(scored, model.class_names, images_at, title=title)
     stop.check()

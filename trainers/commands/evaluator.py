@@ -2,8 +2,9 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -11,7 +12,7 @@ import tensorflow as tf
 
 from ftdata import pipeline
 from ftdata.cache import tiers
-from ftdata.cache.images import Images
+from ftdata.cache.images import Images, from_tensor
 from ftdata.config import DataConfig
 from ftdata.errors import UserError
 from ftdata.folders.folder import nearly_one_of
@@ -25,7 +26,8 @@ from trainers.commands.trained_model import TrainedModel
 from trainers.evaluation import scores
 from trainers.evaluation.calibration import Temperature, fit_temperature
 from trainers.evaluation.scores import Evaluation
-from trainers.evaluation.step import EvaluationStep
+from trainers.evaluation.step import EvaluationStep, InferenceStep
+from trainers.models.classifier import features_of
 from trainers.rundir import seen
 from trainers.rundir.checkpoint import weights_sha256
 from trainers.rundir.fingerprint import data_differences, data_fingerprint
@@ -156,15 +158,38 @@ class Evaluator:
         stop: StopRequest,
         splits: Sequence[str] = ("validation", "test"),
     ):
-        self.network, self.source = network, source
+        self.network, self.source, self.data = network, source, data
         self._devices, self._stop = devices, stop
         replicas = devices.num_replicas_in_sync
         self._batch_size = -(-batch_size // replicas) * replicas
         filled = stop.between(name for name in splits if len(source.splits[name]))
         self.images = {name: _open(source.splits[name], data) for name in filled}
-        compiled = compile_mode(jit_compile, on_gpu=runs_on_gpu(devices))
+        self._options: dict[str, Any] = {
+            "strategy": devices,
+            "compiled": compile_mode(jit_compile, on_gpu=runs_on_gpu(devices)),
+            "fold_batch_norm": fold_batch_norm,
+        }
         self._known: dict[str, Evaluation] = {}
-        self._score = EvaluationStep(network, strategy=devices, compiled=compiled, fold_batch_norm=fold_batch_norm)
+        self._score = EvaluationStep(network, **self._options)
+
+    def features(self, network: keras.Model, split: Split) -> np.ndarray:
+        """What a classifier says of each image as a whole (`classifier.features_of`): float32 [n, channels].
+
+        The images need not be those of this evaluator's splits.
+        """
+        opened = next((self.images[name] for name in self.images if self.source.splits[name] is split), None)
+        return self._features(network, opened or tiers.open_split(split, self.data, tier="none"), split.labels)
+
+    def features_of_pixels(self, network: keras.Model, pixels: np.ndarray) -> np.ndarray:
+        """As `features`, of uint8 [n, side, side, 3]."""
+        return self._features(network, from_tensor(tf.constant(pixels)), np.zeros(len(pixels), np.int32))
+
+    def _features(self, network: keras.Model, images: Images, labels: np.ndarray) -> np.ndarray:
+        step = InferenceStep(features_of(network), **self._options)
+        found = [step(batch) for batch in self._batches(images, labels)]
+        order = np.concatenate([index for index, _ in found])
+        rows = np.concatenate([values for _, values in found]).astype(np.float32)
+        return rows[np.argsort(order)]
 
     def evaluate(self, name: str) -> Evaluation:
         """The scores of a split, which is scored once."""
@@ -173,11 +198,14 @@ class Evaluator:
         return self._known[name]
 
     def _scored(self, name: str) -> Evaluation:
-        labels, replicas = self.source.splits[name].labels, self._devices.num_replicas_in_sync
+        labels = self.source.splits[name].labels
+        return scores.evaluate_batches(self._score, self._batches(self.images[name], labels), labels)
+
+    def _batches(self, images: Images, labels: np.ndarray) -> Iterable[pipeline.Batch]:
+        replicas = self._devices.num_replicas_in_sync
         shard = pipeline.Shard(count=replicas, total=replicas)
-        dataset = pipeline.for_evaluation(self.images[name], labels, global_batch=self._batch_size, shard=shard)
-        batches = self._stop.between(distribute(self._devices, dataset))
-        return scores.evaluate_batches(self._score, batches, labels)
+        dataset = pipeline.for_evaluation(images, labels, global_batch=self._batch_size, shard=shard)
+        return self._stop.between(distribute(self._devices, dataset))
 
 
 def fit_on_validation(evaluator: Evaluator, trained: TrainedModel | None) -> Temperature | None:

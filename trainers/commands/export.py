@@ -12,7 +12,7 @@ import tensorflow as tf
 from ftdata.cache import tiers
 from ftdata.log import log
 from ftdata.sources.source import Source
-from trainers.commands import trained_model
+from trainers.commands import none_of_these, trained_model
 from trainers.commands.evaluator import Evaluator, fit_on_validation, open_own, stored_temperature
 from trainers.commands.trained_model import TrainedModel
 from trainers.config import TrainConfig, UseConfig
@@ -56,7 +56,13 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     found = stored_temperature(run_dir, network, test_time_augmentation=views)
     found = found or fit_on_validation(evaluator, model if views == "none" else None)
     temperature = found.value if found else 1.0
-    final = formats.finished(network, temperature=temperature, test_time_augmentation=views)
+    boundary = none_of_these.kept(run_dir, network)
+    final = formats.finished(
+        network,
+        temperature=temperature,
+        test_time_augmentation=views,
+        novelty=boundary.novelty if boundary else None,
+    )
     folder = run_dir.root / "export"
     labels = as_lines(model.class_names)
     write_atomically(folder / "labels.txt", lambda temporary: temporary.write_text(labels, encoding="utf-8"))
@@ -65,7 +71,9 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     source_of_temperature = (
         found.in_words if found else "temperature 1: no image was held out of the training to fit one on"
     )
-    log.info(f"{model.path}\n{source_of_temperature}\ncompared on {len(reference)} test images")
+    log.info(f"{model.path}\n{source_of_temperature}\ncompared on {len(samples.labels)} test images")
+    if boundary:
+        log.info(f"unlike above 1 is none of these ({boundary.about['bytes'] / 2**10:.0f} KiB of each file)")
     rows: list[dict[str, Any]] = []
     for kind in stop.between(config.use.export_formats):
         path = folder / formats.FILES[kind]
@@ -80,9 +88,10 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
         "test_time_augmentation": views,
         "class_names": list(model.class_names),
         **{name: getattr(model.data, name) for name in ("image_size", "resize", "interpolation", "jpeg_decode")},
-        "images": len(reference),
+        "none_of_these": boundary and dict(boundary.about),
+        "images": len(samples.labels),
         "as_trained_max_probability_difference": float(
-            np.max(np.abs(as_trained[_chosen(len(as_trained))] - reference))
+            np.max(np.abs(as_trained[_chosen(len(as_trained))] - reference["probabilities"]))
         ),
         "exports": rows,
     }
@@ -137,11 +146,11 @@ def _samples(evaluator: Evaluator) -> Samples:
     return Samples(evaluator.images["test"].take(chosen), files, test.labels[chosen])
 
 
-def _answers(network: keras.Model, images: np.ndarray) -> np.ndarray:
-    """Probabilities computed on the CPU, where the exports are run too."""
+def _answers(network: keras.Model, images: np.ndarray) -> dict[str, np.ndarray]:
+    """Computed on the CPU, where the exports are run too."""
     with tf.device("CPU:0"):
-        parts = [network(images[k : k + 32].astype(np.float32), training=False) for k in range(0, len(images), 32)]
-    return np.concatenate([np.asarray(part) for part in parts])
+        parts = [formats.answers(network, tf.constant(images[k : k + 32])) for k in range(0, len(images), 32)]
+    return {name: np.concatenate([part[name].numpy() for part in parts]) for name in parts[0]}
 
 
 def _in_words(row: dict[str, Any]) -> str:

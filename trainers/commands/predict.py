@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import os
+import shlex
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -17,12 +19,14 @@ from ftdata.errors import UserError
 from ftdata.folders import folder
 from ftdata.log import log, on_stderr
 from ftdata.sources import unlabeled
-from trainers.commands import class_thresholds, trained_model
+from trainers.commands import class_thresholds, none_of_these, trained_model
 from trainers.config import TrainConfig
-from trainers.evaluation import figures
+from trainers.evaluation import figures, label_next
 from trainers.evaluation.thresholds import Thresholds
 from trainers.models import backbones, folding, imagenet, imagenet_weights, symmetries
 from trainers.models.class_names import in_a_line
+from trainers.models.classifier import features_of
+from trainers.models.novelty import Novelty
 from trainers.rundir.run_dir import RunDir
 from trainers.runtime.devices import grow_gpu_memory
 from trainers.runtime.signals import StopRequest
@@ -41,6 +45,7 @@ class Predictor:
       data: how images are decoded for it.
       name: where the network comes from, for messages.
       thresholds: from which an answer is accepted, where an evaluation has chosen them.
+      novelty: how far an image lies from the classes, 1 where none of them begins, where an evaluation has found it.
       averaged_over: which of `symmetries.KINDS` its probabilities are averaged over.
     """
 
@@ -50,6 +55,7 @@ class Predictor:
     name: str
     averaged_over: str
     thresholds: Thresholds | None = None
+    novelty: Novelty | None = None
 
 
 def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
@@ -102,6 +108,10 @@ def _run(config: TrainConfig, stop: StopRequest) -> dict[str, Any]:
     if predictor.thresholds:
         refused = sum(not row["accepted"] for row in rows)
         count += f", {refused} answers below the threshold of their class"
+    if predictor.novelty:
+        count += f", {sum(row['none_of_these'] for row in rows)} of none of the classes"
+    if config.use.label_next:
+        log.info(_to_label(run_dir.root / "label_next.csv", str(config.use.images), rows, config.use.label_next))
     drawn = _draw(grid, predictor, rows, shown)
     log.info(f"{len(rows)} images predicted{count}; {drawn}")
     return {"predictions": rows, "left_out": skipped}
@@ -126,13 +136,24 @@ def _open(config: TrainConfig, run_dir: RunDir, *, on_gpu: bool) -> Predictor:
         else trained_model.of_run(run_dir)
     )
     network = trained.load()
-    chosen = None
+    chosen, boundary = None, None
     if not config.use.model:
         chosen = class_thresholds.kept(run_dir, network, trained, test_time_augmentation=averaged_over)
+        boundary = none_of_these.kept(run_dir, network)
+    if boundary:
+        network = keras.Model(network.inputs[0], [network.outputs[0], features_of(network).outputs[0]])
     network = folding.for_inference(network) if trained.folds(fold_batch_norm, on_gpu=on_gpu) else network
     data = trained.adapt(config.data) if trained.settings else config.data
     data = dataclasses.replace(data, image_size=network.input_shape[1])
-    return Predictor(network, trained.class_names, data, str(trained.path), averaged_over, chosen and chosen.thresholds)
+    return Predictor(
+        network,
+        trained.class_names,
+        data,
+        str(trained.path),
+        averaged_over,
+        chosen.thresholds if chosen else None,
+        boundary.novelty if boundary else None,
+    )
 
 
 def _predictions(
@@ -143,25 +164,46 @@ def _predictions(
     network = predictor.network
 
     @tf.function(input_signature=[tf.TensorSpec((None, side, side, 3), tf.uint8)], autograph=False)
-    def probabilities_of(images: tf.Tensor) -> tf.Tensor:
+    def answers_of(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
         several = symmetries.images_of(tf.cast(images, tf.float32), predictor.averaged_over)
-        answers = [network(image, training=False) for image in several]
-        return answers[0] if len(answers) == 1 else tf.add_n(answers) / len(answers)
+        found = [network(image, training=False) for image in several]
+        if predictor.novelty is None:
+            return tf.add_n(found) / len(found), None
+        answers, features = zip(*found, strict=True)  # how far an image lies is said of itself
+        return tf.add_n(answers) / len(answers), features[0]
 
     with tqdm(total=len(paths), unit=" images", leave=False, disable=not sys.stderr.isatty()) as bar:
         for numbers, images in batches:
-            probabilities = probabilities_of(images).numpy()
+            answers, features = answers_of(images)
+            probabilities = answers.numpy()
+            unlike = predictor.novelty.distances(features.numpy()) if predictor.novelty else None
             accepted = predictor.thresholds.accepted(probabilities) if predictor.thresholds else None
             for place, (number, image) in enumerate(zip(numbers.numpy(), images.numpy(), strict=True)):
                 bar.update(number + 1 - bar.n)
                 row = _row(paths[number], probabilities[place], predictor.class_names)
-                yield row | ({} if accepted is None else {"accepted": bool(accepted[place])}), image
+                row |= {} if accepted is None else {"accepted": bool(accepted[place])}
+                if unlike is not None:
+                    row |= {"unlike": float(unlike[place]), "none_of_these": bool(unlike[place] > 1)}
+                yield row, image
 
 
 def _row(path: str, probabilities: np.ndarray, class_names: Sequence[str]) -> dict[str, Any]:
     best = np.argsort(-probabilities, kind="stable")[:_TOP]
     top = [{"class": class_names[k], "index": int(k), "probability": float(probabilities[k])} for k in best]
     return {"file": path, "predicted": top[0]["class"], "probability": top[0]["probability"], "top": top}
+
+
+def _to_label(path: Path, images: str, rows: Sequence[dict[str, Any]], count: int) -> str:
+    """Lists what to label next; returns what to say of it."""
+    folder = os.path.abspath(os.path.expanduser(images))
+    root = folder if os.path.isdir(folder) else os.path.commonpath([os.path.dirname(row["file"]) for row in rows])
+    names = [os.path.relpath(row["file"], root) for row in rows]
+    try:
+        listed = label_next.write(path, rows, names, count)
+    except OSError as error:
+        return f"what to label next is not listed: {error}"
+    given = (f"--labels_csv={path}", f"--image_dir={os.path.relpath(root)}")
+    return f"{listed} images to label next are in {path}: fill in its labels and train with {shlex.join(given)}"
 
 
 def _draw(grid: Path, predictor: Predictor, rows: Sequence[dict[str, Any]], shown: Sequence[np.ndarray]) -> str:
@@ -195,4 +237,6 @@ def _table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     width = max(map(len, names))
     for name, row in zip(names, rows, strict=True):
         guesses = "  ".join(f"{guess['probability']:>6.1%} {in_a_line(guess['class'])}" for guess in row["top"])
-        yield f"{name:<{width}}  {guesses}{'' if row.get('accepted', True) else '  below its threshold'}"
+        remark = "  none of these" if row.get("none_of_these") else ""
+        remark = remark or ("" if row.get("accepted", True) else "  below its threshold")
+        yield f"{name:<{width}}  {guesses}{remark}"

@@ -12,9 +12,10 @@ _MACHINE = ("distribution_strategy", "jit_compile", "fold_batch_norm", "determin
 _ALWAYS = ("phase", "preset", "model_dir", "batch_size", *_MACHINE)
 _DATA = ("dataset", "image_dir", "labels_csv", "exclude_csv", "data_dir", "manual_dir")
 _TARGETS = ("target_precision", "target_recall")
+_NOVELTY = ("none_of_these", "other_images")
 _EFFECTIVE = {
-    "evaluate": (*_ALWAYS, *_DATA, "on_bad_image", "tensorboard", "test_time_augmentation", *_TARGETS),
-    "predict": (*_ALWAYS, "images", "model", "json", "test_time_augmentation"),
+    "evaluate": (*_ALWAYS, *_DATA, "on_bad_image", "tensorboard", "test_time_augmentation", *_TARGETS, *_NOVELTY),
+    "predict": (*_ALWAYS, "images", "model", "json", "label_next", "test_time_augmentation"),
     "export": (*_ALWAYS, "exclude_csv", "data_dir", "manual_dir", "export_formats", "test_time_augmentation"),
 }
 _OF_AN_ESTIMATE = ("batch_size", "class_weight", "feature_views", "folds", "learning_curve", "monitor")

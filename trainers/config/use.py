@@ -24,6 +24,13 @@ class UseConfig:
         is_path=True,
     )
     json: bool = setting(False, "predict: whether each image gets a line of JSON instead of text", affects=NOTHING)
+    label_next: int | None = setting(
+        None,
+        "predict: number of images to list in label_next.csv: those that would teach the model most if they were "
+        "labelled, half of them the least certain and half the most unlike",
+        minimum=1,
+        affects=NOTHING,
+    )
     test_time_augmentation: str = setting(
         "none",
         "evaluate, predict and export: what probabilities are averaged over; none is each image alone, flip the image "
@@ -44,6 +51,21 @@ class UseConfig:
         "evaluate: share of the images of each class that are to be found, by which that probability is chosen instead",
         minimum=0.01,
         maximum=1.0,
+        affects=NOTHING,
+    )
+    none_of_these: float | None = setting(
+        None,
+        "evaluate: share of the images of a new group that are still to be taken for one of the classes; what lies "
+        "farther off is answered with none of these, by predict and by exports too",
+        minimum=0.5,
+        maximum=0.999,
+        affects=NOTHING,
+    )
+    other_images: str | None = setting(
+        None,
+        "evaluate: folder of images that show none of the classes, one file, or a pattern in quotes: how many of them "
+        "are taken for one of the classes",
+        unset="rendered everyday things, where the run knows none of these",
         affects=NOTHING,
     )
     export_formats: tuple[str, ...] = setting(

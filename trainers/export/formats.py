@@ -19,6 +19,8 @@ from ftdata.config import DataConfig
 from ftdata.decoding.decode import Decoding
 from trainers.models import symmetries
 from trainers.models.class_names import as_lines, in_a_line
+from trainers.models.classifier import features_of
+from trainers.models.novelty import Novelty
 from trainers.rundir.run_dir import write_atomically
 
 FILES = {
@@ -31,19 +33,50 @@ FILES = {
 }
 
 
-def finished(network: keras.Model, *, temperature: float, test_time_augmentation: str = "none") -> keras.Model:
+def finished(
+    network: keras.Model,
+    *,
+    temperature: float,
+    test_time_augmentation: str = "none",
+    novelty: Novelty | None = None,
+) -> keras.Model:
     """The same network in float32, averaged as `test_time_augmentation` says (`symmetries.KINDS`), with its scores
     divided by `temperature` before the softmax.
+
+    With `novelty` it gives {"probabilities": [b, num_classes], "unlike": [b]}: how far an image lies from the classes,
+    above 1 for none of these.
 
     Half precision is for training: few processors and no LiteRT interpreter compute a whole network in it.
     """
     plain = keras.Model.from_config(_in_float32(network.get_config()))
     plain.set_weights(network.get_weights())
-    plain = symmetries.averaged(plain, test_time_augmentation)
-    scores = plain.get_layer("logits").output
+    several = symmetries.averaged(plain, test_time_augmentation)
+    scores = several.get_layer("logits").output
     scores = keras.layers.Rescaling(1 / temperature, dtype="float32", name="temperature")(scores)
     probabilities = keras.layers.Softmax(dtype="float32", name="probabilities")(scores)
-    return keras.Model(plain.inputs[0], probabilities, name="classifier")
+    pixels = several.inputs[0]
+    if novelty is None:
+        return keras.Model(pixels, probabilities, name="classifier")
+    features = features_of(plain)
+    features = features.outputs[0] if several is plain else features(pixels)
+    outputs = {"probabilities": probabilities, "unlike": _unlike(features, novelty)}
+    return keras.Model(pixels, outputs, name="classifier")
+
+
+def _unlike(features: Any, novelty: Novelty) -> Any:
+    """`Novelty.distances` as layers."""
+    count = len(novelty.prototypes)
+    to_prototypes = keras.layers.Dense(count, use_bias=False, dtype="float32", name="to_prototypes")
+    cosines = to_prototypes(keras.layers.UnitNormalization(dtype="float32", name="of_unit_length")(features))
+    to_prototypes.set_weights([novelty.prototypes.T])
+    nearest = keras.ops.max(cosines, axis=-1)
+    return keras.layers.Rescaling(-1 / novelty.unit, offset=1 / novelty.unit, dtype="float32", name="unlike")(nearest)
+
+
+def answers(network: keras.Model, images: tf.Tensor) -> dict[str, tf.Tensor]:
+    """What a finished network gives for pixels of any type, [b, side, side, 3], by name."""
+    found = network(tf.cast(images, tf.float32), training=False)
+    return found if isinstance(found, dict) else {"probabilities": found}
 
 
 def _in_float32(config: Any) -> Any:
@@ -60,7 +93,8 @@ def _in_float32(config: Any) -> Any:
 class Served(tf.Module):
     """What the SavedModel holds: two signatures, from files' bytes and from pixels of any size.
 
-    Both return `probabilities`, float32 [b, num_classes], and `label`, string [b].
+    Both return `probabilities`, float32 [b, num_classes], and `label`, string [b]; with a novelty `unlike` too,
+    float32 [b].
     """
 
     def __init__(self, network: keras.Model, class_names: Sequence[str], data: DataConfig):
@@ -71,8 +105,8 @@ class Served(tf.Module):
         self.class_names = tf.constant([in_a_line(name) for name in class_names])
 
         def answer(images: tf.Tensor) -> dict[str, tf.Tensor]:
-            probabilities = network(tf.cast(images, tf.float32), training=False)
-            return {"probabilities": probabilities, "label": tf.gather(self.class_names, tf.argmax(probabilities, 1))}
+            found = answers(network, images)
+            return {**found, "label": tf.gather(self.class_names, tf.argmax(found["probabilities"], 1))}
 
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
         def from_bytes(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -103,7 +137,8 @@ def write_saved_model(folder: Path, served: Served) -> None:
 def write_litert(
     path: Path, network: keras.Model, class_names: Sequence[str], *, kind: str, representative: Iterable[np.ndarray]
 ) -> None:
-    """Writes a LiteRT file: uint8 [b, side, side, 3] to float32 probabilities [b, num_classes].
+    """Writes a LiteRT file: uint8 [b, side, side, 3] to float32 probabilities [b, num_classes], and `unlike` [b] where
+    the network gives it.
 
     It ends with a ZIP archive of labels.txt, which is where LiteRT files keep what belongs to them.
 
@@ -117,7 +152,7 @@ def write_litert(
 
     @tf.function(input_signature=[tf.TensorSpec((None, *network.input_shape[1:]), tf.uint8, name="images")])
     def from_pixels(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"probabilities": network(tf.cast(images, tf.float32), training=False)}
+        return answers(network, images)
 
     holder = tf.Module()  # Keras 3 hides its variables from the converter, which would write a file without weights
     holder.held = [variable.value for variable in network.variables]

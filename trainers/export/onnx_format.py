@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from ftdata import stderr
 from ftdata.errors import UserError
+from trainers.export import formats
 from trainers.models.class_names import as_lines
 from trainers.rundir.run_dir import write_atomically
 
@@ -34,7 +35,8 @@ def check_installed() -> None:
 
 
 def write_onnx(path: Path, network: keras.Model, class_names: Sequence[str]) -> None:
-    """Writes an ONNX file: `images`, uint8 [b, side, side, 3], to `probabilities`, float32 [b, num_classes].
+    """Writes an ONNX file: `images`, uint8 [b, side, side, 3], to `probabilities`, float32 [b, num_classes], and
+    `unlike`, float32 [b], where the network gives it.
 
     The class names, a line for each, are the metadata property `labels`.
 
@@ -51,12 +53,14 @@ def write_onnx(path: Path, network: keras.Model, class_names: Sequence[str]) -> 
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     @tf.function(input_signature=[tf.TensorSpec((None, *network.input_shape[1:]), tf.uint8, name="images")])
-    def from_pixels(images: tf.Tensor) -> tf.Tensor:
-        return network(tf.cast(images, tf.float32), training=False)
+    def from_pixels(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        return formats.answers(network, images)
 
     # Frozen here, because tf2onnx.from_function makes an input of each constant that a layer holds (Normalization).
-    frozen = convert_variables_to_constants_v2(from_pixels.get_concrete_function())
-    entry, answer = frozen.inputs[0].name, frozen.outputs[0].name
+    concrete = from_pixels.get_concrete_function()
+    frozen = convert_variables_to_constants_v2(concrete)
+    names = dict(zip([tensor.name for tensor in frozen.outputs], sorted(concrete.structured_outputs), strict=True))
+    entry = frozen.inputs[0].name
     logger = logging.getLogger("tf2onnx")
     with warnings.catch_warnings(), stderr.captured():
         warnings.simplefilter("ignore")
@@ -67,8 +71,8 @@ def write_onnx(path: Path, network: keras.Model, class_names: Sequence[str]) -> 
                 frozen.graph.as_graph_def(),
                 name="classifier",
                 input_names=[entry],
-                output_names=[answer],
-                tensors_to_rename={entry: "images", answer: "probabilities"},
+                output_names=list(names),
+                tensors_to_rename={entry: "images", **names},
                 opset=_OPSET,
             )
         finally:

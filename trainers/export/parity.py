@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,14 +41,16 @@ class Samples:
     labels: np.ndarray
 
 
-def check_parity(kind: str, path: Path, samples: Samples, reference: np.ndarray, *, stop: StopRequest) -> list[Row]:
+def check_parity(
+    kind: str, path: Path, samples: Samples, reference: Mapping[str, np.ndarray], *, stop: StopRequest
+) -> list[Row]:
     """Runs the file in a process without this project's code and compares; a row for each way to call it.
 
     Args:
       kind: the export format.
       path: the file or folder.
       samples: what it is run on.
-      reference: float32 [n, num_classes], the probabilities it should give.
+      reference: what it should give: `probabilities`, float32 [n, num_classes], and perhaps `unlike`, float32 [n].
       stop: looked at while the process runs.
 
     Raises:
@@ -68,10 +70,12 @@ def check_parity(kind: str, path: Path, samples: Samples, reference: np.ndarray,
         found = dict(np.load(output, allow_pickle=False))
     latency = json.loads(str(found.pop("latency")))
     common = {"format": kind, "file": path.name, "bytes": _size(path)}
-    return [
-        {**common, "call": name, **compare(kind, probabilities, reference, samples.labels), "latency_ms": latency[name]}
-        for name, probabilities in found.items()
-    ]
+    rows = []
+    for name in latency:
+        given = {key: found.get(f"{name}/{key}", np.full_like(values, np.nan)) for key, values in reference.items()}
+        rows.append({**common, "call": name, **compare(kind, given, reference, samples.labels)})
+        rows[-1]["latency_ms"] = latency[name]
+    return rows
 
 
 def _run(command: Sequence[str], folder: str, stop: StopRequest) -> str | None:
@@ -104,17 +108,25 @@ def refuse(rows: Sequence[Row], *, report: Path) -> None:
         raise UserError(f"export: not the answers of the model, beyond tolerance: {', '.join(wrong)}; see {report}")
 
 
-def compare(kind: str, probabilities: np.ndarray, reference: np.ndarray, labels: np.ndarray) -> Row:
-    """The numbers of a row, and whether they are within the format's tolerance."""
-    difference = float(np.max(np.abs(probabilities - reference)))
-    agreement = float(np.mean(probabilities.argmax(axis=1) == reference.argmax(axis=1)))
+def compare(kind: str, given: Mapping[str, np.ndarray], reference: Mapping[str, np.ndarray], labels: np.ndarray) -> Row:
+    """The numbers of a row, and whether they are within the format's tolerance; for `unlike` whether it refuses the
+    same images."""
+    probabilities, expected = given["probabilities"], reference["probabilities"]
+    difference = float(np.max(np.abs(probabilities - expected)))
+    agreement = float(np.mean(probabilities.argmax(axis=1) == expected.argmax(axis=1)))
     largest, least = TOLERANCES[kind]
+    agreements, refused = [agreement], {}
+    if "unlike" in reference:
+        same = (given["unlike"] > 1) == (reference["unlike"] > 1)
+        agreements.append(float(np.mean(same & np.isfinite(given["unlike"]))))
+        refused = {"none_of_these_agreement": agreements[-1]}
     return {
         "max_probability_difference": difference,
         "label_agreement": agreement,
+        **refused,
         "accuracy": float(np.mean(probabilities.argmax(axis=1) == labels)),
         "tolerance": {"max_probability_difference": largest, "label_agreement": least},
-        "is_within": bool(difference <= largest and agreement >= least),  # a NaN is not
+        "is_within": bool(difference <= largest and min(agreements) >= least),  # a NaN is not
     }
 
 

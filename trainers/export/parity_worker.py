@@ -1,8 +1,8 @@
 """Runs one exported model in a process of its own, without this project's code. Called by parity.py as a script.
 
 python -I parity_worker.py FORMAT MODEL INPUTS OUTPUT: INPUTS is an .npz with `images`, uint8 [n, side, side, 3],
-and the files' bytes end to end (`content`) with the end of each (`ends`). OUTPUT, an .npz, gets the probabilities
-of each way to call the model, and as JSON its latency in milliseconds.
+and the files' bytes end to end (`content`) with the end of each (`ends`). OUTPUT, an .npz, gets what each way to call
+the model gives, `WAY/probabilities` and perhaps `WAY/unlike`, and as JSON its latency in milliseconds.
 """
 
 import importlib.abc
@@ -28,9 +28,13 @@ def _saved_model(path):
     loaded = tf.saved_model.load(path)
     read, pixels = (loaded.signatures[name] for name in ("serving_default", "pixels"))
     return {
-        "serving_default": lambda images, files: read(image_bytes=tf.constant(files))["probabilities"].numpy(),
-        "pixels": lambda images, files: pixels(images=tf.constant(images))["probabilities"].numpy(),
+        "serving_default": lambda images, files: _numbers(read(image_bytes=tf.constant(files))),
+        "pixels": lambda images, files: _numbers(pixels(images=tf.constant(images))),
     }
+
+
+def _numbers(found):
+    return {name: found[name].numpy() for name in ("probabilities", "unlike") if name in found}
 
 
 def _keras(path):
@@ -39,7 +43,12 @@ def _keras(path):
 
     model = keras.saving.load_model(path, compile=False, safe_mode=True)
     call = tf.function(lambda images: model(tf.cast(images, tf.float32), training=False), reduce_retracing=True)
-    return {"call": lambda images, files: call(tf.constant(images)).numpy()}
+
+    def answer(images, files):
+        found = call(tf.constant(images))
+        return _numbers(found if isinstance(found, dict) else {"probabilities": found})
+
+    return {"call": answer}
 
 
 def _litert(path):
@@ -51,7 +60,9 @@ def _litert(path):
         Interpreter = tf.lite.Interpreter
 
     interpreter = Interpreter(model_path=path)
-    entry, answer = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+    entry = interpreter.get_input_details()[0]["index"]
+    names = {1: "unlike", 2: "probabilities"}  # by rank: the file does not keep what they are called
+    answers = {names[len(details["shape"])]: details["index"] for details in interpreter.get_output_details()}
     shape = []
 
     def call(images, files):
@@ -61,7 +72,7 @@ def _litert(path):
             shape[:] = [images.shape]
         interpreter.set_tensor(entry, images)
         interpreter.invoke()
-        return interpreter.get_tensor(answer).copy()
+        return {name: interpreter.get_tensor(index).copy() for name, index in answers.items()}
 
     return {"call": call}
 
@@ -70,7 +81,8 @@ def _onnx(path):
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    return {"call": lambda images, files: session.run(["probabilities"], {"images": images})[0]}
+    names = [output.name for output in session.get_outputs()]
+    return {"call": lambda images, files: dict(zip(names, session.run(names, {"images": images}), strict=True))}
 
 
 _READERS = {"saved_model": _saved_model, "keras": _keras, "onnx": _onnx}  # the rest is LiteRT
@@ -108,7 +120,7 @@ def main(kind, model, inputs, output):
     results, latency = {}, {}
     for name, call in ways.items():
         parts = [call(images[k : k + 32], files[k : k + 32]) for k in range(0, len(images), 32)]
-        results[name] = np.concatenate(parts)
+        results |= {f"{name}/{key}": np.concatenate([part[key] for part in parts]) for key in parts[0]}
         latency[name] = _latency(call, images, files)
     np.savez(output, latency=json.dumps(latency), **results)
 

@@ -1,6 +1,7 @@
 """Which images are left out together, so that each is judged by a model that has seen nothing of its group."""
 
 import dataclasses
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +13,7 @@ from ftdata.sources.source import Source
 from trainers.folds.groups import Groups
 
 _WITHOUT_GROUPS = 5  # folds where nothing is known of groups
+_LONGEST_NAME = 60  # of a fold's folder; file systems take 255 bytes
 _MOST_FOLDS = 30  # where each group is a fold of its own
 
 
@@ -22,6 +24,10 @@ class Fold:
     name: str
     left_out: np.ndarray
     groups: tuple[str, ...] = ()
+
+    def folder_name(self, number: int) -> str:
+        """What the folder of its run is called, as the fold `number`, counted from 0."""
+        return f"{number + 1:02}-{re.sub(r'[^A-Za-z0-9._-]+', '_', self.name)[:_LONGEST_NAME]}"
 
 
 def by_groups(

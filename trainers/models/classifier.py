@@ -84,6 +84,17 @@ def base_of(model: keras.Model) -> keras.Model:
     return next(layer for layer in model.layers if isinstance(layer, keras.Model))
 
 
+def features_of(model: keras.Model) -> keras.Model:
+    """The same network up to what the backbone says of an image as a whole: to [b, channels], its feature maps pooled
+    as the head pools them, or averaged where it flattens them."""
+    base = next(place for place, layer in enumerate(model.layers) if isinstance(layer, keras.Model))
+    behind = model.layers[base + 1]
+    features = behind.output if behind.name == "pooling" else behind.input
+    if behind.name == "pooling" and len(features.shape) == 2 and isinstance(behind, keras.layers.Flatten):
+        features = keras.layers.GlobalAveragePooling2D(name="features", dtype=behind.dtype_policy)(behind.input)
+    return keras.Model(model.inputs[0], features, name="features_of_classifier")
+
+
 def logits_of(model: keras.Model) -> keras.Model:
     """The same network (the same variables) up to the scores before the softmax; one that ends there as it is."""
     if model.layers[-1].name == "logits":

@@ -97,6 +97,33 @@ def test_thresholds_are_chosen_on_the_validation_images_and_kept_for_others_and_
     assert "accepted" not in rows["predictions"][0]  # they are of each image alone
 
 
+def test_none_of_these_is_found_once_and_told_by_predict(evaluated, tmp_path, capsys):
+    model_dir = shutil.copytree(evaluated[0], tmp_path / "run")
+    noise = np.random.default_rng(0).integers(0, 256, (6, 40, 40, 3), np.uint8)
+    (tmp_path / "noise").mkdir()
+    for number, pixels in enumerate(noise):
+        Image.fromarray(pixels).save(tmp_path / f"noise/{number}.png")
+    with pytest.raises(UserError, match=r"other_images needs to know what is none of these: give --none_of_these"):
+        evaluate(model_dir, other_images=str(tmp_path / "noise"))
+    with pytest.raises(UserError, match=r"none_of_these=0.99 takes 99 images .* there are 60: ask for less"):
+        evaluate(model_dir, none_of_these=0.99)
+    found = evaluate(model_dir, none_of_these=0.9)["none_of_these"]
+    said = capsys.readouterr().out
+    assert "none of these: 90.0% of a new group are to be taken for one of the classes; from 5 groups left out" in said
+    assert "of 240 rendered everyday things" in said
+    assert [row["images"] for row in found["groups"].values()] == [12] * 5  # no groups are given: folds at random
+    assert np.mean([row["coverage"] for row in found["groups"].values()]) >= 0.8
+    again = evaluate(model_dir, other_images=str(tmp_path / "noise"))["none_of_these"]
+    missed = again.pop("others")
+    assert {**again, "others": found["others"]} == found
+    assert list(missed.values()) == [{"images": 6, "missed": 0.0}]
+    for kind in ("none", "flip"):
+        use = UseConfig(images=str(tmp_path / "noise"), test_time_augmentation=kind)
+        rows = experiment.run(TrainConfig(phase="predict", model_dir=str(model_dir), use=use))["predict"]["predictions"]
+        assert all(row["none_of_these"] and row["unlike"] > 1 for row in rows)
+    assert "6 of none of the classes" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_another_folder_may_lack_classes_and_has_no_test_set(evaluated, photo_folder, tmp_path):
     model_dir = shutil.copytree(evaluated[0], tmp_path / "run")

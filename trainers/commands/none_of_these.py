@@ -1,0 +1,196 @@
+"""What a run takes for none of its classes: found by an evaluation that asks for it, kept beside its scores, and used.
+
+The features have to say of new images what they say of those that were left out. A backbone that is frozen has learned
+from none of the run's images: each group is left out in turn of what is known. A fine-tuned one has: the folds' models
+are asked, each about the groups that it has not seen, or the run's own about its validation split.
+"""
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from ftdata.errors import UserError
+from ftdata.sources.source import Source
+from ftdata.sources.split import Split
+from trainers.commands import other_images
+from trainers.commands.evaluator import Evaluator, names_other_images, open_own
+from trainers.commands.trained_model import TrainedModel
+from trainers.config import TrainConfig
+from trainers.evaluation.boundary import Boundary
+from trainers.folds.division import Division
+from trainers.folds.groups import Groups
+from trainers.models import novelty
+from trainers.models.classifier import features_of, load_classifier
+from trainers.models.novelty import Novelty
+from trainers.rundir.checkpoint import weights_sha256
+from trainers.rundir.run_dir import RunDir, write_atomically
+
+_FILE = "none_of_these.npz"  # in evaluation/: where the classes lie, and the weights in whose features
+_OF_A_CLASS, _FEWEST, _MOST = 4, 12, 64  # prototypes
+_SHARE = 0.1  # of the numbers of a network, that an export may carry beside them
+_MOST_IMAGES = 20_000  # more would not tell more
+
+Read = Callable[[keras.Model, Split], np.ndarray]  # features of images that are not augmented, float32 [n, channels]
+
+
+def wanted(
+    config: TrainConfig, run_dir: RunDir, trained: TrainedModel, network: keras.Model, evaluator: Evaluator
+) -> Boundary | None:
+    """As `--none_of_these` asks, or as an earlier evaluation has found it; None without both.
+
+    Raises:
+      UserError: nothing was left out, or too few images.
+    """
+    coverage = config.use.none_of_these
+    if coverage is None:
+        boundary = kept(run_dir, network)
+        if boundary is None and config.use.other_images:
+            raise UserError("other_images needs to know what is none of these: give --none_of_these=0.95")
+        return boundary
+    source = evaluator.source
+    if names_other_images(config.data, trained):
+        source = open_own(config.data, trained)
+    boundary = found(coverage, run_dir, trained, network, source, evaluator.features)
+    keep(boundary, run_dir, network)
+    return boundary
+
+
+def others(
+    config: TrainConfig, boundary: Boundary, network: keras.Model, evaluator: Evaluator
+) -> dict[str, np.ndarray]:
+    """The distances of images of none of the classes, by what they are; none where no one asks."""
+    named = config.use.other_images
+    if named is None and config.use.none_of_these is None:
+        return {}
+    pixels = other_images.read(named, evaluator.data, batch_size=config.training.batch_size)
+    distances = boundary.novelty.distances(evaluator.features_of_pixels(network, pixels))
+    return {f"images of {named}" if named else other_images.RENDERED: distances}
+
+
+def found(
+    coverage: float, run_dir: RunDir, trained: TrainedModel, network: keras.Model, source: Source, read: Read
+) -> Boundary:
+    """What is known, and how far from it a new group of images lies.
+
+    Args:
+      coverage: share of the images of a new group that are to be taken for one of the classes.
+      run_dir: of the run.
+      trained: its model.
+      network: of it.
+      source: the images that it was trained on.
+      read: what a classifier makes of images.
+
+    Raises:
+      UserError: nothing was left out, or too few images.
+    """
+    count = _prototypes(network, source)
+    by_group: dict[str, np.ndarray] = {}
+    for names, features, others in _left_out(run_dir, trained, network, source, read):
+        distances = Novelty.of(features, count).distances(others)
+        by_group |= {name: distances[names == name] for name in dict.fromkeys(names.tolist())}
+    limit = novelty.threshold(by_group, coverage)
+    if limit is None:
+        count, fewest = sum(map(len, by_group.values())), novelty.fewest(coverage)
+        raise UserError(
+            f"none_of_these={coverage:g} takes {fewest:,} images or more that were left out, and there are {count:,}: "
+            "ask for less"
+        )
+    is_of_all = trained.phase == "transfer" or trained.settings.get("folds")
+    known = _some(source.pooled().train if is_of_all else source.train)[0]
+    places = Novelty.of(read(network, known), count).in_units_of(limit)
+    about = {
+        "coverage": coverage,
+        "prototypes": len(places.prototypes),
+        "bytes": places.prototypes.nbytes,
+        "images": sum(map(len, by_group.values())),
+        "groups": {
+            name: {"images": len(by_group[name]), "coverage": share}
+            for name, share in novelty.left_out_coverage(by_group, coverage).items()
+        },
+    }
+    return Boundary(places, about)
+
+
+def keep(boundary: Boundary, run_dir: RunDir, network: keras.Model) -> None:
+    """Writes it."""
+    about = json.dumps({**boundary.about, "weights_sha256": weights_sha256(network.weights)})
+
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as stream:
+            np.savez(stream, about=about, **dataclasses.asdict(boundary.novelty))
+
+    write_atomically(run_dir.evaluation / _FILE, write)
+
+
+def kept(run_dir: RunDir, network: keras.Model) -> Boundary | None:
+    """What an evaluation of these very weights has found; None without."""
+    path = run_dir.evaluation / _FILE
+    if not path.is_file():
+        return None
+    stored = dict(np.load(path, allow_pickle=False))
+    about = json.loads(str(stored["about"]))
+    if about.pop("weights_sha256") != weights_sha256(network.weights):
+        return None
+    return Boundary(Novelty(stored["prototypes"], float(stored["unit"])), about)
+
+
+def _prototypes(network: keras.Model, source: Source) -> int:
+    """How many: a few a class, as many as an export can carry."""
+    room = int(_SHARE * network.count_params()) // features_of(network).output_shape[-1]
+    return max(1, min(max(_FEWEST, _OF_A_CLASS * len(source.class_names)), _MOST, room))
+
+
+def _left_out(
+    run_dir: RunDir, trained: TrainedModel, network: keras.Model, source: Source, read: Read
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """(the group of each image left out, str [m]; features of the others; features of those left out)."""
+    pool, pattern, folds = source.pooled(), trained.data.group_pattern, trained.settings.get("folds")
+    is_frozen = trained.phase == "transfer"
+    if is_frozen or folds:
+        divided = Division.of(pool, trained.data, None if is_frozen else folds)
+        some, chosen = _some(pool.train)
+        names = _names(divided, len(pool.train))[chosen]
+        frozen = read(network, some) if is_frozen else None
+        for number, fold in enumerate(divided.folds):
+            features = frozen
+            if features is None:
+                features = read(_model_of(run_dir, trained.phase, fold.folder_name(number)), some)
+            out = fold.left_out[chosen]
+            yield names[out], features[~out], features[out]
+        return
+    if not len(source.validation):
+        raise UserError(
+            "none_of_these needs images that the run has not learned from: a validation split, or --folds=groups"
+        )
+    (learned, _), (held_out, _) = _some(source.train), _some(source.validation)
+    groups = Groups.of(held_out.names, pattern)
+    names = np.array(groups.names)[groups.of_image] if groups else np.full(len(held_out), "validation split")
+    yield names, read(network, learned), read(network, held_out)
+
+
+def _some(whole: Split) -> tuple[Split, np.ndarray]:
+    """The images, and which they are, bool [n]: evenly spread where there are many."""
+    chosen = np.zeros(len(whole), bool)
+    chosen[np.linspace(0, len(whole) - 1, min(len(whole), _MOST_IMAGES)).astype(int)] = True
+    return whole.subset(chosen) if len(whole) > _MOST_IMAGES else whole, chosen
+
+
+def _names(divided: Division, count: int) -> np.ndarray:
+    """What the images of each are called together: its group, or its fold."""
+    if divided.groups:
+        return np.array(divided.groups.names)[divided.groups.of_image]
+    names = np.full(count, "", object)
+    for fold in divided.folds:
+        names[fold.left_out] = f"fold {fold.name}"
+    return names.astype(str)
+
+
+def _model_of(run_dir: RunDir, phase: str, folder: str) -> keras.Model:
+    path = RunDir(run_dir.folds / folder).phase(phase).best
+    if not path.is_file():
+        raise UserError(f"none_of_these needs the models of the run's folds, and {path} is gone: train it again")
+    return load_classifier(path)
