@@ -14,6 +14,7 @@ import keras
 import numpy as np
 
 from ftdata.errors import UserError
+from ftdata.log import log
 from ftdata.sources.source import Source
 from ftdata.sources.split import Split
 from trainers.commands import other_images
@@ -158,6 +159,9 @@ def _left_out(
         for number, fold in enumerate(divided.folds):
             features = frozen
             if features is None:
+                log.info(
+                    f"none of these: what the model without {fold.name} says, {number + 1} of {len(divided.folds)}"
+                )
                 features = read(_model_of(run_dir, trained.phase, fold.folder_name(number)), some)
             out = fold.left_out[chosen]
             yield names[out], features[~out], features[out]
