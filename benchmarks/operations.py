@@ -28,24 +28,24 @@ _NETWORKS = ("MobileNetV2", "EfficientNetLite0", "ResNet50", "EfficientNetV2B0")
 _PHASES = ("transfer", "finetune")
 _ROUNDS, _LEAST_S = 5, 1.0
 EXCLUDED = (
-    "Augmentation and the update are included. Shares are of the time of all operations, which run beside each other "
+    "Augmentation (XLA) and the update are included. Shares are of the time of all operations, which run beside each other "
     "on several cores; other is what none of the columns names."
 )
 # a column -> the types of operations in it; the first that matches counts
 _KINDS = {
-    "depthwise": r"(Fused)?DepthwiseConv2dNative",
-    "depthwise gradient": r"(Fused)?DepthwiseConv2dNativeBackprop\w*",
-    "convolution": r"(Mkl|Fused|Native)*Conv2D(WithBias\w*)?",
-    "convolution gradient": r"(Mkl|Fused|Native)*Conv2DBackprop\w*|(Mkl)?Conv2DBackprop\w*",
-    "product": r"(Mkl|Fused|Batch|Native)*MatMul(V2)?",
-    "normalization": r"(Mkl|Fused|Native)*BatchNorm\w*|FusedBatchNorm\w*",
-    "activation gradient": r"(Mkl)?(Relu|Relu6|Sigmoid|Silu|Swish|Elu|Tanh)Grad",
-    "activation": r"(Mkl)?(Relu|Relu6|Sigmoid|Silu|Swish|Elu|Tanh|Native\w*Swish)",
-    "arithmetic": r"(Mkl)?(Mul|AddV2|Add|AddN|Sub|RealDiv|Rsqrt|Sqrt|Square|SquaredDifference|Maximum|Minimum|Neg|Exp)",
-    "sums and means": r"(Mkl)?(Sum|Mean|BiasAddGrad|MaxPool\w*|AvgPool\w*|Max)",
-    "shapes and casts": r"Transpose|Reshape|Pad(V2)?|Slice|StridedSlice\w*|Concat\w*|Cast|Tile|Pack|Fill|ToTf|MklToTf",
-    "update": r"Resource\w*|Assign\w*|ReadVariableOp",
-    "augmentation": r"XlaLaunch\w*|XlaRun|XlaCompile",
+    "depthwise": r"DepthwiseConv2dNative",
+    "depthwise gradient": r"DepthwiseConv2dNativeBackprop\w*",
+    "convolution": r"Conv2D",
+    "convolution gradient": r"Conv2DBackprop\w*",
+    "product": r"(Batch)?MatMul(V2)?",
+    "normalization": r"BatchNorm\w*",
+    "activation": r"Relu6?|Sigmoid|Swish|Elu|Tanh",
+    "activation gradient": r"\w*(Relu|Relu6|Sigmoid|Swish|Elu|Tanh)Grad",
+    "arithmetic": r"Mul|AddV2|AddN|Sub|RealDiv|Rsqrt|Sqrt|Square|SquaredDifference|Maximum|Minimum|Neg|Exp|SelectV2",
+    "sums": r"Sum|Mean|Max|BiasAddGrad|MaxPool\w*|AvgPool\w*",
+    "copies": r"Transpose|Pad(V2)?|\w*Slice\w*|Concat\w*|Cast|Tile|Pack|ToTf",
+    "update": r"Resource\w*|Assign\w*",
+    "XLA": r"CpuExecutable",
 }
 
 

@@ -9,7 +9,9 @@ from typing import Any
 
 import tensorflow as tf
 
-_OPERATION = re.compile(r"[^:]*:_?([A-Za-z]\w*)")  # `name:Type`, as kernels on the host are traced
+# `name:Type`, as kernels on the host are traced, without the marks of kernels that oneDNN gives or that do several at
+# once; what XLA has compiled is one
+_OPERATION = re.compile(r"[^:]*:_?(?:Mkl)?(?:Native)?(?:Fused)?([A-Za-z]\w*)|(CpuExecutable)::Execute\w*")
 
 
 def seconds_by_operation(call: Callable[[], Any]) -> dict[str, float]:
@@ -44,10 +46,11 @@ def _of_thread(events: Iterable[tuple[int, int, str]]) -> dict[str, int]:
         match = _OPERATION.fullmatch(name)
         if not match:
             continue
+        kind = match[1] or match[2]
         while open_events and open_events[-1][0] <= start:
             open_events.pop()
         if open_events:
             own[open_events[-1][1]] -= duration
-        own[match[1]] += duration
-        open_events.append((start + duration, match[1]))
+        own[kind] += duration
+        open_events.append((start + duration, kind))
     return own
