@@ -28,8 +28,8 @@ _NETWORKS = ("MobileNetV2", "EfficientNetLite0", "ResNet50", "EfficientNetV2B0")
 _PHASES = ("transfer", "finetune")
 _ROUNDS, _LEAST_S = 5, 1.0
 EXCLUDED = (
-    "Augmentation (XLA) and the update are included. Shares are of the time of all operations, which run beside each other "
-    "on several cores; other is what none of the columns names."
+    "Augmentation (XLA) and the update are included. Shares are of the time of all operations, which run beside each "
+    "other on several cores; other is what none of the columns names."
 )
 # a column -> the types of operations in it; the first that matches counts
 _KINDS = {

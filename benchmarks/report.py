@@ -19,7 +19,7 @@ from benchmarks.harness.results import table
 from flags import benchmark
 from trainers.rundir.run_dir import write_atomically
 
-BENCHMARKS = ("augmentation", "input_pipeline", "train_step", "features", "end_to_end", "scaling")
+BENCHMARKS = ("augmentation", "input_pipeline", "train_step", "operations", "features", "end_to_end", "scaling")
 _HOW = (
     "Contenders take turns within one run, after a warm-up. Rates are medians over the rounds with the 10th and 90th "
     "percentile; ratios are medians of the ratios of the rounds, against the row of each group that reads 1.00."
