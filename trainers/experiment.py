@@ -66,6 +66,8 @@ def run(
     found = cluster.find(config.runtime.distribution_strategy)
     if found and found.index:
         return metrics  # rank 0 exports
+    if config.use.none_of_these is not None:
+        metrics["evaluate"] = _use(dataclasses.replace(config, phase="evaluate"), stop=stop)
     return {**metrics, "export": _use(dataclasses.replace(config, phase="export"), stop=stop)}
 
 

@@ -25,8 +25,10 @@ def seconds_by_operation(call: Callable[[], Any]) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         options = tf.profiler.experimental.ProfilerOptions(host_tracer_level=2, python_tracer_level=0)
         tf.profiler.experimental.start(folder, options)
-        call()
-        tf.profiler.experimental.stop()
+        try:
+            call()
+        finally:
+            tf.profiler.experimental.stop()
         space = xplane_pb2.XSpace()
         for file in Path(folder).rglob("*.xplane.pb"):
             space.MergeFromString(file.read_bytes())

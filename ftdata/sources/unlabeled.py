@@ -18,8 +18,8 @@ from ftdata.inspection import examine
 from ftdata.inspection.file_kind import EXTENSIONS
 
 
-def find(images: str) -> tuple[list[str], tuple[str, ...]]:
-    """The files that `images` names, sorted, and lines on what was passed over.
+def find(images: str, *, setting: str = "images") -> tuple[list[str], tuple[str, ...]]:
+    """The files that `images`, the value of `setting`, names, sorted, and lines on what was passed over.
 
     A folder stands for the images in it and below it, hidden ones excepted; `**` in a pattern does too.
     What a pattern or a path names is taken as an image whatever its ending.
@@ -42,7 +42,7 @@ def find(images: str) -> tuple[list[str], tuple[str, ...]]:
         found = [name for name in glob.glob(_pattern(path), recursive=True) if os.path.isfile(name)]
         kinds = "no such file, and no file matches it as a pattern"
     if not found:
-        raise UserError(f"images must be a folder of images, a file or a pattern, got {images!r}: {kinds}")
+        raise UserError(f"{setting} must be a folder of images, a file or a pattern, got {images!r}: {kinds}")
     return sorted(found), notes
 
 

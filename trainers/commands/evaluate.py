@@ -11,6 +11,7 @@ import tensorflow as tf
 from matplotlib.figure import Figure
 
 from ftdata.log import log
+from ftdata.sources import unlabeled
 from trainers.commands import class_thresholds, none_of_these, trained_model
 from trainers.commands.evaluator import (
     Evaluator,
@@ -46,6 +47,8 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
       UserError: no trained model, or images that cannot be used; the message says what to do.
     """
     run_dir = RunDir(Path(config.model_dir).expanduser())
+    if config.use.other_images:
+        unlabeled.find(config.use.other_images, setting="other_images")  # said now if nothing is there
     model = trained_model.of_run(run_dir)
     devices = make_strategy(config.runtime.distribution_strategy)
     with devices.scope():

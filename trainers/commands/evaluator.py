@@ -159,7 +159,7 @@ class Evaluator:
         splits: Sequence[str] = ("validation", "test"),
     ):
         self.network, self.source, self.data = network, source, data
-        self._devices, self._stop = devices, stop
+        self.devices, self._stop = devices, stop
         replicas = devices.num_replicas_in_sync
         self._batch_size = -(-batch_size // replicas) * replicas
         filled = stop.between(name for name in splits if len(source.splits[name]))
@@ -202,10 +202,10 @@ class Evaluator:
         return scores.evaluate_batches(self._score, self._batches(self.images[name], labels), labels)
 
     def _batches(self, images: Images, labels: np.ndarray) -> Iterable[pipeline.Batch]:
-        replicas = self._devices.num_replicas_in_sync
+        replicas = self.devices.num_replicas_in_sync
         shard = pipeline.Shard(count=replicas, total=replicas)
         dataset = pipeline.for_evaluation(images, labels, global_batch=self._batch_size, shard=shard)
-        return self._stop.between(distribute(self._devices, dataset))
+        return self._stop.between(distribute(self.devices, dataset))
 
 
 def fit_on_validation(evaluator: Evaluator, trained: TrainedModel | None) -> Temperature | None:

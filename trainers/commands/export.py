@@ -10,9 +10,10 @@ import numpy as np
 import tensorflow as tf
 
 from ftdata.cache import tiers
+from ftdata.decoding.decode import Decoding
 from ftdata.log import log
 from ftdata.sources.source import Source
-from trainers.commands import none_of_these, trained_model
+from trainers.commands import none_of_these, other_images, trained_model
 from trainers.commands.evaluator import Evaluator, fit_on_validation, open_own, stored_temperature
 from trainers.commands.trained_model import TrainedModel
 from trainers.config import TrainConfig, UseConfig
@@ -26,6 +27,7 @@ from trainers.runtime.signals import StopRequest
 
 _PATTERN = re.compile(r"\[[^/]*\]|[\\*?]")  # TensorFlow looks for the variables of a SavedModel by a pattern
 _COMPARED, _REPRESENTATIVE = 256, 100  # test images; training images from which int8 takes its ranges
+_OTHERS = 3  # rendered things of a kind, that are none of these
 
 
 def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
@@ -66,18 +68,21 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     folder = run_dir.root / "export"
     labels = as_lines(model.class_names)
     write_atomically(folder / "labels.txt", lambda temporary: temporary.write_text(labels, encoding="utf-8"))
-    samples = _samples(evaluator)
+    others = other_images.rendered(model.class_names, of_a_kind=_OTHERS) if boundary else []
+    samples = _samples(evaluator, others)
     reference = _answers(final, samples.images)
     source_of_temperature = (
         found.in_words if found else "temperature 1: no image was held out of the training to fit one on"
     )
-    log.info(f"{model.path}\n{source_of_temperature}\ncompared on {len(samples.labels)} test images")
+    count = int((samples.labels >= 0).sum())
+    compared = f"compared on {count} test images" + (f" and {len(others)} rendered things" if others else "")
+    log.info(f"{model.path}\n{source_of_temperature}\n{compared}")
     if boundary:
-        log.info(f"unlike above 1 is none of these ({boundary.about['bytes'] / 2**10:.0f} KiB of each file)")
+        log.info(f"each gives unlike, above 1 for none of these: {boundary.about['bytes'] / 2**10:.0f} KiB")
     rows: list[dict[str, Any]] = []
     for kind in stop.between(config.use.export_formats):
         path = folder / formats.FILES[kind]
-        _write(kind, path, final, model, source)
+        _write(kind, path, final, model, source, others=samples.images[count:])
         rows += parity.check_parity(kind, path, samples, reference, stop=stop)
         log.info("\n".join(_in_words(row) for row in rows if row["format"] == kind))
     as_trained = evaluator.evaluate("test").with_temperature(temperature).probabilities
@@ -89,9 +94,9 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
         "class_names": list(model.class_names),
         **{name: getattr(model.data, name) for name in ("image_size", "resize", "interpolation", "jpeg_decode")},
         "none_of_these": boundary and dict(boundary.about),
-        "images": len(samples.labels),
+        "images": count,
         "as_trained_max_probability_difference": float(
-            np.max(np.abs(as_trained[_chosen(len(as_trained))] - reference["probabilities"]))
+            np.max(np.abs(as_trained[_chosen(len(as_trained))] - reference["probabilities"][:count]))
         ),
         "exports": rows,
     }
@@ -114,7 +119,9 @@ def check_formats(config: UseConfig) -> None:
         onnx_format.check_installed()
 
 
-def _write(kind: str, path: Path, final: keras.Model, model: TrainedModel, source: Source) -> None:
+def _write(
+    kind: str, path: Path, final: keras.Model, model: TrainedModel, source: Source, *, others: np.ndarray
+) -> None:
     if kind == "saved_model":
         formats.write_saved_model(path, formats.Served(final, model.class_names, model.data))
     elif kind == "keras":
@@ -124,7 +131,7 @@ def _write(kind: str, path: Path, final: keras.Model, model: TrainedModel, sourc
     else:
         few = source.train.subset(_mask(len(source.train), _REPRESENTATIVE))
         images = tiers.open_split(few, model.data, tier="memory") if kind == "litert_int8" else None
-        representative: Sequence[np.ndarray] = [] if images is None else list(images.take(np.arange(len(few))))
+        representative = [] if images is None else [*images.take(np.arange(len(few))), *others]
         formats.write_litert(path, final, model.class_names, kind=kind, representative=representative)
 
 
@@ -139,11 +146,16 @@ def _mask(count: int, most: int) -> np.ndarray:
     return mask
 
 
-def _samples(evaluator: Evaluator) -> Samples:
+def _samples(evaluator: Evaluator, others: Sequence[bytes]) -> Samples:
+    """Test images, and files of no class."""
     test = evaluator.source.test
     chosen = _chosen(len(test))
     files = list(test.subset(_mask(len(test), _COMPARED)).encoded().as_numpy_iterator())
-    return Samples(evaluator.images["test"].take(chosen), files, test.labels[chosen])
+    images, labels = evaluator.images["test"].take(chosen), test.labels[chosen]
+    if others:
+        images = np.concatenate([images, Decoding.of(evaluator.data).decode_batch(tf.constant(others)).numpy()])
+        labels = np.concatenate([labels, np.full(len(others), -1, labels.dtype)])
+    return Samples(images, [*files, *others], labels)
 
 
 def _answers(network: keras.Model, images: np.ndarray) -> dict[str, np.ndarray]:

@@ -2,12 +2,13 @@
 
 The features have to say of new images what they say of those that were left out. A backbone that is frozen has learned
 from none of the run's images: each group is left out in turn of what is known. A fine-tuned one has: the folds' models
-are asked, each about the groups that it has not seen, or the run's own about its validation split.
+are asked (of each its best epoch), about the groups that they have not seen, or the run's own about its validation
+split.
 """
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import keras
@@ -18,7 +19,7 @@ from ftdata.log import log
 from ftdata.sources.source import Source
 from ftdata.sources.split import Split
 from trainers.commands import other_images
-from trainers.commands.evaluator import Evaluator, names_other_images, open_own
+from trainers.commands.evaluator import Evaluator, open_own
 from trainers.commands.trained_model import TrainedModel
 from trainers.config import TrainConfig
 from trainers.evaluation.boundary import Boundary
@@ -27,6 +28,7 @@ from trainers.folds.groups import Groups
 from trainers.models import novelty
 from trainers.models.classifier import features_of, load_classifier
 from trainers.models.novelty import Novelty
+from trainers.rundir import seen
 from trainers.rundir.checkpoint import weights_sha256
 from trainers.rundir.run_dir import RunDir, write_atomically
 
@@ -34,8 +36,6 @@ _FILE = "none_of_these.npz"  # in evaluation/: where the classes lie, and the we
 _OF_A_CLASS, _FEWEST, _MOST = 4, 12, 64  # prototypes
 _SHARE = 0.1  # of the numbers of a network, that an export may carry beside them
 _MOST_IMAGES = 20_000  # more would not tell more
-
-Read = Callable[[keras.Model, Split], np.ndarray]  # features of images that are not augmented, float32 [n, channels]
 
 
 def wanted(
@@ -52,10 +52,8 @@ def wanted(
         if boundary is None and config.use.other_images:
             raise UserError("other_images needs to know what is none of these: give --none_of_these=0.95")
         return boundary
-    source = evaluator.source
-    if names_other_images(config.data, trained):
-        source = open_own(config.data, trained)
-    boundary = found(coverage, run_dir, trained, network, source, evaluator.features)
+    source = evaluator.source if len(evaluator.source.train) else open_own(config.data, trained)
+    boundary = found(coverage, run_dir, trained, network, source, evaluator)
     keep(boundary, run_dir, network)
     return boundary
 
@@ -67,13 +65,22 @@ def others(
     named = config.use.other_images
     if named is None and config.use.none_of_these is None:
         return {}
-    pixels = other_images.read(named, evaluator.data, batch_size=config.training.batch_size)
+    if named is None and not other_images.kinds(evaluator.source.class_names):
+        return {}
+    pixels = other_images.read(
+        named, evaluator.data, batch_size=config.training.batch_size, class_names=evaluator.source.class_names
+    )
     distances = boundary.novelty.distances(evaluator.features_of_pixels(network, pixels))
     return {f"images of {named}" if named else other_images.RENDERED: distances}
 
 
 def found(
-    coverage: float, run_dir: RunDir, trained: TrainedModel, network: keras.Model, source: Source, read: Read
+    coverage: float,
+    run_dir: RunDir,
+    trained: TrainedModel,
+    network: keras.Model,
+    source: Source,
+    evaluator: Evaluator,
 ) -> Boundary:
     """What is known, and how far from it a new group of images lies.
 
@@ -83,14 +90,15 @@ def found(
       trained: its model.
       network: of it.
       source: the images that it was trained on.
-      read: what a classifier makes of images.
+      evaluator: that says what a classifier makes of images.
 
     Raises:
       UserError: nothing was left out, or too few images.
     """
     count = _prototypes(network, source)
     by_group: dict[str, np.ndarray] = {}
-    for names, features, others in _left_out(run_dir, trained, network, source, read):
+    is_frozen = _is_frozen(trained, source)
+    for names, features, others in _left_out(run_dir, trained, network, source, evaluator, is_frozen=is_frozen):
         distances = Novelty.of(features, count).distances(others)
         by_group |= {name: distances[names == name] for name in dict.fromkeys(names.tolist())}
     limit = novelty.threshold(by_group, coverage)
@@ -100,9 +108,9 @@ def found(
             f"none_of_these={coverage:g} takes {fewest:,} images or more that were left out, and there are {count:,}: "
             "ask for less"
         )
-    is_of_all = trained.phase == "transfer" or trained.settings.get("folds")
+    is_of_all = is_frozen or trained.settings.get("folds")
     known = _some(source.pooled().train if is_of_all else source.train)[0]
-    places = Novelty.of(read(network, known), count).in_units_of(limit)
+    places = Novelty.of(evaluator.features(network, known), count).in_units_of(limit)
     about = {
         "coverage": coverage,
         "prototypes": len(places.prototypes),
@@ -146,11 +154,17 @@ def _prototypes(network: keras.Model, source: Source) -> int:
 
 
 def _left_out(
-    run_dir: RunDir, trained: TrainedModel, network: keras.Model, source: Source, read: Read
+    run_dir: RunDir,
+    trained: TrainedModel,
+    network: keras.Model,
+    source: Source,
+    evaluator: Evaluator,
+    *,
+    is_frozen: bool,
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """(the group of each image left out, str [m]; features of the others; features of those left out)."""
     pool, pattern, folds = source.pooled(), trained.data.group_pattern, trained.settings.get("folds")
-    is_frozen = trained.phase == "transfer"
+    read = evaluator.features
     if is_frozen or folds:
         divided = Division.of(pool, trained.data, None if is_frozen else folds)
         some, chosen = _some(pool.train)
@@ -162,7 +176,11 @@ def _left_out(
                 log.info(
                     f"none of these: what the model without {fold.name} says, {number + 1} of {len(divided.folds)}"
                 )
-                features = read(_model_of(run_dir, trained.phase, fold.folder_name(number)), some)
+                fold_dir = RunDir(run_dir.folds / fold.folder_name(number))
+                _check_fold(fold_dir, trained.phase, pool.train.subset(fold.left_out))
+                with evaluator.devices.scope():
+                    model = load_classifier(fold_dir.phase(trained.phase).best)
+                features = read(model, some)
             out = fold.left_out[chosen]
             yield names[out], features[~out], features[out]
         return
@@ -193,8 +211,23 @@ def _names(divided: Division, count: int) -> np.ndarray:
     return names.astype(str)
 
 
-def _model_of(run_dir: RunDir, phase: str, folder: str) -> keras.Model:
-    path = RunDir(run_dir.folds / folder).phase(phase).best
-    if not path.is_file():
-        raise UserError(f"none_of_these needs the models of the run's folds, and {path} is gone: train it again")
-    return load_classifier(path)
+def _is_frozen(trained: TrainedModel, source: Source) -> bool:
+    """Whether the backbone has learned from none of the run's images, in this run or before it."""
+    record = seen.of_model(trained.path)
+    is_as_it_began = trained.phase == "transfer" or (trained.phase == "finetune" and trained.metrics.get("epoch") == 0)
+    return is_as_it_began and not (record and np.isin(source.pooled().train.digests[:, 0], record.earlier).any())
+
+
+def _check_fold(fold_dir: RunDir, phase: str, left_out: Split) -> None:
+    """Refuses a fold whose model is gone, or was trained without other images than these."""
+    if not fold_dir.phase(phase).best.is_file():
+        raise UserError(
+            f"none_of_these needs the models of the run's folds, and {fold_dir.phase(phase).best} is not there: the "
+            "images, --group_pattern or --exclude_csv are no longer those of the run, or the folder was cleared"
+        )
+    record = seen.of_run(fold_dir)
+    if record and not np.array_equal(record.validated, np.unique(left_out.digests[:, 0])):
+        raise UserError(
+            f"none_of_these asks each fold's model about the images it has not seen, and {fold_dir.root} left out "
+            "others: evaluate with the images and the --exclude_csv that the run was trained with"
+        )

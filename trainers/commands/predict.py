@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import os
-import shlex
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -196,14 +195,17 @@ def _row(path: str, probabilities: np.ndarray, class_names: Sequence[str]) -> di
 def _to_label(path: Path, images: str, rows: Sequence[dict[str, Any]], count: int) -> str:
     """Lists what to label next; returns what to say of it."""
     folder = os.path.abspath(os.path.expanduser(images))
-    root = folder if os.path.isdir(folder) else os.path.commonpath([os.path.dirname(row["file"]) for row in rows])
-    names = [os.path.relpath(row["file"], root) for row in rows]
+    parents = [os.path.dirname(os.path.abspath(row["file"])) for row in rows]
+    root = folder if os.path.isdir(folder) else os.path.commonpath(parents)
+    names = [os.path.relpath(os.path.abspath(row["file"]), root) for row in rows]
     try:
-        listed = label_next.write(path, rows, names, count)
+        listed, path = label_next.write(path, rows, names, count)
     except OSError as error:
         return f"what to label next is not listed: {error}"
-    given = (f"--labels_csv={path}", f"--image_dir={os.path.relpath(root)}")
-    return f"{listed} images to label next are in {path}: fill in its labels and train with {shlex.join(given)}"
+    return (
+        f"{listed} images to label next are in {path}, by their names in {root}: fill in its column label, delete the "
+        "rows of no class, and add the rest to your images (--labels_csv reads it)"
+    )
 
 
 def _draw(grid: Path, predictor: Predictor, rows: Sequence[dict[str, Any]], shown: Sequence[np.ndarray]) -> str:

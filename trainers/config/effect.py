@@ -90,11 +90,12 @@ def idle_in_use(phase: str, given: Iterable[str], *, model: str | None) -> dict[
 
 def idle_in_training(phase: str) -> dict[str, str]:
     """The settings of a trained model's use that change nothing in a training phase, each with the reason."""
-    idle = {name: f"it is for --phase=predict, this is {phase}" for name in ("images", "model", "json")}
+    idle = {name: f"it is for --phase=predict, this is {phase}" for name in ("images", "model", "json", "label_next")}
     idle["images"] += "; the images to train on are --image_dir"
     idle["model"] += "; the network to train is --backbone"
     idle |= dict.fromkeys(_TARGETS, f"it is for --phase=evaluate, this is {phase}")
     if phase != "all":
+        idle |= dict.fromkeys(_NOVELTY, f"it is for --phase=evaluate or all, this is {phase}")
         idle["test_time_augmentation"] = f"it is for --phase=evaluate, predict and export, this is {phase}"
         idle["export_formats"] = f"--phase={phase} does not export"
     return idle

@@ -27,7 +27,7 @@ class UseConfig:
     label_next: int | None = setting(
         None,
         "predict: number of images to list in label_next.csv: those that would teach the model most if they were "
-        "labelled, half of them the least certain and half the most unlike",
+        "labelled, the least certain and, after an evaluation with --none_of_these, the most unlike",
         minimum=1,
         affects=NOTHING,
     )
@@ -65,8 +65,9 @@ class UseConfig:
         None,
         "evaluate: folder of images that show none of the classes, one file, or a pattern in quotes: how many of them "
         "are taken for one of the classes",
-        unset="rendered everyday things, where the run knows none of these",
+        unset="rendered everyday things",
         affects=NOTHING,
+        is_path=True,
     )
     export_formats: tuple[str, ...] = setting(
         ("saved_model", "keras"),

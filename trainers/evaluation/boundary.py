@@ -35,10 +35,9 @@ class Boundary:
           others: distances of images of none of the classes, float [m], by what they are.
         """
         groups, wanted = self.about["groups"], self.about["coverage"]
-        what = counted(len(groups), "group")
         lines = [
-            f"none of these: {wanted:.1%} of a new group are to be taken for one of the classes; from {what} left out, "
-            f"{self.about['images']:,} images, by {self.about['prototypes']} prototypes"
+            f"none of these: {wanted:.1%} of images like those left out are to be taken for one of the classes; from "
+            f"{counted(len(groups), 'group')} of {self.about['images']:,} images"
         ]
         width = max(len("group left out"), *(len(in_a_line(name)) for name in groups))
         lines.append(f"{'group left out':<{width}}  {'images':>8}  taken, by the limit of the others")

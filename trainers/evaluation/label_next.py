@@ -35,11 +35,12 @@ def chosen(rows: Sequence[Mapping[str, Any]], count: int) -> list[tuple[int, str
     return list(found.items())
 
 
-def write(path: Path, rows: Sequence[Mapping[str, Any]], names: Sequence[str], count: int) -> int:
-    """Writes a CSV whose column `label` is to be filled in, as `--labels_csv` reads it; returns how many it lists.
+def write(path: Path, rows: Sequence[Mapping[str, Any]], names: Sequence[str], count: int) -> tuple[int, Path]:
+    """Writes a CSV whose column `label` is to be filled in, as `--labels_csv` reads it; returns how many it lists, and
+    where.
 
     Args:
-      path: of the CSV.
+      path: of the CSV; a file there that somebody has written labels into stays, and the next free name is taken.
       rows: of predictions.
       names: of their files, as the CSV has them.
       count: how many to list at most.
@@ -55,8 +56,19 @@ def write(path: Path, rows: Sequence[Mapping[str, Any]], names: Sequence[str], c
                 shares = [f"{row['probability']:.6f}", "" if unlike is None else f"{unlike:.4g}"]
                 table.writerow([names[place], "", why, row["predicted"], *shares])
 
-    write_atomically(path, fill)
-    return len(listed)
+    numbered = (path.with_stem(f"{path.stem}_{number}") for number in itertools.count(2))
+    free = next(place for place in itertools.chain([path], numbered) if not _is_labelled(place))
+    write_atomically(free, fill)
+    return len(listed), free
+
+
+def _is_labelled(path: Path) -> bool:
+    """Whether the file is there and is not a list as it was written, without labels."""
+    if not path.exists():
+        return False
+    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as stream:
+        header, *rows = [*csv.reader(stream)] or [[]]
+    return tuple(header) != _COLUMNS or any(row[1:2] != [""] for row in rows)
 
 
 def _margin(row: Mapping[str, Any]) -> float:

@@ -47,11 +47,13 @@ def threshold(by_group: Mapping[str, np.ndarray], coverage: float) -> float | No
       coverage: share of the images of a new group that are to be taken, above 0 and below 1.
 
     Returns:
-      None where no group has enough images, and all of them together have not either.
+      None where too few images were left out. Groups with too few images for a distance of their own count together as
+      one.
     """
-    own = [_quantile(distances, coverage) for distances in by_group.values()]
-    known = [value for value in own if value is not None]
-    return max(known) if known else _quantile(np.concatenate([*by_group.values()]), coverage)
+    count = fewest(coverage)
+    units = [distances for distances in by_group.values() if len(distances) >= count]
+    units.append(np.concatenate([np.zeros(0), *(row for row in by_group.values() if len(row) < count)]))
+    return max((_quantile(row, coverage) for row in units if len(row) >= count), default=None)
 
 
 def fewest(coverage: float) -> int:
@@ -69,9 +71,9 @@ def left_out_coverage(by_group: Mapping[str, np.ndarray], coverage: float) -> di
     return found
 
 
-def _quantile(distances: np.ndarray, coverage: float) -> float | None:
+def _quantile(distances: np.ndarray, coverage: float) -> float:
     rank = int(np.ceil(round((len(distances) + 1) * coverage, 9)))
-    return float(np.partition(distances, rank - 1)[rank - 1]) if 0 < rank <= len(distances) else None
+    return float(np.partition(distances, rank - 1)[rank - 1])
 
 
 def _of_unit_length(rows: np.ndarray) -> np.ndarray:

@@ -109,7 +109,9 @@ def test_none_of_these_is_found_once_and_told_by_predict(evaluated, tmp_path, ca
         evaluate(model_dir, none_of_these=0.99)
     found = evaluate(model_dir, none_of_these=0.9)["none_of_these"]
     said = capsys.readouterr().out
-    assert "none of these: 90.0% of a new group are to be taken for one of the classes; from 5 groups left out" in said
+    assert (
+        "none of these: 90.0% of images like those left out are to be taken for one of the classes; from 5 gr" in said
+    )
     assert "of 240 rendered everyday things" in said
     assert [row["images"] for row in found["groups"].values()] == [12] * 5  # no groups are given: folds at random
     assert np.mean([row["coverage"] for row in found["groups"].values()]) >= 0.8

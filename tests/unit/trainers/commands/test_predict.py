@@ -39,7 +39,7 @@ def _photos(photo_folder, folder):
     return folder
 
 
-_USE = ("model", "json", "test_time_augmentation")
+_USE = ("model", "json", "test_time_augmentation", "label_next")
 
 
 def predict(model_dir, images, **settings):
@@ -108,6 +108,21 @@ def test_probabilities_are_averaged_over_the_image_mirrored_and_turned_by_a_mode
     assert alone.std(axis=0).max() > 1e-3
     assert f"images, averaged over {len(several)} of each ({kind})" in capsys.readouterr().err
     assert {guess["index"]: guess["class"] for guess in rows[0]["top"]} == {0: "blue", 1: "green", 2: "red"}
+
+
+def test_what_to_label_next_is_listed_by_names_in_the_folder(trained_run, photo_folder, tmp_path, monkeypatch, capsys):
+    model_dir = shutil.copytree(trained_run, tmp_path / "run")
+    photos = shutil.copytree(photo_folder / "test/red", tmp_path / "photos")
+    monkeypatch.chdir(photos)
+    tables = []
+    for images in (str(photos), "*.jpg"):
+        predict(model_dir, images, label_next=3)
+        assert "3 images to label next are in" in capsys.readouterr().err
+        tables.append((model_dir / "label_next.csv").read_text())
+    assert tables[0] == tables[1]
+    names = [line.split(",")[0] for line in tables[0].splitlines()]
+    assert names[0] == "file"
+    assert all((photos / name).is_file() for name in names[1:])
 
 
 def test_images_are_examined_as_before_training_and_any_name_is_printed(predicted):

@@ -30,10 +30,14 @@ def test_the_list_is_trained_from_once_its_labels_are_filled_in(tmp_path):
         (tmp_path / name).write_bytes(b"")
     path = tmp_path / "label_next.csv"
     rows = [_row(0.9, 0.1, 3.0), _row(0.5, 0.4, 0.2)]
-    assert label_next.write(path, rows, ["a, b.jpg", "sub/ö.jpg"], 5) == 2
+    for _ in range(2):  # without labels it is written anew
+        assert label_next.write(path, rows, ["a, b.jpg", "sub/ö.jpg"], 5) == (2, path)
     with path.open(newline="", encoding="utf-8") as stream:
         table = list(csv.DictReader(stream))
     assert [row["file"] for row in table] == ["sub/ö.jpg", "a, b.jpg"]
     assert [row["unlike"] for row in table] == ["0.2", "3"]
     path.write_text(path.read_text().replace(",,least", ",fork,least").replace(",,most", ",spoon,most"))
+    labelled = path.read_text()
+    assert label_next.write(path, rows, ["a, b.jpg", "sub/ö.jpg"], 5) == (2, tmp_path / "label_next_2.csv")
+    assert path.read_text() == labelled
     assert labels_csv.read(str(path), str(tmp_path)).class_names == ("fork", "spoon")

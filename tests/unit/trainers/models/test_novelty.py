@@ -49,6 +49,7 @@ def test_the_largest_quantile_of_a_group_counts():
     assert novelty.threshold({"a": small, "b": large}, 0.95) == 137.0  # the ceil(40 * 0.95) = 38th of b
     assert novelty.threshold({"a": small[:18]}, 0.95) is None
     assert novelty.threshold({"a": small[:18], "b": large}, 0.95) == 137.0  # a is too small to tell
+    assert novelty.threshold({"a": small, "b": 50 + small[:10], "c": 70 + small[:9]}, 0.95) == 78.0  # b and c are one
     assert novelty.threshold({"a": small[:10], "b": 50 + small[:9]}, 0.95) == 58.0  # together they are enough
 
 
