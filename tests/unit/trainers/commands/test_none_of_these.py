@@ -41,25 +41,24 @@ def test_after_fine_tuning_the_validation_split_tells_also_of_images_that_were_m
 
 
 @pytest.mark.slow
-def test_folds_are_asked_about_what_they_have_not_seen_and_no_others(photo_folder, tmp_path):
+@pytest.mark.parametrize(
+    ("pattern", "names"), [(r"-(\d+)-", ["00", "01", "02", "03"]), (None, ["fold 1 of 2", "fold 2 of 2"])]
+)
+def test_folds_are_asked_about_what_they_have_not_seen_and_no_others(photo_folder, tmp_path, pattern, names):
     config = make_config(photo_folder, tmp_path / "run", ema_decay=None, transfer_epochs=1, finetune_epochs=1)
-    data = dataclasses.replace(config.data, group_pattern=r"-(\d+)-")
+    data = dataclasses.replace(config.data, group_pattern=pattern)
     config = dataclasses.replace(config, data=data, training=dataclasses.replace(config.training, folds="2"))
     experiment.run(config)
     found = _evaluate(config.model_dir, none_of_these=0.9)
-    assert sorted(found["groups"]) == ["00", "01", "02", "03"]
-    assert all(row["images"] == 15 for row in found["groups"].values())
+    assert sorted(found["groups"]) == names
+    assert {row["images"] for row in found["groups"].values()} == {60 // len(names)}
     excluded = tmp_path / "exclude.csv"
     with excluded.open("w", newline="") as stream:
         csv.writer(stream).writerows([["file"], ["train/red/red-01-0001.jpg"]])
-    with pytest.raises(
-        UserError, match="left out others: evaluate with the images and the --exclude_csv"
-    ):
+    # other folds are made, of other names or of other images
+    said = "is not there: the images, --group_pattern or --exclude_csv" if pattern else "left out others: evaluate with"
+    with pytest.raises(UserError, match=said):
         _evaluate(config.model_dir, DataConfig(exclude_csv=str(excluded)), none_of_these=0.9)
-    for fold in (tmp_path / "run/folds").glob("0*"):
-        (fold / "finetune/best.keras").unlink()
-    with pytest.raises(UserError, match="none_of_these needs the models of the run's folds"):
-        _evaluate(config.model_dir, none_of_these=0.9)
 
 
 def test_other_images_are_looked_for_first(trained_run, tmp_path):
