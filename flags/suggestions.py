@@ -32,6 +32,8 @@ _FOREIGN = {
     "layer_wise_decay layerwise_decay llrd lr_layer_decay": "layer_decay",
     "l2_sp l2sp": "l2_start",
     "weight_interpolation wise_ft wiseft": "interpolate_weights",
+    "novelty ood ood_detection open_set out_of_distribution reject unknown": "none_of_these",
+    "active_learning to_label": "label_next",
     "model_soup fold_soup average_folds": "soup",
     "early_stopping patience": "early_stopping_patience",
     "epoch epochs max_epochs n_epochs num_epochs num_train_epochs": "epochs transfer_epochs finetune_epochs",
