@@ -208,17 +208,21 @@ def test_onnx_without_its_extra_is_said_before_anything_is_computed(phase, monke
 
 @pytest.mark.extra_onnx
 @pytest.mark.filterwarnings("default")  # onnx warns of itself
-def test_onnx_agrees_and_names_its_classes(trained_run, tmp_path):
+@pytest.mark.parametrize("outputs", [["probabilities"], ["probabilities", "unlike"]])
+def test_onnx_agrees_and_names_its_classes(trained_run, tmp_path, outputs):
     onnx = pytest.importorskip("onnx")
     pytest.importorskip("tf2onnx")
     pytest.importorskip("onnxruntime")
     model_dir = shutil.copytree(trained_run, tmp_path / "run")
+    if "unlike" in outputs:
+        use = UseConfig(none_of_these=0.9)
+        experiment.run(TrainConfig(phase="evaluate", model_dir=str(model_dir), use=use))
     use = UseConfig(export_formats=("onnx",))
     result = experiment.run(TrainConfig(phase="export", model_dir=str(model_dir), use=use))["export"]
     assert [row["is_within"] for row in result["exports"]] == [True]
     model = onnx.load(model_dir / "export/model.onnx")
     assert {entry.key: entry.value for entry in model.metadata_props} == {"labels": "blue\ngreen\nred"}
-    assert [value.name for value in (*model.graph.input, *model.graph.output)] == ["images", "probabilities"]
+    assert [value.name for value in (*model.graph.input, *model.graph.output)] == ["images", *outputs]
 
 
 @pytest.mark.extra_onnx

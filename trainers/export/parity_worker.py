@@ -59,22 +59,8 @@ def _litert(path):
 
         Interpreter = tf.lite.Interpreter
 
-    interpreter = Interpreter(model_path=path)
-    entry = interpreter.get_input_details()[0]["index"]
-    names = {1: "unlike", 2: "probabilities"}  # by rank: the file does not keep what they are called
-    answers = {names[len(details["shape"])]: details["index"] for details in interpreter.get_output_details()}
-    shape = []
-
-    def call(images, files):
-        if shape != [images.shape]:
-            interpreter.resize_tensor_input(entry, images.shape)
-            interpreter.allocate_tensors()
-            shape[:] = [images.shape]
-        interpreter.set_tensor(entry, images)
-        interpreter.invoke()
-        return {name: interpreter.get_tensor(index).copy() for name, index in answers.items()}
-
-    return {"call": call}
+    runner = Interpreter(model_path=path).get_signature_runner("serving_default")
+    return {"call": lambda images, files: runner(images=images)}
 
 
 def _onnx(path):
