@@ -6,6 +6,8 @@ TIERS = ("device", "memory", "disk", "none")  # fastest first
 
 # The share of what is free that a cache may take: the rest is the model's, and other programs'.
 _SHARES = {"device": 0.4, "memory": 0.6, "disk": 0.8}
+# What has to be left in any case: a small network in training, its activations and what TensorFlow loads late.
+_LEAST_LEFT = {"device": 0, "memory": 512 * 2**20, "disk": 0}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +45,7 @@ def plan(requested: str, *, needed: dict[str, int], free: dict[str, int]) -> Pla
 
 def fits(tier: str, *, needed: int, free: int) -> bool:
     """Whether a tier has room for `needed` bytes, with its margin."""
-    return needed <= _SHARES[tier] * free
+    return needed <= min(_SHARES[tier] * free, free - _LEAST_LEFT[tier])
 
 
 def _size(count: int) -> str:

@@ -25,6 +25,11 @@ def test_auto_takes_the_fastest_that_fits_with_a_margin(free, tiers):
     assert planner.plan("auto", needed=_NEEDED, free=free).tiers == tiers
 
 
+@pytest.mark.parametrize(("free", "fits"), [(700, False), (811, False), (812, True), (2000, True)])
+def test_a_small_machine_keeps_memory_for_a_network(free, fits):
+    assert planner.fits("memory", needed=300 * 2**20, free=free * 2**20) == fits
+
+
 def test_a_tier_that_is_asked_for_is_taken_alone():
     assert planner.plan("disk", needed=_NEEDED, free=dict.fromkeys(_NEEDED, 0)).tiers == ("disk",)
 
