@@ -1,8 +1,9 @@
 """What more images would bring: heads that learn from a part of them, judged by what is left out, and a forecast.
 
 The error is taken to fall as a power of what is learned from, of images or of groups: error = a * n ** -b (Hestness et
-al.: Deep Learning Scaling is Predictable, Empirically, 2017, arXiv:1712.00409). How far that is off is told by drawing
-the groups that judge again and again (bootstrap).
+al.: Deep Learning Scaling is Predictable, Empirically, 2017, arXiv:1712.00409). How far that depends on the groups that
+judge is told by drawing them again and again (bootstrap); which images or groups come next is not in that
+(docs/new_groups.md has how far forecasts were off).
 """
 
 import dataclasses
@@ -66,10 +67,13 @@ class LearningCurve:
         }
 
     def in_words(self, *, has_groups: bool) -> str:
-        """`350 more images of these groups: +0.4 points (+- 0.2)`."""
+        """`350 more images of these groups: +0.4 points (+- 0.2 by which groups judge)`."""
         gain, error = self.gain(self.more)
         of = " of these groups" if self.unit == "image" and has_groups else ""
-        return f"{counted(self.more, f'more {self.unit}')}{of}: {100 * gain:+.1f} points (+- {100 * error:.1f})"
+        judges = f"by which {'groups' if has_groups else 'folds'} judge"
+        return (
+            f"{counted(self.more, f'more {self.unit}')}{of}: {100 * gain:+.1f} points (+- {100 * error:.1f} {judges})"
+        )
 
 
 def curves(

@@ -26,7 +26,10 @@ def test_where_more_did_not_help_more_is_expected_to_do_nothing():
     assert curve.in_words(has_groups=True).startswith("2 more groups: +0.0 points (+- ")
     perfect = LearningCurve("image", np.array([25.0, 50, 100]), np.ones((3, 2)))
     assert perfect.gain(10) == (pytest.approx(0), pytest.approx(0))
-    assert perfect.in_words(has_groups=True) == "10 more images of these groups: +0.0 points (+- 0.0)"
+    assert (
+        perfect.in_words(has_groups=True)
+        == "10 more images of these groups: +0.0 points (+- 0.0 by which groups judge)"
+    )
 
 
 @pytest.fixture
