@@ -1,7 +1,6 @@
 """--phase=evaluate on a small trained run."""
 
 import csv
-import dataclasses
 import json
 import shutil
 
@@ -90,40 +89,56 @@ def test_thresholds_are_chosen_on_the_validation_images_and_kept_for_others_and_
     for row in rows:
         least = found["by_class"][row["predicted"]]["threshold"]
         assert row["accepted"] == (least is not None and row["probability"] >= least)
+
+
+@pytest.mark.slow
+def test_thresholds_are_of_each_image_alone_or_averaged(evaluated, photo_folder, tmp_path):
+    model_dir = shutil.copytree(evaluated[0], tmp_path / "run")
+    found = evaluate(model_dir, target_precision=0.75)["thresholds"]
     evaluate(model_dir, views="flip")  # which has none of its own, and leaves these
     assert evaluate(model_dir)["thresholds"]["chosen_on"] == found["chosen_on"]
-    averaged = dataclasses.replace(use, test_time_augmentation="flip")
+    averaged = UseConfig(images=str(photo_folder / "test"), test_time_augmentation="flip")
     rows = experiment.run(TrainConfig(phase="predict", model_dir=str(model_dir), use=averaged))["predict"]
-    assert "accepted" not in rows["predictions"][0]  # they are of each image alone
+    assert "accepted" not in rows["predictions"][0]
 
 
-def test_none_of_these_is_found_once_and_told_by_predict(evaluated, tmp_path, capsys):
-    model_dir = shutil.copytree(evaluated[0], tmp_path / "run")
-    noise = np.random.default_rng(0).integers(0, 256, (6, 40, 40, 3), np.uint8)
+@pytest.fixture
+def noise(tmp_path):
+    """A folder of six images of noise."""
     (tmp_path / "noise").mkdir()
-    for number, pixels in enumerate(noise):
+    for number, pixels in enumerate(np.random.default_rng(0).integers(0, 256, (6, 40, 40, 3), np.uint8)):
         Image.fromarray(pixels).save(tmp_path / f"noise/{number}.png")
+    return str(tmp_path / "noise")
+
+
+def test_none_of_these_is_found_once_and_told_by_predict(evaluated, noise, tmp_path, capsys):
+    model_dir = shutil.copytree(evaluated[0], tmp_path / "run")
+    found = evaluate(model_dir, none_of_these=0.9, other_images=noise)["none_of_these"]
+    said = capsys.readouterr().out
+    assert "90.0% of images like those left out are to be taken for one of the classes; from 5 groups of 60" in said
+    assert [row["images"] for row in found["groups"].values()] == [12] * 5  # no groups are given: folds at random
+    assert np.mean([row["coverage"] for row in found["groups"].values()]) >= 0.8
+    assert list(found["others"].values()) == [{"images": 6, "missed": 0.0}]
+    use = UseConfig(images=noise)
+    rows = experiment.run(TrainConfig(phase="predict", model_dir=str(model_dir), use=use))["predict"]["predictions"]
+    assert all(row["none_of_these"] and row["unlike"] > 1 for row in rows)
+    assert "6 of none of the classes" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_none_of_these_is_kept_and_needs_enough_images(evaluated, noise, tmp_path, capsys):
+    model_dir = shutil.copytree(evaluated[0], tmp_path / "run")
     with pytest.raises(UserError, match=r"other_images needs to know what is none of these: give --none_of_these"):
-        evaluate(model_dir, other_images=str(tmp_path / "noise"))
+        evaluate(model_dir, other_images=noise)
     with pytest.raises(UserError, match=r"none_of_these=0.99 takes 99 images .* there are 60: ask for less"):
         evaluate(model_dir, none_of_these=0.99)
     found = evaluate(model_dir, none_of_these=0.9)["none_of_these"]
-    said = capsys.readouterr().out
-    assert (
-        "none of these: 90.0% of images like those left out are to be taken for one of the classes; from 5 gr" in said
-    )
-    assert "of 240 rendered everyday things" in said
-    assert [row["images"] for row in found["groups"].values()] == [12] * 5  # no groups are given: folds at random
-    assert np.mean([row["coverage"] for row in found["groups"].values()]) >= 0.8
-    again = evaluate(model_dir, other_images=str(tmp_path / "noise"))["none_of_these"]
-    missed = again.pop("others")
+    assert "of 240 rendered everyday things" in capsys.readouterr().out
+    again = evaluate(model_dir, other_images=noise)["none_of_these"]
     assert {**again, "others": found["others"]} == found
-    assert list(missed.values()) == [{"images": 6, "missed": 0.0}]
-    for kind in ("none", "flip"):
-        use = UseConfig(images=str(tmp_path / "noise"), test_time_augmentation=kind)
-        rows = experiment.run(TrainConfig(phase="predict", model_dir=str(model_dir), use=use))["predict"]["predictions"]
-        assert all(row["none_of_these"] and row["unlike"] > 1 for row in rows)
-    assert "6 of none of the classes" in capsys.readouterr().err
+    use = UseConfig(images=noise, test_time_augmentation="flip")
+    rows = experiment.run(TrainConfig(phase="predict", model_dir=str(model_dir), use=use))["predict"]["predictions"]
+    assert all(row["none_of_these"] and row["unlike"] > 1 for row in rows)
 
 
 @pytest.mark.slow

@@ -27,6 +27,7 @@ def _evaluate(model_dir, data=None, **use):
     )["evaluate"].get("none_of_these")
 
 
+@pytest.mark.slow
 def test_after_fine_tuning_the_validation_split_tells_also_of_images_that_were_moved(run_alone, photo_folder, tmp_path):
     model_dir = shutil.copytree(run_alone.model_dir, tmp_path / "run")
     found = _evaluate(model_dir, none_of_these=0.9)
