@@ -170,6 +170,7 @@ class Evaluator:
             "fold_batch_norm": fold_batch_norm,
         }
         self._known: dict[str, Evaluation] = {}
+        self._asked: tuple[keras.Model, InferenceStep] | None = None  # for features, last: it is traced once
         self._score = EvaluationStep(network, **self._options)
 
     def features(self, network: keras.Model, split: Split) -> np.ndarray:
@@ -185,7 +186,9 @@ class Evaluator:
         return self._features(network, from_tensor(tf.constant(pixels)), np.zeros(len(pixels), np.int32))
 
     def _features(self, network: keras.Model, images: Images, labels: np.ndarray) -> np.ndarray:
-        step = InferenceStep(features_of(network), **self._options)
+        if self._asked is None or self._asked[0] is not network:
+            self._asked = network, InferenceStep(features_of(network), **self._options)
+        step = self._asked[1]
         found = [step(batch) for batch in self._batches(images, labels)]
         order = np.concatenate([index for index, _ in found])
         rows = np.concatenate([values for _, values in found]).astype(np.float32)

@@ -8,7 +8,7 @@ split.
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import keras
@@ -37,6 +37,9 @@ _OF_A_CLASS, _FEWEST, _MOST = 4, 12, 64  # prototypes
 _SHARE = 0.1  # of the numbers of a network, that an export may carry beside them
 _MOST_IMAGES = 20_000  # more would not tell more
 
+# the group of each image left out, str [m]; features of the others; features of those left out
+_Part = tuple[np.ndarray, np.ndarray, np.ndarray]
+
 
 def wanted(
     config: TrainConfig, run_dir: RunDir, trained: TrainedModel, network: keras.Model, evaluator: Evaluator
@@ -63,13 +66,10 @@ def others(
 ) -> dict[str, np.ndarray]:
     """The distances of images of none of the classes, by what they are; none where no one asks."""
     named = config.use.other_images
-    if named is None and config.use.none_of_these is None:
+    class_names = evaluator.source.class_names
+    if named is None and (config.use.none_of_these is None or not other_images.kinds(class_names)):
         return {}
-    if named is None and not other_images.kinds(evaluator.source.class_names):
-        return {}
-    pixels = other_images.read(
-        named, evaluator.data, batch_size=config.training.batch_size, class_names=evaluator.source.class_names
-    )
+    pixels = other_images.read(named, evaluator.data, batch_size=config.training.batch_size, class_names=class_names)
     distances = boundary.novelty.distances(evaluator.features_of_pixels(network, pixels))
     return {f"images of {named}" if named else other_images.RENDERED: distances}
 
@@ -95,11 +95,24 @@ def found(
     Raises:
       UserError: nothing was left out, or too few images.
     """
-    count = _prototypes(network, source)
-    by_group: dict[str, np.ndarray] = {}
-    is_frozen = _is_frozen(trained, source)
-    for names, features, others in _left_out(run_dir, trained, network, source, evaluator, is_frozen=is_frozen):
-        distances = Novelty.of(features, count).distances(others)
+    is_frozen, folds, pool = _is_frozen(trained, source), trained.settings.get("folds"), source.pooled()
+    parts: Iterable[_Part]
+    if is_frozen or folds:
+        divided = Division.of(pool, trained.data, None if is_frozen else folds)
+        models = None if is_frozen else _fold_models(run_dir, trained.phase, divided, pool.train)
+        known, chosen = _some(pool.train)
+        features = evaluator.features(network, known)
+        parts = _by_folds(divided, chosen, known, features, models, evaluator)
+    elif len(source.validation):
+        features = evaluator.features(network, _some(source.train)[0])
+        parts = [_by_validation(trained, network, source, features, evaluator)]
+    else:
+        raise UserError(
+            "none_of_these needs images that the run has not learned from: a validation split, or --folds=groups"
+        )
+    prototypes, by_group = _prototypes(network, source), dict[str, np.ndarray]()
+    for names, learned, left_out in parts:
+        distances = Novelty.of(learned, prototypes).distances(left_out)
         by_group |= {name: distances[names == name] for name in dict.fromkeys(names.tolist())}
     limit = novelty.threshold(by_group, coverage)
     if limit is None:
@@ -108,9 +121,7 @@ def found(
             f"none_of_these={coverage:g} takes {fewest:,} images or more that were left out, and there are {count:,}: "
             "ask for less"
         )
-    is_of_all = is_frozen or trained.settings.get("folds")
-    known = _some(source.pooled().train if is_of_all else source.train)[0]
-    places = Novelty.of(evaluator.features(network, known), count).in_units_of(limit)
+    places = Novelty.of(features, prototypes).in_units_of(limit)
     about = {
         "coverage": coverage,
         "prototypes": len(places.prototypes),
@@ -153,45 +164,34 @@ def _prototypes(network: keras.Model, source: Source) -> int:
     return max(1, min(max(_FEWEST, _OF_A_CLASS * len(source.class_names)), _MOST, room))
 
 
-def _left_out(
-    run_dir: RunDir,
-    trained: TrainedModel,
-    network: keras.Model,
-    source: Source,
+def _by_folds(
+    divided: Division,
+    chosen: np.ndarray,
+    known: Split,
+    features: np.ndarray,
+    models: Sequence[Path] | None,
     evaluator: Evaluator,
-    *,
-    is_frozen: bool,
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """(the group of each image left out, str [m]; features of the others; features of those left out)."""
-    pool, pattern, folds = source.pooled(), trained.data.group_pattern, trained.settings.get("folds")
-    read = evaluator.features
-    if is_frozen or folds:
-        divided = Division.of(pool, trained.data, None if is_frozen else folds)
-        some, chosen = _some(pool.train)
-        names = _names(divided, len(pool.train))[chosen]
-        frozen = read(network, some) if is_frozen else None
-        for number, fold in enumerate(divided.folds):
-            features = frozen
-            if features is None:
-                log.info(
-                    f"none of these: what the model without {fold.name} says, {number + 1} of {len(divided.folds)}"
-                )
-                fold_dir = RunDir(run_dir.folds / fold.folder_name(number))
-                _check_fold(fold_dir, trained.phase, pool.train.subset(fold.left_out))
-                with evaluator.devices.scope():
-                    model = load_classifier(fold_dir.phase(trained.phase).best)
-                features = read(model, some)
-            out = fold.left_out[chosen]
-            yield names[out], features[~out], features[out]
-        return
-    if not len(source.validation):
-        raise UserError(
-            "none_of_these needs images that the run has not learned from: a validation split, or --folds=groups"
-        )
-    (learned, _), (held_out, _) = _some(source.train), _some(source.validation)
-    groups = Groups.of(held_out.names, pattern)
+) -> Iterator[_Part]:
+    """A part for each fold: of `features` of the images `known`, or of what the fold's own model says of them."""
+    names = _names(divided, len(chosen))[chosen]
+    for number, fold in enumerate(divided.folds):
+        if models is not None:
+            log.info(f"none of these: the model without {fold.name}, {number + 1} of {len(divided.folds)}")
+            with evaluator.devices.scope():
+                model = load_classifier(models[number])
+            features = evaluator.features(model, known)
+        out = fold.left_out[chosen]
+        yield names[out], features[~out], features[out]
+
+
+def _by_validation(
+    trained: TrainedModel, network: keras.Model, source: Source, features: np.ndarray, evaluator: Evaluator
+) -> _Part:
+    """What the run trained on, and its validation split."""
+    held_out = _some(source.validation)[0]
+    groups = Groups.of(held_out.names, trained.data.group_pattern)
     names = np.array(groups.names)[groups.of_image] if groups else np.full(len(held_out), "validation split")
-    yield names, read(network, learned), read(network, held_out)
+    return names, features, evaluator.features(network, held_out)
 
 
 def _some(whole: Split) -> tuple[Split, np.ndarray]:
@@ -218,16 +218,25 @@ def _is_frozen(trained: TrainedModel, source: Source) -> bool:
     return is_as_it_began and not (record and np.isin(source.pooled().train.digests[:, 0], record.earlier).any())
 
 
-def _check_fold(fold_dir: RunDir, phase: str, left_out: Split) -> None:
-    """Refuses a fold whose model is gone, or was trained without other images than these."""
-    if not fold_dir.phase(phase).best.is_file():
-        raise UserError(
-            f"none_of_these needs the models of the run's folds, and {fold_dir.phase(phase).best} is not there: the "
-            "images, --group_pattern or --exclude_csv are no longer those of the run, or the folder was cleared"
-        )
-    record = seen.of_run(fold_dir)
-    if record and not np.array_equal(record.validated, np.unique(left_out.digests[:, 0])):
-        raise UserError(
-            f"none_of_these asks each fold's model about the images it has not seen, and {fold_dir.root} left out "
-            "others: evaluate with the images and the --exclude_csv that the run was trained with"
-        )
+def _fold_models(run_dir: RunDir, phase: str, divided: Division, images: Split) -> list[Path]:
+    """The model file of each fold.
+
+    Raises:
+      UserError: it is gone, or was trained without other images.
+    """
+    found = []
+    for number, fold in enumerate(divided.folds):
+        fold_dir = RunDir(run_dir.folds / fold.folder_name(number))
+        found.append(fold_dir.phase(phase).best)
+        if not found[-1].is_file():
+            raise UserError(
+                f"none_of_these needs the models of the run's folds, and {found[-1]} is not there: the images, "
+                "--group_pattern or --exclude_csv are no longer those of the run, or the folder was cleared"
+            )
+        record, left_out = seen.of_run(fold_dir), images.subset(fold.left_out)
+        if record and not np.array_equal(record.validated, np.unique(left_out.digests[:, 0])):
+            raise UserError(
+                f"none_of_these asks each fold's model about the images it has not seen, and {fold_dir.root} left out "
+                "others: evaluate with the images and the --exclude_csv that the run was trained with"
+            )
+    return found
