@@ -8,7 +8,7 @@ from typing import Any
 
 from ftdata.config import AugmentConfig, DataConfig
 from ftdata.settings import as_text
-from trainers.config import ModelConfig, RuntimeConfig, TrainConfig, TrainingConfig, UseConfig, settings
+from trainers.config import ModelConfig, RuntimeConfig, SearchConfig, TrainConfig, TrainingConfig, UseConfig, settings
 
 _WIDTH, _COLUMN = 108, 33  # of the page, and where the text of a flag begins; characters
 _GLUE = "\0"  # for a space at which no line ends
@@ -24,6 +24,7 @@ _SECTIONS = {
     ),
     "Model": (ModelConfig, "the backbone, its weights, and the head on it"),
     "Training": (TrainingConfig, "the phases and how they are optimized"),
+    "Search": (SearchConfig, "the best of several models, found in trials"),
     "Machine": (RuntimeConfig, "devices, precision and compilation"),
     "Watching": (RuntimeConfig, "what is recorded of a run on the way"),
     "Using": (UseConfig, "what is done with a trained model"),

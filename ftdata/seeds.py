@@ -25,6 +25,7 @@ STREAMS = {
     "view_order": 12,  # by image and view: which view of an image comes in which pass
     "estimate": 13,  # which images are estimated from where there are too many
     "learning_curve": 14,  # by draw: which images and groups a head learns from, and which groups judge it
+    "search": 15,  # the order in which the folds of a search's trials are trained
 }
 
 

@@ -28,7 +28,7 @@ def run(
         with on_stderr() if answers else contextlib.nullcontext():
             for name, reason in without_effect(config, set(given)).items():
                 log.info(f"note: --{name} has no effect: {reason}")
-            experiment.run(config, command_line=command_line, stop=stop)
+            experiment.run(config, command_line=command_line, given=given, stop=stop)
     except OutputLost:
         raise
     except (UserError, OSError) as error:

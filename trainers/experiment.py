@@ -2,15 +2,26 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 
 from ftdata.errors import UserError
-from trainers.commands import agreement, check, estimate, evaluate, export, find_learning_rate, predict, train
-from trainers.config import TrainConfig
+from trainers.commands import (
+    agreement,
+    check,
+    estimate,
+    evaluate,
+    export,
+    find_learning_rate,
+    predict,
+    search,
+    train,
+)
+from trainers.config import SEARCHED_PHASES, TrainConfig
 from trainers.models import starting_point
 from trainers.rundir import lock
 from trainers.rundir.run_dir import RunDir, check_kept, remove_leftovers
@@ -27,6 +38,7 @@ def run(
     *,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     command_line: Sequence[str] = (),
+    given: Collection[str] = (),
     stop: StopRequest | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Trains and evaluates, or uses what was trained, as `config.phase` says.
@@ -36,6 +48,7 @@ def run(
       callbacks: further Keras callbacks; their own state is not restored after a crash. The logs of a batch are
         empty but for every `log_every_steps`th, so that an accelerator need not wait for them.
       command_line: recorded in config.json.
+      given: names of the settings that hold for every trial of a search (`time_budget`); the others may vary.
       stop: tells when somebody asks to stop; the command line's listens to signals, by default nobody asks.
 
     Returns:
@@ -57,10 +70,13 @@ def run(
         return {"estimate": _estimate(config, stop=stop)}
     if config.phase == "find_learning_rate":
         return {"find_learning_rate": _find_learning_rate(config, stop=stop)}
+    train: Callable[..., dict[str, dict[str, Any]]] = _train
+    if config.search.time_budget and config.phase in SEARCHED_PHASES:
+        train = functools.partial(_search, given=given)
     if config.phase != "all":
-        return _train(config, callbacks=callbacks, command_line=command_line, stop=stop)
+        return train(config, callbacks=callbacks, command_line=command_line, stop=stop)
     export.check_formats(config.use)  # before hours of training
-    metrics = _train(
+    metrics = train(
         dataclasses.replace(config, phase="finetune"), callbacks=callbacks, command_line=command_line, stop=stop
     )
     found = cluster.find(config.runtime.distribution_strategy)
@@ -100,6 +116,25 @@ def _train(
             processes=processes,
             devices=devices,
         )
+
+
+def _search(
+    config: TrainConfig,
+    *,
+    callbacks: Sequence[keras.callbacks.Callback],
+    command_line: Sequence[str],
+    given: Collection[str],
+    stop: StopRequest,
+) -> dict[str, dict[str, Any]]:
+    """Finds out what to train in processes of their own, before this one opens a device, then trains it."""
+    run_dir = _run_dir(config)
+    run_dir.check()
+    search.check(config, run_dir)
+    with search.timed(config, run_dir) as clock:
+        chosen = search.chosen(config, run_dir, clock, given=given, stop=stop)
+        metrics = _train(chosen, callbacks=callbacks, command_line=command_line, stop=stop)
+    search.conclude(run_dir, clock, config)
+    return metrics
 
 
 def _check(config: TrainConfig) -> dict[str, Any]:

@@ -3,11 +3,10 @@
 import dataclasses
 import functools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from ftdata.cache import tiers
@@ -17,9 +16,9 @@ from ftdata.log import log
 from ftdata.sources.split import Split
 from ftdata.sources.weighting import class_weights
 from trainers.evaluation.scores import Evaluation
-from trainers.folds import choice, left_out, soup
+from trainers.folds import choice, kept_scores, left_out, soup
 from trainers.folds.division import Division, Fold
-from trainers.rundir.run_dir import RunDir, read_json, remove_leftovers, write_atomically, write_json
+from trainers.rundir.run_dir import RunDir, read_json, remove_leftovers, write_json
 from trainers.training.context import Candidate, FoldRole, RunContext
 from trainers.training.phase import run_phase
 from trainers.training.results import which
@@ -59,7 +58,7 @@ def chosen(context: RunContext, divided: Division, data: DataConfig, *, command_
     candidates, last = {name: choice.chosen(values) for name, values in found.items()}, names[-1]
     soups = {}
     if _soup_of(context) == last:
-        models = [_weights(root, last) / _file(candidates[last], ".npz") for root in roots]
+        models = [kept_scores.weights_file(root, last, candidates[last]) for root in roots]
         if processes.is_chief:
             _forget_all_but(models)
         if candidates[last].epoch:
@@ -90,15 +89,33 @@ def _forget_all_but(chosen: Sequence[Path]) -> None:
         path.unlink()
 
 
-def _train_all(context: RunContext, folds: Sequence[Fold], data: DataConfig, *, command_line: Sequence[str]) -> None:
+def train_folds(
+    context: RunContext,
+    folds: Sequence[Fold],
+    numbers: Sequence[int],
+    data: DataConfig,
+    *,
+    command_line: Sequence[str],
+    progress: Callable[[int], None] | None = None,
+) -> None:
+    """Trains the folds in `numbers`, places in `folds`, each in a folder of its own; what is finished stays.
+
+    Args:
+      context: of the run, with its training images open, to be divided.
+      folds: all of them.
+      numbers: which to train.
+      data: how images are decoded.
+      command_line: for the record.
+      progress: is told after each fold how many are finished.
+
+    Raises:
+      as `run_phase`.
+    """
     phases = context.config.phases
-    length = " and ".join(phase.name for phase in phases)
-    log.info(f"folds: {length} {len(folds)} times, each without a part of the images, then on all of them")
-    began, found_finished = time.perf_counter(), 0
-    for number, fold in enumerate(folds):
+    for done, number in enumerate(numbers):
+        fold = folds[number]
         log.info(f"\nfold {number + 1} of {len(folds)}: without {int(fold.left_out.sum()):,} images ({fold.name})")
         own = _context(context, fold, number, data)
-        found_finished += own.run_dir.phase(phases[-1].name).metrics.exists()
         if own.processes.is_chief:
             remove_leftovers(own.run_dir)
             decided_by = own.record.compare(own.run_dir, own.source)
@@ -107,10 +124,25 @@ def _train_all(context: RunContext, folds: Sequence[Fold], data: DataConfig, *, 
             )
         for phase in phases:
             run_phase(phase, own, network=None, callbacks=())
-        each = (time.perf_counter() - began) / max(1, number + 1 - found_finished)
-        left = each * (len(folds) - number)  # the run on all images is one more
+        if progress:
+            progress(done + 1)
+
+
+def _train_all(context: RunContext, folds: Sequence[Fold], data: DataConfig, *, command_line: Sequence[str]) -> None:
+    phases = context.config.phases
+    length = " and ".join(phase.name for phase in phases)
+    log.info(f"folds: {length} {len(folds)} times, each without a part of the images, then on all of them")
+    roots = [_root(context, number, fold) for number, fold in enumerate(folds)]
+    finished = [RunDir(root).phase(phases[-1].name).metrics.exists() for root in roots]
+    began = time.perf_counter()
+
+    def progress(done: int) -> None:
+        each = (time.perf_counter() - began) / max(1, done - sum(finished[:done]))
+        left = each * (len(folds) + 1 - done)  # the run on all images is one more
         if left > 60:
             log.info(f"folds: about {left / 60:.0f} min left, the run on all images included")
+
+    train_folds(context, folds, range(len(folds)), data, command_line=command_line, progress=progress)
 
 
 def _context(context: RunContext, fold: Fold, number: int, data: DataConfig) -> RunContext:
@@ -138,7 +170,7 @@ def _context(context: RunContext, fold: Fold, number: int, data: DataConfig) -> 
         groups=None if context.groups is None else context.groups[~out],
         role=FoldRole(
             is_fold=True,
-            keep=functools.partial(_keep, root, _soup_of(context)),
+            keep=kept_scores.keeper(root, _soup_of(context)),
         ),
     )
 
@@ -147,81 +179,43 @@ def _root(context: RunContext, number: int, fold: Fold) -> Path:
     return context.run_dir.folds / fold.folder_name(number)
 
 
-def _keep(
-    root: Path,
-    soup_of: str | None,
-    phase: str,
-    candidate: Candidate,
-    scored: Evaluation,
-    weights: Sequence[keras.Variable],
-) -> None:
-    """Writes the scores of the images that a fold left out, by which is chosen, and the weights if they may be
-    averaged."""
-
-    def write(temporary: Path) -> None:
-        with temporary.open("wb") as stream:
-            np.save(stream, scored.logits.astype(np.float32), allow_pickle=False)
-
-    if phase == soup_of and candidate.epoch:
-        values = [weight.numpy() for weight in weights]
-        write_atomically(_weights(root, phase) / _file(candidate, ".npz"), lambda path: soup.keep(path, values))
-    write_atomically(_scores(root, phase) / _file(candidate), write)
-
-
-def _file(candidate: Candidate, ending: str = ".npy") -> str:
-    average = "" if candidate.ema_decay is None else f"_ema_{candidate.ema_decay}"
-    share = "" if candidate.alpha == 1 else f"_alpha_{candidate.alpha}"
-    return f"{candidate.epoch:05}{average}{share}{ending}"
-
-
-def _candidate(file: str) -> Candidate:
-    """What `_file` gave this name."""
-    epoch, *others = file.removesuffix(".npy").split("_")
-    named = dict(zip(others[::2], map(float, others[1::2]), strict=True))
-    return Candidate(int(epoch), named.get("ema"), named.get("alpha", 1.0))
-
-
-def _scores(root: Path, phase: str) -> Path:
-    return root / phase / "left_out"
-
-
-def _weights(root: Path, phase: str) -> Path:
-    return root / phase / "weights"
+def scores(
+    phase: str, context: RunContext, divided: Division, numbers: Sequence[int], *, all_epochs: bool
+) -> dict[Candidate, Evaluation]:
+    """What is to be chosen among in a phase: of each candidate the scores of all images, 0 where no fold in `numbers`
+    left them out. Of a phase that another starts from (not `all_epochs`) the last epoch counts."""
+    folds = [divided.folds[number] for number in numbers]
+    roots = [_root(context, number, fold) for number, fold in zip(numbers, folds, strict=True)]
+    found = kept_scores.candidates(roots, phase)
+    last = max(candidate.epoch for candidate in found)
+    labels, classes = context.source.train.labels, len(context.source.class_names)
+    return {
+        candidate: kept_scores.pooled(roots, folds, phase, candidate, labels, classes)
+        for candidate in found
+        if all_epochs or candidate.epoch == last
+    }
 
 
 def _choose(phase: str, context: RunContext, divided: Division, *, all_epochs: bool) -> dict[str, Any]:
-    """What the folds say of a phase, as JSON values; of a phase that another starts from the last epoch counts."""
+    """What the folds say of a phase, as JSON values."""
     folds = divided.folds
-    places = [_scores(_root(context, number, fold), phase) for number, fold in enumerate(folds)]
-    # an epoch that one fold kept scores of may have been trained again, with other decays, before its first checkpoint
-    names = set.intersection(*({path.name for path in place.glob("[0-9]*.npy")} for place in places))
-    found = {_candidate(name): name for name in sorted(names)}
-    last, scored = max(candidate.epoch for candidate in found), {}
-    for candidate, name in found.items():
-        if candidate.epoch == last or all_epochs:
-            scored[candidate] = _pooled([place / name for place in places], context, folds)
     return choice.choose(
-        scored, monitor=context.config.monitor, groups=divided.groups, folds=[fold.left_out for fold in folds]
+        scores(phase, context, divided, range(len(folds)), all_epochs=all_epochs),
+        monitor=context.config.monitor,
+        groups=divided.groups,
+        folds=[fold.left_out for fold in folds],
     )
-
-
-def _pooled(files: Sequence[Path], context: RunContext, folds: Sequence[Fold]) -> Evaluation:
-    """The scores of all images, each by the model of the fold that left it out."""
-    labels = context.source.train.labels
-    logits = np.zeros((len(labels), len(context.source.class_names)))
-    for fold, file in zip(folds, files, strict=True):
-        logits[fold.left_out] = np.load(file, allow_pickle=False)
-    return Evaluation(logits, labels)
 
 
 def _keep_left_out(phase: str, values: dict[str, Any], context: RunContext, divided: Division) -> None:
     """Keeps the scores of what was chosen in one place, from which thresholds are chosen later."""
     if left_out.is_there(context.run_dir, phase):
         return
-    roots = [_root(context, number, fold) for number, fold in enumerate(divided.folds)]
-    files = [_scores(root, phase) / _file(choice.chosen(values)) for root in roots]
-    if all(file.is_file() for file in files):
-        left_out.keep(context.run_dir, phase, _pooled(files, context, divided.folds))
+    roots, candidate = [_root(context, *of) for of in enumerate(divided.folds)], choice.chosen(values)
+    if all(kept_scores.scores_file(root, phase, candidate).is_file() for root in roots):
+        labels, classes = context.source.train.labels, len(context.source.class_names)
+        judged = kept_scores.pooled(roots, divided.folds, phase, candidate, labels, classes)
+        left_out.keep(context.run_dir, phase, judged)
 
 
 def _in_words(phase: str, stored: dict[str, Any]) -> str:

@@ -50,6 +50,21 @@ def run(config: TrainConfig, run_dir: RunDir, *, devices: tf.distribute.Strategy
     """
     began = time.perf_counter()
     check_kept("exclude_csv", config.data.exclude_csv, cleared=run_dir.estimate, by="an estimate")
+    context, divided, estimated = found(config, run_dir, devices=devices, stop=stop)
+    pool = context.source.train
+    if divided.groups is None:
+        _propose(pool, context.images["train"].take, run_dir)
+    return _write(estimated, context, pool, seconds=time.perf_counter() - began)
+
+
+def found(
+    config: TrainConfig, run_dir: RunDir, *, devices: tf.distribute.Strategy, stop: StopRequest
+) -> tuple[RunContext, Division, Estimate]:
+    """The estimate, how the images are divided for it, and what that is about; writes no file but features.
+
+    Raises:
+      as `run`.
+    """
     config = _settled(config, run_dir, devices)
     source = _source(config)
     context = _opened(config, source, run_dir, devices, stop=stop)
@@ -59,10 +74,7 @@ def run(config: TrainConfig, run_dir: RunDir, *, devices: tf.distribute.Strategy
         log.info(f"  {note}")
     log.info(context.hardware)
     divided = Division.of(context.source, config.data, config.training.folds)
-    if divided.groups is None:
-        _propose(pool, context.images["train"].take, run_dir)
-    found = estimate(context, divided, frozen.frozen_part(context))
-    return _write(found, context, pool, seconds=time.perf_counter() - began)
+    return context, divided, estimate(context, divided, frozen.frozen_part(context))
 
 
 def already_known(config: TrainConfig, run_dir: RunDir, *, devices: tf.distribute.Strategy) -> Estimate | None:

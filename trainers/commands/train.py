@@ -70,11 +70,7 @@ def run(
     built = build_first(context)
     if folds:
         built = {}  # it was only to be refused, and is built again after the folds
-    images = tiers.open_all(source, config.data, on_gpu=on_gpu, workers=processes.size)
-    features = FeatureStore.of(source.train, config.data) if config.training.feature_views else None
-    pattern = config.data.group_pattern
-    of_image = group_ids(source.train.names, pattern) if pattern else None
-    context = dataclasses.replace(context, images=images, feature_store=features, groups=of_image)
+    context = opened(context, config)
     if processes.is_chief:
         # all that can be refused was looked at
         context.record.write(run_dir, decided_by, source=source, model=config.model, command_line=command_line)
@@ -126,6 +122,16 @@ def make_context(
         stop=stop or StopRequest(),
         processes=processes,
     )
+
+
+def opened(context: RunContext, settled: TrainConfig) -> RunContext:
+    """The context with its images open."""
+    source, on_gpu = context.source, runs_on_gpu(context.strategy)
+    images = tiers.open_all(source, settled.data, on_gpu=on_gpu, workers=context.processes.size)
+    features = FeatureStore.of(source.train, settled.data) if settled.training.feature_views else None
+    pattern = settled.data.group_pattern
+    of_image = group_ids(source.train.names, pattern) if pattern else None
+    return dataclasses.replace(context, images=images, feature_store=features, groups=of_image)
 
 
 def check_batch(training: TrainingConfig, augment: AugmentConfig, *, replicas: int) -> None:

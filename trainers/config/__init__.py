@@ -15,10 +15,12 @@ from trainers.config.run import (
     as_dict,
     as_recorded,
     deciding,
+    from_dict,
     passed_on,
     settings,
 )
 from trainers.config.runtime import RuntimeConfig
+from trainers.config.search import SEARCHED_PHASES, SearchConfig
 from trainers.config.training import TrainingConfig
 from trainers.config.use import EXPORT_FORMATS, USING_PHASES, UseConfig
 
@@ -26,12 +28,14 @@ __all__ = [
     "EXPORT_FORMATS",
     "OTHER_PHASES",
     "PHASES",
+    "SEARCHED_PHASES",
     "TRAINING_PHASES",
     "USING_PHASES",
     "ModelConfig",
     "Phase",
     "ResolvedConfig",
     "RuntimeConfig",
+    "SearchConfig",
     "TrainConfig",
     "TrainingConfig",
     "UseConfig",
@@ -39,6 +43,7 @@ __all__ = [
     "as_recorded",
     "deciding",
     "epochs_and_rate",
+    "from_dict",
     "passed_on",
     "sequence",
     "settings",

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterable
 
 from trainers.config.run import TrainConfig, settings
+from trainers.config.search import SEARCHED_PHASES
 from trainers.config.training import TrainingConfig
 from trainers.config.use import USING_PHASES
 
@@ -70,6 +71,8 @@ def without_effect(config: TrainConfig, given: set[str]) -> dict[str, str]:
         rules[name] = (config.phase == "pretrain", "--phase=pretrain trains every layer at once")
     for name in ("pretrain_epochs", "pretrain_learning_rate"):
         rules[name] = (config.phase != "pretrain", f"--phase={config.phase} does not pretrain")
+    is_searched = config.phase in SEARCHED_PHASES
+    rules["time_budget"] = (not is_searched, f"it is for the phases finetune and all, this is {config.phase}")
     rules["learning_curve"] = (config.phase != "estimate", f"it is for --phase=estimate, this is {config.phase}")
     if config.phase == "estimate":
         rules |= dict.fromkeys(_IDLE_IN_AN_ESTIMATE, (True, "--phase=estimate trains nothing but heads on features"))

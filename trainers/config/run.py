@@ -10,6 +10,7 @@ from ftdata.errors import UserError
 from ftdata.settings import ANY_PHASE, NOTHING, check_settings, setting
 from trainers.config.model import ModelConfig
 from trainers.config.runtime import RuntimeConfig
+from trainers.config.search import SearchConfig
 from trainers.config.training import TrainingConfig
 from trainers.config.use import USING_PHASES, UseConfig
 
@@ -60,6 +61,7 @@ class TrainConfig:
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
     training: TrainingConfig = dataclasses.field(default_factory=TrainingConfig)
     runtime: RuntimeConfig = dataclasses.field(default_factory=RuntimeConfig)
+    search: SearchConfig = dataclasses.field(default_factory=SearchConfig)
     use: UseConfig = dataclasses.field(default_factory=UseConfig)
 
     def __post_init__(self) -> None:
@@ -136,6 +138,26 @@ def settings(config: Any) -> Iterator[tuple[dataclasses.Field, Any]]:
 def as_dict(config: TrainConfig) -> dict[str, Any]:
     """All settings by name, flat, as JSON values."""
     return {field.name: list(value) if isinstance(value, tuple) else value for field, value in settings(config)}
+
+
+def from_dict(values: dict[str, Any]) -> TrainConfig:
+    """The configuration of which `as_dict` gave these values.
+
+    Raises:
+      UserError: a value that breaks a rule.
+    """
+
+    def build(kind: Any) -> Any:
+        arguments = {}
+        for field in dataclasses.fields(kind):
+            if dataclasses.is_dataclass(field.type):
+                arguments[field.name] = build(field.type)
+            elif field.name in values:
+                value = values[field.name]
+                arguments[field.name] = tuple(value) if isinstance(value, list) else value
+        return kind(**arguments)
+
+    return build(TrainConfig)
 
 
 def as_recorded(config: TrainConfig) -> dict[str, Any]:

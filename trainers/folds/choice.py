@@ -15,6 +15,8 @@ from trainers.rundir.progress import Row
 from trainers.training.context import Candidate
 from trainers.training.epoch_row import monitor_key, validation_columns
 
+START = Candidate(0)  # what a phase starts from
+
 
 def choose(
     candidates: Mapping[Candidate, Evaluation],
@@ -67,6 +69,15 @@ def chosen(values: Mapping[str, Any]) -> Candidate:
     """The candidate that `choose` has found, out of its JSON values."""
     alpha = values.get("interpolation", {}).get("alpha", 1.0) if values["epoch"] else 1.0
     return Candidate(values["epoch"], values.get("ema_decay"), alpha)
+
+
+def by_part(scored: Evaluation, parts: Mapping[str, np.ndarray], monitor: str) -> dict[str, float]:
+    """The score to choose by of each part of the images, bool [n], by its name: higher is better."""
+    sign = -1.0 if monitor == "loss" else 1.0
+    return {
+        name: sign * float(getattr(Evaluation(scored.logits[part], scored.labels[part]), monitor))
+        for name, part in parts.items()
+    }
 
 
 def _mean(scored: Evaluation, parts: Sequence[np.ndarray]) -> Summary:

@@ -112,6 +112,16 @@ class Division:
     folds: Sequence[Fold]
     groups: Groups | None
 
+    def parts(self, numbers: Sequence[int]) -> dict[str, np.ndarray]:
+        """What counts equally of the images that the folds in `numbers` leave out, bool [n] by its name: their groups,
+        or where there are none the folds."""
+        folds = [self.folds[number] for number in numbers]
+        if self.groups is None:
+            return {fold.name: fold.left_out for fold in folds}
+        left_out = np.logical_or.reduce([fold.left_out for fold in folds])
+        places = np.unique(self.groups.of_image[left_out])
+        return {self.groups.names[place]: self.groups.of_image == place for place in places}
+
     @classmethod
     def of(cls, source: Source, data: DataConfig, asked: str | None) -> "Division":
         """What `--folds` asks for; None is as many folds as there are groups.

@@ -5,9 +5,12 @@ import http.client
 import re
 import socket
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import keras
 from keras.src.applications import efficientnet_v2
+from keras.src.backend.config import keras_home
 
 from ftdata.errors import UserError
 from ftdata.log import log
@@ -16,6 +19,14 @@ from trainers.models import lite_weights
 
 AUTO = "auto"  # of --backbone; it stands for one of
 CHOICES = PREFERRED, FALLBACK = "EfficientNetV2B0", "EfficientNetLite0"
+
+# Networks worth a trial on a small machine, as (backbone, its arguments): the file that Keras keeps their weights in
+_FILES: dict[tuple[str, tuple[tuple[str, Any], ...]], str] = {
+    ("MobileNetV2", (("alpha", 0.35),)): "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5",
+    ("MobileNetV2", ()): "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5",
+    (PREFERRED, ()): "efficientnetv2-b0_notop.h5",
+    ("EfficientNetV2B2", ()): "efficientnetv2-b2_notop.h5",
+}
 
 _SILENCE_S = 20  # without an answer, or without more of it
 _BROKEN_OFF = (TimeoutError, ConnectionError, http.client.HTTPException)
@@ -70,6 +81,25 @@ def chosen(model: ModelConfig, *, include_top: bool = False) -> str:
         )
         return FALLBACK
     return PREFERRED
+
+
+def at_hand() -> list[dict[str, Any]]:
+    """The networks that can be had with trained weights, as settings of ModelConfig: small ones of which the files of
+    their ImageNet weights lie in Keras's folder, PREFERRED if it can be fetched, those of the extra `lite` where it is
+    installed, and what comes with this project."""
+    found: list[dict[str, Any]] = [
+        {"backbone": backbone, "backbone_args": arguments, "weights": "imagenet"}
+        for (backbone, arguments), file in _FILES.items()
+        if (Path(keras_home()) / "models" / file).is_file()
+    ]
+    found = [{**network, "backbone_args": dict(network["backbone_args"]) or None} for network in found]
+    if not any(network["backbone"] == PREFERRED for network in found):
+        with contextlib.suppress(Exception), _bounded_silence():  # keras.utils.get_file raises a bare Exception
+            _fetch_preferred(include_top=False)
+            found.append({"backbone": PREFERRED, "backbone_args": None, "weights": "imagenet"})
+    lite = [name for name in lite_weights.names() if lite_weights.are_installed(name)]
+    found += [{"backbone": name, "backbone_args": None, "weights": "imagenet"} for name in lite]
+    return [*found, {"backbone": "vgg_nano", "backbone_args": None, "weights": "objects"}]
 
 
 def _fetch_preferred(*, include_top: bool) -> None:

@@ -93,7 +93,7 @@ class RunRecord:
           WriteFailed: no space, no permission.
         """
         if self.overwrite:
-            _clear(run_dir)
+            clear(run_dir)
         begun = {name: values for name, values in recorded(run_dir)["phases"].items() if run_dir.is_begun(name)}
         values = {
             "settings": self.settings,
@@ -131,9 +131,12 @@ def way_to_change(phase: str, run_dir: RunDir) -> str:
     return f"in another --model_dir or with --overwrite, which starts over{kept}"
 
 
-def _clear(run_dir: RunDir) -> None:
+def clear(run_dir: RunDir) -> None:
     """Removes what a run wrote, and nothing else; config.json last, so that half of it is not taken for another run."""
-    for name in (*PHASES, "folds", "estimate", "find_learning_rate", "evaluation", "export", "logs"):
+    folders = ("folds", "estimate", "find_learning_rate", "evaluation", "export", "logs", "trials")
+    for name in (*PHASES, *folders):
         shutil.rmtree(run_dir.root / name, ignore_errors=True)
+    run_dir.search.unlink(missing_ok=True)
+    run_dir.search_seconds.unlink(missing_ok=True)
     run_dir.seen_images.unlink(missing_ok=True)
     run_dir.config.unlink(missing_ok=True)

@@ -107,6 +107,21 @@ class RunDir:
         return self.root / "folds"
 
     @property
+    def search(self) -> Path:
+        """What a search for the best model was asked for, has tried and has chosen."""
+        return self.root / "search.json"
+
+    @property
+    def search_seconds(self) -> Path:
+        """How much of its time a search has used."""
+        return self.root / "search_seconds.json"
+
+    @property
+    def trials(self) -> Path:
+        """A folder for each trial of a search."""
+        return self.root / "trials"
+
+    @property
     def estimate(self) -> Path:
         """What to expect on new groups of images."""
         return self.root / "estimate"

@@ -1,0 +1,136 @@
+"""The story of a search (`--time_budget`): which model is best, found in trials, before that one is trained."""
+
+import contextlib
+import dataclasses
+import json
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from ftdata.errors import UserError
+from ftdata.log import log
+from trainers.config import SearchConfig, TrainConfig, as_dict, deciding
+from trainers.models import imagenet_weights
+from trainers.rundir import lock
+from trainers.rundir.record import clear
+from trainers.rundir.run_dir import RunDir
+from trainers.runtime import cluster
+from trainers.runtime.signals import StopRequest
+from trainers.search import halving, recipes, result, table
+from trainers.search.clock import Clock
+from trainers.search.state import State
+from trainers.search.trials import Trial, Trials, minutes
+from trainers.training.tensorboard import write_hparams
+
+_RANDOM_FOLDS = "3"  # where nothing is known of groups
+
+
+def check(config: TrainConfig, run_dir: RunDir) -> None:
+    """Refuses what cannot be searched in.
+
+    Raises:
+      UserError: a cluster, or a folder that holds another kind of run.
+    """
+    if cluster.find(config.runtime.distribution_strategy):
+        raise UserError(
+            "time_budget is for one machine, this is a worker of several: search on one of them with "
+            "--distribution_strategy=mirrored or one_device, then train with the settings that it found"
+        )
+    if run_dir.config.exists() and not run_dir.search.exists() and not config.overwrite:
+        raise UserError(
+            f"model_dir {run_dir.root} holds a run without a search: give another --model_dir, or --overwrite, which "
+            "starts over"
+        )
+
+
+@contextlib.contextmanager
+def timed(config: TrainConfig, run_dir: RunDir) -> Iterator[Clock]:
+    """Counts the time of a search while the block runs, in a folder that is cleared where --overwrite asks for it."""
+    if config.overwrite:
+        with lock.only_writer(run_dir.root):
+            clear(run_dir)
+    run_dir.root.mkdir(parents=True, exist_ok=True)
+    with Clock(run_dir.search_seconds).running() as clock:
+        yield clock
+
+
+def chosen(
+    config: TrainConfig, run_dir: RunDir, clock: Clock, *, given: Collection[str], stop: StopRequest
+) -> TrainConfig:
+    """Runs the trials that are not finished, and returns the settings of the model to train on all images.
+
+    Args:
+      config: as the user set it.
+      run_dir: of the run.
+      clock: that runs.
+      given: names of the settings that the user has given, which hold for every trial.
+      stop: tells when somebody asks to stop.
+
+    Raises:
+      UserError: settings or data that cannot be used, or nothing that came to an end.
+      Interrupted: somebody asked to stop; the same command goes on.
+    """
+    folds = config.training.folds or ("groups" if config.data.group_pattern else _RANDOM_FOLDS)
+    training = dataclasses.replace(config.training, folds=folds)
+    base = dataclasses.replace(config, search=SearchConfig(), overwrite=False, training=training)
+    with lock.only_writer(run_dir.root), stop.deferred():
+        state = State(run_dir.search, {"time_budget": config.search.time_budget, **_deciding(base)})
+        trials = Trials(base, config.search.seconds, run_dir, state, clock, stop)
+        if not state.get("chosen"):
+            log.info(
+                f"search: {minutes(trials.budget_s)} for heads on features, fine-tuning recipes by folds, and the best "
+                "of them on all images"
+            )
+            networks = state.get("networks") or state.put("networks", _networks(base))
+            found = halving.run(trials, networks, recipes.without(given, as_dict(base)))
+            best = result.ranked(found)[0]
+            values = {"name": best.name, "score": best.mean, "among": len(found), "optimism": result.optimism(found)}
+            state.put("chosen", values)
+            _to_tensorboard(trials)
+        log.info("\n".join(["", *table.lines(state), ""]))
+        return _settings_of_chosen(trials)
+
+
+def conclude(run_dir: RunDir, clock: Clock, config: TrainConfig) -> None:
+    """Says what it took, at the very end."""
+    log.info(f"the search took {minutes(clock.used)} of {minutes(config.search.seconds)}; {run_dir.search} has it all")
+
+
+def _deciding(base: TrainConfig) -> dict[str, Any]:
+    values = {**deciding(base, "transfer"), **deciding(base, "finetune")}
+    return json.loads(json.dumps(values))  # as they are read again
+
+
+def _networks(base: TrainConfig) -> list[dict[str, Any]]:
+    model = base.model
+    if model.backbone == imagenet_weights.AUTO:
+        return imagenet_weights.at_hand()
+    return [{"backbone": model.backbone, "backbone_args": model.backbone_args, "weights": model.weights}]
+
+
+def _settings_of_chosen(trials: Trials) -> TrainConfig:
+    """Of the model to train; what the folds of its trial have trained is moved to where its run looks for it."""
+    name, state = trials.state.get("chosen")["name"], trials.state
+    trial = next((trial for trial in halving.planned(state.get("schedule")) if trial.name == name), None)
+    if trial is None:
+        network = next(network for network in state.get("networks") if halving.head_name(network) == name)
+        return trials.config(Trial(name, network, {}), phase="transfer", run_dir=trials.run_dir)
+    folds = trials.folder(trial).folds
+    if folds.is_dir() and not trials.run_dir.folds.exists():
+        folds.rename(trials.run_dir.folds)
+    return trials.config(trial, run_dir=trials.run_dir)
+
+
+def _to_tensorboard(trials: Trials) -> None:
+    """A row for each result in the HParams table."""
+    if not trials.base.runtime.tensorboard:
+        return
+    for number, row in enumerate(table.rows(trials.state)):
+        if row.metrics is None:
+            continue
+        settings = {"trial": row.name, **row.network, **row.changes}
+        write_hparams(
+            trials.run_dir.hparams(f"search_{number + 1:02}"),
+            run=trials.run_dir.root,
+            settings=settings,
+            metrics={**row.metrics, "phase": f"search {number + 1:02}", "step": 0, "seconds": row.seconds},
+        )

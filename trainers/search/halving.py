@@ -1,0 +1,178 @@
+"""What a search does, one after the other: speeds, heads on features, a schedule, and successive halving by it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ftdata.errors import UserError
+from ftdata.log import log
+from ftdata.names import counted
+from trainers.config import TrainConfig
+from trainers.search import result, schedule
+from trainers.search.result import Result
+from trainers.search.schedule import Effort, Speed
+from trainers.search.trials import FINE_TUNED, HEADS, Trial, Trials, minutes, network_name
+
+_FOR_HEADS = 0.35  # of the budget at most
+_BACKBONES = 3  # that are fine-tuned at most
+
+
+def run(
+    trials: Trials, networks: Sequence[Mapping[str, Any]], recipes: Mapping[str, Mapping[str, Any]]
+) -> list[Result]:
+    """Does what is not done yet.
+
+    Args:
+      trials: what runs them.
+      networks: to try, settings of ModelConfig.
+      recipes: to try, the likeliest first: settings by name of recipe.
+
+    Returns:
+      The results that may be chosen among: the heads alone, and the trials that have trained all folds.
+
+    Raises:
+      UserError: nothing came to an end.
+      Interrupted: somebody asked to stop.
+    """
+    costliest = recipes[next(iter(recipes))]
+    speeds = {network_name(network): _speed(trials, network, costliest) for network in networks}
+    measured = {name: speed for name, speed in speeds.items() if speed}
+    if not measured:
+        raise UserError(trials.why_all_failed("speeds"))
+    heads = [Trial(head_name(network), network, {}) for network in networks if network_name(network) in measured]
+    _judge_heads(trials, heads, measured)
+    if not trials.state.results(HEADS):
+        raise UserError(trials.why_all_failed(HEADS))
+    plan = trials.state.get("schedule") or trials.state.put("schedule", _plan(trials, heads, measured, recipes))
+    _halve(trials, planned(plan), plan["levels"], measured)
+    folds = max(head.folds for head in trials.state.results(HEADS))
+    return [*trials.state.results(HEADS), *(one for one in trials.state.results(FINE_TUNED) if one.folds >= folds)]
+
+
+def head_name(network: Mapping[str, Any]) -> str:
+    """What the trial of a head alone is called."""
+    return f"{network_name(network)}, head alone"
+
+
+def planned(plan: Mapping[str, Any]) -> list[Trial]:
+    """The trials of a schedule, out of its JSON values."""
+    return [Trial(each["name"], each["network"], each["changes"]) for each in plan["trials"]]
+
+
+def effort_of(config: TrainConfig) -> Effort:
+    """What the folds of these settings cost."""
+    training = config.training
+    decays = training.ema_decay
+    return Effort(
+        epochs=training.finetune_epochs,
+        views=training.feature_views,
+        judged=len(decays) if isinstance(decays, tuple) else 1,
+    )
+
+
+def _speed(trials: Trials, network: Mapping[str, Any], costliest: Mapping[str, Any]) -> Speed | None:
+    """Measured once; None where that failed."""
+    name = network_name(network)
+    known = (trials.state.get("speeds") or {}).get(name)
+    if known is None:
+        known = trials.state.add("speeds", name, trials.do(Trial(f"{name}, speed", network, costliest), "speed"))
+    if "failed" in known:
+        return None
+    speed = Speed(**known)
+    log.info(
+        f"  {name}: {1 / speed.step_s:,.0f} images/s when all layers are trained, {1 / speed.forward_s:,.0f} for "
+        "features"
+    )
+    return speed
+
+
+def _judge_heads(trials: Trials, heads: Sequence[Trial], speeds: Mapping[str, Speed]) -> None:
+    """Heads on the features of each backbone, the fastest first, as far as that leaves time for more."""
+    spent = 0.0
+    for place, head in enumerate(sorted(heads, key=lambda head: schedule.head_s(speeds[head.network_name]))):
+        speed = speeds[head.network_name]
+        seconds = schedule.head_s(speed)
+        spent += seconds
+        if head.name in (trials.state.get(HEADS) or {}) or head.name in (trials.state.get("dropped") or {}):
+            continue
+        rest = schedule.head_refit_s(speed, effort_of(trials.config(head)))
+        if place and (spent > _FOR_HEADS * trials.budget_s or trials.clock.used + seconds + rest > trials.budget_s):
+            trials.drop(head.name, f"it would take {minutes(seconds)}")
+            continue
+        trials.judge(HEADS, head, "estimate", planned_s=seconds)
+
+
+def _plan(
+    trials: Trials,
+    heads: Sequence[Trial],
+    speeds: Mapping[str, Speed],
+    recipes: Mapping[str, Mapping[str, Any]],
+) -> dict[str, Any]:
+    """As many trials as fit into the time that is left, and the levels of halving, as JSON values."""
+    left_s = trials.budget_s - trials.clock.used
+    by_name = {head.name: head for head in heads}
+    ranked = [by_name[judged.name] for judged in result.ranked(trials.state.results(HEADS))]
+    found = []
+    for head in ranked:
+        own = [Trial(f"{head.network_name}, {recipe}", head.network, values) for recipe, values in recipes.items()]
+        cost = (speeds[head.network_name], effort_of(trials.config(own[0])))
+        if schedule.count([cost], left_s=left_s):
+            found.append(own)
+    candidates = schedule.interleaved(found[:_BACKBONES])
+    costs = [(speeds[trial.network_name], effort_of(trials.config(trial))) for trial in candidates]
+    count = schedule.count(costs, left_s=left_s)
+    seconds = schedule.total_s(costs[:count]) if count else 0.0
+    if count:
+        log.info(f"  {counted(count, 'trial')} of fine-tuning: about {minutes(seconds)} of the {minutes(left_s)} left")
+    else:
+        log.info(f"  {minutes(left_s)} are too short to fine-tune by folds: the head alone is trained")
+    return {
+        "trials": [
+            {"name": trial.name, "network": dict(trial.network), "changes": dict(trial.changes)}
+            for trial in candidates[:count]
+        ],
+        "levels": schedule.levels(count, costs[0][0].folds) if count else [],
+        "planned_seconds": round(seconds, 1),
+        "left_seconds": round(left_s, 1),
+    }
+
+
+def _halve(
+    trials: Trials, survivors: list[Trial], levels: Sequence[Sequence[int]], speeds: Mapping[str, Speed]
+) -> None:
+    for count, folds in levels:
+        survivors = _best_first(trials, survivors)[:count]
+        for place, trial in enumerate(survivors):
+            missing = folds - _folds_of(trials, trial)
+            if missing <= 0:
+                continue
+            speed, effort = speeds[trial.network_name], effort_of(trials.config(trial))
+            seconds = missing * schedule.fold_s(speed, effort)
+            if place:  # the best so far is finished in any case
+                need = trials.pace() * (seconds + _reserve(trials, survivors[0], speeds))
+                if trials.clock.used + need > trials.budget_s:
+                    trials.drop(trial.name, "there is no time for it")
+                    continue
+            if not _folds_of(trials, trial):
+                seconds += schedule.views_s(speed, effort)
+            trials.judge(FINE_TUNED, trial, "folds", planned_s=seconds, folds=folds)
+
+
+def _folds_of(trials: Trials, trial: Trial) -> int:
+    """How many a trial has trained."""
+    known = trials.state.result(FINE_TUNED, trial.name)
+    return known.folds if known else 0
+
+
+def _best_first(trials: Trials, among: Sequence[Trial]) -> list[Trial]:
+    """Those that are judged, by how good they are, then those that are not yet; without what is out."""
+    left = [trial for trial in among if not trials.is_out(trial.name)]
+    known = [found for trial in left if (found := trials.state.result(FINE_TUNED, trial.name))]
+    order = [found.name for found in result.ranked(known)]
+    return sorted(left, key=lambda trial: order.index(trial.name) if trial.name in order else len(order))
+
+
+def _reserve(trials: Trials, leader: Trial, speeds: Mapping[str, Speed]) -> float:
+    """Seconds to finish the best trial so far, and to train its model on all images."""
+    speed, effort = speeds[leader.network_name], effort_of(trials.config(leader))
+    missing = speed.folds - _folds_of(trials, leader)
+    return missing * schedule.fold_s(speed, effort) + schedule.refit_s(speed, effort)

@@ -1,0 +1,78 @@
+"""What a search has tried, as a table."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from trainers.search import halving
+from trainers.search.result import Result
+from trainers.search.state import State
+from trainers.search.trials import FINE_TUNED, HEADS, minutes
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A trial: what was tried, and what came out of it if it came to an end."""
+
+    name: str
+    network: Mapping[str, Any]
+    changes: Mapping[str, Any]
+    result: Result | None
+    remark: str
+
+    @property
+    def metrics(self) -> Mapping[str, Any] | None:
+        """JSON values."""
+        return self.result.metrics if self.result else None
+
+    @property
+    def seconds(self) -> float:
+        """That it took."""
+        return self.result.seconds if self.result else 0.0
+
+
+def rows(state: State) -> list[Row]:
+    """The heads alone, then what was fine-tuned, in the order in which they were planned."""
+    chosen, dropped = (state.get("chosen") or {}).get("name"), state.get("dropped") or {}
+
+    def row(kind: str, name: str, network: Mapping[str, Any], changes: Mapping[str, Any]) -> Row:
+        found, failed = state.result(kind, name), (state.get(kind) or {}).get(name, {}).get("failed")
+        remark = "chosen" if name == chosen else f"failed: {failed}" if failed else dropped.get(name, "")
+        return Row(name, network, changes, found, remark)
+
+    networks = state.get("networks") or []
+    heads = [row(HEADS, halving.head_name(network), network, {}) for network in networks]
+    plan = state.get("schedule") or {"trials": []}
+    return heads + [row(FINE_TUNED, trial.name, trial.network, trial.changes) for trial in halving.planned(plan)]
+
+
+def lines(state: State) -> list[str]:
+    """The table, and how optimistic the choice is."""
+    found = rows(state)
+    width = max(len(row.name) for row in found)
+    whole = max((row.result.folds for row in found if row.result), default=0)
+    text = [f"{'tried':<{width}}  folds  left out   95 % of the mean       time"]
+    for row in found:
+        if row.result is None:
+            text.append(f"{row.name:<{width}}      -         -                  -          -  {row.remark}")
+            continue
+        bounds = row.result.metrics.get("expected_new_group_interval")
+        span = f"{bounds[0]:.1%} to {bounds[1]:.1%}" if bounds else "-"
+        remark = row.remark or ("stopped: others were better" if row.result.folds < whole else "")
+        text.append(
+            f"{row.name:<{width}}  {row.result.folds:>2}/{whole:<2}  {row.result.mean:>8.1%}  {span:>17}  "
+            f"{minutes(row.seconds):>9}  {remark}".rstrip()
+        )
+    return [*text, *_caution(state.get("chosen"))]
+
+
+def _caution(chosen: Mapping[str, Any]) -> list[str]:
+    if chosen["among"] < 2:
+        return []
+    if chosen["optimism"] is None:
+        return [f"chosen among {chosen['among']}: the best of several looks a little better than it is"]
+    honest = chosen["score"] - chosen["optimism"]
+    return [
+        f"chosen among {chosen['among']}: where what judges is left out of the choice too, that gives {honest:.1%}, so "
+        f"the choice is optimistic by {100 * chosen['optimism']:.1f} points"
+    ]
