@@ -26,7 +26,7 @@ from trainers.evaluation import figures, reports
 from trainers.evaluation.scores import Evaluation
 from trainers.folds import division, frozen, learning_curve
 from trainers.folds.division import Division, Fold
-from trainers.folds.estimate import Estimate
+from trainers.folds.estimate import MOST_IMAGES, Estimate
 from trainers.folds.groups import Groups
 from trainers.models import starting_point
 from trainers.rundir.run_dir import RunDir, check_kept
@@ -38,7 +38,6 @@ _DECIDING = (
     *("backbone", "backbone_args", "weights", "image_size", "mixed_precision", "preprocessing", "pooling"),
     *("exclude_csv", "group_pattern", "folds", "feature_views", "class_weight", "monitor"),
 )
-_MOST_IMAGES = 30_000  # more would not tell more, and the features of a million fit no memory
 
 
 def run(config: TrainConfig, run_dir: RunDir, *, devices: tf.distribute.Strategy, stop: StopRequest) -> dict[str, Any]:
@@ -163,10 +162,10 @@ def estimate(context: RunContext, divided: Division, prefix: keras.Model) -> Est
 
 
 def _some(whole: Split, *, seed: int) -> Split:
-    if len(whole) <= _MOST_IMAGES:
+    if len(whole) <= MOST_IMAGES:
         return whole
     chosen = np.zeros(len(whole), bool)
-    chosen[seeds.generator(seed, "estimate").permutation(len(whole))[:_MOST_IMAGES]] = True
+    chosen[seeds.generator(seed, "estimate").permutation(len(whole))[:MOST_IMAGES]] = True
     return whole.subset(chosen)
 
 

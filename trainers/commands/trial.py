@@ -161,9 +161,7 @@ def _estimate(
 ) -> dict[str, Any]:
     """The scores of heads on the features of the images as they are."""
     training = dataclasses.replace(config.training, feature_views=0, head_solver="sgd")
-    config = dataclasses.replace(
-        config, phase="estimate", training=training, augment=AugmentConfig(augment=False)
-    )
+    config = dataclasses.replace(config, phase="estimate", training=training, augment=AugmentConfig(augment=False))
     context, divided, found = estimate.found(config, run_dir, devices=devices, stop=stop)
     values = choice.choose(
         {choice.START: found.left_out},

@@ -1,5 +1,6 @@
 """What a search does, one after the other: speeds, heads on features, a schedule, and successive halving by it."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from trainers.search.result import Result
 from trainers.search.schedule import Effort, Speed
 from trainers.search.trials import FINE_TUNED, HEADS, Trial, Trials, minutes, network_name
 
+_OVER = 1.1  # of the budget: how far a plan may be over it
 _FOR_HEADS = 0.35  # of the budget at most
 _BACKBONES = 3  # that are fine-tuned at most
 
@@ -95,6 +97,10 @@ def _judge_heads(trials: Trials, heads: Sequence[Trial], speeds: Mapping[str, Sp
         if head.name in (trials.state.get(HEADS) or {}) or head.name in (trials.state.get("dropped") or {}):
             continue
         rest = schedule.head_refit_s(speed, effort_of(trials.config(head)))
+        if not place and (need := trials.clock.used + seconds + rest) > _OVER * trials.budget_s:
+            what = f"{counted(speed.images, 'image')} and the head of {head.network_name} alone"
+            least = math.ceil(need / 60)
+            raise UserError(f"time_budget must be at least {least}m for {what}, got {minutes(trials.budget_s)}")
         if place and (spent > _FOR_HEADS * trials.budget_s or trials.clock.used + seconds + rest > trials.budget_s):
             trials.drop(head.name, f"it would take {minutes(seconds)}")
             continue

@@ -10,6 +10,8 @@ import math
 from collections.abc import Sequence
 from typing import TypeVar
 
+from trainers.folds.estimate import MOST_IMAGES
+
 _Trial = TypeVar("_Trial")
 _LEFT_FOR_SURPRISES = 0.15  # of the time that is left when the schedule is made
 _OF_A_PROCESS_S = 6.0  # to open the images, and to end
@@ -49,7 +51,8 @@ class Effort:
 
 def head_s(speed: Speed) -> float:
     """Seconds to judge heads on the features of a backbone."""
-    return speed.setup_s + _OF_A_PROCESS_S + speed.images * speed.forward_s + _AFTER_A_PHASE_S / 2
+    images = min(speed.images, MOST_IMAGES)
+    return speed.setup_s + _OF_A_PROCESS_S + images * speed.forward_s + _AFTER_A_PHASE_S / 2
 
 
 def views_s(speed: Speed, effort: Effort) -> float:

@@ -85,6 +85,8 @@ class Trials:
         """Runs a job that judges a trial, and keeps what came out and what it took."""
         known = self.state.result(kind, trial.name)
         began = self.state.begin(f"{trial.name}: {job} {folds}", self.clock.used)
+        of_folds = f", {folds} folds" if folds else ""
+        log.info(f"  trying {trial.name}{of_folds}: about {minutes(self.pace() * planned_s)}")
         found = self.do(trial, job, folds=folds)
         seconds = self.clock.used - began
         if "failed" in found:
