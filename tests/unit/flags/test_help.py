@@ -42,7 +42,7 @@ def test_every_setting_is_there_once_under_a_heading_within_the_width():
     assert sorted(names) == sorted(FIELDS)
     assert max(map(len, text.splitlines())) <= 110
     titles = re.findall(r"^(\w+): ", text, re.MULTILINE)
-    assert titles == ["Run", "Data", "Augmentation", "Model", "Training", "Machine", "Watching", "Using"]
+    assert titles == ["Run", "Data", "Augmentation", "Model", "Training", "Search", "Machine", "Watching", "Using"]
     for name in preset_names():
         assert re.search(rf"^  {name} +[A-Z]", text, re.MULTILINE)
 
@@ -124,7 +124,7 @@ def test_help_is_found_anywhere(argument):
 
 
 def test_help_under_a_preset_that_is_none_names_those_there_are():
-    with pytest.raises(FlagError, match="^--preset must be one of demo, "):
+    with pytest.raises(FlagError, match="^--preset must be one of best, demo, "):
         parse(["main", "--help", "--preset=nope"])
 
 

@@ -50,8 +50,10 @@ WRONG = [
     (["--image_dir="], "--image_dir must not be empty, got ''"),
     (["--dataset="], "--dataset must not be empty, got ''"),
     (["--model_dir="], "--model_dir must not be empty, got ''"),
+    (["--time_budget=soon"], "--time_budget must be a time such as 20m, 1h30m or 90s, got 'soon'"),
+    (["--time_budget=5s"], "--time_budget must be at least 60s, got 5s"),
     (["--phase=predict", "--images="], "--images must not be empty, got ''"),
-    (["--preset="], "--preset must be one of demo, knifey_spoony, notebook, photos, pretrain_vgg_nano, got ''"),
+    (["--preset="], "--preset must be one of best, demo, knifey_spoony, notebook, photos, pretrain_vgg_nano, got ''"),
     # bounds
     (["--batch_size=0"], "--batch_size must be from 1 to 65536, got 0"),
     (["--batch_size=" + "9" * 30], "--batch_size must be from 1 to 65536, got 9"),
@@ -110,7 +112,7 @@ WRONG = [
     (["--flagfile=nowhere.flags"], "--flagfile must name a text file of flags: No such file"),
     (["--flagfile"], "--flagfile must name a text file of flags: "),
     ([f"--flagfile={sys.executable}"], "--flagfile must name a text file of flags: "),  # not text
-    (["--preset=nope"], "--preset must be one of demo, knifey_spoony, notebook, photos"),
+    (["--preset=nope"], "--preset must be one of best, demo, knifey_spoony, notebook, photos"),
 ]
 
 
@@ -158,6 +160,7 @@ def another(field, value):
         "backbone_args": '{"alpha": 0.5}',
         "data_service": "grpc://10.0.0.2:5050",
         "folds": "5",
+        "time_budget": "20m",
         "ema_decay": "0.9,0.99",
         "class_weight": "cat=2,dog=0.5",
         "layer_decay": "0.7",
@@ -305,7 +308,7 @@ def test_settings_from_python_are_those_of_the_same_flags():
     [
         ({"imagedir": "photos"}, "imagedir: no such flag; did you mean image_dir?"),
         ({"batch_size": "16"}, "--batch_size must be of type int, got '16'"),
-        ({"preset": "photo"}, "--preset must be one of demo, "),
+        ({"preset": "photo"}, "--preset must be one of best, demo, "),
     ],
 )
 def test_a_wrong_setting_from_python_is_one_line(given, message):
@@ -345,6 +348,11 @@ def test_wrong_flag_in_a_flagfile_is_one_line(tmp_path):
         (["--phase=transfer", "--finetune_epochs=3"], {"finetune_epochs": "--phase=transfer does not fine-tune"}),
         (["--unfreeze=all", "--finetune_epochs=3", "--transfer_epochs=3"], {}),
         (["--phase=check", "--unfreeze=all", "--finetune_epochs=3", "--transfer_epochs=3"], {}),
+        (["--time_budget=9m"], {}),
+        (
+            ["--phase=transfer", "--time_budget=9m"],
+            {"time_budget": "it is for the phases finetune and all, this is transfer"},
+        ),
         (["--pretrain_epochs=3"], {"pretrain_epochs": "--phase=finetune does not pretrain"}),
         (["--manual_dir=d"], {"manual_dir": "cutlery is rendered"}),
         (["--image_dir=i", "--manual_dir=d"], {"manual_dir": "images come from files, not from TFDS"}),

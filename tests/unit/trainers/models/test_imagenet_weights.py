@@ -117,3 +117,29 @@ def test_the_names_of_auto_are_backbones():
     starting_point.check(_AUTO)
     assert set(imagenet_weights.CHOICES) <= set(backbones.names())
     assert imagenet_weights.AUTO not in backbones.names()
+
+
+def test_what_is_at_hand_without_a_network(no_network, extra, tmp_path, monkeypatch):
+    monkeypatch.setattr(imagenet_weights, "keras_home", lambda: str(tmp_path / "keras"))
+    (tmp_path / "keras/models").mkdir(parents=True, exist_ok=True)
+    (tmp_path / "keras/models/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5").touch()
+    found = [(network["backbone"], network["backbone_args"]) for network in imagenet_weights.at_hand()]
+    assert found[0] == ("MobileNetV2", {"alpha": 0.35})
+    assert ("EfficientNetLite0", None) in found
+    assert found[-1] == ("vgg_nano", None)
+    assert "EfficientNetV2B0" not in dict(found)
+
+
+@pytest.mark.parametrize("network", imagenet_weights._FILES, ids=lambda network: network[0])
+def test_the_files_at_hand_are_those_that_keras_asks_for(network, monkeypatch):
+    asked = []
+
+    def get_file(fname, *args, **kwargs):
+        asked.append(fname)
+        raise InterruptedError
+
+    constructor = getattr(keras.applications, network[0])
+    monkeypatch.setattr(sys.modules[constructor.__module__].file_utils, "get_file", get_file)
+    with pytest.raises(InterruptedError):
+        constructor(include_top=False, input_shape=(224, 224, 3), **dict(network[1]))
+    assert asked == [imagenet_weights._FILES[network]]
