@@ -81,7 +81,7 @@ def chosen(
                 "of them on all images"
             )
             networks = state.get("networks") or state.put("networks", _networks(base))
-            found = halving.run(trials, networks, recipes.without(given, as_dict(base)))
+            found = halving.run(trials, networks, recipes.variants(given, as_dict(base)))
             best = result.ranked(found)[0]
             values = {"name": best.name, "score": best.mean, "among": len(found), "optimism": result.optimism(found)}
             state.put("chosen", values)

@@ -13,20 +13,21 @@ from trainers.search.result import Result
 from trainers.search.schedule import Effort, Speed
 from trainers.search.trials import FINE_TUNED, HEADS, Trial, Trials, minutes, network_name
 
+Recipes = Mapping[str, Mapping[str, Any]]  # settings by the name of the recipe
+
+_FEWEST = 4  # trials that longer ones have to leave time for
 _OVER = 1.1  # of the budget: how far a plan may be over it
 _FOR_HEADS = 0.35  # of the budget at most
 _BACKBONES = 3  # that are fine-tuned at most
 
 
-def run(
-    trials: Trials, networks: Sequence[Mapping[str, Any]], recipes: Mapping[str, Mapping[str, Any]]
-) -> list[Result]:
+def run(trials: Trials, networks: Sequence[Mapping[str, Any]], variants: Sequence[Recipes]) -> list[Result]:
     """Does what is not done yet.
 
     Args:
       trials: what runs them.
       networks: to try, settings of ModelConfig.
-      recipes: to try, the likeliest first: settings by name of recipe.
+      variants: the recipes to try, the likeliest first, in rising numbers of epochs.
 
     Returns:
       The results that may be chosen among: the heads alone, and the trials that have trained all folds.
@@ -35,7 +36,7 @@ def run(
       UserError: nothing came to an end.
       Interrupted: somebody asked to stop.
     """
-    costliest = recipes[next(iter(recipes))]
+    costliest = next(iter(variants[0].values()))
     speeds = {network_name(network): _speed(trials, network, costliest) for network in networks}
     measured = {name: speed for name, speed in speeds.items() if speed}
     if not measured:
@@ -44,7 +45,7 @@ def run(
     _judge_heads(trials, heads, measured)
     if not trials.state.results(HEADS):
         raise UserError(trials.why_all_failed(HEADS))
-    plan = trials.state.get("schedule") or trials.state.put("schedule", _plan(trials, heads, measured, recipes))
+    plan = trials.state.get("schedule") or trials.state.put("schedule", _plan(trials, heads, measured, variants))
     _halve(trials, planned(plan), plan["levels"], measured)
     folds = max(head.folds for head in trials.state.results(HEADS))
     return [*trials.state.results(HEADS), *(one for one in trials.state.results(FINE_TUNED) if one.folds >= folds)]
@@ -108,35 +109,41 @@ def _judge_heads(trials: Trials, heads: Sequence[Trial], speeds: Mapping[str, Sp
 
 
 def _plan(
-    trials: Trials,
-    heads: Sequence[Trial],
-    speeds: Mapping[str, Speed],
-    recipes: Mapping[str, Mapping[str, Any]],
+    trials: Trials, heads: Sequence[Trial], speeds: Mapping[str, Speed], variants: Sequence[Recipes]
 ) -> dict[str, Any]:
-    """As many trials as fit into the time that is left, and the levels of halving, as JSON values."""
+    """As many trials as fit into the time that is left, of the longest recipes that leave time for enough of them, and
+    the levels of halving, as JSON values."""
     left_s = trials.budget_s - trials.clock.used
     by_name = {head.name: head for head in heads}
     ranked = [by_name[judged.name] for judged in result.ranked(trials.state.results(HEADS))]
-    found = []
-    for head in ranked:
-        own = [Trial(f"{head.network_name}, {recipe}", head.network, values) for recipe, values in recipes.items()]
-        cost = (speeds[head.network_name], effort_of(trials.config(own[0])))
-        if schedule.count([cost], left_s=left_s):
-            found.append(own)
-    candidates = schedule.interleaved(found[:_BACKBONES])
-    costs = [(speeds[trial.network_name], effort_of(trials.config(trial))) for trial in candidates]
-    count = schedule.count(costs, left_s=left_s)
-    seconds = schedule.total_s(costs[:count]) if count else 0.0
-    if count:
-        log.info(f"  {counted(count, 'trial')} of fine-tuning: about {minutes(seconds)} of the {minutes(left_s)} left")
+
+    def costs(among: Sequence[Trial]) -> list[tuple[Speed, Effort]]:
+        return [(speeds[trial.network_name], effort_of(trials.config(trial))) for trial in among]
+
+    def fitting(recipes: Recipes) -> list[Trial]:
+        each = [
+            [Trial(f"{head.network_name}, {name}", head.network, values) for name, values in recipes.items()]
+            for head in ranked
+        ]
+        candidates = schedule.interleaved(
+            [own for own in each if schedule.count(costs(own[:1]), left_s=left_s)][:_BACKBONES]
+        )
+        return candidates[: schedule.count(costs(candidates), left_s=left_s)]
+
+    found = [fitting(recipes) for recipes in variants]
+    chosen = next((some for some in reversed(found) if len(some) >= _FEWEST), found[0])
+    seconds = schedule.total_s(costs(chosen)) if chosen else 0.0
+    if chosen:
+        epochs = trials.config(chosen[0]).training.finetune_epochs
+        what = f"{counted(len(chosen), 'trial')} of fine-tuning for {counted(epochs, 'epoch')}"
+        log.info(f"  {what}: about {minutes(seconds)} of the {minutes(left_s)} left")
     else:
         log.info(f"  {minutes(left_s)} are too short to fine-tune by folds: the head alone is trained")
     return {
         "trials": [
-            {"name": trial.name, "network": dict(trial.network), "changes": dict(trial.changes)}
-            for trial in candidates[:count]
+            {"name": trial.name, "network": dict(trial.network), "changes": dict(trial.changes)} for trial in chosen
         ],
-        "levels": schedule.levels(count, costs[0][0].folds) if count else [],
+        "levels": schedule.levels(len(chosen), speeds[chosen[0].network_name].folds) if chosen else [],
         "planned_seconds": round(seconds, 1),
         "left_seconds": round(left_s, 1),
     }

@@ -84,7 +84,9 @@ class Trials:
     def judge(self, kind: str, trial: Trial, job: str, *, planned_s: float, folds: int = 0) -> None:
         """Runs a job that judges a trial, and keeps what came out and what it took."""
         known = self.state.result(kind, trial.name)
-        began = self.state.begin(f"{trial.name}: {job} {folds}", self.clock.used)
+        key = f"{trial.name}: {job} {folds}"
+        is_resumed = key in (self.state.get("began") or {})
+        began = self.state.begin(key, self.clock.used)
         of_folds = f", {folds} folds" if folds else ""
         log.info(f"  trying {trial.name}{of_folds}: about {minutes(self.pace() * planned_s)}")
         found = self.do(trial, job, folds=folds)
@@ -94,7 +96,7 @@ class Trials:
             return
         total = seconds + (known.seconds if known else 0.0)
         self.state.add(kind, trial.name, {**found, "seconds": round(total, 1)})
-        if kind == FINE_TUNED:
+        if kind == FINE_TUNED and not is_resumed:
             self.state.add("paces", f"{trial.name}: {folds}", [round(seconds, 1), round(planned_s, 1)])
         judged = self.state.result(kind, trial.name)
         assert judged

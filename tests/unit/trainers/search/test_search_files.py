@@ -62,13 +62,15 @@ def test_a_clock_that_is_killed(tmp_path):
 
 def test_recipes_differ_and_what_is_given_is_kept():
     asked = as_dict(TrainConfig())
-    found = recipes.without((), asked)
-    assert list(found) == list(recipes.RECIPES)
+    found, longer, _ = recipes.variants((), asked)
+    assert list(found) == list(longer) == list(recipes.RECIPES)
+    assert {values["finetune_epochs"] for values in longer.values()} == {4}
     asked["finetune_learning_rate"], asked["finetune_epochs"] = 5e-5, 7
-    fewer = recipes.without(("finetune_learning_rate", "finetune_epochs"), asked)
+    (fewer,) = recipes.variants(("finetune_learning_rate", "finetune_epochs"), asked)
     assert {values["finetune_learning_rate"] for values in fewer.values()} == {5e-5}
     assert {values["finetune_epochs"] for values in fewer.values()} == {7}
-    assert "rate 3e-4" not in fewer  # now like plain
+    assert list(fewer) == ["colors", "rate 3e-4", "colors, any way up, rate 3e-4", "any way up", *list(fewer)[4:]]
+    assert list(fewer)[4:] == ["colors, rate 1e-3, layer decay 0.8"]  # the others are like one before them
     assert all(name in as_dict(TrainConfig()) for values in found.values() for name in values)
     for values in found.values():
         from_dict({**asked, **values})  # valid
