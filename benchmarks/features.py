@@ -58,7 +58,7 @@ def main(argv: list[str]) -> None:
 def _measured(network: Network, phase: str, source: Source, flags: Any) -> list[Row]:
     """The rows of one phase; none where it trains from the first layer on, which is said."""
     devices = make_strategy("one_device")
-    depthwise = backbones.is_depthwise(network.model.backbone)
+    depthwise = backbones.is_depthwise(network.model.backbone) and not backbones.folds_whole(network.model.backbone)
     policy = flags.precision or resolve_precision("auto", on_gpu=runs_on_gpu(devices), depthwise=depthwise)
     options = {"policy": policy, "jit_compile": flags.jit_compile or "auto"}
     live = ours.train_step(network, phase, devices=devices, num_classes=len(source.class_names), **options)

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from ftdata.log import log
 from trainers.config import (
     PHASES,
     ResolvedConfig,
@@ -12,7 +13,8 @@ from trainers.config import (
     sequence,
 )
 from trainers.models import backbones, folding, imagenet_weights
-from trainers.models.precision import resolve_precision
+from trainers.models.classifier import trains_batch_norm
+from trainers.models.precision import cpu_has_bfloat16, resolve_precision
 from trainers.rundir import record
 from trainers.rundir.record import RunRecord
 from trainers.rundir.run_dir import RunDir
@@ -57,14 +59,20 @@ def _settled_values(config: TrainConfig, run_dir: RunDir, *, on_gpu: bool) -> tu
         backbone = kept[0] if kept else imagenet_weights.chosen(config.model)
     if size is None:
         size = earlier.get("image_size") or backbones.default_size(backbone)
-    if policy == "auto":
-        policy = earlier.get("mixed_precision") or resolve_precision(
-            "auto", on_gpu=on_gpu, depthwise=backbones.is_depthwise(backbone)
-        )
     fold = config.runtime.fold_batch_norm
     if fold == "auto":
         now = str(folding.resolve("auto", on_gpu=on_gpu)).lower()
         fold = {**record.OLDER, **earlier}["fold_batch_norm"] if earlier else now
+    if policy == "auto":
+        model = dataclasses.replace(config.model, backbone=backbone)
+        is_folded = fold == "true" and not trains_batch_norm(model) and config.phase != "pretrain"
+        slow = backbones.is_depthwise(backbone) and not (is_folded and backbones.folds_whole(backbone))
+        policy = earlier.get("mixed_precision") or resolve_precision("auto", on_gpu=on_gpu, depthwise=slow)
+    elif policy == "mixed_bfloat16" and not on_gpu and not cpu_has_bfloat16():
+        log.warning(
+            "warning: mixed_bfloat16 without a processor that computes in it (or with TF_ENABLE_ONEDNN_OPTS=0) is "
+            "slower than float32, and the gradients of biases may be far off: use --mixed_precision=float32"
+        )
     monitor = config.training.monitor or earlier.get("monitor") or config.training.monitored
     return backbone, size, policy, fold, monitor
 

@@ -15,6 +15,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+_Convolve = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 Substitution = Callable[[Any], Any]  # a layer -> what is called instead: itself, where nothing is
 
 
@@ -142,7 +143,29 @@ def _of_convolution(layer: Any, scale: tf.Tensor) -> Callable[[tf.Tensor], tf.Te
 def _of_depthwise(layer: Any, scale: tf.Tensor) -> Callable[[tf.Tensor], tf.Tensor]:
     kernel = layer.kernel.value
     kernel = tf.cast(kernel * tf.reshape(scale, kernel.shape[2:]), layer.compute_dtype)
-    return lambda inputs: keras.ops.depthwise_conv(inputs, kernel, **_options(layer))
+    convolve: _Convolve = functools.partial(keras.ops.depthwise_conv, **_options(layer))
+    if layer.compute_dtype == "bfloat16" and not tf.config.list_logical_devices("GPU"):
+        convolve = _with_float32_gradient(convolve)
+    return lambda inputs: convolve(inputs, kernel)
+
+
+def _with_float32_gradient(convolve: _Convolve) -> _Convolve:
+    """The same convolution of (inputs, kernel), whose gradient is computed in float32: in bfloat16 TensorFlow's kernels
+    for that are several times slower on a CPU."""
+
+    @tf.custom_gradient
+    def convolved(inputs: tf.Tensor, kernel: tf.Tensor) -> Any:
+        def gradient(upstream: tf.Tensor) -> list[tf.Tensor]:
+            exact = [tf.cast(inputs, tf.float32), tf.cast(kernel, tf.float32)]
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(exact)
+                outputs = convolve(*exact)
+            found = tape.gradient(outputs, exact, tf.cast(upstream, tf.float32))
+            return [tf.cast(value, upstream.dtype) for value in found]
+
+        return convolve(inputs, kernel), gradient
+
+    return convolved
 
 
 def _of_separable(layer: Any, scale: tf.Tensor) -> Callable[[tf.Tensor], tf.Tensor]:

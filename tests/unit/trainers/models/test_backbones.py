@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from trainers.models import backbones, loading, preprocessing
+from trainers.models import backbones, folding, loading, preprocessing
 
 # One constructor of each module of Keras Applications that is cheap to name (none is built here).
 _FAMILIES = (
@@ -156,6 +156,25 @@ def test_depthwise_networks_are_known(backbone):
     assert backbones.is_depthwise(backbone) == bool(
         re.search(r"(Depthwise|Separable)Conv2D", inspect.getsource(module))
     )
+
+
+@pytest.mark.parametrize(
+    "backbone",
+    [
+        *("MobileNetV2", "MobileNetV3Small"),
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("MobileNet", "EfficientNetB0", "EfficientNetV2B0")),
+        pytest.param("EfficientNetLite0", marks=pytest.mark.slow),
+    ],
+)
+def test_every_depthwise_convolution_of_these_is_folded(backbone):
+    assert backbones.folds_whole(backbone)
+    network = backbones.create(backbone, image_size=64, weights="none", policy="float32")
+    folded = {convolution.name for convolution, _ in folding.pairs(folding.as_graph(network), inference=True)}
+    assert {layer.name for layer in network.layers if isinstance(layer, keras.layers.DepthwiseConv2D)} <= folded
+
+
+def test_others_are_not():
+    assert not any(backbones.folds_whole(name) for name in ("Xception", "NASNetMobile", "VGG16", "vgg_nano"))
 
 
 @pytest.mark.parametrize("kind", ["Conv2D", "DepthwiseConv2D", "SeparableConv2D"])

@@ -84,6 +84,32 @@ def test_half_precision_is_no_further_from_float32_than_without_folding(policy):
     assert 0 < errors[0] < 1.1 * errors[1]
 
 
+def test_depthwise_gradients_are_computed_in_float32_where_the_rest_is_in_bfloat16():
+    keras.utils.set_random_seed(0)
+    exact = _all_kinds()
+    with precision_scope("mixed_bfloat16"):
+        half = _all_kinds()
+    half.set_weights(exact.get_weights())
+    images = _images(exact, count=16)
+    wanted = _gradients(training_graph._split(exact, fold=True), exact.trainable_variables, images)
+    network, variables = training_graph._split(half, fold=True), half.trainable_variables
+    for variable, one, other in zip(variables, _gradients(network, variables, images), wanted, strict=True):
+        if variable.name != "bias":  # of which TensorFlow adds up the gradients in bfloat16 where oneDNN does not
+            assert np.linalg.norm(one - other) < 0.05 * np.linalg.norm(other)
+
+    @tf.function(autograph=False)
+    def gradients(pixels):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.cast(network(pixels), tf.float32) ** 2)
+        return tape.gradient(loss, [variable.value for variable in variables])
+
+    operations = gradients.get_concrete_function(tf.constant(images)).graph.get_operations()
+    backward = [op for op in operations if op.type.startswith("DepthwiseConv2dNativeBackprop") and "sep" not in op.name]
+    forward = [op for op in operations if op.type == "DepthwiseConv2dNative"]
+    assert tf.bfloat16 in {op.get_attr("T") for op in forward}
+    assert {op.get_attr("T") for op in backward} == {tf.float32}
+
+
 def test_gradients_reach_the_kernels_and_biases_of_the_layers():
     model = _all_kinds()
     variables, images = model.trainable_variables, _images(model)
