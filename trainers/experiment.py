@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from ftdata.errors import UserError
-from trainers.commands import agreement, check, estimate, evaluate, export, find_learning_rate, predict, train
+from trainers.commands import agreement, check, estimate, evaluate, export, find_learning_rate, predict, report, train
 from trainers.config import TrainConfig
 from trainers.models import starting_point
 from trainers.rundir import lock
@@ -19,7 +19,7 @@ from trainers.runtime.launcher import launch
 from trainers.runtime.signals import StopRequest
 from trainers.training.callbacks import check_callbacks
 
-_USES = {"evaluate": evaluate.run, "predict": predict.run, "export": export.run}
+_USES = {"evaluate": evaluate.run, "predict": predict.run, "export": export.run, "report": report.run}
 
 
 def run(

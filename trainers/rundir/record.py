@@ -135,5 +135,6 @@ def _clear(run_dir: RunDir) -> None:
     """Removes what a run wrote, and nothing else; config.json last, so that half of it is not taken for another run."""
     for name in (*PHASES, "folds", "estimate", "find_learning_rate", "evaluation", "export", "logs"):
         shutil.rmtree(run_dir.root / name, ignore_errors=True)
-    run_dir.seen_images.unlink(missing_ok=True)
+    for path in (run_dir.seen_images, run_dir.findings, run_dir.report):
+        path.unlink(missing_ok=True)
     run_dir.config.unlink(missing_ok=True)
