@@ -10,6 +10,7 @@ A folder for each section of the configuration, and for each subject; each impor
     export      a trained model as others run it
     training    one phase: step, loop, optimizer
     doctor      the data looked at before training
+    report      what the files of a run say, on one page
     commands    what a run does, by --phase
     experiment  run(config): refuses, launches, hands over to a command
     main        the command line

@@ -103,7 +103,7 @@ def _train(
 
 
 def _check(config: TrainConfig) -> dict[str, Any]:
-    """Writes nothing, so it needs no lock: it may look at a folder in use."""
+    """Writes files of its own at most, so it needs no lock: it may look at a folder in use."""
     run_dir = _run_dir(config)
     with launch(config.runtime) as (_, devices):
         run_dir.check()

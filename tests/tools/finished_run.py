@@ -94,7 +94,7 @@ def add_exports(root):
 def image(path, *, side):
     """Writes a PNG of noise, which no encoder makes small."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.random.default_rng(1).integers(0, 255, (side, side, 3), np.uint8)).save(path)
+    Image.fromarray(np.random.default_rng(1).integers(0, 255, (side, side, 3), np.uint8)).save(path, compress_level=0)
 
 
 def _write(path, values):

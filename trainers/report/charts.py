@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 WIDTH, HEIGHT = 400, 260
-_LEFT, _RIGHT, _TOP, _BOTTOM = 48, 10, 12, 40
+_LEFT, _RIGHT, _TOP, _BOTTOM = 54, 10, 14, 40
 _MOST_MARKERS, _MOST_POINTS = 40, 200
 COLORS = 8  # that the style sheet has, series-0 to series-7
 

@@ -16,8 +16,8 @@ from trainers.report.run_files import RunFiles
 from trainers.rundir.run_dir import RunDir, write_atomically
 
 _COLUMNS = (
-    *("run", "data", "backbone", "phase", "accuracy", "95% interval", "expected on a new group", "images/s"),
-    *("training, seconds", "finished (UTC)"),
+    *("run", "data", "backbone", "phase", "accuracy", "95% interval", "new group", "images/s"),
+    *("seconds", "finished (UTC)"),
 )
 _TEXTS = 4  # the first columns; the others are numbers
 
@@ -72,7 +72,13 @@ def _address(root: Path, run: RunFiles) -> str | None:
 
 def _cells(root: Path, run: RunFiles) -> list[Cell]:
     scored, expected, finished = summary.accuracy(run), summary.new_group(run), _finished(run)
-    texts = [_name(root, run), run.data, run.backbone, run.final or ("estimate" if run.estimate else "-")]
+    data = run.data.rstrip("/").rpartition("/")[2] or run.data  # a whole path would fill the screen
+    texts = [
+        _name(root, run),
+        data,
+        run.backbone,
+        run.final or ("estimate" if run.estimate else "-"),
+    ]
     low = scored.interval[0] if scored and scored.interval else None
     rate, seconds = run.metrics.get("images_per_second"), run.metrics.get("seconds")
     return [
@@ -113,14 +119,11 @@ def _chart(root: Path, runs: Sequence[RunFiles]) -> Chart | None:
     drawn = [run for run in runs if run.histories and run.final]
     latest = sorted(drawn, key=lambda run: run.run_dir.phase(run.final or "").metrics.stat().st_mtime_ns)[-2 * COLORS :]
     lines = []
-    for place, run in enumerate(run for run in drawn if run in latest):
-        x, y, end = [], [], 0.0
-        for history in run.histories.values():
-            x += [end + row["epoch"] for row in history]
-            y += [row.get("validation_accuracy") for row in history]
-            end += history[-1]["epoch"]
+    for number, run in enumerate(run for run in drawn if run in latest):
+        epochs = summary.over_all(run.histories)
+        x, y = [place for place, _ in epochs], [row.get("validation_accuracy") for _, row in epochs]
         if any(value is not None for value in y):
-            lines.append(Line(_name(root, run), x, y, place % COLORS, dashed=place >= COLORS))
+            lines.append(Line(_name(root, run), x, y, number % COLORS, dashed=number >= COLORS))
     if not lines:
         return None
     about = f"validation accuracy over the epochs of all phases, one after the other, of {len(lines)} runs"

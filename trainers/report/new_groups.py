@@ -2,20 +2,25 @@
 
 from typing import Any
 
+from trainers.report import summary
 from trainers.report.blocks import MOST_ROWS, Block, Row, Section, Table, Text, between, percent
+from trainers.report.charts import COLORS, Chart, Line
 from trainers.report.embedding import embed
 from trainers.report.run_files import RunFiles
-from trainers.report.summary import confusion
 
 
 def groups(run: RunFiles) -> Section | None:
     """How each group that was left out was judged."""
     blocks: list[Block] = []
     by_folds, estimate = run.metrics.get("groups"), run.estimate
+    if run.folds:
+        blocks.append(Row([_curves(run)]))
     if by_folds:
         caption = "Accuracy on each group, by the model that has not seen it (--folds), the lowest first"
         rows = [(name, percent(share)) for name, share in sorted(by_folds.items(), key=lambda item: item[1])]
         blocks.append(_shortened(caption, ("group left out", "accuracy"), rows))
+    if estimate:
+        blocks.append(_estimated(run))
     if estimate.get("groups"):
         ranked = sorted(estimate["groups"].items(), key=lambda item: item[1]["accuracy"])
         names = estimate["class_names"] if len(estimate["class_names"]) <= 6 else []
@@ -26,8 +31,7 @@ def groups(run: RunFiles) -> Section | None:
         ]
         columns = ("group left out", "images", "accuracy", *(f"recall of {name}" for name in names))
         blocks.append(_shortened(caption, columns, rows))
-    if estimate:
-        blocks += _estimated(run)
+    blocks += _figures(run) if estimate else []
     return Section("groups", "New groups", blocks) if blocks else None
 
 
@@ -37,17 +41,35 @@ def _shortened(caption: str, columns: tuple[str, ...], rows: list[Any]) -> Table
     return Table(caption, columns, rows[:MOST_ROWS])
 
 
-def _estimated(run: RunFiles) -> list[Block]:
-    found, folder = run.estimate, run.run_dir.estimate
-    said = f"The estimate with a random split: {percent(found['random_split_accuracy'])}."
-    if found.get("expected_new_group_accuracy") is not None:
-        said = f"On a new group: {percent(found['expected_new_group_accuracy'])}" + (
-            f", {between(found['expected_new_group_interval'])} in the mean over groups like these, "
-            f"{between(found['new_group_range'])} on a single one. {said}"
-            if found.get("expected_new_group_interval")
-            else f". {said}"
-        )
-    pictures = {
+def _curves(run: RunFiles) -> Chart:
+    """Accuracy of each fold's model on what it has not seen, over the epochs of all phases."""
+    lines = []
+    for place, (name, histories) in enumerate(list(run.folds.items())[: 2 * COLORS]):
+        epochs = summary.over_all(histories)
+        accuracies = [row.get("validation_accuracy") for _, row in epochs]
+        lines.append(Line(name, [x for x, _ in epochs], accuracies, place % COLORS, dashed=place >= COLORS))
+    about = f"accuracy of the models of {len(lines)} folds on the images that each has not seen, over the epochs"
+    return Chart("folds", "Accuracy on what each fold left out", about, lines, "epoch", "accuracy", whole=True)
+
+
+def _estimated(run: RunFiles) -> Text:
+    found = run.estimate
+    by_chance = f"A random split says {percent(found['random_split_accuracy'])}."
+    if found.get("expected_new_group_accuracy") is None:
+        return Text(f"The estimate, without groups: {by_chance}")
+    spread = (
+        f", {between(found['expected_new_group_interval'])} in the mean over groups like these, "
+        f"{between(found['new_group_range'])} on a single one"
+        if found.get("expected_new_group_interval")
+        else ""
+    )
+    expected = percent(found["expected_new_group_accuracy"])
+    return Text(f"The estimate, by heads on the frozen backbone: {expected} on a new group{spread}. {by_chance}")
+
+
+def _figures(run: RunFiles) -> list[Block]:
+    """Those of the estimate; its confusion matrix where no model has one."""
+    figure_files = {
         "hardest_group": ("Mistakes in the hardest group", "Grid of the worst mistakes in the hardest group"),
         "learning_curve": ("What more images would bring", "Error against the number of images and of groups"),
         "label_errors": ("Labels that are probably wrong", "Grid of images whose label is contradicted"),
@@ -55,11 +77,11 @@ def _estimated(run: RunFiles) -> list[Block]:
     }
     figures = [
         figure
-        for name, (caption, alt) in pictures.items()
-        for figure in embed(folder / f"{name}.png", alt=alt, caption=caption)
+        for name, (caption, alt) in figure_files.items()
+        for figure in embed(run.run_dir.estimate / f"{name}.png", alt=alt, caption=caption)
     ]
-    matrix = [] if run.final else confusion(found, of="each image by a head that has not seen it")
-    return [Text(said), *matrix, *([Row(figures)] if figures else [])]
+    matrix = [] if run.final else summary.confusion(run.estimate, of="each image by a head that has not seen it")
+    return [*matrix, *([Row(figures)] if figures else [])]
 
 
 def none_of_these(run: RunFiles) -> Section | None:

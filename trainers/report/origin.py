@@ -8,6 +8,7 @@ from trainers.report import command_lines
 from trainers.report.blocks import Block, Command, Folded, Lines, Row, Section, Table, Text, percent
 from trainers.report.embedding import embed
 from trainers.report.run_files import RunFiles, Values
+from trainers.report.summary import SPLITS
 
 _INPUT_BOUND = 0.1  # share of the training time from which on faster input is worth a word
 _NOT_COMPARED = ("phase", "preset", "model_dir", "overwrite")
@@ -48,6 +49,8 @@ def doctor(run: RunFiles) -> Section | None:
         if rows
         else Text("No advice: nothing speaks against these settings.")
     ]
+    warnings = [line for part in lines.values() for line in part if line.startswith("warning: ")]
+    first += [Text(line.removeprefix("warning: "), is_warning=True) for line in warnings]
     folded = [Folded(title, [Lines(lines[name])]) for name, title in _DOCTOR.items() if lines.get(name)]
     return Section("doctor", "The data doctor", [*first, *folded])
 
@@ -68,8 +71,8 @@ def speed(run: RunFiles) -> Section | None:
 
 def _bottleneck(name: str, wait: float) -> str:
     if wait > _INPUT_BOUND:
-        return f"{name.capitalize()} was input-bound: {percent(wait)} of the time it waited for images; see --cache."
-    return f"{name.capitalize()} was not input-bound: faster input would gain {percent(wait)} of the time at most."
+        return f"{name} was input-bound: {percent(wait)} of the time it waited for images; see --cache."
+    return f"{name} was not input-bound: faster input would gain {percent(wait)} of the time at most."
 
 
 def _epochs(run: RunFiles) -> list[Block]:
@@ -142,7 +145,7 @@ def versions(run: RunFiles) -> Section | None:
     if not run.record:
         return None
     digests = [(f"weights of {name}", _digest(values)) for name, values in run.phases.items()]
-    digests += [(f"{name} images", digest) for name, digest in run.fingerprint.items()]
+    digests += [(f"{SPLITS[name]} images", digest) for name, digest in run.fingerprint.items()]
     blocks: list[Block] = [
         Table("Versions", ("of", "version"), list(run.record.get("versions", {}).items()), is_text=True),
         Table("Digests (SHA-256; of images the first 16 digits)", ("of", "digest"), digests, is_text=True),

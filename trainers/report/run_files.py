@@ -41,6 +41,7 @@ class RunFiles:
       phases: the metrics of each finished phase, in the order of training.
       histories: the epochs of each of them and of one that is running.
       evaluation: of the last evaluation, by the phase or by `--phase=evaluate`.
+      folds: the histories of each fold's model, by the name of its folder.
       estimate: what to expect on new groups.
       findings: of the data doctor.
       exports: parity.json.
@@ -51,6 +52,7 @@ class RunFiles:
     phases: Mapping[str, Values]
     histories: Mapping[str, Sequence[Row]]
     evaluation: Values
+    folds: Mapping[str, Mapping[str, Sequence[Row]]]
     estimate: Values
     findings: Values
     exports: Values
@@ -64,13 +66,14 @@ class RunFiles:
         """
         order = sorted(PHASES, key=lambda name: (PHASES[name].starts_from is not None, name))
         found = {name: read_json(run_dir.phase(name).metrics) for name in order}
-        histories = {name: run_dir.phase(name).history for name in order}
+        folds = {path.parent.name: RunDir(path.parent) for path in sorted(run_dir.folds.glob("*/config.json"))}
         return cls(
             run_dir,
             read_json(run_dir.config) or {},
             {name: metrics for name, metrics in found.items() if metrics},
-            {name: rows for name, path in histories.items() if path.is_file() and (rows := read_history(path))},
+            _histories(run_dir, order),
             read_json(run_dir.evaluation / "metrics.json") or {},
+            {name: rows for name, fold in folds.items() if (rows := _histories(fold, order))},
             read_json(run_dir.estimate / "metrics.json") or {},
             read_json(run_dir.findings) or {},
             read_json(run_dir.export / "parity.json") or {},
@@ -131,7 +134,7 @@ class RunFiles:
     def backbone(self) -> str:
         """The network, and the side of its images in pixels."""
         side = self.settings.get("image_size")
-        return f"{self.settings.get('backbone', 'unknown')}{f', {side}x{side} pixels' if side else ''}"
+        return f"{self.settings.get('backbone', 'unknown')}{f', {side}x{side}' if side else ''}"
 
     @property
     def is_evaluated(self) -> bool:
@@ -156,6 +159,11 @@ class RunFiles:
         probabilities[np.arange(len(rows)), [places[row[2]] for row in rows]] += 1e-9
         scored = Evaluation(np.log(np.maximum(probabilities, 1e-7)), labels)
         return Predictions([row[0] for row in rows], class_names, scored)
+
+
+def _histories(run_dir: RunDir, phases: Sequence[str]) -> dict[str, Sequence[Row]]:
+    paths = {name: run_dir.phase(name).history for name in phases}
+    return {name: rows for name, path in paths.items() if path.is_file() and (rows := read_history(path))}
 
 
 def is_run(root: Path) -> bool:

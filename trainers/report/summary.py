@@ -1,19 +1,21 @@
 """The first screen of a report: what was asked, what came out, and how far it can be trusted."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from trainers.evaluation import excerpt
 from trainers.evaluation.scores import wilson_interval
-from trainers.report.blocks import Block, Matrix, Row, Text, between, percent
+from trainers.report import blocks
+from trainers.report.blocks import Block, Matrix, Text, between, percent
 from trainers.report.charts import Chart, Line
 from trainers.report.run_files import RunFiles, Values
+from trainers.rundir.progress import Row
 
 _GAP = 0.05  # of an accuracy: a difference between known groups and new ones that is worth a sentence
 _LEAK = 0.05  # share of a split that looks like training images from which on its accuracy cannot be trusted
-_SPLITS = {"train": "training", "validation": "validation", "test": "test"}
+SPLITS = {"train": "training", "validation": "validation", "test": "test"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,12 +68,12 @@ def new_group(run: RunFiles) -> Score | None:
 
 def facts(run: RunFiles) -> list[tuple[str, str]]:
     """What was asked for: terms and their values."""
-    counts = [f"{run.images[name]:,} {word}" for name, word in _SPLITS.items() if run.images.get(name)]
+    counts = [f"{run.images[name]:,} {word}" for name, word in SPLITS.items() if run.images.get(name)]
     names = run.metrics.get("class_names") or run.estimate.get("class_names") or []
     found = [("Data", f"{run.data}{f': {_listed(counts)} images' if counts else ''}")]
     if names:
         found.append(("Classes", f"{len(names):,}: {_few(names)}"))
-    found.append(("Backbone", run.backbone))
+    found.append(("Backbone", f"{run.backbone} pixels" if run.settings.get("image_size") else run.backbone))
     if run.final:
         epochs = " and ".join(f"{name} ({epoch})" for name, values in run.phases.items() for epoch in [_epoch(values)])
         found.append(("Trained", f"{epochs}; the model of {run.final} is the final one"))
@@ -90,20 +92,7 @@ def trust(run: RunFiles) -> list[Text]:
         return []
     texts = []
     if expected is not None:
-        gap = scored.accuracy - expected.accuracy
-        about = "several points less" if gap >= _GAP else "about the same"
-        advice = (
-            "Do not count on the higher number for images from elsewhere; more groups help more than more images."
-            if gap >= _GAP
-            else "It matters little which group an image comes from."
-        )
-        texts.append(
-            Text(
-                f"On new backgrounds: expect {percent(expected.accuracy)}, {about} than the {percent(scored.accuracy)} "
-                f"measured on the images at hand. {advice}",
-                is_warning=gap >= _GAP,
-            )
-        )
+        texts.append(_expected_in_words(scored, expected))
     elif run.settings.get("group_pattern"):
         texts.append(
             Text(
@@ -120,6 +109,18 @@ def trust(run: RunFiles) -> list[Text]:
             )
         )
     return [*texts, *_leaks(run)]
+
+
+def _expected_in_words(scored: Score, expected: Score) -> Text:
+    points = 100 * (scored.accuracy - expected.accuracy)
+    what = f"On new backgrounds: expect {percent(expected.accuracy)}"
+    measured = f"the {percent(scored.accuracy)} of {scored.note.partition(',')[0]}"
+    if abs(points) < 100 * _GAP:
+        return Text(f"{what}, about as much as {measured}. A single place, camera or day may give more or less.")
+    if points < 0:
+        return Text(f"{what}, {-points:.0f} points more than {measured}: those are few, or harder than most.")
+    advice = "Do not count on the higher number for images from elsewhere."
+    return Text(f"{what}, {points:.0f} points less than {measured}. {advice}", is_warning=True)
 
 
 def _leaks(run: RunFiles) -> list[Text]:
@@ -156,7 +157,7 @@ def curves(run: RunFiles) -> list[Block]:
         return []
     monitor = run.metrics.get("monitor") or run.settings.get("monitor") or "accuracy"
     ends = np.cumsum([0, *(history[-1]["epoch"] for history in run.histories.values())])
-    places = [end + row["epoch"] for end, part in zip(ends, run.histories.values(), strict=False) for row in part]
+    places = [place for place, _ in over_all(run.histories)]
     switches = [(end + 0.5, name) for end, name in zip(ends, run.histories, strict=False)]
     span = (min(places) - 0.5, float(ends[-1]) + 0.5)
     charts = []
@@ -177,7 +178,16 @@ def curves(run: RunFiles) -> list[Block]:
                 x_range=span, switches=switches, whole=True,
             )
         )  # fmt: skip
-    return [Row(charts)]
+    return [blocks.Row(charts)]
+
+
+def over_all(histories: Mapping[str, Sequence[Row]]) -> list[tuple[float, Row]]:
+    """The epochs of all phases, one after the other, each with its place on their common axis."""
+    found, end = list[tuple[float, Row]](), 0.0
+    for history in histories.values():
+        found += [(end + row["epoch"], row) for row in history]
+        end += history[-1]["epoch"]
+    return found
 
 
 def _last(values: Sequence[float | None]) -> float:

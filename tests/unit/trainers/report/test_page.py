@@ -1,8 +1,6 @@
 """The page of a run: what stands in it, that it is whole, small and safe, and that the same files give it again."""
 
 import json
-import re
-import shutil
 
 import pytest
 
@@ -65,7 +63,7 @@ def test_the_first_screen_says_how_good_and_whether_to_trust_it(whole):
     said = " ".join(whole[0].text.split())
     assert "Test accuracy 75.0% 95% interval 59.8% to 85.8% 40 test images" in said
     assert "Expected on a new group 50.0% 95% interval 30.0% to 70.0% 2 groups left out in turn" in said
-    assert "expect 50.0%, several points less than the 75.0% measured on the images at hand" in said
+    assert "expect 50.0%, 25 points less than the 75.0% of 40 test images. Do not count on the higher number" in said
     assert "9 validation images (20.0%) look like a training image" in said
 
 
@@ -188,15 +186,3 @@ def test_an_evaluation_of_other_images_does_not_replace_the_test_set(tmp_path):
     said = " ".join(read(root).text.split())
     assert "Test accuracy 75.0%" in said
     assert "The last evaluation was of images of elsewhere with the model of finetune: accuracy 10.0%" in said
-
-
-def test_a_real_run_has_one(run_alone, tmp_path):
-    root = shutil.copytree(run_alone.model_dir, tmp_path / "run", ignore=shutil.ignore_patterns("checkpoints"))
-    there = Parsed((root / "report.html").read_text(encoding="utf-8"))
-    assert there.mistakes == []
-    assert {"mistakes", "samples", "speed", "settings", "versions", "next"} <= set(headings(there))
-    assert f"{run_alone.results['finetune']['test_accuracy']:.1%}" in there.text
-    assert len(there.all("img")) == 3  # mistakes, samples, augmented
-    assert re.search(r"read \S+/report\.html, watch it with", run_alone.said)
-    again = read(root)
-    assert again.text.replace(str(root), str(run_alone.model_dir)) == there.text
