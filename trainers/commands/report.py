@@ -38,7 +38,5 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
         if page.is_outdated(RunDir(folder)) and page.refresh(RunDir(folder)):
             written.append(str(RunDir(folder).report))
     written.append(str(index.write(root, runs)))
-    log.info(
-        f"{counted(len(runs), 'run')}, {counted(len(written) - 1, 'report')} written anew; all are in {written[-1]}"
-    )
+    log.info(f"{counted(len(runs), 'run')}, {counted(len(written) - 1, 'report')} written; all are in {written[-1]}")
     return {"written": written}

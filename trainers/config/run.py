@@ -30,7 +30,7 @@ class TrainConfig:
         "weights; check looks at the data and the plan without training; estimate says without training how good a "
         "model will be on new groups of images; find_learning_rate suggests the learning rate of transfer or, when "
         "that is finished, of finetune, from a hundred steps that are not kept; evaluate, predict and export use the "
-        "trained model; report writes report.html of the run in --model_dir anew, or of each run below it, with an "
+        "trained model; report writes report.html of the run in --model_dir again, or of each run below it, with an "
         "index.html that compares them",
         choices=TRAINING_PHASES + OTHER_PHASES,
         affects=NOTHING,

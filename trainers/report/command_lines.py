@@ -1,4 +1,4 @@
-"""Command lines that go on from a run, to copy: with its folder, and where they read its images, with its flags."""
+"""Command lines that use a run, to copy: with its folder, and where they read its images, with its flags."""
 
 import shlex
 from collections.abc import Iterable, Iterator

@@ -157,19 +157,19 @@ def _digest(values: Values) -> str:
     return values.get("weights_sha256", "-")
 
 
-def going_on(run: RunFiles) -> Section:
+def next_steps(run: RunFiles) -> Section:
     """The commands that use the model."""
     found: list[Block] = []
     if run.final:
         best = run.run_dir.root.resolve() / run.final / "best.keras"
         found = [
             Command("Classify images", command_lines.line(run, "predict", "--images=photos/*.jpg")),
-            Command("Measure it on other images", command_lines.line(run, "evaluate", "--image_dir=FOLDER")),
-            Command("Hand it on", command_lines.line(run, "export", "--export_formats=saved_model,keras,litert")),
+            Command("Evaluate it on other images", command_lines.line(run, "evaluate", "--image_dir=FOLDER")),
+            Command("Export it", command_lines.line(run, "export", "--export_formats=saved_model,keras,litert")),
             Text(f"{best} takes pixels 0..255, float32 [b, side, side, 3], and needs Keras alone."),
         ]
-    found.append(Command("Write this page anew", command_lines.line(run, "report")))
-    return Section("next", "How to go on", found)
+    found.append(Command("Write this page again", command_lines.line(run, "report")))
+    return Section("next", "Next steps", found)
 
 
 def missing(run: RunFiles) -> Section | None:

@@ -9,7 +9,7 @@ from trainers.rundir.run_dir import RunDir, write_atomically
 _SECTIONS = (
     *(quality.mistakes, quality.confused, quality.classes, quality.probabilities, quality.precision_recall),
     *(new_groups.groups, new_groups.none_of_these, origin.samples, origin.doctor, origin.speed, origin.exports),
-    *(origin.settings, origin.versions, origin.going_on, origin.missing),
+    *(origin.settings, origin.versions, origin.next_steps, origin.missing),
 )
 
 
