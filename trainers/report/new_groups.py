@@ -47,7 +47,8 @@ def _curves(run: RunFiles) -> Chart:
     for place, (name, histories) in enumerate(list(run.folds.items())[: 2 * COLORS]):
         epochs = summary.over_all(histories)
         accuracies = [row.get("validation_accuracy") for _, row in epochs]
-        lines.append(Line(name, [x for x, _ in epochs], accuracies, place % COLORS, dashed=place >= COLORS))
+        left_out = name.partition("-")[2] or name  # the folder is called NUMBER-GROUP
+        lines.append(Line(left_out, [x for x, _ in epochs], accuracies, place % COLORS, dashed=place >= COLORS))
     about = f"accuracy of the models of {len(lines)} folds on the images that each has not seen, over the epochs"
     return Chart("folds", "Accuracy on what each fold left out", about, lines, "epoch", "accuracy", whole=True)
 
