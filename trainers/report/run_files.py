@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ftdata.errors import UserError
 from trainers.config import PHASES
 from trainers.evaluation.scores import Evaluation
 from trainers.rundir.progress import Row, read_history
@@ -167,9 +168,14 @@ def _histories(run_dir: RunDir, phases: Sequence[str]) -> dict[str, Sequence[Row
 
 
 def is_run(root: Path) -> bool:
-    """Whether a folder holds a run: its record, or an estimate without one."""
+    """Whether a folder holds a run: its record, perhaps damaged, or an estimate without one."""
     run_dir = RunDir(root)
-    return run_dir.config.is_file() or (run_dir.estimate / "metrics.json").is_file()
+    try:
+        record = read_json(run_dir.config)
+    except UserError:
+        return True  # who reads it says so
+    is_own = isinstance(record, dict) and "phases" in record  # other programs have a config.json too
+    return is_own or (run_dir.estimate / "metrics.json").is_file()
 
 
 def runs_below(root: Path) -> list[Path]:

@@ -39,7 +39,7 @@ def accuracy(run: RunFiles) -> Score | None:
         folds, count = "chosen_among" in metrics, run.images.get("validation", 0)
         label = "Accuracy on images left out by the folds" if folds else "Validation accuracy"
         interval = _interval(metrics["validation_accuracy"], count) if count and not folds else None
-        note = "mean over the folds" if folds else f"{count:,} validation images, which also chose the epoch"
+        note = "the mean over the folds" if folds else f"{count:,} validation images, which also chose the epoch"
         return Score(label, metrics["validation_accuracy"], interval, note)
     if run.estimate:
         count = int(np.sum(run.estimate["confusion_matrix"]))

@@ -26,6 +26,8 @@ def runs(tmp_path):
     inner = finished_run.make_run(tmp_path / "runs/deeper/a#1", phases=("transfer",), images=80)
     finished_run.make_run(inner / "folds/1-x")
     finished_run.add_estimate(tmp_path / "runs/guess")
+    (tmp_path / "runs/foreign").mkdir()
+    (tmp_path / "runs/foreign/config.json").write_text('{"model_type": "vit"}')
     for path in (tmp_path / "runs").rglob("metrics.json"):
         os.utime(path, (1e9, 1e9))
     return tmp_path / "runs"
