@@ -56,6 +56,11 @@ class Matrix:
     names: Sequence[str]
     rows: Sequence[Sequence[tuple[int, float]]]
 
+    @property
+    def is_large(self) -> bool:
+        """Whether it takes the whole width, in small cells that show the count alone."""
+        return len(self.names) > 8
+
 
 @dataclasses.dataclass(frozen=True)
 class Figure:

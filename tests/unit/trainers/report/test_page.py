@@ -147,6 +147,17 @@ def test_many_classes_and_large_figures_stay_small(tmp_path):
     assert parsed.mistakes == []
 
 
+@pytest.mark.parametrize(("count", "is_large"), [(8, False), (9, True)])
+def test_a_large_confusion_matrix_comes_after_the_curves_without_shares(count, is_large, tmp_path):
+    root = finished_run.make_run(tmp_path / "run", [f"class {k}" for k in range(count)])
+    parsed = read(root)
+    assert parsed.mistakes == []
+    (matrix,) = [place for place, (_, values) in enumerate(parsed.tags) if "matrix" in values.get("class", "")]
+    (curve,) = [place for place, (_, values) in enumerate(parsed.tags) if values.get("id") == "curve-loss-title"]
+    assert (matrix > curve) is is_large
+    assert (len(parsed.all("small")) == 0) is is_large
+
+
 def test_a_figure_that_is_damaged_is_left_out(tmp_path):
     root = finished_run.make_run(tmp_path / "run")
     (root / "samples.png").write_bytes(b"no image")
