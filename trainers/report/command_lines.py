@@ -39,7 +39,8 @@ def _given(run: RunFiles) -> Iterator[str]:
     paths = {field.name for field, _ in settings(TrainConfig()) if field.metadata["is_path"]}
     if not command_line:
         names = ("dataset", "image_dir", "labels_csv", "group_pattern", "backbone", "image_size")
-        yield from (f"--{name}={value}" for name in names if (value := run.settings.get(name)) is not None)
+        known = [f"--{name}={value}" for name in names if (value := run.settings.get(name)) is not None]
+        yield from known if any(run.settings.get(name) for name in names[:3]) else ["--image_dir=FOLDER", *known]
         return
     arguments = iter(command_line[1:])
     for argument in arguments:

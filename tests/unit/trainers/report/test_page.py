@@ -95,7 +95,7 @@ def test_an_estimate_alone_has_a_page(tmp_path):
     parsed = read(tmp_path)
     assert "Expected on a new group" in parsed.text
     assert "groups" in headings(parsed)
-    assert "A trained model" in parsed.text
+    assert f"python -m trainers.main --image_dir=FOLDER --model_dir={tmp_path} --phase=finetune" in parsed.text
     assert parsed.mistakes == []
 
 
