@@ -50,6 +50,7 @@ _FOREIGN = {
     "eval evaluate test": "phase=evaluate",
     "inference infer predict": "phase=predict",
     "export": "phase=export",
+    "report summary": "phase=report",
     "mode task": "phase",
     "file files image source": "images",
     "cutmix": "cutmix_alpha",

@@ -11,6 +11,7 @@ A folder for each section of the configuration, and for each subject; each impor
     training    one phase: step, loop, optimizer
     doctor      the data looked at before training
     search      what is tried in a given time, and which of it is best
+    report      what the files of a run say, on one page
     commands    what a run does, by --phase
     experiment  run(config): refuses, launches, hands over to a command
     main        the command line

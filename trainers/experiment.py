@@ -18,6 +18,7 @@ from trainers.commands import (
     export,
     find_learning_rate,
     predict,
+    report,
     search,
     train,
 )
@@ -30,7 +31,7 @@ from trainers.runtime.launcher import launch
 from trainers.runtime.signals import StopRequest
 from trainers.training.callbacks import check_callbacks
 
-_USES = {"evaluate": evaluate.run, "predict": predict.run, "export": export.run}
+_USES = {"evaluate": evaluate.run, "predict": predict.run, "export": export.run, "report": report.run}
 
 
 def run(
@@ -138,7 +139,7 @@ def _search(
 
 
 def _check(config: TrainConfig) -> dict[str, Any]:
-    """Writes nothing, so it needs no lock: it may look at a folder in use."""
+    """Writes files of its own at most, so it needs no lock: it may look at a folder in use."""
     run_dir = _run_dir(config)
     with launch(config.runtime) as (_, devices):
         run_dir.check()

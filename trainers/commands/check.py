@@ -1,4 +1,7 @@
-"""`--phase=check`: looks at the data and at what a run would do; trains and writes nothing."""
+"""`--phase=check`: looks at the data and at what a run would do, without training.
+
+It writes nothing but `check.json`, for the report of a run on the same images that lies in model_dir already.
+"""
 
 import dataclasses
 from typing import Any
@@ -7,12 +10,16 @@ import tensorflow as tf
 
 from ftdata.cache.features import FeatureStore
 from ftdata.log import log
+from ftdata.sources.source import Source
 from trainers.commands import estimate, resolution
 from trainers.commands.train import check_batch, make_context, open_data
 from trainers.config import TrainConfig
 from trainers.doctor import diagnosis
 from trainers.doctor.label_errors import LabelErrors
-from trainers.rundir.run_dir import RunDir
+from trainers.report import page
+from trainers.rundir.fingerprint import data_fingerprint
+from trainers.rundir.record import recorded
+from trainers.rundir.run_dir import RunDir, write_json
 from trainers.runtime.devices import runs_on_gpu
 
 
@@ -28,6 +35,10 @@ def run(config: TrainConfig, run_dir: RunDir, *, devices: tf.distribute.Strategy
     features = FeatureStore.of(source.train, config.data) if config.training.feature_views else None
     context = dataclasses.replace(make_context(config, source, run_dir, devices), feature_store=features)
     found = diagnosis.check(context, config.data)
+    if _is_of_these_images(run_dir, source):
+        write_json(run_dir.findings, found)
+        page.refresh(run_dir)
+        log.info(f"kept in {run_dir.findings}, for the report of the run on these images")
     known = estimate.already_known(config, run_dir, devices=devices)
     if known:
         log.info("\n".join(["--phase=estimate, from features that are kept:", *known.in_words()]))
@@ -38,3 +49,14 @@ def run(config: TrainConfig, run_dir: RunDir, *, devices: tf.distribute.Strategy
     if config.data.group_pattern:
         log.info("what to expect on a new group of images: --phase=estimate, with the same flags")
     return found
+
+
+def _is_of_these_images(run_dir: RunDir, source: Source) -> bool:
+    """Whether the folder holds a run on the images of `source`, however they are split."""
+    phases = recorded(run_dir)["phases"]
+    return bool(phases) and _images(next(iter(phases.values()))["data"]) == _images(data_fingerprint(source))
+
+
+def _images(data: dict[str, Any]) -> tuple[Any, ...]:
+    count = sum(data[name]["images"] for name in ("train", "validation", "test"))
+    return data["data_set"], data["class_names"], count

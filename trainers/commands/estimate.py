@@ -29,6 +29,7 @@ from trainers.folds.division import Division, Fold
 from trainers.folds.estimate import MOST_IMAGES, Estimate
 from trainers.folds.groups import Groups
 from trainers.models import starting_point
+from trainers.report import page
 from trainers.rundir.run_dir import RunDir, check_kept
 from trainers.runtime.devices import runs_on_gpu
 from trainers.runtime.signals import StopRequest
@@ -225,6 +226,7 @@ def _write(found: Estimate, context: RunContext, pool: Split, *, seconds: float)
     metrics = {**found.metrics(), "label_errors": len(wrong), "data_set": context.source.name}
     metrics |= {"settings": settings, "seconds": seconds}
     report = reports.write_report(folder, judged, names=pool.names, metrics=metrics, drawn=drawn)
+    page.refresh(context.run_dir)
     # with groups the report stays in its file: its interval is of images like these, which the screen is not about
     lines = ["", *(found.table() or report.splitlines()), "", *found.in_words()]
     if found.hardest:

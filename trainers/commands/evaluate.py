@@ -27,6 +27,7 @@ from trainers.evaluation.calibration import Temperature
 from trainers.evaluation.scores import Evaluation
 from trainers.models import symmetries
 from trainers.models.class_names import in_a_line
+from trainers.report import page
 from trainers.rundir import checkpoint, seen
 from trainers.rundir.run_dir import RunDir
 from trainers.runtime.devices import make_strategy, runs_on_gpu
@@ -124,6 +125,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     drawn["precision_recall"] = figures.precision_recall(scored, model.class_names, average, title=title)
     stop.check()
     report = reports.write_report(run_dir.evaluation, scored, names=source.test.names, metrics=metrics, drawn=drawn)
+    page.refresh(run_dir)
     if config.runtime.tensorboard:
         curves = scores.lowest(average, excerpt.MOST_CLASSES)
         folder, step = run_dir.logs("evaluate") / "test", metrics["step"] or 0

@@ -21,6 +21,7 @@ from trainers.export import formats, onnx_format, parity
 from trainers.export.parity import Samples
 from trainers.models import symmetries
 from trainers.models.class_names import as_lines
+from trainers.report import page
 from trainers.rundir.run_dir import RunDir, write_atomically, write_json
 from trainers.runtime.devices import make_strategy, runs_on_gpu
 from trainers.runtime.signals import StopRequest
@@ -65,7 +66,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
         test_time_augmentation=views,
         novelty=boundary.novelty if boundary else None,
     )
-    folder = run_dir.root / "export"
+    folder = run_dir.export
     labels = as_lines(model.class_names)
     write_atomically(folder / "labels.txt", lambda temporary: temporary.write_text(labels, encoding="utf-8"))
     others = other_images.rendered(model.class_names, of_a_kind=_OTHERS) if boundary else []
@@ -101,6 +102,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
         "exports": rows,
     }
     write_json(folder / "parity.json", result)
+    page.refresh(run_dir)
     if "saved_model" in config.use.export_formats and (sign := _PATTERN.search(str(folder.resolve()))):
         saved = folder / "saved_model"
         log.info(f"note: TensorFlow takes {sign[0]} in a path for a pattern: copy {saved} to another folder to load it")

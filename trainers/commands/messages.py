@@ -67,7 +67,7 @@ def draw_samples(context: RunContext) -> None:
     order = seeds.generator(context.config.seed, "samples").permutation(len(context.source.train))[:9]
     captions = [context.source.class_names[label] for label in context.source.train.labels[order]]
     grid = figures.image_grid(context.images["train"].take(order), captions, title=context.source.name)
-    figures.save(grid, context.run_dir.root / "samples.png")
+    figures.save(grid, context.run_dir.samples)
 
 
 def summarize(context: RunContext, metrics: dict[str, Any]) -> None:
@@ -92,8 +92,10 @@ def summarize(context: RunContext, metrics: dict[str, Any]) -> None:
     cached = sum(np.prod(tensor.shape) for tensor in held) / 2**20
     decoded = f", of which {cached:.0f} MiB are decoded images (in {context.images['train'].tier})" if held else ""
     log.info(f"peak memory {peak:.0f} MiB{decoded}")
+    page = context.run_dir.report
     log.info(
-        f"everything is in {context.run_dir.root}; watch it with: {_program('tensorboard')} "
+        f"everything is in {context.run_dir.root}; {f'read {page}, ' if page.is_file() else ''}"
+        f"watch it with: {_program('tensorboard')} "
         f"--logdir={context.run_dir.root / 'logs'}"
     )
 

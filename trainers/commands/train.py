@@ -20,6 +20,7 @@ from trainers.commands import agreement, cross_validation, messages, resolution
 from trainers.config import TrainConfig, TrainingConfig
 from trainers.folds.division import Division
 from trainers.models import starting_point
+from trainers.report import page
 from trainers.rundir import seen
 from trainers.rundir.run_dir import RunDir
 from trainers.runtime.devices import runs_on_gpu
@@ -82,6 +83,8 @@ def run(
     for phase in context.config.phases:
         network = built.pop(phase.name, None)
         results[phase.name] = run_phase(phase, context, network=network, callbacks=callbacks)
+        if processes.is_chief:
+            page.refresh(run_dir)
     messages.summarize(context, results[config.phase])
     return results
 

@@ -18,6 +18,7 @@ _EFFECTIVE = {
     "evaluate": (*_ALWAYS, *_DATA, "on_bad_image", "tensorboard", "test_time_augmentation", *_TARGETS, *_NOVELTY),
     "predict": (*_ALWAYS, "images", "model", "json", "label_next", "test_time_augmentation"),
     "export": (*_ALWAYS, "exclude_csv", "data_dir", "manual_dir", "export_formats", "test_time_augmentation"),
+    "report": ("phase", "preset", "model_dir"),
 }
 _OF_AN_ESTIMATE = ("batch_size", "class_weight", "feature_views", "folds", "learning_curve", "monitor")
 _IDLE_IN_AN_ESTIMATE = (
@@ -87,7 +88,7 @@ def idle_in_use(phase: str, given: Iterable[str], *, model: str | None) -> dict[
     effective = set(_EFFECTIVE[phase])
     if phase == "predict" and model:
         effective |= set(_OF_IMAGENET if model == "imagenet" else _OF_A_FILE)
-    reason = f"--phase={phase} takes the trained model as it is"
+    reason = f"--phase={phase} takes {'what the files say' if phase == 'report' else 'the trained model as it is'}"
     return {name: reason for name in sorted(given) if name not in effective}
 
 

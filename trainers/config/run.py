@@ -31,14 +31,15 @@ class TrainConfig:
         "weights; check looks at the data and the plan without training; estimate says without training how good a "
         "model will be on new groups of images; find_learning_rate suggests the learning rate of transfer or, when "
         "that is finished, of finetune, from a hundred steps that are not kept; evaluate, predict and export use the "
-        "trained model",
+        "trained model; report writes report.html of the run in --model_dir again, or of each run below it, with an "
+        "index.html that compares them",
         choices=TRAINING_PHASES + OTHER_PHASES,
         affects=NOTHING,
     )
     preset: str | None = setting(
         None,
         "named set of defaults for the flags that are not given. Without --preset: demo if no data is named, photos "
-        "with --image_dir, --labels_csv or --dataset, none to evaluate, predict or export",
+        "with --image_dir, --labels_csv or --dataset, none to evaluate, predict, export or report",
         affects=NOTHING,
     )
     model_dir: str = setting(

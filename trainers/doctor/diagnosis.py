@@ -35,7 +35,8 @@ def check(context: RunContext, data: DataConfig) -> Facts:
       data: where its images lie and how they are read.
 
     Returns:
-      What was found, as JSON values: a dict for each section, and `advice`, reasons by flag.
+      What was found, as JSON values: a dict for each section, `advice`, reasons by flag, and what was printed of each
+      section, `lines`.
 
     Raises:
       UserError: after the report, what would stop a run before it trains.
@@ -60,10 +61,11 @@ def check(context: RunContext, data: DataConfig) -> Facts:
         "none: nothing speaks against these settings"
     ]
     _print("advice", advised)
-    log.info(f"nothing was trained or written ({time.perf_counter() - began:.0f} s)")
+    log.info(f"nothing was trained ({time.perf_counter() - began:.0f} s)")
     if refusal:
         raise refusal
-    return {**{name: section.facts for name, section in sections.items()}, "advice": advice}
+    facts = {name: section.facts for name, section in sections.items()}
+    return {**facts, "advice": advice, "lines": {name: list(section.lines) for name, section in sections.items()}}
 
 
 def _print(name: str, lines: Sequence[str]) -> None:
@@ -91,12 +93,12 @@ def _machine(context: RunContext, data: DataConfig) -> Finding:
 def _training(context: RunContext) -> tuple[Finding, ValueError | None]:
     """What would train in each phase, and what would stop it."""
     config, mismatch = context.config, None
+    if config.training.folds:  # as a run has them
+        context = dataclasses.replace(context, source=context.source.pooled())
     try:
         context.record.compare(context.run_dir, context.source)
     except UserError as error:
         mismatch = error
-    if config.training.folds:  # as a run has them
-        context = dataclasses.replace(context, source=context.source.pooled())
     network, refusal = _network(context)
     side = config.image_size
     weights = Path(config.model.weights).name  # a whole path would fill the line

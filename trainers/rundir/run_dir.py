@@ -44,6 +44,11 @@ class PhaseDir:
         return self.root / "history.png"
 
     @property
+    def augmented(self) -> Path:
+        """The first training images of the phase as the model sees them."""
+        return self.root / "augmented.png"
+
+    @property
     def metrics(self) -> Path:
         """The final numbers; its presence says that the phase is finished."""
         return self.root / "metrics.json"
@@ -87,6 +92,21 @@ class RunDir:
         return self.root / "config.json"
 
     @property
+    def report(self) -> Path:
+        """All of the results on one page, made of the other files."""
+        return self.root / "report.html"
+
+    @property
+    def samples(self) -> Path:
+        """Some training images with their labels."""
+        return self.root / "samples.png"
+
+    @property
+    def findings(self) -> Path:
+        """What the data doctor has found in the images of the run."""
+        return self.root / "check.json"
+
+    @property
     def bad_images(self) -> Path:
         """The images that were skipped, a line for each: name, tab, reason."""
         return self.root / "bad_images.txt"
@@ -100,6 +120,11 @@ class RunDir:
     def evaluation(self) -> Path:
         """The last phase's model on the test set."""
         return self.root / "evaluation"
+
+    @property
+    def export(self) -> Path:
+        """The model in files for others."""
+        return self.root / "export"
 
     @property
     def folds(self) -> Path:

@@ -76,10 +76,9 @@ def run_phase(
         _begin_with(functools.partial(head_solver.solve, network, views, context), network, context)
     if is_soup and not progress.history:
         _begin_with(lambda: interpolation.assign(network, context.role.soup[phase.name]()), network, context)
-    if board and board.is_new:
-        if views:
-            board.text("features", f"{progress.features['rows']:,} rows of features are read in place of images")
-        _show_training_images(board, context, augmentation, views)
+    if board and board.is_new and views:
+        board.text("features", f"{progress.features['rows']:,} rows of features are read in place of images")
+    _show_training_images(phase, board, context, augmentation, views)
     loop = Loop(
         plan,
         model=network,
@@ -167,9 +166,17 @@ def _open_board(phase: Phase, context: RunContext, progress: Progress) -> Tensor
 
 
 def _show_training_images(
-    board: TensorBoardWriter, context: RunContext, augmentation: Augmentation, views: FeatureViews | None
+    phase: Phase,
+    board: TensorBoardWriter | None,
+    context: RunContext,
+    augmentation: Augmentation,
+    views: FeatureViews | None,
 ) -> None:
-    """What the model will see: the first images of the first step, augmented."""
+    """What the model will see: the first images of the first step, augmented; where they are not shown already."""
+    path, for_board = context.run_dir.phase(phase.name).augmented, board is not None and board.is_new
+    is_kept = not context.processes.is_chief or context.role.is_fold or path.is_file()
+    if is_kept and not for_board:
+        return
     count, source = min(16, context.config.training.batch_size), context.source
     index = pipeline.image_at(tf.range(count, dtype=tf.int64), count=len(source.train), seed=augmentation.seed).numpy()
     images = context.images["train"].take(index)
@@ -184,4 +191,7 @@ def _show_training_images(
             shares = augmented.share.numpy()
             captions = [f"{share:.0%} {caption}" for share, caption in zip(shares, captions, strict=True)]
     grid = figures.image_grid(shown, captions, title="training images, augmented")
-    board.image("training_images", figures.as_image(grid), step=0)
+    if board is not None and for_board:
+        board.image("training_images", figures.as_image(grid), step=0)
+    if not is_kept:
+        figures.save(grid, path)

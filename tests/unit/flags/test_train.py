@@ -66,7 +66,7 @@ WRONG = [
     (
         ["--phase=train"],
         "--phase must be one of pretrain, transfer, finetune, all, check, estimate, find_learning_rate, evaluate, "
-        "predict, export, got 'train'",
+        "predict, export, report, got 'train'",
     ),
     (["--jit_compile=perhaps"], "--jit_compile must be one of auto, true, false, got 'perhaps'"),
     # lists
@@ -380,6 +380,10 @@ def test_wrong_flag_in_a_flagfile_is_one_line(tmp_path):
         (
             ["--phase=find_learning_rate", "--finetune_learning_rate=1", "--unfreeze=all", "--batch_size=8"],
             {"finetune_learning_rate": "--phase=find_learning_rate has a learning rate for every step"},
+        ),
+        (
+            ["--phase=report", "--model_dir=m", "--batch_size=8"],
+            {"batch_size": "--phase=report takes what the files say"},
         ),
         (["--phase=export", "--model_dir=m", "--export_formats=keras", "--batch_size=8"], {}),
         (["--phase=evaluate", "--on_bad_image=skip"], {}),

@@ -15,11 +15,13 @@ from PIL import Image
 
 from ftdata.config import DataConfig
 from tests.configs import make_config
+from tests.tools.html_page import Parsed
 from trainers import command_line, experiment
+from trainers.config import TrainConfig
 from trainers.runtime.signals import StopRequest
 
 _CONTRACT = {
-    *("config.json", "samples.png"),
+    *("config.json", "samples.png", "report.html", "transfer/augmented.png", "finetune/augmented.png"),
     *(f"{phase}/{name}" for phase in ("transfer", "finetune") for name in ("best.keras", "history.csv", "history.png")),
     *("transfer/metrics.json", "finetune/metrics.json"),
     *(f"evaluation/{name}" for name in ("metrics.json", "report.txt", "predictions.csv")),
@@ -313,3 +315,16 @@ def test_an_error_of_the_system_is_a_line_without_its_number(photo_folder, tmp_p
 def test_a_callback_that_sets_the_learning_rate_is_refused(photo_folder, tmp_path):
     with pytest.raises(ValueError, match="ReduceLROnPlateau clashes"):
         experiment.run(make_config(photo_folder, tmp_path), callbacks=[keras.callbacks.ReduceLROnPlateau()])
+
+
+def test_the_report_is_of_the_finished_run(finished, run_alone, tmp_path):
+    model_dir, results, _ = finished
+    parsed = Parsed((model_dir / "report.html").read_text(encoding="utf-8"))
+    assert parsed.mistakes == []
+    assert f"{results['finetune']['test_accuracy']:.1%}" in parsed.text
+    assert len(parsed.all("img")) == 3  # mistakes, samples, augmented samples
+    assert f"read {model_dir / 'report.html'}, watch it with: " in run_alone.said
+    copied = shutil.copytree(model_dir, tmp_path / "run", ignore=shutil.ignore_patterns("checkpoints", "report.html"))
+    experiment.run(TrainConfig(phase="report", model_dir=str(copied)))
+    again = Parsed((copied / "report.html").read_text(encoding="utf-8"))
+    assert again.text.replace(str(copied), str(model_dir)) == parsed.text

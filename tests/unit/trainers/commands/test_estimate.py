@@ -41,7 +41,7 @@ def test_a_random_split_is_told_apart_from_unseen_groups(estimated):
 def test_what_it_leaves_behind(estimated):
     found, model_dir, _ = estimated
     folder = model_dir / "estimate"
-    assert sorted(path.name for path in model_dir.iterdir()) == ["estimate"]
+    assert sorted(path.name for path in model_dir.iterdir()) == ["estimate", "report.html"]
     assert {path.name for path in folder.iterdir()} == {
         *("metrics.json", "report.txt", "predictions.csv", "confusion_matrix.png", "mistakes.png", "hardest_group.png")
     }

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import io
+import json
 import re
 import shutil
 
@@ -110,3 +111,15 @@ def test_the_videos_of_knifey_spoony_are_found(real_photos, tmp_path):
     groups = group_ids(names, flag.partition("=")[2].strip("'"))
     by_video = {(re.match(r"(\w+-\d+)-", name)[1], group) for name, group in zip(names, groups, strict=True)}
     assert len(by_video) == 18  # six of each class, none of them torn apart
+
+
+def test_a_run_on_the_same_images_keeps_it_for_its_report(film_folder, photo_folder, tmp_path, capsys):
+    config, kept = make_config(film_folder, tmp_path / "run", transfer_epochs=1), tmp_path / "run/check.json"
+    experiment.run(dataclasses.replace(config, phase="transfer"))
+    with pytest.raises(ValueError, match="holds a run with other settings or data"):
+        check(photo_folder, tmp_path / "run")
+    assert not kept.exists()
+    found = experiment.run(dataclasses.replace(config, phase="check"))["check"]
+    assert json.loads(kept.read_text()) == json.loads(json.dumps(found))
+    assert "The data doctor" in (tmp_path / "run/report.html").read_text()
+    assert f"kept in {kept}" in capsys.readouterr().out

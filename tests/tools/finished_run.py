@@ -1,0 +1,102 @@
+"""Folders with the files of a finished run: small, and read like those of a real one."""
+
+import csv
+import json
+
+import numpy as np
+from PIL import Image
+
+from trainers.config import TrainConfig, as_dict
+from trainers.evaluation import reports
+from trainers.evaluation.scores import Evaluation
+
+
+def make_run(root, class_names=("cat", "dog"), *, phases=("transfer", "finetune"), images=40, **settings):
+    """Writes what a run of these classes leaves behind; three images in four are right. Returns the folder."""
+    generator = np.random.default_rng(0)
+    labels = np.arange(images, dtype=np.int32) % len(class_names)
+    logits = generator.normal(0, 0.5, (images, len(class_names)))
+    logits[np.arange(images), np.where(np.arange(images) % 4, labels, (labels + 1) % len(class_names))] += 3
+    scored = Evaluation(logits, labels)
+    data = {"data_set": None, "class_names": list(class_names)}
+    data |= {name: {"images": count, "contents": name * 3} for name, count in _counts(images).items()}
+    defaults = as_dict(TrainConfig())
+    chosen = {**defaults, "model_dir": str(root), "image_dir": "photos", "image_size": 96, **settings}
+    record = {
+        "settings": chosen,
+        "phases": {phase: {"data": data} for phase in phases},
+        "versions": {"python": "3.11", "keras": "3.15"},
+        "command_line": ["main.py", "--image_dir=photos", f"--model_dir={root}", "--phase=finetune"],
+    }
+    _write(root / "config.json", record)
+    for phase in phases:
+        metrics = {
+            **{"phase": phase, "step": 10, "epoch": 2, "monitor": "accuracy", "loss": 0.5, "accuracy": 0.9},
+            **{"validation_loss": 0.4, "validation_accuracy": 0.8, "images_per_second": 123.4},
+            **{"input_wait_fraction": 0.02, "seconds": 12.3, "weights_sha256": phase * 8},
+            **reports.scores(scored, class_names),
+        }
+        _write(root / phase / "metrics.json", metrics)
+        with (root / phase / "history.csv").open("w", newline="") as stream:
+            table = csv.writer(stream)
+            table.writerow(["epoch", "loss", "accuracy", "validation_loss", "validation_accuracy", "learning_rate"])
+            table.writerows([[0, "", "", 1.0, 0.3, ""], [1, 0.9, 0.5, 0.7, 0.6, 0.01], [2, 0.5, 0.9, 0.4, 0.8, 0.001]])
+        image(root / phase / "augmented.png", side=48)
+        names = [f"test/{k}.jpg" for k in range(images)]
+        reports.write_report(root / "evaluation", scored, names=names, metrics=metrics, drawn={})
+    image(root / "samples.png", side=48)
+    if phases:
+        image(root / "evaluation/mistakes.png", side=48)
+    return root
+
+
+def _counts(images):
+    return {"train": 10 * images, "validation": images, "test": images}
+
+
+def add_evaluation(root):
+    """What `--phase=evaluate --none_of_these=0.9` adds."""
+    path = root / "evaluation/metrics.json"
+    metrics = json.loads(path.read_text())
+    group = {"images": 20, "coverage": 0.9}
+    none = {"coverage": 0.9, "test_coverage": 0.88, "groups": {"01": group}, "images": 20}
+    none["others"] = {"rendered things": {"images": 50, "missed": 0.06}}
+    found = {"expected_calibration_error": 0.05, "temperature": 1.3, "calibrated_expected_calibration_error": 0.02}
+    _write(path, {**metrics, **found, "data_set": "photos", "none_of_these": none})
+    image(root / "evaluation/grad_cam.png", side=48)
+
+
+def add_estimate(root, class_names=("cat", "dog")):
+    """What `--phase=estimate` adds."""
+    groups = {"01": {"images": 30, "accuracy": 0.4, "recall": {class_names[0]: 0.4}}}
+    groups["02"] = {"images": 20, "accuracy": 0.6, "recall": {class_names[1]: 0.6}}
+    expected = {"expected_new_group_accuracy": 0.5, "expected_new_group_interval": [0.3, 0.7]}
+    known = {"new_group_range": [0.1, 0.9], "random_split_accuracy": 0.95, "groups": groups}
+    matrix = {"class_names": list(class_names), "confusion_matrix": [[12, 18], [8, 12]]}
+    _write(root / "estimate/metrics.json", {**expected, **known, **matrix, "data_set": "photos"})
+
+
+def add_findings(root):
+    """What `--phase=check` adds."""
+    leak = {"look_alikes": 9, "share": 0.2, "examples": []}
+    lines = {"data": ["cat 20", "dog 20"], "leakage": ["warning: 9 of 40"]}
+    advice = {"--group_pattern='(x)'": "frames of a video"}
+    _write(root / "check.json", {"leakage": {"validation": leak}, "advice": advice, "lines": lines})
+
+
+def add_exports(root):
+    """What `--phase=export` adds."""
+    row = {"file": "model.tflite", "call": "serving_default", "bytes": 2**20, "max_probability_difference": 1e-6}
+    row |= {"label_agreement": 1.0, "latency_ms": {"1": {"p50": 1.5}}, "is_within": True}
+    _write(root / "export/parity.json", {"model": f"{root}/finetune/best.keras", "images": 40, "exports": [row]})
+
+
+def image(path, *, side):
+    """Writes a PNG of noise, which no encoder makes small."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.random.default_rng(1).integers(0, 255, (side, side, 3), np.uint8)).save(path, compress_level=0)
+
+
+def _write(path, values):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(values))

@@ -1,0 +1,199 @@
+"""The page of a run: what stands in it, that it is whole, small and safe, and that the same files give it again."""
+
+import json
+
+import pytest
+
+from ftdata.errors import UserError
+from tests.tools import finished_run
+from tests.tools.html_page import Parsed
+from trainers.models.class_names import in_a_line
+from trainers.report import page
+from trainers.rundir.run_dir import RunDir
+
+_NASTY = ("<script>alert(1)</script>", 'a & b "c"')
+_FETCHING = ("src", "href", "srcset", "data", "action", "poster", "background", "xlink:href")
+
+
+def read(root):
+    """The page of a folder, taken apart."""
+    page.write(RunDir(root))
+    return Parsed((root / "report.html").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The page of a run with everything that there can be, and its text."""
+    root = finished_run.make_run(tmp_path_factory.mktemp("whole") / "run", group_pattern="(x)")
+    finished_run.add_evaluation(root)
+    finished_run.add_estimate(root)
+    finished_run.add_findings(root)
+    finished_run.add_exports(root)
+    return read(root), (root / "report.html").read_text(encoding="utf-8")
+
+
+def headings(parsed):
+    """The addresses of the sections."""
+    return [values["id"] for values in parsed.all("h2")]
+
+
+def test_the_structure_is_sound(whole):
+    parsed, text = whole
+    assert parsed.mistakes == []
+    assert parsed.all("html") == [{"lang": "en"}]
+    assert all(values["alt"] for values in parsed.all("img"))
+    assert len(parsed.all("img")) == 4
+    assert len(parsed.all("caption")) == len(parsed.all("table"))
+    assert all(values.get("scope") in ("row", "col") for values in parsed.all("th"))
+    assert text.startswith("<!DOCTYPE html>")
+
+
+def test_nothing_is_fetched(whole):
+    parsed, text = whole
+    for name in _FETCHING:
+        assert all(value.startswith(("data:image/", "#")) for value in parsed.values(name))
+    assert parsed.all("script") == parsed.all("link") == []
+    assert "url(" not in text
+    assert "@import" not in text
+    (policy,) = [values for values in parsed.all("meta") if values.get("http-equiv") == "Content-Security-Policy"]
+    assert policy["content"].startswith("default-src 'none'; img-src data:;")
+
+
+def test_the_first_screen_says_how_good_and_whether_to_trust_it(whole):
+    said = " ".join(whole[0].text.split())
+    assert "Test accuracy 75.0% 95% interval 59.8% to 85.8% 40 test images" in said
+    assert "Expected on a new group 50.0% 95% interval 30.0% to 70.0% 2 groups left out in turn" in said
+    assert "expect 50.0%, 25 points less than the 75.0% of 40 test images. Do not count on the higher number" in said
+    assert "9 validation images (20.0%) look like a training image" in said
+
+
+def test_every_section_is_there(whole):
+    assert headings(whole[0]) == [
+        *("mistakes", "confused", "classes", "calibration", "precision-recall", "groups", "none-of-these", "samples"),
+        *("doctor", "speed", "exports", "settings", "versions", "next"),
+    ]
+    assert "1.00 MiB" in whole[0].text
+    assert "Of 50 rendered things, 6.0% are taken for one of the classes" in whole[0].text
+    assert "With the temperature 1.300, which exports apply, it is 2.0%" in whole[0].text
+
+
+def test_what_is_not_there_is_left_out_and_the_command_named(tmp_path):
+    root = finished_run.make_run(tmp_path / "my runs" / "one", phases=("transfer",))
+    parsed = read(root)
+    assert not {"groups", "none-of-these", "doctor", "exports"} & set(headings(parsed))
+    assert headings(parsed)[-1] == "missing"
+    folder = f"'{root}'"
+    assert f"python -m trainers.main --model_dir={folder} --phase=evaluate" in parsed.text
+    assert f"--image_dir=photos --model_dir={folder} --phase=estimate --group_pattern=PATTERN" in parsed.text
+    assert f"--image_dir=photos --model_dir={folder} --phase=check" in parsed.text
+    assert "the number holds for images like these only" in " ".join(parsed.text.split())
+    assert parsed.mistakes == []
+
+
+def test_an_estimate_alone_has_a_page(tmp_path):
+    finished_run.add_estimate(tmp_path)
+    parsed = read(tmp_path)
+    assert "Expected on a new group" in parsed.text
+    assert "groups" in headings(parsed)
+    assert f"python -m trainers.main --image_dir=FOLDER --model_dir={tmp_path} --phase=finetune" in parsed.text
+    assert parsed.mistakes == []
+
+
+def test_names_are_text(tmp_path):
+    root = finished_run.make_run(tmp_path / "<b>run</b>", _NASTY)
+    finished_run.add_findings(root)
+    for name in ("evaluation/predictions.csv", "check.json"):
+        content = (root / name).read_text().replace("test/0.jpg", "<img src=x onerror=alert(1)>")
+        (root / name).write_text(content.replace("cat 20", "</pre><script>"))
+    parsed = read(root)
+    assert parsed.mistakes == []
+    assert parsed.all("script") == []
+    assert all(set(values) & {"alt"} for values in parsed.all("img"))
+    for name in (*_NASTY, "<b>run</b>", "<img src=x onerror=alert(1)>", "</pre><script>"):
+        assert name in parsed.text
+
+
+@pytest.mark.parametrize("name", ["line\nbreak", "\udcff", "a" * 300, "日本 😀", "%s {{ 7 * 7 }}"])
+def test_any_class_name_will_do(name, tmp_path):
+    parsed = read(finished_run.make_run(tmp_path / "run", (name, "other")))
+    assert parsed.mistakes == []
+    assert in_a_line(name) in parsed.text
+
+
+def test_the_same_files_give_the_same_bytes(whole, tmp_path):
+    root = finished_run.make_run(tmp_path / "run")
+    page.write(RunDir(root))
+    first = (root / "report.html").read_bytes()
+    for path in root.rglob("*"):
+        path.touch()
+    page.write(RunDir(root))
+    assert (root / "report.html").read_bytes() == first
+    (root / "check.json").write_text(json.dumps({"lines": {"data": ["other"]}}))
+    page.write(RunDir(root))
+    assert (root / "report.html").read_bytes() != first
+
+
+def test_many_classes_and_large_figures_stay_small(tmp_path):
+    names = [f"class {k} with a name that is longer than most" for k in range(500)]
+    root = finished_run.make_run(tmp_path / "run", names, images=1000)
+    finished_run.add_evaluation(root)
+    finished_run.add_estimate(root)
+    figures = ("samples", "finetune/augmented", "evaluation/mistakes", "evaluation/grad_cam")
+    for name in (*figures, *(f"estimate/{name}" for name in ("hardest_group", "learning_curve", "label_errors"))):
+        finished_run.image(root / f"{name}.png", side=1000)
+    parsed = read(root)
+    assert len(parsed.all("img")) == 7
+    assert (root / "report.html").stat().st_size < 5_000_000
+    assert parsed.mistakes == []
+
+
+@pytest.mark.parametrize(("count", "is_large"), [(8, False), (9, True)])
+def test_a_large_confusion_matrix_comes_after_the_curves_without_shares(count, is_large, tmp_path):
+    root = finished_run.make_run(tmp_path / "run", [f"class {k}" for k in range(count)])
+    parsed = read(root)
+    assert parsed.mistakes == []
+    (matrix,) = [place for place, (_, values) in enumerate(parsed.tags) if "matrix" in values.get("class", "")]
+    (curve,) = [place for place, (_, values) in enumerate(parsed.tags) if values.get("id") == "curve-loss-title"]
+    assert (matrix > curve) is is_large
+    assert (len(parsed.all("small")) == 0) is is_large
+
+
+def test_a_figure_that_is_damaged_is_left_out(tmp_path):
+    root = finished_run.make_run(tmp_path / "run")
+    (root / "samples.png").write_bytes(b"no image")
+    half = (root / "finetune/augmented.png").read_bytes()[:3000]
+    (root / "finetune/augmented.png").write_bytes(half)
+    assert "samples" not in headings(read(root))
+
+
+def test_a_failure_is_one_line_and_nothing_more(tmp_path, capsys):
+    root = finished_run.make_run(tmp_path / "run")
+    assert page.refresh(RunDir(root))
+    before = (root / "report.html").read_bytes()
+    (root / "config.json").write_text("{")
+    assert not page.refresh(RunDir(root))
+    said = capsys.readouterr().out
+    assert said.startswith(f"warning: {root / 'report.html'} was not written")
+    assert said.count("\n") == 1
+    assert (root / "report.html").read_bytes() == before
+    with pytest.raises(UserError, match="is damaged"):
+        page.write(RunDir(root))
+
+
+def test_it_is_outdated_when_a_file_is_newer(tmp_path):
+    root = finished_run.make_run(tmp_path / "run")
+    assert page.is_outdated(RunDir(root))
+    page.write(RunDir(root))
+    assert not page.is_outdated(RunDir(root))
+    finished_run.add_findings(root)
+    assert page.is_outdated(RunDir(root))
+
+
+def test_an_evaluation_of_other_images_does_not_replace_the_test_set(tmp_path):
+    root = finished_run.make_run(tmp_path / "run")
+    finished_run.add_evaluation(root)
+    path = root / "evaluation/metrics.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "data_set": "elsewhere", "test_accuracy": 0.1}))
+    said = " ".join(read(root).text.split())
+    assert "Test accuracy 75.0%" in said
+    assert "The last evaluation was of images of elsewhere with the model of finetune: accuracy 10.0%" in said

@@ -1,0 +1,106 @@
+"""Sections on images that training has not seen the like of: groups left out, and none of these."""
+
+from typing import Any
+
+from trainers.report import summary
+from trainers.report.blocks import MOST_ROWS, Block, Row, Section, Table, Text, between, percent
+from trainers.report.charts import COLORS, Chart, Line
+from trainers.report.embedding import embed
+from trainers.report.run_files import RunFiles
+
+
+def groups(run: RunFiles) -> Section | None:
+    """How each group that was left out was judged."""
+    blocks: list[Block] = []
+    by_folds, estimate = run.metrics.get("groups"), run.estimate
+    if run.folds:
+        blocks.append(Row([_curves(run)]))
+    if by_folds:
+        caption = "Accuracy on each group, by the model that has not seen it (--folds), the lowest first"
+        rows = [(name, percent(share)) for name, share in sorted(by_folds.items(), key=lambda item: item[1])]
+        blocks.append(_shortened(caption, ("group left out", "accuracy"), rows))
+    if estimate:
+        blocks.append(_estimated(run))
+    if estimate.get("groups"):
+        ranked = sorted(estimate["groups"].items(), key=lambda item: item[1]["accuracy"])
+        names = estimate["class_names"] if len(estimate["class_names"]) <= 6 else []
+        caption = "Accuracy on each group by heads on the frozen backbone (--phase=estimate), the lowest first"
+        rows = [
+            (name, f"{row['images']:,}", percent(row["accuracy"]), *(percent(row["recall"].get(n)) for n in names))
+            for name, row in ranked
+        ]
+        columns = ("group left out", "images", "accuracy", *(f"recall of {name}" for name in names))
+        blocks.append(_shortened(caption, columns, rows))
+    blocks += _figures(run) if estimate else []
+    return Section("groups", "New groups", blocks) if blocks else None
+
+
+def _shortened(caption: str, columns: tuple[str, ...], rows: list[Any]) -> Table:
+    if len(rows) > MOST_ROWS:
+        caption = f"{caption}; {MOST_ROWS} of {len(rows):,}"
+    return Table(caption, columns, rows[:MOST_ROWS])
+
+
+def _curves(run: RunFiles) -> Chart:
+    """Accuracy of each fold's model on what it has not seen, over the epochs of all phases."""
+    lines = []
+    for place, (name, histories) in enumerate(list(run.folds.items())[: 2 * COLORS]):
+        epochs = summary.over_all(histories)
+        accuracies = [row.get("validation_accuracy") for _, row in epochs]
+        left_out = name.partition("-")[2] or name  # the folder is called NUMBER-GROUP
+        lines.append(Line(left_out, [x for x, _ in epochs], accuracies, place % COLORS, dashed=place >= COLORS))
+    about = f"accuracy of the models of {len(lines)} folds on the images that each has not seen, over the epochs"
+    return Chart("folds", "Accuracy on what each fold left out", about, lines, "epoch", "accuracy", whole=True)
+
+
+def _estimated(run: RunFiles) -> Text:
+    found = run.estimate
+    by_chance = f"A random split says {percent(found['random_split_accuracy'])}."
+    if found.get("expected_new_group_accuracy") is None:
+        return Text(f"The estimate, without groups: {by_chance}")
+    spread = (
+        f", {between(found['expected_new_group_interval'])} in the mean over groups like these, "
+        f"{between(found['new_group_range'])} on a single one"
+        if found.get("expected_new_group_interval")
+        else ""
+    )
+    expected = percent(found["expected_new_group_accuracy"])
+    return Text(f"The estimate, by heads on the frozen backbone: {expected} on a new group{spread}. {by_chance}")
+
+
+def _figures(run: RunFiles) -> list[Block]:
+    """Those of the estimate; its confusion matrix where no model has one."""
+    figure_files = {
+        "hardest_group": ("Mistakes in the hardest group", "Grid of the worst mistakes in the hardest group"),
+        "learning_curve": ("What more images would bring", "Error against the number of images and of groups"),
+        "label_errors": ("Labels that are probably wrong", "Grid of images whose label is contradicted"),
+        "proposed_groups": ("Groups that the file names tell of", "Images by the groups that file names tell of"),
+    }
+    figures = [
+        figure
+        for name, (caption, alt) in figure_files.items()
+        for figure in embed(run.run_dir.estimate / f"{name}.png", alt=alt, caption=caption)
+    ]
+    matrix = [] if run.final else summary.confusion(run.estimate, of="each image by a head that has not seen it")
+    return [*matrix, *([Row(figures)] if figures else [])]
+
+
+def none_of_these(run: RunFiles) -> Section | None:
+    """What is refused as none of the classes, and what is not."""
+    found = run.evaluation.get("none_of_these") if run.is_evaluated else None
+    if not found:
+        return None
+    rows = [
+        (name, f"{row['images']:,}", percent(row["coverage"]))
+        for name, row in sorted(found["groups"].items(), key=lambda item: item[1]["coverage"] or 0)
+    ]
+    others = [
+        f"Of {row['images']:,} {name}, {percent(row['missed'])} are taken for one of the classes (misses)."
+        for name, row in found["others"].items()
+    ]
+    said = (
+        f"{percent(found['coverage'])} of the images of a new group are to be taken for one of the classes. Of the "
+        f"images evaluated {percent(found['test_coverage'])} are; the others are false alarms."
+    )
+    table = _shortened("Taken, by the limit of the other groups", ("group left out", "images", "taken"), rows)
+    return Section("none-of-these", "None of these", [Text(" ".join([said, *others])), table])

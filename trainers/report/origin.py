@@ -1,0 +1,192 @@
+"""Sections on where a model comes from: its images, the data doctor, speed, settings, versions, digests, exports."""
+
+from typing import Any
+
+from ftdata.settings import as_text
+from trainers.config import TrainConfig, as_dict
+from trainers.report import command_lines
+from trainers.report.blocks import Block, Command, Folded, Lines, Row, Section, Table, Text, percent
+from trainers.report.embedding import embed
+from trainers.report.run_files import RunFiles, Values
+from trainers.report.summary import SPLITS
+
+_INPUT_BOUND = 0.1  # share of the training time from which on faster input is worth a word
+_NOT_COMPARED = ("phase", "preset", "model_dir", "overwrite")
+_MOST_EPOCHS = 200
+_DOCTOR = {
+    "data": "Classes and splits",
+    "images": "Images",
+    "leakage": "Likely leakage",
+    "machine": "Machine",
+    "training": "Training",
+}
+
+
+def samples(run: RunFiles) -> Section | None:
+    """Training images, as they are and as the model sees them."""
+    figures = embed(
+        run.run_dir.samples,
+        alt="Grid of training images, each with its class above it",
+        caption="Training images with their labels",
+    )
+    if run.final and run.settings.get("augment", True):
+        figures += embed(
+            run.run_dir.phase(run.final).augmented,
+            alt="Grid of augmented training images, each with its class above it",
+            caption=f"The same kind of images as the model sees them in {run.final}, augmented",
+        )
+    return Section("samples", "Training images", [Row(figures)]) if figures else None
+
+
+def doctor(run: RunFiles) -> Section | None:
+    """What `--phase=check` has found."""
+    lines, advice = run.findings.get("lines", {}), run.findings.get("advice", {})
+    if not lines:
+        return None
+    rows = [(flag, reason) for flag, reason in advice.items()]
+    first: list[Block] = [
+        Table("Advice", ("flag", "reason"), rows, is_text=True)
+        if rows
+        else Text("No advice: nothing speaks against these settings.")
+    ]
+    warnings = [line for part in lines.values() for line in part if line.startswith("warning: ")]
+    first += [Text(line.removeprefix("warning: "), is_warning=True) for line in warnings]
+    folded = [Folded(title, [Lines(lines[name])]) for name, title in _DOCTOR.items() if lines.get(name)]
+    return Section("doctor", "The data doctor", [*first, *folded])
+
+
+def speed(run: RunFiles) -> Section | None:
+    """How fast each phase was, and what held it back."""
+    if not run.phases:
+        return None
+    rows, said = [], list[Block]()
+    for name, metrics in run.phases.items():
+        rate, wait = metrics.get("images_per_second"), metrics.get("input_wait_fraction")
+        rows.append((name, "-" if rate is None else f"{rate:,.0f}", percent(wait), f"{metrics.get('seconds', 0):,.0f}"))
+        if wait is not None:
+            said.append(Text(_bottleneck(name, wait)))
+    columns = ("phase", "images/s", "waiting for input", "seconds of training")
+    return Section("speed", "Speed", [Table("Training", columns, rows), *said, *_epochs(run)])
+
+
+def _bottleneck(name: str, wait: float) -> str:
+    if wait > _INPUT_BOUND:
+        return f"{name} was input-bound: {percent(wait)} of the time it waited for images; see --cache."
+    return f"{name} was not input-bound: faster input would gain {percent(wait)} of the time at most."
+
+
+def _epochs(run: RunFiles) -> list[Block]:
+    """The numbers behind the curves."""
+    columns = ("loss", "accuracy", "validation_loss", "validation_accuracy", "learning_rate")
+    tables = []
+    for name, history in run.histories.items():
+        rows = [
+            (f"{row['epoch']:.0f}", *("-" if row.get(c) is None else f"{row[c]:.4g}" for c in columns))
+            for row in history[-_MOST_EPOCHS:]
+        ]
+        head = ("epoch", *(column.replace("_", " ") for column in columns))
+        tables.append(Table(f"Epochs of {name}; epoch 0 is the model it starts from", head, rows))
+    return [Folded("Every epoch in numbers", tables)] if tables else []
+
+
+def exports(run: RunFiles) -> Section | None:
+    """The exported files, their sizes, and how far their answers are from the model's."""
+    found = run.exports
+    if not found:
+        return None
+    rows = [
+        (
+            f"{row['file']} ({row['call']})",
+            f"{row['bytes'] / 2**20:,.2f} MiB",
+            f"{row['max_probability_difference']:.1e}",
+            percent(row["label_agreement"]),
+            f"{row['latency_ms']['1']['p50']:.1f} ms",
+            "yes" if row["is_within"] else "NO",
+        )
+        for row in found["exports"]
+    ]
+    columns = ("file", "size", "largest difference", "same label", "one image", "within tolerance")
+    caption = f"Each run by itself on {found['images']:,} test images and compared with the model (export/parity.json)"
+    same = found.get("model", "").endswith(f"{run.final}/best.keras")
+    stale = [] if same else [Text("These files are of an earlier phase: export again.", is_warning=True)]
+    return Section("exports", "Exports", [*stale, Table(caption, columns, rows)])
+
+
+def settings(run: RunFiles) -> Section | None:
+    """What the run was started with: what is not as by default, and the rest."""
+    if not run.record:
+        return None
+    default = {key: _plain(value) for key, value in as_dict(TrainConfig()).items()}
+    chosen = {key: value for key, value in run.settings.items() if key not in _NOT_COMPARED}
+    changed = {key: value for key, value in chosen.items() if _plain(value) != default.get(key)}
+    blocks: list[Block] = []
+    if started := command_lines.started(run):
+        blocks.append(Command("Started with", started))
+    if run.settings.get("preset"):
+        blocks.append(Text(f"Preset: {run.settings['preset']}. What auto has come to on this machine counts as set."))
+    rows = [(key, _text(value), _text(default.get(key))) for key, value in changed.items()]
+    blocks.append(Table("Settings that are not as by default", ("setting", "value", "default"), rows, is_text=True))
+    others = [(key, _text(value)) for key, value in chosen.items() if key not in changed]
+    table = Table("Settings as by default", ("setting", "value"), others, is_text=True)
+    return Section("settings", "Settings", [*blocks, Folded(f"{len(others)} settings as by default", [table])])
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, as JSON has them."""
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _text(value: Any) -> str:
+    return "none" if value is None else as_text(value)
+
+
+def versions(run: RunFiles) -> Section | None:
+    """What it was computed with, and by what its parts are known again."""
+    if not run.record:
+        return None
+    digests = [(f"weights of {name}", _digest(values)) for name, values in run.phases.items()]
+    digests += [(f"{SPLITS[name]} images", digest) for name, digest in run.fingerprint.items()]
+    blocks: list[Block] = [
+        Table("Versions", ("of", "version"), list(run.record.get("versions", {}).items()), is_text=True),
+        Table("Digests (SHA-256; of images the first 16 digits)", ("of", "digest"), digests, is_text=True),
+    ]
+    return Section("versions", "Versions and digests", blocks)
+
+
+def _digest(values: Values) -> str:
+    return values.get("weights_sha256", "-")
+
+
+def next_steps(run: RunFiles) -> Section:
+    """The commands that use the model."""
+    found: list[Block] = []
+    if run.final:
+        best = run.run_dir.root.resolve() / run.final / "best.keras"
+        found = [
+            Command("Classify images", command_lines.line(run, "predict", "--images=photos/*.jpg")),
+            Command("Evaluate it on other images", command_lines.line(run, "evaluate", "--image_dir=FOLDER")),
+            Command("Export it", command_lines.line(run, "export", "--export_formats=saved_model,keras,litert")),
+            Text(f"{best} takes pixels 0..255, float32 [b, side, side, 3], and needs Keras alone."),
+        ]
+    found.append(Command("Write this page again", command_lines.line(run, "report")))
+    return Section("next", "Next steps", found)
+
+
+def missing(run: RunFiles) -> Section | None:
+    """What this page could show besides, and the command that makes it."""
+    wanted = []
+    if not run.final:
+        wanted.append(("A trained model", command_lines.again(run, "finetune")))
+    elif not run.is_evaluated:
+        wanted.append(("Grad-CAM of the mistakes and a temperature", command_lines.line(run, "evaluate")))
+    if run.final and not (run.is_evaluated and run.evaluation.get("none_of_these")):
+        wanted.append(("None of these", command_lines.line(run, "evaluate", "--none_of_these=0.95")))
+    if not run.estimate and not run.metrics.get("groups"):
+        pattern = [] if run.settings.get("group_pattern") else ["--group_pattern=PATTERN"]
+        wanted.append(("What to expect on a new group", command_lines.again(run, "estimate", *pattern)))
+    if run.final and not run.findings:
+        wanted.append(("The data doctor's findings", command_lines.again(run, "check")))
+    if run.final and not run.exports:
+        wanted.append(("Exports, compared with the model", command_lines.line(run, "export")))
+    blocks = [Command(what, command) for what, command in wanted]
+    return Section("missing", "Not in this report", blocks) if blocks else None

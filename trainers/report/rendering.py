@@ -1,0 +1,48 @@
+"""Templates and values become a page that loads nothing from outside."""
+
+import base64
+import functools
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from trainers.models.class_names import in_a_line
+
+_TEMPLATES = Path(__file__).with_name("templates")
+
+
+def render(template: str, **values: Any) -> str:
+    """The page. Whatever stands in a value is text: it is escaped, and so are line breaks and other control characters.
+
+    Args:
+      template: the name of its file.
+      values: by the names that the template uses.
+    """
+    return _environment().get_template(template).render(**values)
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_in_a_line,
+    )
+    environment.globals["style"] = Markup(_read("style.css"))
+    environment.globals["script"] = Markup(_read("sort.js"))
+    environment.globals["script_digest"] = base64.b64encode(hashlib.sha256(_read("sort.js").encode()).digest()).decode()
+    return environment
+
+
+def _in_a_line(value: Any) -> Any:
+    return in_a_line(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _read(name: str) -> str:
+    return (_TEMPLATES / name).read_text(encoding="utf-8")

@@ -1,0 +1,192 @@
+"""What the files of a run say, read once, and where runs lie."""
+
+import csv
+import dataclasses
+import functools
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ftdata.errors import UserError
+from trainers.config import PHASES
+from trainers.evaluation.scores import Evaluation
+from trainers.rundir.progress import Row, read_history
+from trainers.rundir.run_dir import RunDir, read_json
+
+_DEEPEST = 4  # levels below a folder of runs
+_LARGEST_TABLE = 16 * 2**20  # bytes of a predictions.csv that is read
+_SPLITS = ("train", "validation", "test")
+
+Values = Mapping[str, Any]  # of a JSON file
+
+
+@dataclasses.dataclass(frozen=True)
+class Predictions:
+    """The rows of a predictions.csv: `names` of n files, and what a model of `class_names` said of them."""
+
+    names: Sequence[str]
+    class_names: Sequence[str]
+    evaluation: Evaluation
+
+
+@dataclasses.dataclass(frozen=True)
+class RunFiles:
+    """What the files of a run say; what is not there is empty.
+
+    Attributes:
+      run_dir: where they lie.
+      record: config.json.
+      phases: the metrics of each finished phase, in the order of training.
+      histories: the epochs of each of them and of one that is running.
+      evaluation: of the last evaluation, by the phase or by `--phase=evaluate`.
+      folds: the histories of each fold's model, by the name of its folder.
+      estimate: what to expect on new groups.
+      findings: of the data doctor.
+      exports: parity.json.
+    """
+
+    run_dir: RunDir
+    record: Values
+    phases: Mapping[str, Values]
+    histories: Mapping[str, Sequence[Row]]
+    evaluation: Values
+    folds: Mapping[str, Mapping[str, Sequence[Row]]]
+    estimate: Values
+    findings: Values
+    exports: Values
+
+    @classmethod
+    def read(cls, run_dir: RunDir) -> "RunFiles":
+        """Reads them.
+
+        Raises:
+          UserError: one of them is damaged.
+        """
+        order = sorted(PHASES, key=lambda name: (PHASES[name].starts_from is not None, name))
+        found = {name: read_json(run_dir.phase(name).metrics) for name in order}
+        folds = {path.parent.name: RunDir(path.parent) for path in sorted(run_dir.folds.glob("*/config.json"))}
+        return cls(
+            run_dir,
+            read_json(run_dir.config) or {},
+            {name: metrics for name, metrics in found.items() if metrics},
+            _histories(run_dir, order),
+            read_json(run_dir.evaluation / "metrics.json") or {},
+            {name: rows for name, fold in folds.items() if (rows := _histories(fold, order))},
+            read_json(run_dir.estimate / "metrics.json") or {},
+            read_json(run_dir.findings) or {},
+            read_json(run_dir.export / "parity.json") or {},
+        )
+
+    @property
+    def name(self) -> str:
+        """Of the folder."""
+        return self.run_dir.root.resolve().name
+
+    @property
+    def final(self) -> str | None:
+        """The last phase that is finished: its model is what predict, evaluate and export take."""
+        return list(self.phases)[-1] if self.phases else None
+
+    @property
+    def metrics(self) -> Values:
+        """Of the final phase."""
+        return self.phases[self.final] if self.final else {}
+
+    @property
+    def settings(self) -> Values:
+        """By name, as the run was started; of an estimate alone those that it names."""
+        return self.record.get("settings") or self.estimate.get("settings", {})
+
+    @property
+    def images(self) -> dict[str, int]:
+        """How many images of each split the final phase was given; empty where that is not recorded."""
+        data = self._data
+        return {name: data[name]["images"] for name in _SPLITS if name in data}
+
+    @property
+    def fingerprint(self) -> dict[str, str]:
+        """The digest of the contents of each split."""
+        data = self._data
+        return {name: data[name]["contents"] for name in _SPLITS if data.get(name, {}).get("images")}
+
+    @property
+    def _data(self) -> Values:
+        recorded = self.record.get("phases", {})
+        last = self.final or next(reversed(recorded), None)
+        return recorded.get(last, {}).get("data", {})
+
+    @property
+    def data(self) -> str:
+        """The data set by its name, or the folder or file that names the images."""
+        named = (self.settings.get(name) for name in ("dataset", "labels_csv", "image_dir"))
+        return next((value for value in named if value), None) or self.estimate.get("data_set") or "unknown"
+
+    @property
+    def evaluated_on(self) -> str | None:
+        """What the last evaluation was of, where that was not the run's own test set."""
+        name = self.evaluation.get("data_set")
+        own = {self.settings.get(key) for key in ("dataset", "labels_csv", "image_dir")} | {self._data.get("data_set")}
+        return None if name in {None, *own} else name
+
+    @property
+    def backbone(self) -> str:
+        """The network, and the side of its images in pixels."""
+        side = self.settings.get("image_size")
+        return f"{self.settings.get('backbone', 'unknown')}{f', {side}x{side}' if side else ''}"
+
+    @property
+    def is_evaluated(self) -> bool:
+        """Whether `--phase=evaluate` has looked at the final model; a phase that ends looks at less."""
+        mine, evaluated = self.metrics.get("weights_sha256"), self.evaluation.get("weights_sha256")
+        return mine is not None and mine == evaluated and "expected_calibration_error" in self.evaluation
+
+    @functools.cached_property
+    def predictions(self) -> Predictions | None:
+        """Of the last evaluation; None where there are none, or too many for a page."""
+        path, class_names = self.run_dir.evaluation / "predictions.csv", self.evaluation.get("class_names", ())
+        if not path.is_file() or path.stat().st_size > _LARGEST_TABLE:
+            return None
+        with path.open(newline="", encoding="utf-8", errors="surrogateescape") as stream:
+            rows = list(csv.reader(stream))[1:]
+        if not rows or len(rows[0]) != 3 + len(class_names):
+            return None
+        places = {name: place for place, name in enumerate(class_names)}
+        labels = np.array([places[row[1]] for row in rows], np.int32)
+        probabilities = np.array([row[3:] for row in rows], np.float64)
+        # written with six decimals; of equal ones the class that was written as predicted is to win
+        probabilities[np.arange(len(rows)), [places[row[2]] for row in rows]] += 1e-9
+        scored = Evaluation(np.log(np.maximum(probabilities, 1e-7)), labels)
+        return Predictions([row[0] for row in rows], class_names, scored)
+
+
+def _histories(run_dir: RunDir, phases: Sequence[str]) -> dict[str, Sequence[Row]]:
+    paths = {name: run_dir.phase(name).history for name in phases}
+    return {name: rows for name, path in paths.items() if path.is_file() and (rows := read_history(path))}
+
+
+def is_run(root: Path) -> bool:
+    """Whether a folder holds a run: its record, perhaps damaged, or an estimate without one."""
+    run_dir = RunDir(root)
+    try:
+        record = read_json(run_dir.config)
+    except UserError:
+        return True  # who reads it says so
+    is_own = isinstance(record, dict) and "phases" in record  # other programs have a config.json too
+    return is_own or (run_dir.estimate / "metrics.json").is_file()
+
+
+def runs_below(root: Path) -> list[Path]:
+    """The folders below `root` that hold runs, in order; those of a run's folds are part of it."""
+    found = []
+    for folder, below, _ in os.walk(root):
+        path = Path(folder)
+        if path != root and is_run(path):
+            found.append(path)
+            below.clear()
+        elif len(path.relative_to(root).parts) >= _DEEPEST:
+            below.clear()
+        below[:] = sorted(name for name in below if not name.startswith("."))
+    return sorted(found)

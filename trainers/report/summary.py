@@ -1,0 +1,206 @@
+"""The first screen of a report: what was asked, what came out, and how far it can be trusted."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from trainers.evaluation import excerpt
+from trainers.evaluation.scores import wilson_interval
+from trainers.report import blocks
+from trainers.report.blocks import Block, Matrix, Text, between, percent
+from trainers.report.charts import Chart, Line
+from trainers.report.run_files import RunFiles, Values
+from trainers.rundir.progress import Row
+
+_GAP = 0.05  # of an accuracy: a difference between known groups and new ones that is worth a sentence
+_LEAK = 0.05  # share of a split that looks like training images from which on its accuracy cannot be trusted
+SPLITS = {"train": "training", "validation": "validation", "test": "test"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Score:
+    """An accuracy: on what, its 95 % interval where it is known, and what more there is to say."""
+
+    label: str
+    accuracy: float
+    interval: tuple[float, float] | None
+    note: str
+
+
+def accuracy(run: RunFiles) -> Score | None:
+    """How good the final model is: on the test set, else the validation split, else what was left out."""
+    metrics = run.metrics
+    if metrics.get("test_accuracy") is not None:
+        count = int(np.sum(metrics["confusion_matrix"]))
+        interval = metrics.get("test_accuracy_interval") or _interval(metrics["test_accuracy"], count)
+        return Score("Test accuracy", metrics["test_accuracy"], tuple(interval), f"{count:,} test images")
+    if metrics.get("validation_accuracy") is not None:
+        folds, count = "chosen_among" in metrics, run.images.get("validation", 0)
+        label = "Accuracy on images left out by the folds" if folds else "Validation accuracy"
+        interval = _interval(metrics["validation_accuracy"], count) if count and not folds else None
+        note = "the mean over the folds" if folds else f"{count:,} validation images, which also chose the epoch"
+        return Score(label, metrics["validation_accuracy"], interval, note)
+    if run.estimate:
+        count = int(np.sum(run.estimate["confusion_matrix"]))
+        shares = run.estimate["random_split_accuracy"]
+        note = f"{count:,} images, each judged by a head that has not seen it; nothing was trained"
+        return Score("Estimated accuracy, random split", shares, _interval(shares, count), note)
+    return None
+
+
+def new_group(run: RunFiles) -> Score | None:
+    """What to expect on a group of images that training has not seen: by the folds, else by the estimate."""
+    by_folds = run.metrics.get("expected_new_group_accuracy") is not None
+    values = run.metrics if by_folds else run.estimate
+    if values.get("expected_new_group_accuracy") is None:
+        return None
+    interval, single = values.get("expected_new_group_interval"), values.get("new_group_range")
+    groups = len(values.get("groups", {}))
+    note = f"{groups:,} groups left out in turn"
+    if not by_folds and run.final:
+        note += ", judged by heads on the frozen backbone, not by this model"
+    note += f"; a single new group {between(single)}" if single else "; too few groups for an interval"
+    return Score(
+        "Expected on a new group", values["expected_new_group_accuracy"], tuple(interval) if interval else None, note
+    )
+
+
+def facts(run: RunFiles) -> list[tuple[str, str]]:
+    """What was asked for: terms and their values."""
+    counts = [f"{run.images[name]:,} {word}" for name, word in SPLITS.items() if run.images.get(name)]
+    names = run.metrics.get("class_names") or run.estimate.get("class_names") or []
+    found = [("Data", f"{run.data}{f': {_listed(counts)} images' if counts else ''}")]
+    if names:
+        found.append(("Classes", f"{len(names):,}: {_few(names)}"))
+    found.append(("Backbone", f"{run.backbone} pixels" if run.settings.get("image_size") else run.backbone))
+    if run.final:
+        epochs = " and ".join(f"{name} ({epoch})" for name, values in run.phases.items() for epoch in [_epoch(values)])
+        found.append(("Trained", f"{epochs}; the model of {run.final} is the final one"))
+    return found
+
+
+def _epoch(values: Values) -> str:
+    epoch = values.get("epoch")
+    return f"epoch {epoch} kept" if epoch else "the model that it started from kept"
+
+
+def trust(run: RunFiles) -> list[Text]:
+    """Sentences that say whether the number holds on images with other backgrounds."""
+    scored, expected = accuracy(run), new_group(run)
+    if scored is None:
+        return []
+    texts = []
+    if expected is not None:
+        texts.append(_expected_in_words(scored, expected))
+    elif run.settings.get("group_pattern"):
+        texts.append(
+            Text(
+                "On new backgrounds: not known yet. Images of one group stay on one side of a split, but how much "
+                "groups differ was not measured: the accuracy on another group may be far from this one."
+            )
+        )
+    else:
+        texts.append(
+            Text(
+                "On new backgrounds: not known. No groups were named (--group_pattern), so the number holds for images "
+                "like these only: the same places, cameras and days.",
+                is_warning=True,
+            )
+        )
+    return [*texts, *_leaks(run)]
+
+
+def _expected_in_words(scored: Score, expected: Score) -> Text:
+    points = 100 * (scored.accuracy - expected.accuracy)
+    what = f"On new backgrounds: expect {percent(expected.accuracy)}"
+    measured = f"the {percent(scored.accuracy)} of {scored.note.partition(',')[0]}"
+    if abs(points) < 100 * _GAP:
+        return Text(f"{what}, about as much as {measured}. A single place, camera or day may give more or less.")
+    if points < 0:
+        return Text(f"{what}, {-points:.0f} points more than {measured}: those are few, or harder than most.")
+    advice = "Do not count on the higher number for images from elsewhere."
+    return Text(f"{what}, {points:.0f} points less than {measured}. {advice}", is_warning=True)
+
+
+def _leaks(run: RunFiles) -> list[Text]:
+    texts = []
+    if known := run.metrics.get("test_images_trained_on"):
+        texts.append(Text(f"{known:,} of the test images are training images too: the accuracy reads too high.", True))
+    for name, found in run.findings.get("leakage", {}).items():
+        if found["share"] >= _LEAK:
+            words = f"{found['look_alikes']:,} {name} images ({percent(found['share'])}) look like a training image"
+            texts.append(Text(f"{words}: the {name} accuracy reads too high.", True))
+    return texts
+
+
+def confusion(values: Values, *, of: str) -> list[Matrix]:
+    """The confusion matrix of metrics; of many classes those that are in most of the mistakes."""
+    names = values.get("class_names", [])
+    counts = np.array(values.get("confusion_matrix", []), np.int64)
+    if not len(names) or counts.shape != (len(names), len(names)):
+        return []
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    caption = f"Confusion matrix, {of}: true classes in rows, predicted ones in columns"
+    if len(names) > excerpt.MOST_CLASSES:
+        shown = excerpt.most_confused(counts)
+        caption += f"; the {len(shown)} most confused of {len(names):,} classes"
+        counts, share, names = counts[np.ix_(shown, shown)], share[np.ix_(shown, shown)], [names[k] for k in shown]
+    rows = [list(zip(row.tolist(), part.tolist(), strict=True)) for row, part in zip(counts, share, strict=True)]
+    return [Matrix(caption, names, rows)]
+
+
+def curves(run: RunFiles) -> list[Block]:
+    """Loss and accuracy over the epochs of all phases on one axis."""
+    rows = [row for history in run.histories.values() for row in history]
+    if not rows:
+        return []
+    monitor = run.metrics.get("monitor") or run.settings.get("monitor") or "accuracy"
+    ends = np.cumsum([0, *(history[-1]["epoch"] for history in run.histories.values())])
+    places = [place for place, _ in over_all(run.histories)]
+    switches = [(end + 0.5, name) for end, name in zip(ends, run.histories, strict=False)]
+    span = (min(places) - 0.5, float(ends[-1]) + 0.5)
+    charts = []
+    for panel in ("loss", "accuracy"):
+        drawn = [
+            Line("training (augmented)", places, [row.get(panel) for row in rows], 0),
+            Line("validation", places, [row.get(f"validation_{panel}") for row in rows], 1),
+        ]
+        if panel == "accuracy" and monitor not in ("accuracy", "loss"):
+            chosen_by = [row.get(f"validation_{monitor}") for row in rows]
+            drawn.append(Line(f"validation, {monitor.replace('_', ' ')}", places, chosen_by, 1, dashed=True))
+        lines = [line for line in drawn if any(value is not None for value in line.y)]
+        last = ", ".join(f"{line.name} {_last(line.y):.3f}" for line in lines)
+        about = f"{panel} over {int(ends[-1])} epochs of {' and '.join(run.histories)}; at the end {last}"
+        charts.append(
+            Chart(
+                f"curve-{panel}", panel.capitalize(), about, lines, "epoch", panel,
+                x_range=span, switches=switches, whole=True,
+            )
+        )  # fmt: skip
+    return [blocks.Row(charts)]
+
+
+def over_all(histories: Mapping[str, Sequence[Row]]) -> list[tuple[float, Row]]:
+    """The epochs of all phases, one after the other, each with its place on their common axis."""
+    found, end = list[tuple[float, Row]](), 0.0
+    for history in histories.values():
+        found += [(end + row["epoch"], row) for row in history]
+        end += history[-1]["epoch"]
+    return found
+
+
+def _last(values: Sequence[float | None]) -> float:
+    return next(value for value in reversed(values) if value is not None)
+
+
+def _interval(share: float, count: int) -> tuple[float, float]:
+    return wilson_interval(round(share * count), count)
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def _few(names: Sequence[str], limit: int = 12) -> str:
+    return ", ".join(names[:limit]) + (f" and {len(names) - limit:,} more" if len(names) > limit else "")
