@@ -9,6 +9,7 @@ from PIL import Image
 from trainers.config import TrainConfig, as_dict
 from trainers.evaluation import reports
 from trainers.evaluation.scores import Evaluation
+from trainers.search.state import State
 
 
 def make_run(root, class_names=("cat", "dog"), *, phases=("transfer", "finetune"), images=40, **settings):
@@ -74,6 +75,28 @@ def add_estimate(root, class_names=("cat", "dog")):
     known = {"new_group_range": [0.1, 0.9], "random_split_accuracy": 0.95, "groups": groups}
     matrix = {"class_names": list(class_names), "confusion_matrix": [[12, 18], [8, 12]]}
     _write(root / "estimate/metrics.json", {**expected, **known, **matrix, "data_set": "photos"})
+
+
+def add_search(root):
+    """What `--time_budget` adds: a network that has no time, three recipes of another, the first chosen. Returns the
+    names of the recipes."""
+    network = {"backbone": "MobileNetV2", "backbone_args": {"alpha": 0.35}, "weights": "imagenet"}
+    slow = {"backbone": "VGG16", "backbone_args": None, "weights": "imagenet"}
+    state = State(root / "search.json", {})
+    state.put("networks", [network, slow])
+    judged = {"folds": 3, "scores": {"a": 0.5, "b": 0.7, "c": 0.6}, "metrics": {}, "seconds": 30.0}
+    state.add("heads", "MobileNetV2 0.35, head alone", judged)
+    state.add("dropped", "VGG16, head alone", "it would take 40.0 min")
+    names = ["MobileNetV2 0.35, plain", "MobileNetV2 0.35, colors", "MobileNetV2 0.35, any way up"]
+    trials = [{"name": name, "network": network, "changes": {}} for name in names]
+    state.put("schedule", {"trials": trials, "levels": [[2, 3]]})
+    interval = {"expected_new_group_interval": [0.6, 0.9]}
+    scores = {"a": 0.75, "b": 0.8, "c": 0.7}
+    state.add("trials", names[0], {**judged, "scores": scores, "metrics": interval, "seconds": 120.0})
+    state.add("trials", names[1], {**judged, "folds": 1, "scores": {"b": 0.4}})
+    state.add("trials", names[2], {"failed": "killed by SIGKILL, as when memory runs out"})
+    state.put("chosen", {"name": names[0], "score": 0.75, "among": 2, "optimism": 0.0123})
+    return names
 
 
 def add_findings(root):

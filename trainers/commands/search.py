@@ -125,7 +125,7 @@ def _to_tensorboard(trials: Trials) -> None:
     if not trials.base.runtime.tensorboard:
         return
     for number, row in enumerate(table.rows(trials.state)):
-        if row.metrics is None:
+        if not row.metrics:
             continue
         settings = {"trial": row.name, **row.network, **row.changes}
         write_hparams(

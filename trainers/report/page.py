@@ -1,14 +1,15 @@
 """`report.html`: the results of a run on one page, a function of the files in its folder."""
 
 from ftdata.log import log
-from trainers.report import new_groups, origin, quality, summary
+from trainers.report import new_groups, origin, quality, summary, trials
 from trainers.report.blocks import Section
 from trainers.report.run_files import RunFiles
 from trainers.rundir.run_dir import RunDir, write_atomically
 
 _SECTIONS = (
     *(quality.mistakes, quality.confused, quality.classes, quality.probabilities, quality.precision_recall),
-    *(new_groups.groups, new_groups.none_of_these, origin.samples, origin.doctor, origin.speed, origin.exports),
+    *(new_groups.groups, trials.trials, new_groups.none_of_these),
+    *(origin.samples, origin.doctor, origin.speed, origin.exports),
     *(origin.settings, origin.versions, origin.next_steps, origin.missing),
 )
 

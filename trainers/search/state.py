@@ -14,14 +14,15 @@ class State:
 
     Args:
       path: of search.json.
-      asked: the settings that decide the search, JSON values by name.
+      asked: the settings that decide the search, JSON values by name; None to read alone.
 
     Raises:
       UserError: the file is of a search that was asked for something else; each difference is named.
     """
 
-    def __init__(self, path: Path, asked: Mapping[str, Any]):
+    def __init__(self, path: Path, asked: Mapping[str, Any] | None = None):
         self._path = path
+        asked = asked or {}
         self._values = read_json(path) or {"asked": dict(asked)}
         before = self._values["asked"]
         lines = [f"  {name}: was {before.get(name)!r}, is {asked[name]!r}\n" for name in asked]

@@ -21,9 +21,9 @@ class Row:
     remark: str
 
     @property
-    def metrics(self) -> Mapping[str, Any] | None:
-        """JSON values."""
-        return self.result.metrics if self.result else None
+    def metrics(self) -> Mapping[str, Any]:
+        """JSON values; empty where it did not come to an end."""
+        return self.result.metrics if self.result else {}
 
     @property
     def seconds(self) -> float:
@@ -38,19 +38,26 @@ def rows(state: State) -> list[Row]:
     def row(kind: str, name: str, network: Mapping[str, Any], changes: Mapping[str, Any]) -> Row:
         found, failed = state.result(kind, name), (state.get(kind) or {}).get(name, {}).get("failed")
         remark = "chosen" if name == chosen else f"failed: {failed}" if failed else dropped.get(name, "")
+        if found and found.folds < whole and not remark:
+            remark = "stopped: others were better"
         return Row(name, network, changes, found, remark)
 
+    whole = _most_folds(state)
     networks = state.get("networks") or []
     heads = [row(HEADS, halving.head_name(network), network, {}) for network in networks]
     plan = state.get("schedule") or {"trials": []}
     return heads + [row(FINE_TUNED, trial.name, trial.network, trial.changes) for trial in halving.planned(plan)]
 
 
+def _most_folds(state: State) -> int:
+    return max((found.folds for kind in (HEADS, FINE_TUNED) for found in state.results(kind)), default=0)
+
+
 def lines(state: State) -> list[str]:
     """The table, and how optimistic the choice is."""
     found = rows(state)
     width = max(len(row.name) for row in found)
-    whole = max((row.result.folds for row in found if row.result), default=0)
+    whole = _most_folds(state)
     text = [f"{'tried':<{width}}  folds  left out   95 % of the mean       time"]
     for row in found:
         if row.result is None:
@@ -58,15 +65,15 @@ def lines(state: State) -> list[str]:
             continue
         bounds = row.result.metrics.get("expected_new_group_interval")
         span = f"{bounds[0]:.1%} to {bounds[1]:.1%}" if bounds else "-"
-        remark = row.remark or ("stopped: others were better" if row.result.folds < whole else "")
         text.append(
             f"{row.name:<{width}}  {row.result.folds:>2}/{whole:<2}  {row.result.mean:>8.1%}  {span:>17}  "
-            f"{minutes(row.seconds):>9}  {remark}".rstrip()
+            f"{minutes(row.seconds):>9}  {row.remark}".rstrip()
         )
-    return [*text, *_caution(state.get("chosen"))]
+    return [*text, *caution(state.get("chosen"))]
 
 
-def _caution(chosen: Mapping[str, Any]) -> list[str]:
+def caution(chosen: Mapping[str, Any]) -> list[str]:
+    """How optimistic it is to take the best of several at its word: a sentence, or none of one."""
     if chosen["among"] < 2:
         return []
     if chosen["optimism"] is None:

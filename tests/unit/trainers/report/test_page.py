@@ -1,6 +1,7 @@
 """The page of a run: what stands in it, that it is whole, small and safe, and that the same files give it again."""
 
 import json
+import re
 
 import pytest
 
@@ -97,6 +98,16 @@ def test_an_estimate_alone_has_a_page(tmp_path):
     assert "groups" in headings(parsed)
     assert f"python -m trainers.main --image_dir=FOLDER --model_dir={tmp_path} --phase=finetune" in parsed.text
     assert parsed.mistakes == []
+
+
+def test_a_search_is_a_table_of_what_was_tried(tmp_path):
+    root = finished_run.make_run(tmp_path / "run")
+    finished_run.add_search(root)
+    parsed = read(root)
+    assert "search" in headings(parsed)
+    said = " ".join(parsed.text.split())
+    assert re.search(r"MobileNetV2 0.35, plain\s*3\s*75.0%\s*60.0% to 90.0%\s*2.0 min\s*chosen", said)
+    assert "the choice is optimistic by 1.2 points" in said
 
 
 def test_names_are_text(tmp_path):

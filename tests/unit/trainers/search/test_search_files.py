@@ -6,6 +6,7 @@ import time
 import pytest
 
 from ftdata.errors import UserError
+from tests.tools import finished_run
 from trainers.config import SearchConfig, TrainConfig, as_dict, from_dict
 from trainers.search import recipes, table
 from trainers.search.clock import Clock
@@ -90,22 +91,7 @@ def test_a_state_is_taken_up_and_compared(tmp_path):
 
 
 def test_the_table(tmp_path):
-    network = {"backbone": "MobileNetV2", "backbone_args": {"alpha": 0.35}, "weights": "imagenet"}
-    slow = {"backbone": "VGG16", "backbone_args": None, "weights": "imagenet"}
-    state = State(tmp_path / "search.json", {})
-    state.put("networks", [network, slow])
-    judged = {"folds": 3, "scores": {"a": 0.5, "b": 0.7, "c": 0.6}, "metrics": {}, "seconds": 30.0}
-    state.add("heads", "MobileNetV2 0.35, head alone", judged)
-    state.add("dropped", "VGG16, head alone", "it would take 40.0 min")
-    names = ["MobileNetV2 0.35, plain", "MobileNetV2 0.35, colors", "MobileNetV2 0.35, any way up"]
-    trials = [{"name": name, "network": network, "changes": {}} for name in names]
-    state.put("schedule", {"trials": trials, "levels": [[2, 3]]})
-    interval = {"expected_new_group_interval": [0.6, 0.9]}
-    scores = {"a": 0.75, "b": 0.8, "c": 0.7}
-    state.add("trials", names[0], {**judged, "scores": scores, "metrics": interval, "seconds": 120.0})
-    state.add("trials", names[1], {**judged, "folds": 1, "scores": {"b": 0.4}})
-    state.add("trials", names[2], {"failed": "killed by SIGKILL, as when memory runs out"})
-    state.put("chosen", {"name": names[0], "score": 0.75, "among": 2, "optimism": 0.0123})
+    names, state = finished_run.add_search(tmp_path), State(tmp_path / "search.json")
     lines = [line.split("  ") for line in table.lines(state)]
     found = {cells[0]: [cell.strip() for cell in cells[1:] if cell.strip()] for cells in lines}
     assert found["MobileNetV2 0.35, head alone"] == ["3/3", "60.0%", "-", "30 s"]
