@@ -82,6 +82,8 @@ def facts(run: RunFiles) -> list[tuple[str, str]]:
 
 def _epoch(values: Values) -> str:
     epoch = values.get("epoch")
+    if not epoch and not values.get("step"):
+        return "the head that was solved for"
     return f"epoch {epoch} kept" if epoch else "the model that it started from kept"
 
 
@@ -158,7 +160,8 @@ def curves(run: RunFiles) -> list[Block]:
     monitor = run.metrics.get("monitor") or run.settings.get("monitor") or "accuracy"
     ends = np.cumsum([0, *(history[-1]["epoch"] for history in run.histories.values())])
     places = [place for place, _ in over_all(run.histories)]
-    switches = [(end + 0.5, name) for end, name in zip(ends, run.histories, strict=False)]
+    lasting = [name for name, history in run.histories.items() if history[-1]["epoch"]]  # not a head that is solved for
+    switches = [(end + 0.5, name) for end, name in zip(ends, run.histories, strict=False) if name in lasting]
     span = (min(places) - 0.5, float(ends[-1]) + 0.5)
     charts = []
     for panel in ("loss", "accuracy"):
