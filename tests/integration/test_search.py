@@ -139,3 +139,15 @@ def test_data_that_cannot_be_used_ends_the_search_in_one_line(tmp_path):
     assert status == 1
     assert output.splitlines()[-1].startswith("error: ")
     assert "Traceback" not in output
+
+
+def test_overwrite_keeps_what_the_search_reads(photo_folder, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/wrong.csv").write_text("file\n")
+    (tmp_path / "run/config.json").write_text("{}")
+    status, output = _run(
+        photo_folder, tmp_path / "run", tmp_path / "data", "--overwrite", f"--exclude_csv={tmp_path}/run/wrong.csv"
+    )
+    assert status == 1
+    assert "which --overwrite clears: copy it elsewhere first" in output
+    assert (tmp_path / "run/config.json").exists()

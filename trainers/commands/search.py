@@ -8,28 +8,33 @@ from typing import Any
 
 from ftdata.errors import UserError
 from ftdata.log import log
+from ftdata.names import counted
 from trainers.config import SearchConfig, TrainConfig, as_dict, deciding
-from trainers.models import imagenet_weights
+from trainers.models import imagenet_weights, starting_point
 from trainers.rundir import lock
 from trainers.rundir.record import clear
-from trainers.rundir.run_dir import RunDir
+from trainers.rundir.run_dir import RunDir, check_kept
 from trainers.runtime import cluster
 from trainers.runtime.signals import StopRequest
 from trainers.search import halving, recipes, result, table
 from trainers.search.clock import Clock
 from trainers.search.state import State
-from trainers.search.trials import Trial, Trials, minutes
+from trainers.search.trials import FINE_TUNED, HEADS, Trial, Trials, minutes
 from trainers.training.tensorboard import write_hparams
 
 _RANDOM_FOLDS = "3"  # where nothing is known of groups
 
 
 def check(config: TrainConfig, run_dir: RunDir) -> None:
-    """Refuses what cannot be searched in.
+    """Refuses what cannot be searched with or in, before --overwrite clears anything.
 
     Raises:
-      UserError: a cluster, or a folder that holds another kind of run.
+      UserError: a cluster, a model that cannot be built, a folder that holds another kind of run, or a file that
+        --overwrite would remove.
     """
+    starting_point.check(config.model, cleared=run_dir.root if config.overwrite else None)
+    if config.overwrite:
+        check_kept("exclude_csv", config.data.exclude_csv, cleared=run_dir.root, by="--overwrite")
     if cluster.find(config.runtime.distribution_strategy):
         raise UserError(
             "time_budget is for one machine, this is a worker of several: search on one of them with "
@@ -80,6 +85,9 @@ def chosen(
                 f"search: {minutes(trials.budget_s)} for heads on features, fine-tuning recipes by folds, and the best "
                 "of them on all images"
             )
+            done = len(state.results(HEADS)) + len(state.results(FINE_TUNED))
+            if done:
+                log.info(f"  resumed: {counted(done, 'trial')} judged, {minutes(clock.used)} used")
             networks = state.get("networks") or state.put("networks", _networks(base))
             found = halving.run(trials, networks, recipes.variants(given, as_dict(base)))
             best = result.ranked(found)[0]
