@@ -48,6 +48,10 @@ def test_pictures_of_augmented_images_confusion_matrix_and_mistakes(written):
     assert point.tensor_proto.string_val[2].startswith(b"\x89PNG\r\n\x1a\n")  # after width and height
 
 
+def test_a_layout_of_the_page_custom_scalars(written):
+    assert "custom_scalars__config__" in _tags(written, "transfer/train")
+
+
 def test_the_configuration_as_text(written):
     (point,) = written.Tensors("transfer/train", "configuration")
     assert b"finetune_learning_rate" in b"".join(point.tensor_proto.string_val)
@@ -102,6 +106,18 @@ def test_a_real_tensorboard_serves_scalars_pictures_and_text(board):
         assert response.read(8) == b"\x89PNG\r\n\x1a\n"
     entries = _get(board, "text/text?run=transfer/train&tag=configuration")
     assert "finetune_learning_rate" in entries[0]["text"]
+
+
+@pytest.mark.slow
+def test_a_real_tensorboard_shows_the_charts_to_look_at_first(board):
+    layout = _get(board, "custom_scalars/layout", until=lambda answer: answer.get("category"))
+    (category,) = layout["category"]
+    assert [chart["title"] for chart in category["chart"]][:2] == ["loss", "accuracy"]
+    (tag,) = category["chart"][0]["multiline"]["tag"]
+    answer = _get(board, f"custom_scalars/scalars?run=finetune/validation&tag={tag}", until=lambda found: found)
+    assert answer["regex_valid"]
+    points = answer["tag_to_events"]["epoch_loss"]
+    assert [step for _, step, _ in points] == [0, 3, 6]
 
 
 @pytest.fixture(scope="module")

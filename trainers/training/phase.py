@@ -161,6 +161,7 @@ def _open_board(phase: Phase, context: RunContext, progress: Progress) -> Tensor
     board = TensorBoardWriter(context.run_dir.logs(phase.name), recorded=progress.event_files)
     if board.is_new:
         rows = [f"| {name} | {value} |" for name, value in context.record.settings.items() if value is not None]
+        board.layout()
         board.text("configuration", "\n".join(["| setting | value |", "| --- | --- |", *rows]))
     return board
 

@@ -12,10 +12,12 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import tensorflow as tf
+from tensorboard.plugins.custom_scalar import layout_pb2
+from tensorboard.plugins.custom_scalar import summary as custom_scalar
 from tensorboard.plugins.hparams import api_pb2
 from tensorboard.plugins.hparams import summary as sessions
 from tensorboard.plugins.hparams import summary_v2 as hp
@@ -42,6 +44,10 @@ class TensorBoardWriter(Watcher):
     """
 
     _STEP_SCALARS = ("loss", "accuracy", "learning_rate", "images_per_second", "input_wait_fraction")
+    _CHARTS: ClassVar = {
+        **{"loss": "epoch_loss", "accuracy": "epoch_accuracy", "learning rate": "learning_rate"},
+        **{"images/s": "images_per_second", "share of the time waiting for input": "input_wait_fraction"},
+    }
     _SCALING_SCALARS = ("loss_scale", "skipped_steps")
 
     def __init__(self, folder: Path, *, recorded: Mapping[str, int]):
@@ -113,6 +119,17 @@ class TensorBoardWriter(Watcher):
         """Writes a text."""
         with self._writing("train", step=0):
             tf.summary.text(name, markdown, step=0)
+
+    def layout(self) -> None:
+        """Writes what the page Custom Scalars shows: what one looks at first, training and validation of all phases in
+        one chart each."""
+        charts = [
+            layout_pb2.Chart(title=title, multiline=layout_pb2.MultilineChartContent(tag=[f"^{tag}$"]))
+            for title, tag in self._CHARTS.items()
+        ]
+        chosen = layout_pb2.Layout(category=[layout_pb2.Category(title="training", chart=charts)])
+        with self._writing("train", step=0):
+            tf.summary.experimental.write_raw_pb(custom_scalar.pb(chosen).SerializeToString(), step=0)
 
     def image(self, name: str, pixels: np.ndarray, *, step: int) -> None:
         """Writes an image, uint8 [height, width, 3], to the validation side unless it shows training data."""
