@@ -15,7 +15,7 @@ from trainers.search.trials import FINE_TUNED, HEADS, Trial, Trials, minutes, ne
 
 Recipes = Mapping[str, Mapping[str, Any]]  # settings by the name of the recipe
 
-_FEWEST = 4  # trials that longer ones have to leave time for
+_FEWEST = 4  # trials, that longer ones have to leave time for; fewer only where shorter ones are no more
 _OVER = 1.1  # of the budget: how far a plan may be over it
 _FOR_HEADS = 0.35  # of the budget at most
 _BACKBONES = 3  # that are fine-tuned at most
@@ -131,7 +131,7 @@ def _plan(
         return candidates[: schedule.count(costs(candidates), left_s=left_s)]
 
     found = [fitting(recipes) for recipes in variants]
-    chosen = next((some for some in reversed(found) if len(some) >= _FEWEST), found[0])
+    chosen = max(enumerate(found), key=lambda numbered: (min(len(numbered[1]), _FEWEST), numbered[0]))[1]
     seconds = schedule.total_s(costs(chosen)) if chosen else 0.0
     if chosen:
         epochs = trials.config(chosen[0]).training.finetune_epochs
