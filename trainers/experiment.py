@@ -10,6 +10,7 @@ from typing import Any
 import keras
 
 from ftdata.errors import UserError
+from ftdata.log import log
 from trainers.commands import (
     agreement,
     check,
@@ -72,6 +73,8 @@ def run(
     if config.phase == "find_learning_rate":
         return {"find_learning_rate": _find_learning_rate(config, stop=stop)}
     train: Callable[..., dict[str, dict[str, Any]]] = _train
+    if config.search.time_budget and config.phase not in SEARCHED_PHASES:
+        log.info(f"note: no search in {config.phase}: --time_budget is for the phases {' and '.join(SEARCHED_PHASES)}")
     if config.search.time_budget and config.phase in SEARCHED_PHASES:
         train = functools.partial(_search, given=given)
     if config.phase != "all":

@@ -60,7 +60,8 @@ def test_a_search_ends_with_a_table_and_a_model(searched):
     found = json.loads((model_dir / "search.json").read_text())
     assert list(found["trials"]) == ["vgg_nano, colors", "vgg_nano, rate 3e-4", "vgg_nano, rate 1e-3"]
     assert sorted(trial["folds"] for trial in found["trials"].values()) == [2, 3, 3]
-    assert found["chosen"]["among"] == 3  # the head alone and two of them
+    assert found["chosen"]["among"] == 7  # the head alone, and the start and two averages of two of them
+    assert all(set(row["scores"]) == {"1 of 3", "2 of 3", "3 of 3"} for row in found["heads"].values())
     lines = output.splitlines()
     header = next(number for number, line in enumerate(lines) if line.startswith("tried  "))
     assert [line.split("  ")[0] for line in lines[header + 1 : header + 5]] == [
@@ -69,7 +70,7 @@ def test_a_search_ends_with_a_table_and_a_model(searched):
     ]
     chosen = [line for line in lines if line.endswith("  chosen")]
     assert [line.split("  ")[0] for line in chosen] == [found["chosen"]["name"]]
-    assert f"chosen among {found['chosen']['among']}: " in output
+    assert f"chosen by accuracy among {found['chosen']['among']} models" in output
     whole = [row for row in (*found["heads"].values(), *found["trials"].values()) if row["folds"] == 3]
     best = max(whole, key=lambda row: sum(row["scores"].values()))
     phase = "transfer" if found["chosen"]["name"].endswith("head alone") else "finetune"
@@ -91,7 +92,7 @@ def test_given_again_it_trains_nothing(searched, photo_folder):
 def test_other_settings_are_refused_by_name(searched, photo_folder):
     status, output = _run(photo_folder, searched[0], searched[0].with_name("data"), "--dropout=0.5")
     assert status == 1
-    assert "holds a search with other settings:\n  dropout: was 0.2, is 0.5\n" in output
+    assert "holds a search with other settings or data:\n  dropout: was 0.2, is 0.5\n" in output
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
@@ -126,6 +127,30 @@ def test_killed_again_and_again_it_tries_and_trains_the_same(searched, photo_fol
     assert differences(straight, model_dir) == []
 
 
+def test_groups_that_are_the_test_set_judge_nothing(photo_folder, tmp_path):
+    flags = ("--folds=groups", r"--group_pattern=-(\d+)-", "--transfer_epochs=1")
+    status, output = _run(photo_folder / "train", tmp_path / "run", tmp_path / "data", *flags)
+    assert status == 0, output
+    found = json.loads((tmp_path / "run/search.json").read_text())
+    (parts,) = {tuple(row["scores"]) for row in found["heads"].values()}
+    whole = [row for row in found["trials"].values() if row["folds"] == len(parts)]
+    assert len(parts) == 3  # of four groups
+    assert len(whole) == 2
+    assert all(set(row["scores"]) == set(parts) for row in whole)
+
+
+def test_a_trial_that_is_stopped_by_itself_stops_the_search_and_goes_on(photo_folder, tmp_path):
+    model_dir = tmp_path / "run"
+    process = _start(photo_folder, model_dir, tmp_path / "data")
+    while not list(model_dir.glob("trials/vgg_nano-colors/folds/0*/transfer/metrics.json")) and process.poll() is None:
+        time.sleep(0.02)
+    for trial in _trials_alive(model_dir):
+        os.kill(int(trial), signal.SIGTERM)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 128 + signal.SIGTERM, output
+    assert not json.loads((model_dir / "search.json").read_text()).get("failures")
+
+
 def test_a_folder_with_another_run_is_refused(photo_folder, tmp_path):
     (tmp_path / "config.json").write_text("{}")
     status, output = _run(photo_folder, tmp_path, tmp_path / "data")
@@ -139,6 +164,13 @@ def test_data_that_cannot_be_used_ends_the_search_in_one_line(tmp_path):
     assert status == 1
     assert output.splitlines()[-1].startswith("error: ")
     assert "Traceback" not in output
+
+
+def test_what_no_trial_can_be_trained_with_is_one_line(photo_folder, tmp_path):
+    flags = ("--mixup_alpha=0.2", "--feature_views=0", "--head_solver=sgd", "--batch_size=15")
+    status, output = _run(photo_folder, tmp_path / "run", tmp_path / "data", *flags)
+    assert status == 1
+    assert output.splitlines()[-1].startswith("error: batch_size must be ")
 
 
 def test_overwrite_keeps_what_the_search_reads(photo_folder, tmp_path):

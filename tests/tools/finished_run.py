@@ -84,18 +84,19 @@ def add_search(root):
     slow = {"backbone": "VGG16", "backbone_args": None, "weights": "imagenet"}
     state = State(root / "search.json", {})
     state.put("networks", [network, slow])
-    judged = {"folds": 3, "scores": {"a": 0.5, "b": 0.7, "c": 0.6}, "metrics": {}, "seconds": 30.0}
+    scores = {"a": 0.5, "b": 0.7, "c": 0.6}
+    judged = {"folds": 3, "scores": scores, "metrics": {"validation_accuracy": 0.6}, "seconds": 30.0}
     state.add("heads", "MobileNetV2 0.35, head alone", judged)
     state.add("dropped", "VGG16, head alone", "it would take 40.0 min")
     names = ["MobileNetV2 0.35, plain", "MobileNetV2 0.35, colors", "MobileNetV2 0.35, any way up"]
     trials = [{"name": name, "network": network, "changes": {}} for name in names]
     state.put("schedule", {"trials": trials, "levels": [[2, 3]]})
-    interval = {"expected_new_group_interval": [0.6, 0.9]}
+    interval = {"validation_accuracy": 0.75, "expected_new_group_interval": [0.6, 0.9]}
     scores = {"a": 0.75, "b": 0.8, "c": 0.7}
     state.add("trials", names[0], {**judged, "scores": scores, "metrics": interval, "seconds": 120.0})
-    state.add("trials", names[1], {**judged, "folds": 1, "scores": {"b": 0.4}})
-    state.add("trials", names[2], {"failed": "killed by SIGKILL, as when memory runs out"})
-    state.put("chosen", {"name": names[0], "score": 0.75, "among": 2, "optimism": 0.0123})
+    state.add("trials", names[1], {**judged, "folds": 1, "scores": {"b": 0.4}, "metrics": {"validation_accuracy": 0.4}})
+    state.fail(names[2], "killed by SIGKILL, as when memory runs out")
+    state.put("chosen", {"name": names[0], "score": 0.75, "among": 2, "optimism": 0.0123, "monitor": "accuracy"})
     return names
 
 

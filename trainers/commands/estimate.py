@@ -3,7 +3,6 @@
 import dataclasses
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -58,15 +57,27 @@ def run(config: TrainConfig, run_dir: RunDir, *, devices: tf.distribute.Strategy
 
 
 def found(
-    config: TrainConfig, run_dir: RunDir, *, devices: tf.distribute.Strategy, stop: StopRequest
+    config: TrainConfig,
+    run_dir: RunDir,
+    *,
+    devices: tf.distribute.Strategy,
+    stop: StopRequest,
+    source: Source | None = None,
 ) -> tuple[RunContext, Division, Estimate]:
     """The estimate, how the images are divided for it, and what that is about; writes no file but features.
+
+    Args:
+      config: as the user set it.
+      run_dir: of the run.
+      devices: that compute.
+      stop: tells when somebody asks to stop.
+      source: the images, those for training and validation; by default all but those that come as a test set.
 
     Raises:
       as `run`.
     """
     config = _settled(config, run_dir, devices)
-    source = _source(config)
+    source = source or _source(config)
     context = _opened(config, source, run_dir, devices, stop=stop)
     pool = context.source.train
     log.info(f"{source.name}: an estimate from {len(pool):,} images in {len(source.class_names)} classes")
@@ -231,20 +242,7 @@ def _write(found: Estimate, context: RunContext, pool: Split, *, seconds: float)
     lines = ["", *(found.table() or report.splitlines()), "", *found.in_words()]
     if found.hardest:
         lines.append(f"the hardest group is {found.hardest[0]}: {folder / 'hardest_group.png'} shows its mistakes")
-    lines += _of_labels(wrong, folder)
+    lines += wrong.lines(folder)
     log.info("\n".join(lines))
     log.info(f"nothing was trained; everything is in {folder} ({seconds:.0f} s)")
     return {**metrics, "loss": judged.loss, "accuracy": judged.accuracy}
-
-
-def _of_labels(wrong: LabelErrors, folder: Path) -> list[str]:
-    if not wrong:
-        return []
-    if wrong.are_too_many:
-        count = counted(len(wrong.judged.labels), "label")
-        return [f"the heads contradict {len(wrong):,} of {count}: they know too little to tell which are wrong"]
-    picture, table = folder / "label_errors.png", folder / "label_errors.csv"
-    return [
-        f"{wrong.in_words}: look at {picture}. Copy {table}, remove the lines whose label is right, and train with "
-        "--exclude_csv=COPY; or move the images to the right class"
-    ]

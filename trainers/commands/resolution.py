@@ -66,7 +66,8 @@ def _settled_values(config: TrainConfig, run_dir: RunDir, *, on_gpu: bool) -> tu
     if policy == "auto":
         model = dataclasses.replace(config.model, backbone=backbone)
         is_folded = fold == "true" and not trains_batch_norm(model) and config.phase != "pretrain"
-        slow = backbones.is_depthwise(backbone) and not (is_folded and backbones.folds_whole(backbone))
+        is_slow = backbones.is_depthwise(backbone) and not (is_folded and backbones.folds_whole(backbone))
+        slow = is_slow or backbones.sums_biases_apart(backbone)
         policy = earlier.get("mixed_precision") or resolve_precision("auto", on_gpu=on_gpu, depthwise=slow)
     elif policy == "mixed_bfloat16" and not on_gpu and not cpu_has_bfloat16():
         log.warning(

@@ -12,6 +12,7 @@ from ftdata.names import counted
 from trainers.config import SearchConfig, TrainConfig, as_dict, deciding
 from trainers.models import imagenet_weights, starting_point
 from trainers.rundir import lock
+from trainers.rundir.fingerprint import settings_fingerprint
 from trainers.rundir.record import clear
 from trainers.rundir.run_dir import RunDir, check_kept
 from trainers.runtime import cluster
@@ -78,7 +79,11 @@ def chosen(
     training = dataclasses.replace(config.training, folds=folds)
     base = dataclasses.replace(config, search=SearchConfig(), overwrite=False, training=training)
     with lock.only_writer(run_dir.root), stop.deferred():
-        state = State(run_dir.search, {"time_budget": config.search.time_budget, **_deciding(base)})
+        state = State(run_dir.search, _deciding(base))
+        if state.get("schedule"):
+            state.compare("budget", {"time_budget": config.search.time_budget})
+        else:  # nothing hangs on it yet
+            state.put("budget", {"time_budget": config.search.time_budget})
         trials = Trials(base, config.search.seconds, run_dir, state, clock, stop)
         if not state.get("chosen"):
             log.info(
@@ -91,26 +96,31 @@ def chosen(
             networks = state.get("networks") or state.put("networks", _networks(base))
             found = halving.run(trials, networks, recipes.variants(given, as_dict(base)))
             best = result.ranked(found)[0]
-            values = {"name": best.name, "score": best.mean, "among": len(found), "optimism": result.optimism(found)}
+            values = {
+                **{"name": best.name, "score": best.mean, "optimism": result.optimism(found)},
+                **{"among": sum(len(one.candidates) or 1 for one in found), "trials": len(table.rows(state))},
+                "monitor": training.monitored,
+            }
             state.put("chosen", values)
-            _to_tensorboard(trials)
         log.info("\n".join(["", *table.lines(state), ""]))
         return _settings_of_chosen(trials)
 
 
 def conclude(run_dir: RunDir, clock: Clock, config: TrainConfig) -> None:
-    """Says what it took, at the very end."""
+    """Says what it took, at the very end, and gives each trial its row in TensorBoard's HParams table."""
+    if config.runtime.tensorboard:
+        _to_tensorboard(run_dir)
     log.info(f"the search took {minutes(clock.used)} of {minutes(config.search.seconds)}; {run_dir.search} has it all")
 
 
 def _deciding(base: TrainConfig) -> dict[str, Any]:
-    values = {**deciding(base, "transfer"), **deciding(base, "finetune")}
+    values = settings_fingerprint({**deciding(base, "transfer"), **deciding(base, "finetune")})
     return json.loads(json.dumps(values))  # as they are read again
 
 
 def _networks(base: TrainConfig) -> list[dict[str, Any]]:
     model = base.model
-    if model.backbone == imagenet_weights.AUTO:
+    if model.backbone == imagenet_weights.AUTO and model.weights == "imagenet" and not model.backbone_args:
         return imagenet_weights.at_hand()
     return [{"backbone": model.backbone, "backbone_args": model.backbone_args, "weights": model.weights}]
 
@@ -128,17 +138,11 @@ def _settings_of_chosen(trials: Trials) -> TrainConfig:
     return trials.config(trial, run_dir=trials.run_dir)
 
 
-def _to_tensorboard(trials: Trials) -> None:
-    """A row for each result in the HParams table."""
-    if not trials.base.runtime.tensorboard:
-        return
-    for number, row in enumerate(table.rows(trials.state)):
-        if not row.metrics:
+def _to_tensorboard(run_dir: RunDir) -> None:
+    for number, row in enumerate(table.rows(State(run_dir.search))):
+        folder = run_dir.hparams(f"search_{number + 1:02}")
+        if not row.result or folder.exists():
             continue
+        metrics = {**row.metrics, "phase": f"search {number + 1:02}", "step": 0, "seconds": row.seconds}
         settings = {"trial": row.name, **row.network, **row.changes}
-        write_hparams(
-            trials.run_dir.hparams(f"search_{number + 1:02}"),
-            run=trials.run_dir.root,
-            settings=settings,
-            metrics={**row.metrics, "phase": f"search {number + 1:02}", "step": 0, "seconds": row.seconds},
-        )
+        write_hparams(folder, run=run_dir.root, settings=settings, metrics=metrics)

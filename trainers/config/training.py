@@ -176,7 +176,7 @@ class TrainingConfig:
             entries = tuple(f"{name}={as_text(weight)}" for name, weight in sorted(weights.items()))
             object.__setattr__(self, "class_weight", entries if len(entries) > 1 else entries[0])
         if self.soup and not self.folds:
-            raise UserError("soup must be false without folds, whose models it averages")
+            raise UserError("soup must be false without folds, whose models it averages; --folds=groups or a number")
         if not self.unfreeze or not all(self.unfreeze):
             raise UserError(f"unfreeze must be layer-name prefixes or all, got {as_text(self.unfreeze)!r}")
         if self.ema_decay == () or len(set(self.ema_decays)) < len(self.ema_decays):

@@ -65,6 +65,19 @@ class LabelErrors:
         """`12 labels may be wrong`."""
         return f"{counted(len(self), 'label')} may be wrong"
 
+    def lines(self, folder: Path) -> list[str]:
+        """What a user is told of them, their files being in `folder`; nothing where there are none."""
+        if not self:
+            return []
+        if self.are_too_many:
+            count = counted(len(self.judged.labels), "label")
+            return [f"the heads contradict {len(self):,} of {count}: they know too little to tell which are wrong"]
+        picture, table = folder / "label_errors.png", folder / "label_errors.csv"
+        return [
+            f"{self.in_words}: look at {picture}. Copy {table}, remove the lines whose label is right, and train with "
+            "--exclude_csv=COPY; or move the images to the right class"
+        ]
+
     @property
     def _probabilities(self) -> tuple[np.ndarray, np.ndarray]:
         """Of the label and of what is suggested, float64 [k] each."""

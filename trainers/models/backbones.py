@@ -88,6 +88,12 @@ def folds_whole(backbone: str) -> bool:
     return module(backbone) in _FOLDED
 
 
+def sums_biases_apart(backbone: str) -> bool:
+    """Whether a network has biases that train behind other layers than plain convolutions, whose gradients TensorFlow
+    adds up in the type of the policy on a CPU (`precision.cpu_has_bfloat16`)."""
+    return module(backbone) == "convnext"
+
+
 def default_size(backbone: str) -> int:
     """The input side the backbone's weights were trained at, pixels.
 

@@ -17,7 +17,7 @@ def trials(run: RunFiles) -> Section | None:
     rows = []
     for row in table.rows(state):
         found, bounds = row.result, row.metrics.get("expected_new_group_interval")
-        spans = (percent(found.mean), between(bounds) if bounds else "-") if found else ("-", "-")
+        spans = (percent(found.accuracy), between(bounds) if bounds else "-") if found else ("-", "-")
         rows.append((row.name, str(found.folds) if found else "-", *spans, minutes(row.seconds), row.remark))
     columns = ("tried", "folds", "accuracy left out", "95% of the mean", "time", "")
     caption = "Heads on frozen features and fine-tuning recipes, each judged by models that have not seen the images"

@@ -27,8 +27,8 @@ class Clock:
     def __init__(self, path: Path):
         self._path = path
         try:
-            self._before = float(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError):
+            self._before = max(0.0, float(json.loads(path.read_text(encoding="utf-8"))))
+        except (OSError, ValueError, TypeError):
             self._before = 0.0
         self._began: float | None = None
 

@@ -15,6 +15,7 @@ from trainers.search.trials import FINE_TUNED, HEADS, Trial, Trials, minutes, ne
 
 Recipes = Mapping[str, Mapping[str, Any]]  # settings by the name of the recipe
 
+_INTERPOLATED = 4  # models that --interpolate_weights judges in place of one
 _FEWEST = 4  # trials, that longer ones have to leave time for; fewer only where shorter ones are no more
 _OVER = 1.1  # of the budget: how far a plan may be over it
 _FOR_HEADS = 0.35  # of the budget at most
@@ -40,14 +41,14 @@ def run(trials: Trials, networks: Sequence[Mapping[str, Any]], variants: Sequenc
     speeds = {network_name(network): _speed(trials, network, costliest) for network in networks}
     measured = {name: speed for name, speed in speeds.items() if speed}
     if not measured:
-        raise UserError(trials.why_all_failed("speeds"))
+        raise UserError(trials.why_none())
     heads = [Trial(head_name(network), network, {}) for network in networks if network_name(network) in measured]
     _judge_heads(trials, heads, measured)
     if not trials.state.results(HEADS):
-        raise UserError(trials.why_all_failed(HEADS))
+        raise UserError(trials.why_none())
     plan = trials.state.get("schedule") or trials.state.put("schedule", _plan(trials, heads, measured, variants))
     _halve(trials, planned(plan), plan["levels"], measured)
-    folds = max(head.folds for head in trials.state.results(HEADS))
+    folds = next(iter(measured.values())).folds
     return [*trials.state.results(HEADS), *(one for one in trials.state.results(FINE_TUNED) if one.folds >= folds)]
 
 
@@ -64,26 +65,29 @@ def planned(plan: Mapping[str, Any]) -> list[Trial]:
 def effort_of(config: TrainConfig) -> Effort:
     """What the folds of these settings cost."""
     training = config.training
-    decays = training.ema_decay
+    averages = len(training.ema_decay) if isinstance(training.ema_decay, tuple) else 1
+    is_live = training.head_solver == "sgd" and not training.feature_views
     return Effort(
         epochs=training.finetune_epochs,
         views=training.feature_views,
-        judged=len(decays) if isinstance(decays, tuple) else 1,
+        judged=averages * (_INTERPOLATED if training.interpolate_weights else 1),
+        live=training.transfer_epochs if is_live else 0,
     )
 
 
 def _speed(trials: Trials, network: Mapping[str, Any], costliest: Mapping[str, Any]) -> Speed | None:
     """Measured once; None where that failed."""
-    name = network_name(network)
-    known = (trials.state.get("speeds") or {}).get(name)
+    trial = Trial(f"{network_name(network)}, speed", network, costliest)
+    known = (trials.state.get("speeds") or {}).get(trial.network_name)
+    if known is None and trials.state.may_be_tried(trial.name) and (found := trials.do(trial, "speed")):
+        trials.state.add("settled", trial.network_name, found["settled"])
+        known = trials.state.add("speeds", trial.network_name, found["speed"])
     if known is None:
-        known = trials.state.add("speeds", name, trials.do(Trial(f"{name}, speed", network, costliest), "speed"))
-    if "failed" in known:
         return None
     speed = Speed(**known)
     log.info(
-        f"  {name}: {1 / speed.step_s:,.0f} images/s when all layers are trained, {1 / speed.forward_s:,.0f} for "
-        "features"
+        f"  {trial.network_name}: {1 / speed.step_s:,.0f} images/s when all layers are trained, "
+        f"{1 / speed.forward_s:,.0f} for features"
     )
     return speed
 
@@ -95,7 +99,7 @@ def _judge_heads(trials: Trials, heads: Sequence[Trial], speeds: Mapping[str, Sp
         speed = speeds[head.network_name]
         seconds = schedule.head_s(speed)
         spent += seconds
-        if head.name in (trials.state.get(HEADS) or {}) or head.name in (trials.state.get("dropped") or {}):
+        if trials.state.result(HEADS, head.name) or trials.is_out(head.name):
             continue
         rest = schedule.head_refit_s(speed, effort_of(trials.config(head)))
         if not place and (need := trials.clock.used + seconds + rest) > _OVER * trials.budget_s:
@@ -152,11 +156,16 @@ def _plan(
 def _halve(
     trials: Trials, survivors: list[Trial], levels: Sequence[Sequence[int]], speeds: Mapping[str, Speed]
 ) -> None:
-    for count, folds in levels:
-        survivors = _best_first(trials, survivors)[:count]
+    by_name = {trial.name: trial for trial in survivors}
+    for level, (count, folds) in enumerate(levels):
+        recorded = (trials.state.get("survivors") or {}).get(str(level))
+        if recorded is None:  # what is trained in a level moves its scores, so that it is kept who was in it
+            recorded = [trial.name for trial in _best_first(trials, survivors)[:count]]
+            trials.state.add("survivors", str(level), recorded)
+        survivors = [by_name[name] for name in recorded]
         for place, trial in enumerate(survivors):
             missing = folds - _folds_of(trials, trial)
-            if missing <= 0:
+            if missing <= 0 or trials.is_out(trial.name):
                 continue
             speed, effort = speeds[trial.network_name], effort_of(trials.config(trial))
             seconds = missing * schedule.fold_s(speed, effort)

@@ -4,8 +4,11 @@ The first is that of the preset `knifey_spoony` but for the turning of images, w
 in what of it may not hold for other images; how many epochs all of them have is for the time to say.
 """
 
+import dataclasses
 from collections.abc import Collection, Mapping
 from typing import Any
+
+from ftdata.config import AugmentConfig
 
 _COLORS = {"color_jitter": 0.4, "hue": 90.0, "grayscale": 0.2, "random_convolution": 0.5}
 _ANY_WAY_UP = {"rotation_range": 180.0, "vertical_flip": True}
@@ -43,6 +46,8 @@ def variants(given: Collection[str], asked: Mapping[str, Any]) -> list[dict[str,
     Returns:
       The same recipes in rising numbers of epochs.
     """
+    if not asked["augment"]:
+        given = {*given, *(field.name for field in dataclasses.fields(AugmentConfig))}
     lengths = (asked["finetune_epochs"],) if "finetune_epochs" in given else _EPOCHS
     return [_without(given, asked, {"finetune_epochs": epochs}) for epochs in lengths]
 

@@ -41,12 +41,19 @@ class Speed:
 
 @dataclasses.dataclass(frozen=True)
 class Effort:
-    """What a recipe costs: its epochs, the views whose features its head is solved on, and the models that are judged
-    after each epoch."""
+    """What a recipe costs.
+
+    Attributes:
+      epochs: of fine-tuning.
+      views: whose features the head is solved on.
+      judged: models that are judged after each epoch.
+      live: epochs of transfer on the images themselves.
+    """
 
     epochs: int
     views: int
     judged: int
+    live: int = 0
 
 
 def head_s(speed: Speed) -> float:
@@ -63,20 +70,21 @@ def views_s(speed: Speed, effort: Effort) -> float:
 def fold_s(speed: Speed, effort: Effort) -> float:
     """Seconds to train one fold."""
     left_out = speed.images / speed.folds
-    steps = effort.epochs * (speed.images - left_out) * speed.step_s
+    steps = (speed.images - left_out) * (effort.epochs * speed.step_s + effort.live * speed.forward_s)
     return speed.setup_s + steps + effort.epochs * effort.judged * left_out * speed.forward_s
 
 
 def refit_s(speed: Speed, effort: Effort) -> float:
     """Seconds to train the model of all images, and to evaluate it."""
-    steps = effort.epochs * speed.images * speed.step_s
+    steps = speed.images * (effort.epochs * speed.step_s + effort.live * speed.forward_s)
     return 2 * speed.setup_s + steps + speed.test_images * speed.forward_s + 2 * _AFTER_A_PHASE_S
 
 
 def head_refit_s(speed: Speed, effort: Effort) -> float:
     """Seconds to solve for the head alone with each fold and on all images, features of views included."""
     per_phase = speed.setup_s / 2 + _AFTER_A_PHASE_S / 4
-    return views_s(speed, effort) + (speed.folds + 1) * per_phase + speed.setup_s + _AFTER_A_PHASE_S
+    live = speed.folds * effort.live * speed.images * speed.forward_s
+    return views_s(speed, effort) + live + (speed.folds + 1) * per_phase + speed.setup_s + _AFTER_A_PHASE_S
 
 
 def levels(trials: int, folds: int) -> list[tuple[int, int]]:

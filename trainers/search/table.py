@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from trainers.evaluation.scores import in_words
 from trainers.search import halving
 from trainers.search.result import Result
 from trainers.search.state import State
@@ -36,8 +37,8 @@ def rows(state: State) -> list[Row]:
     chosen, dropped = (state.get("chosen") or {}).get("name"), state.get("dropped") or {}
 
     def row(kind: str, name: str, network: Mapping[str, Any], changes: Mapping[str, Any]) -> Row:
-        found, failed = state.result(kind, name), (state.get(kind) or {}).get(name, {}).get("failed")
-        remark = "chosen" if name == chosen else f"failed: {failed}" if failed else dropped.get(name, "")
+        found, failed = state.result(kind, name), state.failure(name)
+        remark = "chosen" if name == chosen else dropped.get(name) or (f"failed: {failed}" if failed else "")
         if found and found.folds < whole and not remark:
             remark = "stopped: others were better"
         return Row(name, network, changes, found, remark)
@@ -66,7 +67,7 @@ def lines(state: State) -> list[str]:
         bounds = row.result.metrics.get("expected_new_group_interval")
         span = f"{bounds[0]:.1%} to {bounds[1]:.1%}" if bounds else "-"
         text.append(
-            f"{row.name:<{width}}  {row.result.folds:>2}/{whole:<2}  {row.result.mean:>8.1%}  {span:>17}  "
+            f"{row.name:<{width}}  {row.result.folds:>2}/{whole:<2}  {row.result.accuracy:>8.1%}  {span:>17}  "
             f"{minutes(row.seconds):>9}  {row.remark}".rstrip()
         )
     return [*text, *caution(state.get("chosen"))]
@@ -76,10 +77,12 @@ def caution(chosen: Mapping[str, Any]) -> list[str]:
     """How optimistic it is to take the best of several at its word: a sentence, or none of one."""
     if chosen["among"] < 2:
         return []
+    what = f"chosen by {in_words(chosen['monitor'])} among {chosen['among']} models (epochs and averages of the trials)"
     if chosen["optimism"] is None:
-        return [f"chosen among {chosen['among']}: the best of several looks a little better than it is"]
-    honest = chosen["score"] - chosen["optimism"]
+        return [f"{what}: the best of several looks a little better than it is"]
+    honest, points = chosen["score"] - chosen["optimism"], 100 * chosen["optimism"]
+    numbers = f"{honest:.1%}, {points:.1f} points less" if chosen["monitor"] != "loss" else f"{-honest:.3f}"
     return [
-        f"chosen among {chosen['among']}: where what judges is left out of the choice too, that gives {honest:.1%}, so "
-        f"the choice is optimistic by {100 * chosen['optimism']:.1f} points"
+        f"{what}: where what judges is left out of that choice too, it gives {numbers}; trials that were stopped "
+        "before are not in that"
     ]

@@ -1,6 +1,7 @@
 """Runs a trial in a process of its own."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -11,9 +12,12 @@ from typing import Any
 import trainers
 from ftdata.errors import UserError
 from trainers.rundir.run_dir import read_json, write_json
-from trainers.runtime.signals import StopRequest
+from trainers.runtime.signals import Interrupted, StopRequest
 
-USER_ERROR = 3  # exit status of a trial whose settings or data cannot be used; 1 is a bug's
+# Exit statuses: settings or data that no trial can use, and what this one cannot be trained with; 1 is a bug's
+USER_ERROR, CANNOT_TRAIN = 3, 4
+_STOPPED = {status: number for number in (signal.SIGTERM, signal.SIGINT) for status in (-number, 128 + number)}
+_KILLED, _GRACE_S = (-signal.SIGKILL,), 1.0
 _EVERY_S = 0.1
 _LONGEST_LINE = 2_000
 
@@ -35,13 +39,13 @@ def run(folder: Path, request: Mapping[str, Any], *, stop: StopRequest) -> dict[
     Raises:
       UserError: the trial's.
       TrialFailed: it was killed, or has a bug.
-      Interrupted: somebody asked to stop.
+      Interrupted: somebody asked to stop, this process or the trial.
     """
     folder.mkdir(parents=True, exist_ok=True)
     asked, answer = folder / "request.json", folder / "result.json"
     answer.unlink(missing_ok=True)
     write_json(asked, {**request, "result": str(answer), "started": time.time()})
-    command = [sys.executable, "-m", "trainers.commands.trial", str(asked)]
+    command = [sys.executable, "-P", "-m", "trainers.commands.trial", str(asked)]
     path = os.pathsep.join([str(Path(trainers.__file__).parent.parent), os.environ.get("PYTHONPATH", "")])
     with (folder / "log.txt").open("ab") as log:
         process = subprocess.Popen(
@@ -63,9 +67,15 @@ def run(folder: Path, request: Mapping[str, Any], *, stop: StopRequest) -> dict[
     finally:
         process.stdin.close()  # whatever has happened: no trial outlives the search
         process.wait()
+    if process.returncode in _KILLED:
+        time.sleep(_GRACE_S)  # who kills a trial may be about to kill this process too
     stop.check()
     if process.returncode == USER_ERROR:
         raise UserError(_last_error(folder / "log.txt"))
+    if process.returncode in _STOPPED:
+        raise Interrupted(_STOPPED[process.returncode])
+    if process.returncode == CANNOT_TRAIN:
+        raise TrialFailed(_last_error(folder / "log.txt"))
     if process.returncode:
         raise TrialFailed(_in_words(process.returncode) + f"; see {folder / 'log.txt'}")
     found = read_json(answer)

@@ -57,8 +57,9 @@ def test_a_clock_that_is_killed(tmp_path):
     path = tmp_path / "seconds.json"
     path.write_text("12.5")
     assert Clock(path).used == 12.5
-    path.write_text("")  # half written
-    assert Clock(path).used == 0.0
+    for damaged in ("", "null", "[]", "-3"):
+        path.write_text(damaged)
+        assert Clock(path).used == 0.0
 
 
 def test_recipes_differ_and_what_is_given_is_kept():
@@ -75,19 +76,32 @@ def test_recipes_differ_and_what_is_given_is_kept():
     assert all(name in as_dict(TrainConfig()) for values in found.values() for name in values)
     for values in found.values():
         from_dict({**asked, **values})  # valid
+    still, *_ = recipes.variants((), as_dict(TrainConfig()) | {"augment": False})
+    assert list(still) == ["colors", "rate 3e-4", "rate 1e-3", "colors, rate 1e-3, layer decay 0.8"]
 
 
 def test_a_state_is_taken_up_and_compared(tmp_path):
     state = State(tmp_path / "search.json", {"batch_size": 32})
     state.put("networks", [1])
-    state.add("heads", "a", {"failed": "killed"})
+    state.fail("a", "killed")
     assert state.begin("job", 3.21) == 3.2
     again = State(tmp_path / "search.json", {"batch_size": 32})
     assert again.get("networks") == [1]
     assert again.begin("job", 99.0) == 3.2
     assert again.results("heads") == []
-    with pytest.raises(UserError, match=r"holds a search with other settings:\n  batch_size: was 32, is 64\n"):
+    assert again.may_be_tried("a")  # once more
+    again.fail("a", "killed again")
+    assert not again.may_be_tried("a")
+    assert again.failure("a") == "killed again"
+    with pytest.raises(UserError, match=r"holds a search with other settings or data:\n  batch_size: was 32, is 64\n"):
         State(tmp_path / "search.json", {"batch_size": 64})
+
+
+@pytest.mark.parametrize("content", ["[1]", '{"networks": []}', '{"asked": 3}', "half"])
+def test_a_state_that_is_damaged_is_one_line(content, tmp_path):
+    (tmp_path / "search.json").write_text(content)
+    with pytest.raises(UserError, match=r"search.json is damaged.*--overwrite$"):
+        State(tmp_path / "search.json", {"batch_size": 32})
 
 
 def test_the_table(tmp_path):
@@ -99,4 +113,4 @@ def test_the_table(tmp_path):
     assert found[names[0]] == ["3/3", "75.0%", "60.0% to 90.0%", "2.0 min", "chosen"]
     assert found[names[1]] == ["1/3", "40.0%", "-", "30 s", "stopped: others were better"]
     assert found[names[2]][-1] == "failed: killed by SIGKILL, as when memory runs out"
-    assert "that gives 73.8%, so the choice is optimistic by 1.2 points" in table.lines(state)[-1]
+    assert "it gives 73.8%, 1.2 points less" in table.lines(state)[-1]
