@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tests.tools import bad_files, odd_files
+from tests.tools import bad_files, markdown_page, odd_files
 from trainers import command_line, experiment
 from trainers.commands import trained_model
 from trainers.config import EXPORT_FORMATS, TrainConfig, UseConfig
@@ -45,7 +45,7 @@ def test_the_files_are_there_and_agree(trained_run, tmp_path):
     use = UseConfig(export_formats=("saved_model",))
     result = experiment.run(TrainConfig(phase="export", model_dir=str(model_dir), use=use))["export"]
     folder = model_dir / "export"
-    assert {path.name for path in folder.iterdir()} == {"saved_model", "labels.txt", "parity.json"}
+    assert {path.name for path in folder.iterdir()} == {"saved_model", "labels.txt", "parity.json", "MODEL_CARD.md"}
     assert (folder / "labels.txt").read_text() == "blue\ngreen\nred\n"
     assert json.loads((folder / "parity.json").read_text()) == result
     rows = {(row["format"], row["call"]): row for row in result["exports"]}
@@ -264,3 +264,28 @@ def test_every_format_agrees(trained_run, tmp_path):
     assert signature == {"inputs": ["images"], "outputs": ["probabilities"]}
     with zipfile.ZipFile(model_dir / "export/model_int8.tflite") as attached:
         assert attached.read("labels.txt") == b"blue\ngreen\nred\n"
+
+
+@pytest.fixture(scope="module")
+def exported(trained_run, tmp_path_factory):
+    """The folder export/ with SavedModel, Keras and LiteRT files of the run."""
+    model_dir = shutil.copytree(trained_run, tmp_path_factory.mktemp("exported") / "run")
+    use = UseConfig(export_formats=("saved_model", "keras", "litert", "litert_int8"))
+    experiment.run(TrainConfig(phase="export", model_dir=str(model_dir), use=use))
+    return model_dir / "export"
+
+
+@pytest.mark.slow  # a process for each format
+@pytest.mark.parametrize("file", ["saved_model", "model.keras", "model.tflite", "model_int8.tflite"])
+def test_the_code_in_the_model_card_runs(exported, photo_folder, file):
+    photo = next((photo_folder / "test/green").iterdir())
+    shutil.copy(photo, exported / "photo.jpg")
+    code = markdown_page.snippets((exported / "MODEL_CARD.md").read_text())[file]
+    done = subprocess.run([sys.executable, "-I", "-c", code], cwd=exported, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    label, probability = done.stdout.split()
+    model = tf.saved_model.load(exported / "saved_model")
+    expected = model.signatures["serving_default"](image_bytes=tf.constant([photo.read_bytes()]))
+    assert label == expected["label"][0].numpy().decode()
+    tolerance = 0.1 if "int8" in file else 0.02  # Pillow decodes and resizes a little otherwise
+    assert float(probability) == pytest.approx(float(np.max(expected["probabilities"])), abs=tolerance)

@@ -21,7 +21,7 @@ from trainers.export import formats, onnx_format, parity
 from trainers.export.parity import Samples
 from trainers.models import symmetries
 from trainers.models.class_names import as_lines
-from trainers.report import page
+from trainers.report import model_card, page
 from trainers.rundir.run_dir import RunDir, write_atomically, write_json
 from trainers.runtime.devices import make_strategy, runs_on_gpu
 from trainers.runtime.signals import StopRequest
@@ -102,6 +102,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
         "exports": rows,
     }
     write_json(folder / "parity.json", result)
+    model_card.refresh(run_dir)
     page.refresh(run_dir)
     if "saved_model" in config.use.export_formats and (sign := _PATTERN.search(str(folder.resolve()))):
         saved = folder / "saved_model"
