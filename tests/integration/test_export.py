@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+import types
 import zipfile
 
 import keras
@@ -12,11 +13,12 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from ftdata.config import DataConfig
 from tests.tools import bad_files, markdown_page, odd_files
 from trainers import command_line, experiment
-from trainers.commands import trained_model
+from trainers.commands import export, trained_model
 from trainers.config import EXPORT_FORMATS, TrainConfig, UseConfig
-from trainers.export import formats, onnx_format, parity
+from trainers.export import formats, golden, onnx_format, parity
 from trainers.export.parity import Samples
 from trainers.models import symmetries
 from trainers.models.classifier import features_of
@@ -289,3 +291,76 @@ def test_the_code_in_the_model_card_runs(exported, photo_folder, file):
     assert label == expected["label"][0].numpy().decode()
     tolerance = 0.1 if "int8" in file else 0.02  # Pillow decodes and resizes a little otherwise
     assert float(probability) == pytest.approx(float(np.max(expected["probabilities"])), abs=tolerance)
+
+
+def _check(folder, *arguments):
+    """Runs check.py of an export in a fresh process; its exit status and what it said."""
+    command = [sys.executable, "-I", "golden/check.py", *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr.partition("Traceback")[2]
+
+
+@pytest.mark.slow  # a process each time
+def test_golden_images_check_an_installation(exported, tmp_path):
+    folder = shutil.copytree(exported, tmp_path / "export")
+    names = {path.name for path in (folder / "golden").iterdir()}
+    assert names == {"check.py", "golden.json", *(f"{n}.{ending}" for n in range(1, 6) for ending in ("jpg", "npy"))}
+    described = json.loads((folder / "golden/golden.json").read_text())
+    assert [image["class"] for image in described["images"]] == ["blue", "green", "red", "blue", "green"]
+    status, said = _check(folder)
+    assert status == 0, said
+    lines = said.splitlines()
+    assert len(lines) == 15  # of two models, and of Pillow
+    assert all(line.endswith(": OK") for line in lines)
+    (folder / "model_int8.tflite").unlink()
+    pixels = np.load(folder / "golden/1.npy")
+    np.save(folder / "golden/1.npy", 255 - pixels)
+    status, said = _check(folder)
+    assert (status, "model.tflite on 1.jpg: differs by 0." in said) == (1, True)
+    np.save(folder / "golden/1.npy", pixels)
+    content = bytearray((folder / "model.tflite").read_bytes())
+    half = len(content) // 2
+    content[half : half + 20_000] = bytes(20_000)  # among the weights
+    (folder / "model.tflite").write_bytes(content)
+    status, said = _check(folder)
+    assert status == 1
+    assert "model.tflite on 1.jpg: differs by 0." in said
+    (folder / "model.tflite").unlink()
+    status, said = _check(folder)
+    assert (status, said.splitlines()[-1]) == (1, f"none of model.tflite, model_int8.tflite lies in {folder}")
+
+
+@pytest.mark.slow
+def test_golden_images_find_another_preprocessing(exported, tmp_path):
+    tensors = {path.name: np.load(path) for path in (exported / "golden").glob("*.npy")}
+    for name, made, said_of_it in [
+        ("one off", lambda pixels: np.where(pixels > 0, pixels - 1, 0).astype(np.uint8), ": OK"),
+        ("blue first", lambda pixels: pixels[..., ::-1], "of 255 in the mean over the pixels (1 is allowed)"),
+        ("to 1", lambda pixels: pixels / np.float32(255), "is float32 [32, 32, 3], not uint8 [32, 32, 3]"),
+    ]:
+        folder = tmp_path / name
+        folder.mkdir()
+        for file, pixels in tensors.items():
+            np.save(folder / file, made(pixels))
+        status, said = _check(exported, str(folder))
+        assert status == (name != "one off"), said
+        assert f"1.jpg read by {folder}" in said
+        assert all(line.endswith(said_of_it) for line in said.splitlines() if "read by" in line)
+
+
+def test_golden_images_are_the_smallest_of_each_class():
+    sizes, labels = [9, 3, 5, 4, 8, 7, 1], [0, 0, 0, 1, 1, 1, -1]
+    samples = Samples(np.zeros((7, 1, 1, 3), np.uint8), [bytes(size) for size in sizes], np.array(labels))
+    assert golden._chosen(samples) == [1, 3, 2, 5, 0]
+    many = Samples(np.zeros((9, 1, 1, 3), np.uint8), [b""] * 9, np.arange(9))
+    assert golden._chosen(many) == [0, 2, 4, 6, 8]
+
+
+def test_golden_images_that_are_not_wanted_are_removed(tmp_path):
+    samples = Samples(np.zeros((1, 1, 1, 3), np.uint8), [b"\xff\xd8"], np.array([0]))
+    answers = {"litert": np.ones((1, 1), np.float32)}
+    model = types.SimpleNamespace(class_names=("a",), data=DataConfig(image_dir="x", image_size=8))
+    assert export._golden(tmp_path / "golden", samples, answers, model, is_wanted=True) == 1
+    assert (tmp_path / "golden/1.jpg").read_bytes() == b"\xff\xd8"
+    assert export._golden(tmp_path / "golden", samples, answers, model, is_wanted=False) == 0
+    assert not list(tmp_path.iterdir())

@@ -117,6 +117,7 @@ def add_exports(root, class_names=("cat", "dog"), *, files=None, phase="finetune
         )
     found = {"temperature": 1.3, "temperature_images": 40, "test_time_augmentation": "none", "none_of_these": None}
     found |= {"image_size": 96, "resize": "stretch", "interpolation": "bilinear", "jpeg_decode": "full", "images": 40}
+    found |= {"test_images": 40, "golden": 0}
     found |= {"model": f"{root}/{phase}/best.keras", "class_names": list(class_names), "exports": rows}
     _write(root / "export/parity.json", {**found, **values})
 

@@ -123,6 +123,7 @@ def files(run: RunFiles) -> Table:
                 f"{row['latency_ms']['1']['p50']:.1f} ms",
             )
         )
-    count = f"{run.exports['images']:,} test images"
+    count, whole = run.exports["images"], run.exports["test_images"]
+    count = f"{count:,} {'' if count == whole else f'of the {whole:,} '}test images"
     caption = f"Each was run by itself, on a CPU, and compared with the model on {count}"
     return Table(caption, ("file", "size", "accuracy", "largest difference of a probability", "one image"), rows)

@@ -66,6 +66,7 @@ def markdown(run: RunFiles) -> str:
         litert=[row["file"] for kind, row in files.items() if kind.startswith("litert")],
         count=len(exports["class_names"]),
         jpeg_decode=exports["jpeg_decode"],
+        golden=exports["golden"],
         files=card_origin.files(run),
         side=exports["image_size"],
         resize=exports["resize"],
