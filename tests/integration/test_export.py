@@ -268,29 +268,50 @@ def test_every_format_agrees(trained_run, tmp_path):
         assert attached.read("labels.txt") == b"blue\ngreen\nred\n"
 
 
-@pytest.fixture(scope="module")
-def exported(trained_run, tmp_path_factory):
-    """The folder export/ with SavedModel, Keras and LiteRT files of the run."""
-    model_dir = shutil.copytree(trained_run, tmp_path_factory.mktemp("exported") / "run")
-    use = UseConfig(export_formats=("saved_model", "keras", "litert", "litert_int8"))
-    experiment.run(TrainConfig(phase="export", model_dir=str(model_dir), use=use))
+def _exported(trained_run, model_dir, formats, **use):
+    """The folder export/ of a copy of the run."""
+    shutil.copytree(trained_run, model_dir)
+    if use:
+        experiment.run(TrainConfig(phase="evaluate", model_dir=str(model_dir), use=UseConfig(**use)))
+    experiment.run(TrainConfig(phase="export", model_dir=str(model_dir), use=UseConfig(export_formats=formats)))
     return model_dir / "export"
 
 
+@pytest.fixture(scope="module")
+def exported(trained_run, tmp_path_factory):
+    """SavedModel, Keras and LiteRT files of the run."""
+    model_dir = tmp_path_factory.mktemp("exported") / "run"
+    return _exported(trained_run, model_dir, ("saved_model", "keras", "litert", "litert_int8"))
+
+
+@pytest.fixture(scope="module")
+def exported_unlike(trained_run, tmp_path_factory):
+    """Those that know none of these."""
+    model_dir = tmp_path_factory.mktemp("exported") / "run"
+    return _exported(trained_run, model_dir, ("saved_model", "keras", "litert"), none_of_these=0.9)
+
+
 @pytest.mark.slow  # a process for each format
-@pytest.mark.parametrize("file", ["saved_model", "model.keras", "model.tflite", "model_int8.tflite"])
-def test_the_code_in_the_model_card_runs(exported, photo_folder, file):
+@pytest.mark.parametrize("files", ["exported", "exported_unlike"])
+@pytest.mark.parametrize("kind", ["saved_model", "model.keras", "model.tflite"])
+def test_the_code_in_the_model_card_runs(files, kind, photo_folder, request):
+    folder = request.getfixturevalue(files)
     photo = next((photo_folder / "test/green").iterdir())
-    shutil.copy(photo, exported / "photo.jpg")
-    code = markdown_page.snippets((exported / "MODEL_CARD.md").read_text())[file]
-    done = subprocess.run([sys.executable, "-I", "-c", code], cwd=exported, capture_output=True, text=True, check=False)
+    shutil.copy(photo, folder / "photo.jpg")
+    snippets = markdown_page.snippets((folder / "MODEL_CARD.md").read_text())
+    (code,) = [code for name, code in snippets.items() if name.startswith(kind)]
+    done = subprocess.run([sys.executable, "-I", "-c", code], cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    label, probability = done.stdout.split()
-    model = tf.saved_model.load(exported / "saved_model")
+    answer, *refused = done.stdout.splitlines()
+    model = tf.saved_model.load(folder / "saved_model")
     expected = model.signatures["serving_default"](image_bytes=tf.constant([photo.read_bytes()]))
-    assert label == expected["label"][0].numpy().decode()
-    tolerance = 0.1 if "int8" in file else 0.02  # Pillow decodes and resizes a little otherwise
-    assert float(probability) == pytest.approx(float(np.max(expected["probabilities"])), abs=tolerance)
+    assert answer.split()[0] == expected["label"][0].numpy().decode()
+    # Pillow decodes and resizes a little otherwise
+    assert float(answer.split()[1]) == pytest.approx(float(np.max(expected["probabilities"])), abs=0.02)
+    if files == "exported":
+        assert not refused
+    else:
+        assert refused == ["none of these" if expected["unlike"][0] > 1 else "one of these"]
 
 
 def _check(folder, *arguments):

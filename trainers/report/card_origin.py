@@ -119,6 +119,7 @@ def files(run: RunFiles) -> Table:
                 name if row["is_within"] else f"{name}: NOT the answers of the model, do not use",
                 f"{row['bytes'] / 2**20:,.2f} MiB",
                 percent(row["accuracy"]),
+                percent(row["label_agreement"]),
                 f"{row['max_probability_difference']:.1g}",
                 f"{row['latency_ms']['1']['p50']:.1f} ms",
             )
@@ -126,4 +127,6 @@ def files(run: RunFiles) -> Table:
     count, whole = run.exports["images"], run.exports["test_images"]
     count = f"{count:,} {'' if count == whole else f'of the {whole:,} '}test images"
     caption = f"Each was run by itself, on a CPU, and compared with the model on {count}"
-    return Table(caption, ("file", "size", "accuracy", "largest difference of a probability", "one image"), rows)
+    return Table(
+        caption, ("file", "size", "accuracy", "same class", "largest difference of a probability", "one image"), rows
+    )

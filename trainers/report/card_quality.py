@@ -25,7 +25,8 @@ def metrics(run: RunFiles) -> Section | None:
     scored = [summary.accuracy(run), summary.held_out(run), summary.new_group(run)]
     rows = list(dict.fromkeys(_row(score) for score in scored if score))
     blocks: list[Block] = [Table("", ("measure", "value", "95% interval", "on"), rows, is_text=True)]
-    blocks += [Text(f"{_chosen_by(run)} The test set chose nothing.")] if "test_accuracy" in run.metrics else []
+    tested = " The test set chose nothing." if run.metrics.get("test_accuracy") is not None else ""
+    blocks.append(Text(f"{_chosen_by(run)}{tested}"))
     if (views := run.exports["test_time_augmentation"]) != "none":
         blocks.append(
             Text(f"The exports average over {_AVERAGED[views]}; these numbers are of the model without averaging.")
@@ -147,7 +148,7 @@ def limits(run: RunFiles) -> list[str]:
         said.append(f"On images of a new group expect about {wrong} wrong answers of 100.")
     else:
         said.append("On images from elsewhere nobody has measured how many are wrong: measure that first.")
-    if by_class := {name: row for name, row in run.metrics.get("per_class", {}).items() if row["support"]}:
+    if by_class := {name: row for name, row in (run.metrics.get("per_class") or {}).items() if row["support"]}:
         name, row = min(by_class.items(), key=lambda item: item[1]["recall"])
         said.append(f"Weakest for {name}: it finds {percent(row['recall'])} of its images.")
     refuses = "unlike says which belong to none" if exports["none_of_these"] else "it cannot say none of these"
