@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+import types
 import zipfile
 
 import keras
@@ -12,11 +13,12 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tests.tools import bad_files, odd_files
+from ftdata.config import DataConfig
+from tests.tools import bad_files, markdown_page, odd_files
 from trainers import command_line, experiment
-from trainers.commands import trained_model
+from trainers.commands import export, trained_model
 from trainers.config import EXPORT_FORMATS, TrainConfig, UseConfig
-from trainers.export import formats, onnx_format, parity
+from trainers.export import formats, golden, onnx_format, parity
 from trainers.export.parity import Samples
 from trainers.models import symmetries
 from trainers.models.classifier import features_of
@@ -45,7 +47,7 @@ def test_the_files_are_there_and_agree(trained_run, tmp_path):
     use = UseConfig(export_formats=("saved_model",))
     result = experiment.run(TrainConfig(phase="export", model_dir=str(model_dir), use=use))["export"]
     folder = model_dir / "export"
-    assert {path.name for path in folder.iterdir()} == {"saved_model", "labels.txt", "parity.json"}
+    assert {path.name for path in folder.iterdir()} == {"saved_model", "labels.txt", "parity.json", "MODEL_CARD.md"}
     assert (folder / "labels.txt").read_text() == "blue\ngreen\nred\n"
     assert json.loads((folder / "parity.json").read_text()) == result
     rows = {(row["format"], row["call"]): row for row in result["exports"]}
@@ -264,3 +266,122 @@ def test_every_format_agrees(trained_run, tmp_path):
     assert signature == {"inputs": ["images"], "outputs": ["probabilities"]}
     with zipfile.ZipFile(model_dir / "export/model_int8.tflite") as attached:
         assert attached.read("labels.txt") == b"blue\ngreen\nred\n"
+
+
+def _exported(trained_run, model_dir, formats, **use):
+    """The folder export/ of a copy of the run."""
+    shutil.copytree(trained_run, model_dir)
+    if use:
+        experiment.run(TrainConfig(phase="evaluate", model_dir=str(model_dir), use=UseConfig(**use)))
+    experiment.run(TrainConfig(phase="export", model_dir=str(model_dir), use=UseConfig(export_formats=formats)))
+    return model_dir / "export"
+
+
+@pytest.fixture(scope="module")
+def exported(trained_run, tmp_path_factory):
+    """SavedModel, Keras and LiteRT files of the run."""
+    model_dir = tmp_path_factory.mktemp("exported") / "run"
+    return _exported(trained_run, model_dir, ("saved_model", "keras", "litert", "litert_int8"))
+
+
+@pytest.fixture(scope="module")
+def exported_unlike(trained_run, tmp_path_factory):
+    """Those that know none of these."""
+    model_dir = tmp_path_factory.mktemp("exported") / "run"
+    return _exported(trained_run, model_dir, ("saved_model", "keras", "litert"), none_of_these=0.9)
+
+
+@pytest.mark.slow  # a process for each format
+@pytest.mark.parametrize("files", ["exported", "exported_unlike"])
+@pytest.mark.parametrize("kind", ["saved_model", "model.keras", "model.tflite"])
+def test_the_code_in_the_model_card_runs(files, kind, photo_folder, request):
+    folder = request.getfixturevalue(files)
+    photo = next((photo_folder / "test/green").iterdir())
+    shutil.copy(photo, folder / "photo.jpg")
+    snippets = markdown_page.snippets((folder / "MODEL_CARD.md").read_text())
+    (code,) = [code for name, code in snippets.items() if name.startswith(kind)]
+    done = subprocess.run([sys.executable, "-I", "-c", code], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    answer, *refused = done.stdout.splitlines()
+    model = tf.saved_model.load(folder / "saved_model")
+    expected = model.signatures["serving_default"](image_bytes=tf.constant([photo.read_bytes()]))
+    assert answer.split()[0] == expected["label"][0].numpy().decode()
+    # Pillow decodes and resizes a little otherwise
+    assert float(answer.split()[1]) == pytest.approx(float(np.max(expected["probabilities"])), abs=0.02)
+    if files == "exported":
+        assert not refused
+    else:
+        assert refused == ["none of these" if expected["unlike"][0] > 1 else "one of these"]
+
+
+def _check(folder, *arguments):
+    """Runs check.py of an export in a fresh process; its exit status and what it said."""
+    command = [sys.executable, "-I", "golden/check.py", *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr.partition("Traceback")[2]
+
+
+@pytest.mark.slow  # a process each time
+def test_golden_images_check_an_installation(exported, tmp_path):
+    folder = shutil.copytree(exported, tmp_path / "export")
+    names = {path.name for path in (folder / "golden").iterdir()}
+    assert names == {"check.py", "golden.json", *(f"{n}.{ending}" for n in range(1, 6) for ending in ("jpg", "npy"))}
+    described = json.loads((folder / "golden/golden.json").read_text())
+    assert [image["class"] for image in described["images"]] == ["blue", "green", "red", "blue", "green"]
+    status, said = _check(folder)
+    assert status == 0, said
+    lines = said.splitlines()
+    assert len(lines) == 15  # of two models, and of Pillow
+    assert all(line.endswith(": OK") for line in lines)
+    (folder / "model_int8.tflite").unlink()
+    pixels = np.load(folder / "golden/1.npy")
+    np.save(folder / "golden/1.npy", 255 - pixels)
+    status, said = _check(folder)
+    assert (status, "model.tflite on 1.jpg: differs by 0." in said) == (1, True)
+    np.save(folder / "golden/1.npy", pixels)
+    content = bytearray((folder / "model.tflite").read_bytes())
+    half = len(content) // 2
+    content[half : half + 20_000] = bytes(20_000)  # among the weights
+    (folder / "model.tflite").write_bytes(content)
+    status, said = _check(folder)
+    assert status == 1
+    assert "model.tflite on 1.jpg: differs by 0." in said
+    (folder / "model.tflite").unlink()
+    status, said = _check(folder)
+    assert (status, said.splitlines()[-1]) == (1, f"none of model.tflite, model_int8.tflite lies in {folder}")
+
+
+@pytest.mark.slow
+def test_golden_images_find_another_preprocessing(exported, tmp_path):
+    tensors = {path.name: np.load(path) for path in (exported / "golden").glob("*.npy")}
+    for name, made, said_of_it in [
+        ("one off", lambda pixels: np.where(pixels > 0, pixels - 1, 0).astype(np.uint8), ": OK"),
+        ("blue first", lambda pixels: pixels[..., ::-1], "of 255 in the mean over the pixels (1 is allowed)"),
+        ("to 1", lambda pixels: pixels / np.float32(255), "is float32 [32, 32, 3], not uint8 [32, 32, 3]"),
+    ]:
+        folder = tmp_path / name
+        folder.mkdir()
+        for file, pixels in tensors.items():
+            np.save(folder / file, made(pixels))
+        status, said = _check(exported, str(folder))
+        assert status == (name != "one off"), said
+        assert f"1.jpg read by {folder}" in said
+        assert all(line.endswith(said_of_it) for line in said.splitlines() if "read by" in line)
+
+
+def test_golden_images_are_the_smallest_of_each_class():
+    sizes, labels = [9, 3, 5, 4, 8, 7, 1], [0, 0, 0, 1, 1, 1, -1]
+    samples = Samples(np.zeros((7, 1, 1, 3), np.uint8), [bytes(size) for size in sizes], np.array(labels))
+    assert golden._chosen(samples) == [1, 3, 2, 5, 0]
+    many = Samples(np.zeros((9, 1, 1, 3), np.uint8), [b""] * 9, np.arange(9))
+    assert golden._chosen(many) == [0, 2, 4, 6, 8]
+
+
+def test_golden_images_that_are_not_wanted_are_removed(tmp_path):
+    samples = Samples(np.zeros((1, 1, 1, 3), np.uint8), [b"\xff\xd8"], np.array([0]))
+    answers = {"litert": np.ones((1, 1), np.float32)}
+    model = types.SimpleNamespace(class_names=("a",), data=DataConfig(image_dir="x", image_size=8))
+    assert export._golden(tmp_path / "golden", samples, answers, model, is_wanted=True) == 1
+    assert (tmp_path / "golden/1.jpg").read_bytes() == b"\xff\xd8"
+    assert export._golden(tmp_path / "golden", samples, answers, model, is_wanted=False) == 0
+    assert not list(tmp_path.iterdir())

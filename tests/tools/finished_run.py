@@ -108,11 +108,19 @@ def add_findings(root):
     _write(root / "check.json", {"leakage": {"validation": leak}, "advice": advice, "lines": lines})
 
 
-def add_exports(root):
-    """What `--phase=export` adds."""
-    row = {"file": "model.tflite", "call": "serving_default", "bytes": 2**20, "max_probability_difference": 1e-6}
-    row |= {"label_agreement": 1.0, "latency_ms": {"1": {"p50": 1.5}}, "is_within": True}
-    _write(root / "export/parity.json", {"model": f"{root}/finetune/best.keras", "images": 40, "exports": [row]})
+def add_exports(root, class_names=("cat", "dog"), *, files=None, phase="finetune", **values):
+    """What `--phase=export` adds; `files` by format."""
+    rows = []
+    for kind, file in (files or {"litert": "model.tflite"}).items():
+        row = {"format": kind, "file": file, "call": "call", "bytes": 2**20, "max_probability_difference": 1e-6}
+        rows.append(
+            {**row, "label_agreement": 1.0, "accuracy": 0.75, "latency_ms": {"1": {"p50": 1.5}}, "is_within": True}
+        )
+    found = {"temperature": 1.3, "temperature_images": 40, "test_time_augmentation": "none", "none_of_these": None}
+    found |= {"image_size": 96, "resize": "stretch", "interpolation": "bilinear", "jpeg_decode": "full", "images": 40}
+    found |= {"test_images": 40, "golden": 0}
+    found |= {"model": f"{root}/{phase}/best.keras", "class_names": list(class_names), "exports": rows}
+    _write(root / "export/parity.json", {**found, **values})
 
 
 def image(path, *, side):

@@ -1,7 +1,8 @@
 """--phase=export: the trained model in files for others, each read back and compared."""
 
 import re
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +18,23 @@ from trainers.commands import none_of_these, other_images, trained_model
 from trainers.commands.evaluator import Evaluator, fit_on_validation, open_own, stored_temperature
 from trainers.commands.trained_model import TrainedModel
 from trainers.config import TrainConfig, UseConfig
-from trainers.export import formats, onnx_format, parity
+from trainers.export import formats, golden, onnx_format, parity
 from trainers.export.parity import Samples
 from trainers.models import symmetries
 from trainers.models.class_names import as_lines
-from trainers.report import page
+from trainers.report import model_card, page
 from trainers.rundir.run_dir import RunDir, write_atomically, write_json
 from trainers.runtime.devices import make_strategy, runs_on_gpu
 from trainers.runtime.signals import StopRequest
 
 _PATTERN = re.compile(r"\[[^/]*\]|[\\*?]")  # TensorFlow looks for the variables of a SavedModel by a pattern
 _COMPARED, _REPRESENTATIVE = 256, 100  # test images; training images from which int8 takes its ranges
+_PATIENCE_S, _MOST_BYTES = 20, 2**29  # what the model may take for the whole test set, in a process for each format
 _OTHERS = 3  # rendered things of a kind, that are none of these
 
 
 def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
-    """Writes `config.use.export_formats`, labels.txt and parity.json into export/; returns parity.json.
+    """Writes `config.use.export_formats` and what goes along with them into export/; returns parity.json.
 
     Raises:
       UserError: no trained model, its images are gone, or a file that does not give the model's answers.
@@ -70,21 +72,26 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     labels = as_lines(model.class_names)
     write_atomically(folder / "labels.txt", lambda temporary: temporary.write_text(labels, encoding="utf-8"))
     others = other_images.rendered(model.class_names, of_a_kind=_OTHERS) if boundary else []
-    samples = _samples(evaluator, others)
-    reference = _answers(final, samples.images)
+    samples, reference = _compared(evaluator, final, others)
     source_of_temperature = (
         found.in_words if found else "temperature 1: no image was held out of the training to fit one on"
     )
     count = int((samples.labels >= 0).sum())
-    compared = f"compared on {count} test images" + (f" and {len(others)} rendered things" if others else "")
+    whole = len(source.test)
+    compared = f"compared on {count:,} {'' if count == whole else f'of the {whole:,} '}test images"
+    compared += f" and {len(others)} rendered things" if others else ""
     log.info(f"{model.path}\n{source_of_temperature}\n{compared}")
     if boundary:
         log.info(f"each gives unlike, above 1 for none of these: {boundary.about['bytes'] / 2**10:.0f} KiB")
     rows: list[dict[str, Any]] = []
+    of_litert: dict[str, np.ndarray] = {}
     for kind in stop.between(config.use.export_formats):
         path = folder / formats.FILES[kind]
         _write(kind, path, final, model, source, others=samples.images[count:])
-        rows += parity.check_parity(kind, path, samples, reference, stop=stop)
+        found_rows, answers = parity.check_parity(kind, path, samples, reference, stop=stop)
+        rows += found_rows
+        if kind.startswith("litert"):
+            of_litert[kind] = answers["call"]["probabilities"]
         log.info("\n".join(_in_words(row) for row in rows if row["format"] == kind))
     as_trained = evaluator.evaluate("test").with_temperature(temperature).probabilities
     result = {
@@ -96,12 +103,15 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
         **{name: getattr(model.data, name) for name in ("image_size", "resize", "interpolation", "jpeg_decode")},
         "none_of_these": boundary and dict(boundary.about),
         "images": count,
+        "test_images": whole,
+        "golden": _golden(folder / "golden", samples, of_litert, model, is_wanted=config.use.golden),
         "as_trained_max_probability_difference": float(
-            np.max(np.abs(as_trained[_chosen(len(as_trained))] - reference["probabilities"][:count]))
+            np.max(np.abs(as_trained[_chosen(whole, count)] - reference["probabilities"][:count]))
         ),
         "exports": rows,
     }
     write_json(folder / "parity.json", result)
+    model_card.refresh(run_dir)
     page.refresh(run_dir)
     if "saved_model" in config.use.export_formats and (sign := _PATTERN.search(str(folder.resolve()))):
         saved = folder / "saved_model"
@@ -137,7 +147,7 @@ def _write(
         formats.write_litert(path, final, model.class_names, kind=kind, representative=representative)
 
 
-def _chosen(count: int, most: int = _COMPARED) -> np.ndarray:
+def _chosen(count: int, most: int) -> np.ndarray:
     """Up to `most` positions spread evenly."""
     return np.unique(np.linspace(0, count - 1, min(count, most)).astype(int))
 
@@ -148,11 +158,38 @@ def _mask(count: int, most: int) -> np.ndarray:
     return mask
 
 
-def _samples(evaluator: Evaluator, others: Sequence[bytes]) -> Samples:
-    """Test images, and files of no class."""
+def _golden(
+    folder: Path, samples: Samples, answers: Mapping[str, np.ndarray], model: TrainedModel, *, is_wanted: bool
+) -> int:
+    """Writes golden/ for LiteRT files, or removes it where it is not wanted; returns how many images are in it."""
+    if not is_wanted:
+        golden.remove(folder)
+    if not is_wanted or not answers:
+        return 0
+    return golden.write(folder, samples, answers, model.class_names, Decoding.of(model.data))
+
+
+def _compared(
+    evaluator: Evaluator, final: keras.Model, others: Sequence[bytes]
+) -> tuple[Samples, dict[str, np.ndarray]]:
+    """Samples and the model's answers: of the whole test set where that is fast and fits, else of 256 images."""
+    whole = len(evaluator.source.test)
+    samples = _samples(evaluator, others, _COMPARED)
+    began = time.perf_counter()
+    reference = _answers(final, samples.images)
+    more = whole / _COMPARED
+    seconds, size = more * (time.perf_counter() - began), more * (samples.images.nbytes + sum(map(len, samples.files)))
+    if more <= 1 or seconds > _PATIENCE_S or size > _MOST_BYTES:
+        return samples, reference
+    samples = _samples(evaluator, others, whole)
+    return samples, _answers(final, samples.images)
+
+
+def _samples(evaluator: Evaluator, others: Sequence[bytes], most: int) -> Samples:
+    """Up to `most` test images, and files of no class."""
     test = evaluator.source.test
-    chosen = _chosen(len(test))
-    files = list(test.subset(_mask(len(test), _COMPARED)).encoded().as_numpy_iterator())
+    chosen = _chosen(len(test), most)
+    files = list(test.subset(_mask(len(test), most)).encoded().as_numpy_iterator())
     images, labels = evaluator.images["test"].take(chosen), test.labels[chosen]
     if others:
         images = np.concatenate([images, Decoding.of(evaluator.data).decode_batch(tf.constant(others)).numpy()])

@@ -17,7 +17,7 @@ _NOVELTY = ("none_of_these", "other_images")
 _EFFECTIVE = {
     "evaluate": (*_ALWAYS, *_DATA, "on_bad_image", "tensorboard", "test_time_augmentation", *_TARGETS, *_NOVELTY),
     "predict": (*_ALWAYS, "images", "model", "json", "label_next", "test_time_augmentation"),
-    "export": (*_ALWAYS, "exclude_csv", "data_dir", "manual_dir", "export_formats", "test_time_augmentation"),
+    "export": (*_ALWAYS, "exclude_csv", "data_dir", "manual_dir", "export_formats", "golden", "test_time_augmentation"),
     "report": ("phase", "preset", "model_dir"),
 }
 _OF_AN_ESTIMATE = ("batch_size", "class_weight", "feature_views", "folds", "learning_curve", "monitor")

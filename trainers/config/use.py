@@ -75,6 +75,12 @@ class UseConfig:
         choices=EXPORT_FORMATS,
         affects=NOTHING,
     )
+    golden: bool = setting(
+        True,
+        "export: whether five test images go along with LiteRT files, in golden/, with a script that checks an "
+        "installation by them",
+        affects=NOTHING,
+    )
 
     def __post_init__(self) -> None:
         check_settings(self)

@@ -5,7 +5,7 @@ import os
 import shutil
 import warnings
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -121,9 +121,14 @@ class Served(tf.Module):
 
 def write_saved_model(folder: Path, served: Served) -> None:
     """Writes a SavedModel; an earlier one is replaced once the new one is whole."""
+    replace_folder(folder, lambda path: tf.saved_model.save(served, str(path), signatures=served.calls))
+
+
+def replace_folder(folder: Path, write: Callable[[Path], Any]) -> None:
+    """Lets `write` make a folder; an earlier one at `folder` is replaced once the new one is whole."""
     temporary, earlier = temporary_name(folder), temporary_name(folder.with_name(f"earlier-{folder.name}"))
     try:
-        tf.saved_model.save(served, str(temporary), signatures=served.calls)
+        write(temporary)
         if folder.exists():
             os.rename(folder, earlier)
         os.rename(temporary, folder)

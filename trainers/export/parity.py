@@ -45,8 +45,9 @@ class Samples:
 
 def check_parity(
     kind: str, path: Path, samples: Samples, reference: Mapping[str, np.ndarray], *, stop: StopRequest
-) -> list[Row]:
-    """Runs the file in a process without this project's code and compares; a row for each way to call it.
+) -> tuple[list[Row], dict[str, dict[str, np.ndarray]]]:
+    """Runs the file in a process without this project's code and compares; a row for each way to call it, and what it
+    gives when it is called so, like `reference`.
 
     Args:
       kind: the export format.
@@ -72,12 +73,13 @@ def check_parity(
         found = dict(np.load(output, allow_pickle=False))
     latency = json.loads(str(found.pop("latency")))
     common = {"format": kind, "file": path.name, "bytes": _size(path)}
-    rows = []
+    rows, answers = [], {}
     for name in latency:
         given = {key: found.get(f"{name}/{key}", np.full_like(values, np.nan)) for key, values in reference.items()}
+        answers[name] = given
         rows.append({**common, "call": name, **compare(kind, given, reference, samples.labels)})
         rows[-1]["latency_ms"] = latency[name]
-    return rows
+    return rows, answers
 
 
 def _run(command: Sequence[str], folder: str, stop: StopRequest) -> str | None:

@@ -118,17 +118,24 @@ def settings(run: RunFiles) -> Section | None:
         return None
     default = {key: _plain(value) for key, value in as_dict(TrainConfig()).items()}
     chosen = {key: value for key, value in run.settings.items() if key not in _NOT_COMPARED}
-    changed = {key: value for key, value in chosen.items() if _plain(value) != default.get(key)}
+    changed = not_as_by_default(run)
     blocks: list[Block] = []
     if started := command_lines.started(run):
         blocks.append(Command("Started with", started))
     if run.settings.get("preset"):
         blocks.append(Text(f"Preset: {run.settings['preset']}. What auto has come to on this machine counts as set."))
-    rows = [(key, _text(value), _text(default.get(key))) for key, value in changed.items()]
+    rows = [(key, setting_text(value), setting_text(default.get(key))) for key, value in changed.items()]
     blocks.append(Table("Settings that are not as by default", ("setting", "value", "default"), rows, is_text=True))
-    others = [(key, _text(value)) for key, value in chosen.items() if key not in changed]
+    others = [(key, setting_text(value)) for key, value in chosen.items() if key not in changed]
     table = Table("Settings as by default", ("setting", "value"), others, is_text=True)
     return Section("settings", "Settings", [*blocks, Folded(f"{len(others)} settings as by default", [table])])
+
+
+def not_as_by_default(run: RunFiles) -> dict[str, Any]:
+    """The settings of a run that are not as by default, by name."""
+    default = {key: _plain(value) for key, value in as_dict(TrainConfig()).items()}
+    chosen = {key: value for key, value in run.settings.items() if key not in _NOT_COMPARED}
+    return {key: value for key, value in chosen.items() if _plain(value) != default.get(key)}
 
 
 def _plain(value: Any) -> Any:
@@ -136,7 +143,8 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _text(value: Any) -> str:
+def setting_text(value: Any) -> str:
+    """The value of a setting as a flag has it."""
     return "none" if value is None else as_text(value)
 
 

@@ -91,10 +91,18 @@ def confused(run: RunFiles) -> Section | None:
 
 
 def classes(run: RunFiles) -> Section | None:
-    """Precision, recall and F1 of each class."""
+    """Precision, recall and F1 of each class, and the thresholds that were chosen."""
+    scored = class_scores(run)
+    thresholds = run.evaluation.get("thresholds") if run.is_evaluated else None
+    blocks = [*scored, *([_thresholds(thresholds)] if thresholds else [])]
+    return Section("classes", "Each class", blocks) if scored else None
+
+
+def class_scores(run: RunFiles) -> list[Block]:
+    """Precision, recall and F1 of each class on the test set, and their means; nothing where there was none."""
     by_class = run.metrics.get("per_class")
     if not by_class:
-        return None
+        return []
     listed = list(by_class.items())
     caption = "Each class on the test set"
     if len(listed) > MOST_ROWS:
@@ -106,9 +114,7 @@ def classes(run: RunFiles) -> Section | None:
     ]
     blocks: list[Block] = [Table(caption, ("class", "precision", "recall", "F1", "images"), rows)]
     said = [f"{label} {percent(run.metrics[key])}" for label, key in _MEANS if run.metrics.get(key) is not None]
-    thresholds = run.evaluation.get("thresholds") if run.is_evaluated else None
-    blocks += [Text(f"On the test set: {', '.join(said)}.")] if said else []
-    return Section("classes", "Each class", [*blocks, *([_thresholds(thresholds)] if thresholds else [])])
+    return [*blocks, *([Text(f"On the test set: {', '.join(said)}.")] if said else [])]
 
 
 def _thresholds(found: Mapping[str, Any]) -> Table:

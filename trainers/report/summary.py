@@ -35,18 +35,26 @@ def accuracy(run: RunFiles) -> Score | None:
         count = int(np.sum(metrics["confusion_matrix"]))
         interval = metrics.get("test_accuracy_interval") or _interval(metrics["test_accuracy"], count)
         return Score("Test accuracy", metrics["test_accuracy"], tuple(interval), f"{count:,} test images")
-    if metrics.get("validation_accuracy") is not None:
-        folds, count = "chosen_among" in metrics, run.images.get("validation", 0)
-        label = "Accuracy on images left out by the folds" if folds else "Validation accuracy"
-        interval = _interval(metrics["validation_accuracy"], count) if count and not folds else None
-        note = "the mean over the folds" if folds else f"{count:,} validation images, which also chose the epoch"
-        return Score(label, metrics["validation_accuracy"], interval, note)
+    if (score := held_out(run)) is not None:
+        return score
     if run.estimate:
         count = int(np.sum(run.estimate["confusion_matrix"]))
         shares = run.estimate["random_split_accuracy"]
         note = f"{count:,} images, each judged by a head that has not seen it; nothing was trained"
         return Score("Estimated accuracy, random split", shares, _interval(shares, count), note)
     return None
+
+
+def held_out(run: RunFiles) -> Score | None:
+    """How good the final model is on the images that chose its epoch: the validation split or what folds left out."""
+    metrics = run.metrics
+    if metrics.get("validation_accuracy") is None:
+        return None
+    folds, count = "chosen_among" in metrics, run.images.get("validation", 0)
+    label = "Accuracy on images left out by the folds" if folds else "Validation accuracy"
+    interval = _interval(metrics["validation_accuracy"], count) if count and not folds else None
+    note = "the mean over the folds" if folds else f"{count:,} validation images, which also chose the epoch"
+    return Score(label, metrics["validation_accuracy"], interval, note)
 
 
 def new_group(run: RunFiles) -> Score | None:
@@ -72,15 +80,16 @@ def facts(run: RunFiles) -> list[tuple[str, str]]:
     names = run.metrics.get("class_names") or run.estimate.get("class_names") or []
     found = [("Data", f"{run.data}{f': {_listed(counts)} images' if counts else ''}")]
     if names:
-        found.append(("Classes", f"{len(names):,}: {_few(names)}"))
+        found.append(("Classes", f"{len(names):,}: {few(names)}"))
     found.append(("Backbone", f"{run.backbone} pixels" if run.settings.get("image_size") else run.backbone))
     if run.final:
-        epochs = " and ".join(f"{name} ({epoch})" for name, values in run.phases.items() for epoch in [_epoch(values)])
+        epochs = " and ".join(f"{name} ({epoch_kept(values)})" for name, values in run.phases.items())
         found.append(("Trained", f"{epochs}; the model of {run.final} is the final one"))
     return found
 
 
-def _epoch(values: Values) -> str:
+def epoch_kept(values: Values) -> str:
+    """Which model of a phase is its result."""
     epoch = values.get("epoch")
     if not epoch and not values.get("step"):
         return "the head that was solved for"
@@ -110,7 +119,7 @@ def trust(run: RunFiles) -> list[Text]:
                 is_warning=True,
             )
         )
-    return [*texts, *_leaks(run)]
+    return [*texts, *leaks(run)]
 
 
 def _expected_in_words(scored: Score, expected: Score) -> Text:
@@ -125,7 +134,8 @@ def _expected_in_words(scored: Score, expected: Score) -> Text:
     return Text(f"{what}, {points:.0f} points less than {measured}. {advice}", is_warning=True)
 
 
-def _leaks(run: RunFiles) -> list[Text]:
+def leaks(run: RunFiles) -> list[Text]:
+    """What makes an accuracy read too high: test images that were trained on, or look alike."""
     texts = []
     if known := run.metrics.get("test_images_trained_on"):
         texts.append(Text(f"{known:,} of the test images are training images too: the accuracy reads too high.", True))
@@ -205,5 +215,6 @@ def _listed(words: Sequence[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
-def _few(names: Sequence[str], limit: int = 12) -> str:
+def few(names: Sequence[str], limit: int = 12) -> str:
+    """Names in a sentence, of many the first."""
     return ", ".join(names[:limit]) + (f" and {len(names) - limit:,} more" if len(names) > limit else "")

@@ -61,13 +61,7 @@ class PhaseDir:
 
 @dataclasses.dataclass(frozen=True)
 class RunDir:
-    """The files of a run, below model_dir, its folder `root`.
-
-    Example::
-
-        run_dir = RunDir(Path("runs/latest"))
-        run_dir.phase("finetune").best  # runs/latest/finetune/best.keras
-    """
+    """The files of a run, below model_dir, its folder `root`: `RunDir(root).phase("finetune").best`."""
 
     root: Path
 
