@@ -25,7 +25,6 @@ from benchmarks.sides import ours
 from benchmarks.sides.features import FILLED, Features
 from flags import benchmark
 from ftdata.sources.source import Source, load_folder
-from trainers.models import backbones
 from trainers.models.cut import cut
 from trainers.models.precision import resolve_precision
 from trainers.runtime.devices import distribute, make_strategy, runs_on_gpu
@@ -58,8 +57,8 @@ def main(argv: list[str]) -> None:
 def _measured(network: Network, phase: str, source: Source, flags: Any) -> list[Row]:
     """The rows of one phase; none where it trains from the first layer on, which is said."""
     devices = make_strategy("one_device")
-    depthwise = backbones.is_depthwise(network.model.backbone) and not backbones.folds_whole(network.model.backbone)
-    policy = flags.precision or resolve_precision("auto", on_gpu=runs_on_gpu(devices), depthwise=depthwise)
+    suits = bfloat16.suits(network.model.backbone, is_folded=True)
+    policy = flags.precision or resolve_precision("auto", on_gpu=runs_on_gpu(devices), suits_bfloat16=suits)
     options = {"policy": policy, "jit_compile": flags.jit_compile or "auto"}
     live = ours.train_step(network, phase, devices=devices, num_classes=len(source.class_names), **options)
     parts = cut(live.model)

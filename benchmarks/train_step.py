@@ -73,7 +73,7 @@ def main(argv: list[str]) -> None:
 
 
 def _policies(on_gpu: bool) -> list[str]:
-    return list(dict.fromkeys(("float32", resolve_precision("auto", on_gpu=on_gpu, depthwise=False))))
+    return list(dict.fromkeys(("float32", resolve_precision("auto", on_gpu=on_gpu, suits_bfloat16=True))))
 
 
 class _Measurement:

@@ -12,7 +12,7 @@ from trainers.config import (
     passed_on,
     sequence,
 )
-from trainers.models import backbones, folding, imagenet_weights
+from trainers.models import backbones, bfloat16, folding, imagenet_weights
 from trainers.models.classifier import trains_batch_norm
 from trainers.models.precision import cpu_has_bfloat16, resolve_precision
 from trainers.rundir import record
@@ -66,9 +66,8 @@ def _settled_values(config: TrainConfig, run_dir: RunDir, *, on_gpu: bool) -> tu
     if policy == "auto":
         model = dataclasses.replace(config.model, backbone=backbone)
         is_folded = fold == "true" and not trains_batch_norm(model) and config.phase != "pretrain"
-        is_slow = backbones.is_depthwise(backbone) and not (is_folded and backbones.folds_whole(backbone))
-        slow = is_slow or backbones.sums_biases_apart(backbone)
-        policy = earlier.get("mixed_precision") or resolve_precision("auto", on_gpu=on_gpu, depthwise=slow)
+        suits = bfloat16.suits(backbone, is_folded=is_folded)
+        policy = earlier.get("mixed_precision") or resolve_precision("auto", on_gpu=on_gpu, suits_bfloat16=suits)
     elif policy == "mixed_bfloat16" and not on_gpu and not cpu_has_bfloat16():
         log.warning(
             "warning: mixed_bfloat16 without a processor that computes in it (or with TF_ENABLE_ONEDNN_OPTS=0) is "

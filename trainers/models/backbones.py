@@ -19,7 +19,6 @@ _DEPTHWISE = (
     *("mobilenet", "mobilenet_v2", "mobilenet_v3", "efficientnet", "efficientnet_v2", "efficientnet_lite"),
     *("xception", "nasnet"),
 )
-_FOLDED = {"mobilenet", "mobilenet_v2", "mobilenet_v3", "efficientnet", "efficientnet_v2", "efficientnet_lite"}
 _DEPTHWISE_LAYERS = {"DepthwiseConv2D", "SeparableConv2D"}
 
 # Input sides that are not 224.
@@ -81,17 +80,6 @@ def is_depthwise(backbone: str) -> bool:
     if is_file(backbone):
         return bool(_DEPTHWISE_LAYERS & loading.layer_kinds(backbone))
     return module(backbone) in _DEPTHWISE
-
-
-def folds_whole(backbone: str) -> bool:
-    """Whether `folding` puts every depthwise convolution of a network together with its batch normalization."""
-    return module(backbone) in _FOLDED
-
-
-def sums_biases_apart(backbone: str) -> bool:
-    """Whether a network has biases that train behind other layers than plain convolutions, whose gradients TensorFlow
-    adds up in the type of the policy on a CPU (`precision.cpu_has_bfloat16`)."""
-    return module(backbone) == "convnext"
 
 
 def default_size(backbone: str) -> int:

@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 
-def resolve_precision(name: str, *, on_gpu: bool, depthwise: bool) -> str:
+def resolve_precision(name: str, *, on_gpu: bool, suits_bfloat16: bool) -> str:
     """The policy that `auto` stands for on this hardware; any other name as it is.
 
     bfloat16 where the hardware computes in it (NVIDIA compute capability 8.0 on, CPUs with AVX512-BF16 or
@@ -18,9 +18,7 @@ def resolve_precision(name: str, *, on_gpu: bool, depthwise: bool) -> str:
     Args:
       name: a policy, or `auto`.
       on_gpu: whether GPUs compute.
-      depthwise: whether the network convolves depthwise in the type of the policy in the gradient too. On a CPU it
-        then stays in float32: TensorFlow's gradient of a depthwise convolution is several times slower in bfloat16
-        (benchmarks/train_step.py). One that `folding` has put together with its batch normalization does not.
+      suits_bfloat16: whether the network does on a CPU (`bfloat16.suits`).
     """
     if name != "auto":
         return name
@@ -30,7 +28,7 @@ def resolve_precision(name: str, *, on_gpu: bool, depthwise: bool) -> str:
         if capability >= (8, 0):
             return "mixed_bfloat16"
         return "mixed_float16" if capability >= (7, 0) else "float32"
-    return "mixed_bfloat16" if cpu_has_bfloat16() and not depthwise else "float32"
+    return "mixed_bfloat16" if cpu_has_bfloat16() and suits_bfloat16 else "float32"
 
 
 def cpu_has_bfloat16() -> bool:

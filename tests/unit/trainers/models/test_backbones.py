@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from trainers.models import backbones, folding, loading, preprocessing
+from trainers.models import backbones, bfloat16, folding, loading, preprocessing
 
 # One constructor of each module of Keras Applications that is cheap to name (none is built here).
 _FAMILIES = (
@@ -167,14 +167,19 @@ def test_depthwise_networks_are_known(backbone):
     ],
 )
 def test_every_depthwise_convolution_of_these_is_folded(backbone):
-    assert backbones.folds_whole(backbone)
+    assert bfloat16.suits(backbone, is_folded=True)
+    assert not bfloat16.suits(backbone, is_folded=False)
     network = backbones.create(backbone, image_size=64, weights="none", policy="float32")
     folded = {convolution.name for convolution, _ in folding.pairs(folding.as_graph(network), inference=True)}
     assert {layer.name for layer in network.layers if isinstance(layer, keras.layers.DepthwiseConv2D)} <= folded
 
 
-def test_others_are_not():
-    assert not any(backbones.folds_whole(name) for name in ("Xception", "NASNetMobile", "VGG16", "vgg_nano"))
+@pytest.mark.parametrize(
+    ("backbone", "suits"),
+    [("Xception", False), ("NASNetMobile", False), ("ConvNeXtTiny", False), ("VGG16", True), ("vgg_nano", True)],
+)
+def test_which_others_suit_bfloat16_on_a_cpu(backbone, suits):
+    assert bfloat16.suits(backbone, is_folded=True) is suits
 
 
 @pytest.mark.parametrize("kind", ["Conv2D", "DepthwiseConv2D", "SeparableConv2D"])
