@@ -25,6 +25,7 @@ from benchmarks.sides import ours
 from benchmarks.sides.features import FILLED, Features
 from flags import benchmark
 from ftdata.sources.source import Source, load_folder
+from trainers.models import bfloat16
 from trainers.models.cut import cut
 from trainers.models.precision import resolve_precision
 from trainers.runtime.devices import distribute, make_strategy, runs_on_gpu
