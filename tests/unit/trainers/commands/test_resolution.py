@@ -7,6 +7,7 @@ import pytest
 from ftdata.config import DataConfig
 from trainers.commands import resolution
 from trainers.config import ModelConfig, RuntimeConfig, TrainConfig, TrainingConfig
+from trainers.models import precision
 from trainers.rundir.run_dir import RunDir, write_json
 
 _NANO = ModelConfig("vgg_nano", weights="objects")
@@ -61,3 +62,49 @@ def test_a_check_looks_at_all_phases_and_records_what_finetune_would(tmp_path):
     check, finetune = (dataclasses.replace(TrainConfig(model=_NANO), phase=name) for name in ("check", "finetune"))
     assert _resolved(check, tmp_path).phases == _resolved(finetune, tmp_path).phases
     assert resolution.record_of(check).deciding == resolution.record_of(finetune).deciding
+
+
+_MOBILE = ModelConfig("MobileNetV2")
+
+
+@pytest.mark.parametrize(
+    ("model", "runtime", "phase", "precision"),
+    [
+        (_NANO, RuntimeConfig(), "finetune", "mixed_bfloat16"),
+        (_MOBILE, RuntimeConfig(), "finetune", "mixed_bfloat16"),
+        (ModelConfig("EfficientNetLite0"), RuntimeConfig(), "transfer", "mixed_bfloat16"),
+        (_MOBILE, RuntimeConfig(fold_batch_norm="false"), "finetune", "float32"),
+        (dataclasses.replace(_MOBILE, weights="none"), RuntimeConfig(), "finetune", "float32"),  # its batch norm trains
+        (dataclasses.replace(_MOBILE, train_batch_norm=True), RuntimeConfig(), "finetune", "float32"),
+        (dataclasses.replace(_MOBILE, weights="none", train_batch_norm=False), RuntimeConfig(), "pretrain", "float32"),
+        (ModelConfig("Xception"), RuntimeConfig(), "finetune", "float32"),
+        (ModelConfig("ConvNeXtTiny"), RuntimeConfig(), "finetune", "float32"),
+    ],
+    ids=lambda value: getattr(value, "backbone", None),
+)
+def test_bfloat16_on_a_cpu_where_it_is_fast_and_exact(model, runtime, phase, precision, tmp_path, monkeypatch):
+    monkeypatch.setattr("trainers.models.precision.cpu_has_bfloat16", lambda: True)  # whatever this one has
+    config = TrainConfig(model=model, runtime=runtime, phase=phase)
+    assert resolution.settle(config, RunDir(tmp_path), on_gpu=False).runtime.mixed_precision == precision
+
+
+def test_a_run_keeps_the_precision_that_it_was_begun_in(tmp_path, monkeypatch):
+    monkeypatch.setattr("trainers.models.precision.cpu_has_bfloat16", lambda: True)
+    write_json(tmp_path / "transfer/metrics.json", {})
+    settings = {"mixed_precision": "float32", "backbone": "MobileNetV2"}
+    write_json(tmp_path / "config.json", {"settings": settings, "phases": {"transfer": {}}})
+    settled = resolution.settle(TrainConfig(model=_MOBILE), RunDir(tmp_path), on_gpu=False)
+    assert settled.runtime.mixed_precision == "float32"
+
+
+@pytest.mark.parametrize("told", ["0", "false", "False"])
+def test_without_onednn_a_cpu_has_no_bfloat16(told, monkeypatch):
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", told)
+    assert not precision.cpu_has_bfloat16()
+
+
+def test_bfloat16_that_is_asked_for_where_it_is_inexact_is_warned_of(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    config = TrainConfig(model=_NANO, runtime=RuntimeConfig(mixed_precision="mixed_bfloat16"))
+    assert resolution.settle(config, RunDir(tmp_path), on_gpu=False).runtime.mixed_precision == "mixed_bfloat16"
+    assert "use --mixed_precision=float32" in "".join(capsys.readouterr())
