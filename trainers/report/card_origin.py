@@ -84,9 +84,10 @@ def training(run: RunFiles) -> Section:
     """Phases, settings and versions."""
     found, rows = run.settings, []
     for name, values in run.phases.items():
-        rate = found.get(f"{name}_learning_rate")
-        rate = "-" if rate is None or not values.get("step") else f"{rate:g}"
-        rows.append((name, str(found.get(f"{name}_epochs", "-")), rate, summary.epoch_kept(values)))
+        epochs, rate = (found.get(f"{name}_{what}") for what in ("epochs", "learning_rate"))
+        if not values.get("step") or rate is None:  # a head that was solved for has neither
+            epochs = rate = "-"
+        rows.append((name, str(epochs), f"{rate:g}" if isinstance(rate, float) else rate, summary.epoch_kept(values)))
     blocks: list[Block] = []
     if rows:
         blocks.append(Table("", ("phase", "epochs", "learning rate", "result"), rows, is_text=True))

@@ -77,12 +77,13 @@ def caution(chosen: Mapping[str, Any]) -> list[str]:
     """How optimistic it is to take the best of several at its word: a sentence, or none of one."""
     if chosen["among"] < 2:
         return []
-    what = f"chosen by {in_words(chosen['monitor'])} among {chosen['among']} models (epochs and averages of the trials)"
+    monitor = chosen.get("monitor", "accuracy")
+    what = f"chosen by {in_words(monitor)} among {chosen['among']} models (epochs and averages of the trials)"
     if chosen["optimism"] is None:
         return [f"{what}: the best of several looks a little better than it is"]
     honest, points = chosen["score"] - chosen["optimism"], 100 * chosen["optimism"]
-    numbers = f"{honest:.1%}, {points:.1f} points less" if chosen["monitor"] != "loss" else f"{-honest:.3f}"
+    numbers = f"{honest:.1%}, {points:.1f} points less" if monitor != "loss" else f"{-honest:.3f}"
     return [
-        f"{what}: where what judges is left out of that choice too, it gives {numbers}; trials that were stopped "
-        "before are not in that"
+        f"{what}; choosing without each part that was left out, and judging by that part, gives {numbers} (trials that "
+        "were stopped earlier are not in this)"
     ]
