@@ -33,7 +33,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         **{"finetune_learning_rate": 1e-3, "layer_decay": 0.8},
     },
 }
-_EPOCHS = (2, 3, 4, 6, 8)  # of fine-tuning
+_EPOCHS = (2, 3, 4, 6, 8, 12)  # of fine-tuning
 
 
 def variants(given: Collection[str], asked: Mapping[str, Any]) -> list[dict[str, dict[str, Any]]]:

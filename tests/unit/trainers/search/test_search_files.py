@@ -66,7 +66,7 @@ def test_recipes_differ_and_what_is_given_is_kept():
     asked = as_dict(TrainConfig())
     found, *_, longer = recipes.variants((), asked)
     assert list(found) == list(longer) == list(recipes.RECIPES)
-    assert {values["finetune_epochs"] for values in longer.values()} == {8}
+    assert {values["finetune_epochs"] for values in longer.values()} == {12}
     asked["finetune_learning_rate"], asked["finetune_epochs"] = 5e-5, 7
     (fewer,) = recipes.variants(("finetune_learning_rate", "finetune_epochs"), asked)
     assert {values["finetune_learning_rate"] for values in fewer.values()} == {5e-5}
