@@ -37,6 +37,7 @@ EXCLUDED = (
 )
 PHASES = ("transfer", "finetune")
 _VIEWS, _TOGETHER = 2, 8  # views of an image; steps in one call
+_ENDLESS = 1_000_000  # steps
 
 
 def main(argv: list[str]) -> None:
@@ -95,10 +96,10 @@ def _steps(
     quick: bool,
 ) -> timing.Contender:
     """Steps of about a second, `together` of them a call; tried first, which also compiles."""
+    line = iter(distribute(step.strategy, batches(0, _ENDLESS)))  # started once, as in training
 
     def run(calls: int) -> None:
         steps, results = calls * together, []
-        line = iter(distribute(step.strategy, batches(0, steps)))
         for first in range(0, steps, together):
             part = [next(line) for _ in range(together)]
             results = step.several(part, first=first, learning_rates=[1e-5] * together)

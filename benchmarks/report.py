@@ -1,7 +1,8 @@
 """All benchmarks as one dated page with a figure: `python -m benchmarks.report [--quick] [--image_dir=FOLDER]`
 
 Writes <hardware>_<yyyy-mm>.md and .png into benchmarks/results (`--output`). Benchmarks run one after the other, each
-in a process of its own; with `--results=FOLDER` the page is made of what they wrote there with `--json`.
+in a process of its own; with `--results=FOLDER` the page is made of what they wrote there with `--json`, as NAME.json
+or, of several runs of one, NAME-ANYTHING.json (benchmarks/gpu.sh does that).
 """
 
 import datetime
@@ -53,10 +54,11 @@ def _run_all(flags: Any) -> dict[str, Any]:
 
 
 def _read(folder: Path) -> dict[str, Any]:
-    files = [folder / f"{name}.json" for name in BENCHMARKS]
-    results = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files if file.is_file()}
+    files = [file for name in BENCHMARKS for file in sorted(folder.glob("*.json")) if file.stem.split("-")[0] == name]
+    results = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files}
     if not results:
-        raise ValueError(f"results must be a folder with {', '.join(file.name for file in files)}, got {folder}")
+        names = ", ".join(f"{name}.json" for name in BENCHMARKS)
+        raise ValueError(f"results must be a folder with {names}, got {folder}")
     return results
 
 

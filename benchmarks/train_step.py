@@ -7,6 +7,7 @@ The forward pass alone is measured too, and with `--peer_python` the same in PyT
 """
 
 import functools
+import itertools
 import sys
 import tempfile
 import time
@@ -34,9 +35,11 @@ EXCLUDED = (
     "Augmentation, weighting and the update are included; validation, checkpoints and the first epoch (decoding) are "
     "not. gflop is the model's arithmetic per image, forward and in training backward; of peak its share of what a "
     "matrix product reaches (a library that convolves with fewer multiplications, as Winograd does, may pass it). "
-    "Forward is evaluation: the scores of a batch, without augmentation."
+    "Forward is evaluation: the scores of a batch, without augmentation. first call s: seconds of the first step, "
+    "which traces and compiles."
 )
 _STEP_FLAGS = ("phase", "precision", "jit_compile", "fold_batch_norm", "peer_python")
+_ENDLESS = 1_000_000  # steps
 _RESIDENT, _PIPELINE = "batch on the device", "through the pipeline"
 
 
@@ -85,6 +88,7 @@ class _Measurement:
         self.policy: dict[str, str] = {}
         self.flop: dict[str, int] = {}
         self.flop_of: dict[str, int] = {}  # by phase
+        self.first_call: dict[str, float] = {}  # seconds
         self.batches = ours.read(source, network, tier="memory")
 
     def add(self, phase: str, policy: str, jit_compile: str, fold_batch_norm: str) -> None:
@@ -103,17 +107,17 @@ class _Measurement:
             if folded and not folding.count(model):
                 return
             self.flop_of[phase] = flops.forward(model)
-            steps = self._steps(lambda: _look(forward, batch["image"], 1))
+            steps = self._steps(f"{name}, {_RESIDENT}", lambda: _look(forward, batch["image"], 1))
             self._add(f"{name}, {_RESIDENT}", lambda: _look(forward, batch["image"], steps), steps, phase, policy)
             return
         step = ours.train_step(self.network, phase, **options)
         if folded and not folding.count(step.model):
             return
         self.flop_of[phase] = flops.training(step.model)
-        steps = self._steps(lambda: _run(step, [batch]))
-        fed = distribute(self.devices, self.batches(0, steps))
+        steps = self._steps(f"{name}, {_RESIDENT}", lambda: _run(step, [batch]))
+        line = iter(distribute(self.devices, self.batches(0, _ENDLESS)))  # started once, as in training
         self._add(f"{name}, {_RESIDENT}", lambda: _run(step, [batch] * steps), steps, phase, policy)
-        self._add(f"{name}, {_PIPELINE}", lambda: _run(step, fed), steps, phase, policy)
+        self._add(f"{name}, {_PIPELINE}", lambda: _run(step, itertools.islice(line, steps)), steps, phase, policy)
 
     def add_peer(self, torch: peer.Peer, phase: str, policy: str) -> None:
         """Adds the same in PyTorch, after `add`; a compilation that fails is said and skipped."""
@@ -127,16 +131,18 @@ class _Measurement:
                     raise
                 print(f"{name} is skipped: {error}", file=sys.stderr)
                 continue
-            steps = self._steps(functools.partial(run, 1))
+            steps = self._steps(name, functools.partial(run, 1))
             self._add(name, functools.partial(run, steps), steps, phase, policy)
 
     def _add(self, name: str, call: Callable[[], None], steps: int, phase: str, policy: str) -> None:
         self.contenders[name] = timing.Contender(call, images=steps * self.network.batch_size)
         self.policy[name], self.flop[name] = policy, self.flop_of[phase]
 
-    def _steps(self, one: Callable[[], None]) -> int:
-        """How many steps take about a second (in a trial, two)."""
+    def _steps(self, name: str, one: Callable[[], None]) -> int:
+        """How many steps take about a second (in a trial, two); notes how long the first takes."""
+        start = time.perf_counter()
         one()
+        self.first_call[name] = time.perf_counter() - start
         start = time.perf_counter()
         one()
         return 2 if self.quick else int(np.clip(1.0 / (time.perf_counter() - start), 2, 200))
@@ -154,6 +160,7 @@ class _Measurement:
         for row in rows:
             row |= {"gflop": self.flop[row["name"]] / 1e9, "of_peak": of_peak[row["name"]]}
             row["peak_gflop_per_second"] = float(np.median(measured[f"peak {self.policy[row['name']]}"]))
+            row["first_call_s"] = self.first_call.get(row["name"])
         return rows
 
 

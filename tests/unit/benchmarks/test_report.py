@@ -52,6 +52,18 @@ def test_the_page_is_made_of_results_that_are_there(tmp_path, capsys):
     assert "results must be a folder with" in capsys.readouterr().err
 
 
+def test_several_runs_of_one_benchmark_are_sections_of_the_page(tmp_path):
+    for name in ("train_step-b", "train_step-a", "augmentation", "trainer"):
+        (tmp_path / f"{name}.json").write_text(json.dumps({**_RESULT, "question": name}))
+    report.main(["report", f"--results={tmp_path}", f"--output={tmp_path / 'page'}"])
+    page = next((tmp_path / "page").glob("*.md")).read_text()
+    assert [line for line in page.splitlines() if line.startswith("## ")] == [
+        "## augmentation",
+        "## train_step-a",
+        "## train_step-b",
+    ]
+
+
 def test_a_command_is_shown_without_the_paths_of_the_machine():
     argv = ["/home/me/benchmarks/train_step.py", "--json=/tmp/x", "--image_dir=/home/me/photos", "--image_size=160"]
     shown = results.command([*argv, "--weights=none"])
