@@ -31,6 +31,8 @@ def make_strategy(name: str, cluster: Cluster | None = None) -> tf.distribute.St
         return _multi_worker(cluster)
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     is_gpu = devices[0].device_type == "GPU"
+    for device in devices if is_gpu else ():
+        check_kernels(device.name)
     if not is_gpu and Path("/dev/nvidiactl").exists():
         log.warning(
             "warning: there is an NVIDIA GPU, but TensorFlow cannot use it and computes on the CPU. Install the extra "
@@ -74,6 +76,32 @@ def _tpu() -> tf.distribute.Strategy:
     except (ValueError, RuntimeError, tf.errors.OpError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise UserError(f"distribution_strategy tpu found no TPU it can use: {reason}") from None
+
+
+def check_kernels(device: str) -> None:
+    """Runs a tiny convolution on a device and looks at the result.
+
+    A GPU that is newer than TensorFlow opens, and fails at the first kernel, or computes nonsense.
+
+    Args:
+      device: name, such as /device:GPU:0.
+
+    Raises:
+      UserError: it fails or computes something else.
+    """
+    way_out = "Install a TensorFlow that is built for it, or hide it: CUDA_VISIBLE_DEVICES= in the environment"
+    try:
+        with tf.device(device):
+            ones = tf.ones([1, 3, 3, 2])
+            found = tf.reduce_sum(tf.nn.relu(tf.nn.conv2d(ones, tf.ones([3, 3, 2, 4]), 1, "VALID")))
+        total = float(found.numpy())
+    except tf.errors.OpError as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise UserError(f"{device} opens but has no kernels for a convolution: {reason}. {way_out}") from None
+    if not found.device.endswith(device):
+        raise UserError(f"{device} opens but has no kernels for a convolution, which ran on {found.device}. {way_out}")
+    if total != 72.0:  # 4 kernels over 3 x 3 x 2 ones
+        raise UserError(f"{device} computes wrongly: a convolution of ones gave {total:g} instead of 72. {way_out}")
 
 
 def grow_gpu_memory() -> None:

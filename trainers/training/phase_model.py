@@ -6,6 +6,7 @@ from ftdata.errors import UserError
 from trainers.config import PHASES, Phase, TrainingConfig
 from trainers.models import depth
 from trainers.models.classifier import build_classifier, load_weights
+from trainers.models.repeatable import check_repeatable
 from trainers.models.trainable import (
     check_unfreeze,
     is_synchronized,
@@ -13,7 +14,7 @@ from trainers.models.trainable import (
     moving_statistics,
     set_trainable,
 )
-from trainers.runtime.devices import seed_everything
+from trainers.runtime.devices import runs_on_gpu, seed_everything
 from trainers.training.context import RunContext
 from trainers.training.optimizer import build_optimizer, make_optimizer
 
@@ -57,6 +58,10 @@ def build(phase: Phase, context: RunContext) -> keras.Model:
         unfreeze = config.training.unfreeze
         check_unfreeze(network, config.phases, unfreeze)
         replicas = context.strategy.num_replicas_in_sync
+        if config.runtime.deterministic and runs_on_gpu(context.strategy):
+            for each in config.phases:  # all of them now, not after hours of the first
+                set_trainable(network, each, config.model, unfreeze=unfreeze, replicas=replicas)
+                check_repeatable(network, each.name)
         set_trainable(network, phase, config.model, unfreeze=unfreeze, replicas=replicas)
         if is_synchronized(network) and config.training.gradient_accumulation_steps > 1:
             raise UserError(

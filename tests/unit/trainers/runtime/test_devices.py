@@ -9,7 +9,8 @@ import tensorflow as tf
 
 from ftdata import pipeline
 from ftdata.cache.images import ImageStream
-from trainers.runtime.devices import seed_everything
+from ftdata.errors import UserError
+from trainers.runtime.devices import check_kernels, seed_everything
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -26,6 +27,15 @@ def test_pictures_that_come_as_a_stream_are_shuffled_under_any_seed(seed):
     )
     for batch in batches:
         assert sorted(batch["index"].numpy()) == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_device_that_computes_a_convolution_is_accepted():
+    check_kernels("/device:CPU:0")
+
+
+def test_a_device_that_cannot_run_a_kernel_is_named():
+    with pytest.raises(UserError, match=r"/device:GPU:99 opens but has no kernels .* CUDA_VISIBLE_DEVICES="):
+        check_kernels("/device:GPU:99")
 
 
 _PROBE = """
