@@ -169,7 +169,7 @@ class TrainStep:
         """What the network is called on: augmented images, or features."""
         if "feature" in batch:
             return Augmented(tf.cast(batch["feature"], self.logits.inputs[0].dtype), None)
-        decoded = batch["image"] if "image" in batch else tf.gather(resident, batch["index"])
+        decoded = batch["image"] if "image" in batch else images_at(resident, batch["index"])
         return self._augment(decoded, batch["slot"], step)
 
     def _loss_and_gradients(self, batch: Batch, step: tf.Tensor, resident: Any) -> tuple[list[tf.Tensor], tf.Tensor]:
@@ -212,6 +212,14 @@ def _on_every_device(images: tf.Tensor, strategy: tf.distribute.Strategy) -> Any
             return tf.identity(images)
 
     return strategy.experimental_distribute_values_from_function(copy)
+
+
+def images_at(resident: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
+    """uint8 [b, side, side, 3] out of [n, side, side, 3], by int32 or int64 [b].
+
+    TensorFlow's GPU kernel counts bytes in the type of the index: in int32 it would leave the array behind 2 GiB.
+    """
+    return tf.gather(resident, tf.cast(index, tf.int64))
 
 
 def cross_entropy(logits: tf.Tensor, labels: tf.Tensor, label_smoothing: float) -> tf.Tensor:

@@ -19,7 +19,7 @@ from trainers.runtime.compilation import COMPILE_AUGMENTATION, COMPILE_NOTHING, 
 from trainers.runtime.devices import distribute, make_strategy
 from trainers.training.averaging import averaged_weights
 from trainers.training.optimizer import build_optimizer, make_optimizer
-from trainers.training.step import TrainStep, cross_entropy
+from trainers.training.step import TrainStep, cross_entropy, images_at
 
 _SIDE, _COUNT, _BATCH = 32, 30, 8
 _IMAGES = np.random.default_rng(0).integers(0, 256, (_COUNT, _SIDE, _SIDE, 3), np.uint8)
@@ -357,6 +357,13 @@ def test_mixed_precision_trains_with_float32_variables(train, policy):
     assert {weight.dtype for weight in network.weights} == {"float32"}
     assert network.get_layer("logits").compute_dtype == "float32"
     assert base_of(network).get_layer("block1_conv1").compute_dtype == policy.removeprefix("mixed_")
+
+
+def test_images_behind_two_gib_of_them_are_found_by_64_bit_arithmetic():
+    many = tf.TensorSpec([20_000, 224, 224, 3], tf.uint8)  # 3.0e9 elements, of which a graph takes no memory
+    graph = tf.function(images_at).get_concrete_function(many, tf.TensorSpec([8], tf.int32)).graph
+    assert [op.get_attr("Tindices") for op in graph.get_operations() if op.type == "GatherV2"] == [tf.int64]
+    np.testing.assert_array_equal(images_at(tf.constant(_IMAGES), tf.constant([29, 0])), _IMAGES[[29, 0]])
 
 
 def test_cross_entropy_with_smoothing_is_the_formula():
