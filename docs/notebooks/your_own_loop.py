@@ -43,7 +43,7 @@ keras.utils.set_random_seed(SEED)
 #
 # A folder is one call; everything else is a `DataConfig`, whose fields are the flags of the command line. Either way
 # the result is a `Source` with three splits. Files that cannot be used are an error that names each of them with its
-# reason, unless `on_bad_image="skip"` is given.
+# reason, unless `on_bad_image="skip"` is given, which takes up to `max_bad_fraction`.
 
 # %%
 if FOLDER:

@@ -108,6 +108,14 @@ class DataConfig:
         choices=("error", "skip"),
         affects=NOTHING,
     )
+    max_bad_fraction: float = setting(
+        0.01,
+        "with --on_bad_image=skip, largest fraction of the image files that may be skipped: more of them stop the run, "
+        "as something else than a few files is wrong",
+        minimum=0.0,
+        maximum=1.0,
+        affects=NOTHING,
+    )
 
     @property
     def folder(self) -> Path:

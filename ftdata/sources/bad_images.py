@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import math
 import os
 from collections.abc import Mapping, Sequence
 
@@ -25,7 +26,7 @@ class BadImage:
 
 
 def drop_bad_images(
-    listing: Listing, judged: Mapping[str, FileReport], *, on_bad_image: str
+    listing: Listing, judged: Mapping[str, FileReport], *, on_bad_image: str, max_bad_fraction: float = 1.0
 ) -> tuple[Listing, tuple[BadImage, ...]]:
     """Parts the images that can be used from the others.
 
@@ -33,13 +34,14 @@ def drop_bad_images(
       listing: what a folder or a CSV holds.
       judged: the report on each of its paths.
       on_bad_image: `error`, or `skip` to use the others.
+      max_bad_fraction: of the images, 0 to 1, that `skip` takes.
 
     Returns:
       The listing without bad images, and those.
 
     Raises:
       UserError: with `error`, that there are bad images; the first ones with their reasons, and how many. With
-        `skip`, that no image of a class is left to train on.
+        `skip`, that there are more than `max_bad_fraction`, by kind; that no image of a class is left to train on.
     """
     names = {
         path: name for files in listing.splits.values() for path, name in zip(files.paths, files.names, strict=True)
@@ -47,8 +49,16 @@ def drop_bad_images(
     bad = tuple(BadImage(name, reason) for path, name in names.items() if (reason := judged[path].reason) is not None)
     if not bad:
         return listing, ()
+    needed = math.ceil(1000 * len(bad) / len(names)) / 1000
+    more = f" --max_bad_fraction={needed:g}" if len(bad) > max_bad_fraction * len(names) else ""
     if on_bad_image == "error":
-        raise UserError(_list_of(bad, count=len(names)))
+        raise UserError(_list_of(bad, count=len(names), way_out=f"--on_bad_image=skip{more}"))
+    if more:
+        raise UserError(
+            f"{len(bad):,} of {len(names):,} images cannot be used, more than --max_bad_fraction={max_bad_fraction:g} "
+            f"lets --on_bad_image=skip pass over: {summary(bad)} (the first is {bad[0].name}). Look at some of "
+            f"them;{more} trains without them"
+        )
     splits = {split: _good(files, judged) for split, files in listing.splits.items()}
     if "train" not in splits and not any(files.paths for files in splits.values()):
         raise UserError(f"none of the images can be used: {_list_of(bad, count=len(names))}")
@@ -69,13 +79,13 @@ def _good(files: Files, judged: Mapping[str, FileReport]) -> Files:
     )
 
 
-def _list_of(bad: Sequence[BadImage], *, count: int) -> str:
+def _list_of(bad: Sequence[BadImage], *, count: int, way_out: str = "") -> str:
     lines = [f"  {image.name}: {image.reason}" for image in bad[:_SHOWN]]
     if len(bad) > _SHOWN:
         lines.append(f"  and {len(bad) - _SHOWN:,} more ({summary(bad[_SHOWN:])})")
     return (
         f"{len(bad):,} of {count:,} images cannot be used:\n" + "\n".join(lines) + "\n"
-        "Remove or replace them, or train without them: --on_bad_image=skip"
+        "Remove or replace them" + (f", or train without them: {way_out}" if way_out else "")
     )
 
 

@@ -42,7 +42,9 @@ def open_files(config: DataConfig, *, known: Collection[str] | None = None) -> I
     paths = list(dict.fromkeys(path for files in listing.splits.values() for path in files.paths))
     reports = examine.inspect_files(paths, origin=origin, keep_in=config.folder / "examined")
     judged = dict(zip(paths, reports, strict=True))
-    listing, bad = bad_images.drop_bad_images(listing, judged, on_bad_image=config.on_bad_image)
+    listing, bad = bad_images.drop_bad_images(
+        listing, judged, on_bad_image=config.on_bad_image, max_bad_fraction=config.max_bad_fraction
+    )
     place = os.path.realpath(os.path.expanduser(origin))
     splits = {name: _split(files, judged, place) for name, files in listing.splits.items()}
     notes = (*listing.notes, *bad_images.labelled_twice(listing, judged))

@@ -44,7 +44,12 @@ def _refused_together() -> list[tuple[str, str]]:
         root = bad_files.write_good(Path(folder) / "photos")
         for name, (content, _) in odd_files.REFUSED.items():
             (root / "blue" / f"{name}.jpg").write_bytes(content)
-        subprocess.run([*_command(root, folder), "--on_bad_image=skip"], cwd=ROOT, capture_output=True, check=True)
+        subprocess.run(
+            [*_command(root, folder), "--on_bad_image=skip", "--max_bad_fraction=1"],
+            cwd=ROOT,
+            capture_output=True,
+            check=True,
+        )
         lines = (Path(folder) / "run/bad_images.txt").read_text().splitlines()
     return [(Path(name).stem, reason) for name, reason in (line.split("\t") for line in lines)]
 
@@ -60,7 +65,7 @@ def _row(name: str, files: dict[str, bytes | Callable[[Path], None]], *, skip: b
         for file, content in files.items():
             path = root / "blue" / file
             path.write_bytes(content) if isinstance(content, bytes) else content(path)
-        command = [*_command(root, folder), f"--on_bad_image={'skip' if skip else 'error'}"]
+        command = [*_command(root, folder), f"--on_bad_image={'skip' if skip else 'error'}", "--max_bad_fraction=1"]
         run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         trained = (Path(folder) / "run/finetune/metrics.json").is_file()
     lines = [line.strip() for line in (run.stderr if run.returncode else run.stdout).splitlines() if line.strip()]

@@ -31,7 +31,8 @@ def run(config: TrainConfig, run_dir: RunDir, *, devices: tf.distribute.Strategy
     """
     check_batch(config.training, config.augment, replicas=devices.num_replicas_in_sync)
     config = resolution.settle(config, run_dir, on_gpu=runs_on_gpu(devices))
-    source = open_data(config, dataclasses.replace(config.data, on_bad_image="skip"))  # the doctor names them all
+    data = dataclasses.replace(config.data, on_bad_image="skip", max_bad_fraction=1.0)  # the doctor names them all
+    source = open_data(config, data)
     features = FeatureStore.of(source.train, config.data) if config.training.feature_views else None
     context = dataclasses.replace(make_context(config, source, run_dir, devices), feature_store=features)
     found = diagnosis.check(context, config.data)

@@ -15,7 +15,16 @@ _DATA = ("dataset", "image_dir", "labels_csv", "exclude_csv", "data_dir", "manua
 _TARGETS = ("target_precision", "target_recall")
 _NOVELTY = ("none_of_these", "other_images")
 _EFFECTIVE = {
-    "evaluate": (*_ALWAYS, *_DATA, "on_bad_image", "tensorboard", "test_time_augmentation", *_TARGETS, *_NOVELTY),
+    "evaluate": (
+        *_ALWAYS,
+        *_DATA,
+        "on_bad_image",
+        "max_bad_fraction",
+        "tensorboard",
+        "test_time_augmentation",
+        *_TARGETS,
+        *_NOVELTY,
+    ),
     "predict": (*_ALWAYS, "images", "model", "json", "label_next", "test_time_augmentation"),
     "export": (*_ALWAYS, "exclude_csv", "data_dir", "manual_dir", "export_formats", "golden", "test_time_augmentation"),
     "report": ("phase", "preset", "model_dir"),
@@ -57,6 +66,7 @@ def without_effect(config: TrainConfig, given: set[str]) -> dict[str, str]:
             f"images come from files, not from TFDS, and --cache={data.cache} keeps nothing there",
         ),
         "disk_cache_gib": (not keeps_on_disk, f"--cache={data.cache} keeps nothing on disk"),
+        "max_bad_fraction": (data.on_bad_image != "skip", "--on_bad_image=skip is not given"),
         "on_bad_image": (data.dataset is not None, "only image files are examined, not TFDS data sets"),
         **dict.fromkeys(
             ("group_pattern", "split_seed"),

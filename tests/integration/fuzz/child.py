@@ -56,7 +56,9 @@ def open_folder(entries: list, counts: dict[str, int]) -> None:
     with tempfile.TemporaryDirectory() as root:
         strategies.build(Path(root), entries)
         try:
-            files = open_files(DataConfig(image_dir=root, data_dir=f"{root}/.data", on_bad_image="skip"))
+            files = open_files(
+                DataConfig(image_dir=root, data_dir=f"{root}/.data", on_bad_image="skip", max_bad_fraction=1.0)
+            )
         except ValueError as error:
             counts["refused"] += bool(str(error))
             return

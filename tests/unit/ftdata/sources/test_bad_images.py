@@ -114,7 +114,7 @@ def test_error_lists_all_at_once_the_first_twenty_and_a_count(tmp_path):
     assert lines[1] == "  blue/x00.jpg: truncated JPEG"
     assert lines[20] == "  blue/x19.jpg: empty file"
     assert lines[21] == "  and 3 more (3 empty file)"
-    assert lines[22] == "Remove or replace them, or train without them: --on_bad_image=skip"
+    assert lines[22] == "Remove or replace them, or train without them: --on_bad_image=skip --max_bad_fraction=0.49"
 
 
 def test_skip_gives_the_data_set_of_a_folder_without_them(tmp_path):
@@ -122,7 +122,7 @@ def test_skip_gives_the_data_set_of_a_folder_without_them(tmp_path):
     mixed = bad_files.write_good(tmp_path / "mixed")
     for number, (file, content, _) in enumerate(bad_files.BAD.values()):
         (mixed / "blue" / f"{number}-{file}").write_bytes(content)
-    expected, got = load_folder(str(clean)), load_folder(str(mixed), on_bad_image="skip")
+    expected, got = load_folder(str(clean)), load_folder(str(mixed), on_bad_image="skip", max_bad_fraction=1.0)
     assert len(got.bad_images) == len(bad_files.BAD)
     for split in ("train", "validation", "test"):
         assert getattr(got, split).names == getattr(expected, split).names
@@ -131,19 +131,35 @@ def test_skip_gives_the_data_set_of_a_folder_without_them(tmp_path):
     np.testing.assert_array_equal(weights, [1, 1])  # the bad ones would have made `blue` the larger class
 
 
+def test_skip_stops_at_more_than_the_fraction_that_it_may_pass_over(tmp_path):
+    bad_files.write_good(tmp_path)
+    for number in range(3):
+        (tmp_path / f"blue/x{number}.jpg").write_bytes(b"" if number else bad_files.JPEG[:-9])
+    with pytest.raises(UserError) as raised:
+        load_folder(str(tmp_path), on_bad_image="skip")
+    assert str(raised.value) == (
+        "3 of 27 images cannot be used, more than --max_bad_fraction=0.01 lets --on_bad_image=skip pass over: "
+        "2 empty file, 1 truncated JPEG (the first is blue/x0.jpg). Look at some of them; --max_bad_fraction=0.112 "
+        "trains without them"
+    )
+    assert len(load_folder(str(tmp_path), on_bad_image="skip", max_bad_fraction=0.112).bad_images) == 3
+
+
 def test_skip_does_not_lose_a_class(tmp_path):
     bad_files.write_good(tmp_path, classes=("blue", "green", "red"))
     for path in (tmp_path / "green").iterdir():
         path.write_bytes(b"")
     with pytest.raises(UserError, match="no training image of green can be used: 12 of 36 images"):
-        load_folder(str(tmp_path), on_bad_image="skip")
+        load_folder(str(tmp_path), on_bad_image="skip", max_bad_fraction=1.0)
 
 
 def test_a_model_is_measured_without_the_bad_images_and_without_their_class(tmp_path):
     bad_files.write_good(tmp_path, count=2)
     for path in (tmp_path / "red").iterdir():
         path.write_bytes(b"")
-    config = DataConfig(image_dir=str(tmp_path), data_dir=str(tmp_path / ".data"), on_bad_image="skip")
+    config = DataConfig(
+        image_dir=str(tmp_path), data_dir=str(tmp_path / ".data"), on_bad_image="skip", max_bad_fraction=1.0
+    )
     files = open_files(config, known=("blue", "red"))
     assert files.splits["test"].names == ("blue/blue-00.jpg", "blue/blue-01.jpg")
     assert len(files.bad_images) == 2
@@ -328,7 +344,7 @@ def test_a_process_ends_with_1_and_without_a_trace(mixed, tmp_path):
 
 @pytest.mark.slow
 def test_skip_trains_the_good_images_and_lists_the_others(mixed, tmp_path):
-    finished = train(mixed, tmp_path, "--on_bad_image=skip", "--cache=none")
+    finished = train(mixed, tmp_path, "--on_bad_image=skip", "--max_bad_fraction=1", "--cache=none")
     assert finished.returncode == 0, finished.stderr
     bad = len(bad_files.BAD) + len(bad_files.UNREADABLE) - 1
     assert f"{bad} images are skipped (" in finished.stdout
