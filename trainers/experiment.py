@@ -21,6 +21,7 @@ from trainers.commands import (
     predict,
     report,
     search,
+    serve,
     train,
 )
 from trainers.config import SEARCHED_PHASES, TrainConfig
@@ -32,7 +33,13 @@ from trainers.runtime.launcher import launch
 from trainers.runtime.signals import StopRequest
 from trainers.training.callbacks import check_callbacks
 
-_USES = {"evaluate": evaluate.run, "predict": predict.run, "export": export.run, "report": report.run}
+_USES = {
+    "evaluate": evaluate.run,
+    "predict": predict.run,
+    "export": export.run,
+    "report": report.run,
+    "serve": serve.run,
+}
 
 
 def run(
@@ -181,7 +188,7 @@ def _find_learning_rate(config: TrainConfig, *, stop: StopRequest) -> dict[str, 
 
 
 def _use(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
-    if config.phase != "predict":  # whose answers go to standard output
+    if config.phase not in ("predict", "serve"):  # which write nothing there
         _run_dir(config).check()
     with stop.deferred():  # raised anywhere else it could end up in a __del__, which swallows it
         return _USES[config.phase](config, stop=stop)
