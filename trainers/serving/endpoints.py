@@ -99,6 +99,8 @@ class Endpoints:
 
     def _check(self, request: starlette.requests.Request) -> None:
         name, version = request.path_params["name"], request.path_params.get("version", _VERSION)
+        if request.method == "GET" and request.url.path.endswith(":predict"):
+            raise HTTPException(405, headers={"Allow": "POST"})
         if name != self.name:
             raise Refused(404, f"model {shown(name)[:100]!r} is not served here, {self.name!r} is")
         if version != _VERSION:
@@ -184,7 +186,7 @@ class Endpoints:
         """An address or a method that there is not."""
         assert isinstance(error, HTTPException)
         if error.status_code == 405:
-            allowed = (error.headers or {}).get("Allow", "")
+            allowed = ", ".join(sorted((error.headers or {}).get("Allow", "").split(", ")))
             return self._error(405, f"{request.method} is not for this address, {allowed} is", Allow=allowed)
         where = f"/v1/models/{self.name}"
         return self._error(404, f"nothing is here: there are {where}, {where}/metadata and {where}:predict")
