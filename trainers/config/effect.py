@@ -23,19 +23,29 @@ _EFFECTIVE = {
         "on_bad_image",
         "max_bad_fraction",
         "tensorboard",
+        "track",
         "test_time_augmentation",
         *_TARGETS,
         *_NOVELTY,
     ),
     "predict": (*_ALWAYS, "images", "model", "json", "label_next", "test_time_augmentation"),
-    "export": (*_ALWAYS, "exclude_csv", "data_dir", "manual_dir", "export_formats", "golden", "test_time_augmentation"),
+    "export": (
+        *_ALWAYS,
+        "exclude_csv",
+        "data_dir",
+        "manual_dir",
+        "export_formats",
+        "golden",
+        "track",
+        "test_time_augmentation",
+    ),
     "report": ("phase", "preset", "model_dir"),
     "serve": ("phase", "preset", "model_dir", "batch_size", "model", *_OF_THE_SERVER),
 }
 _OF_AN_ESTIMATE = ("batch_size", "class_weight", "feature_views", "folds", "learning_curve", "monitor")
 _IDLE_IN_AN_ESTIMATE = (
     *(field.name for field in dataclasses.fields(TrainingConfig) if field.name not in _OF_AN_ESTIMATE),
-    *("dense_units", "dropout", "train_batch_norm", "cache", "tensorboard", "profile_steps"),
+    *("dense_units", "dropout", "train_batch_norm", "cache", "tensorboard", "track", "profile_steps"),
 )
 _OF_FINE_TUNING = (
     *("finetune_epochs", "finetune_learning_rate", "unfreeze"),

@@ -131,6 +131,11 @@ class RunDir:
         return self.root / "search.json"
 
     @property
+    def tracking(self) -> Path:
+        """The run on a tracking server that stands for this one."""
+        return self.root / "tracking.json"
+
+    @property
     def search_seconds(self) -> Path:
         """How much of its time a search has used."""
         return self.root / "search_seconds.json"
