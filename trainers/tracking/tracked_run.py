@@ -1,7 +1,7 @@
 """What of a run is written to a tracking server, and when: everything once, however often the run is resumed.
 
 Points of both phases lie on one axis, the steps since the run began. A point is known by its step, so that an epoch
-that comes again after a restart, bit for bit, is not written again, and one that the server has missed is written later.
+that comes again after a restart, bit for bit, is not written again, and one that the server missed is written later.
 """
 
 import contextlib
