@@ -30,7 +30,7 @@ def server(saved_model: Path, *, batch_size: int) -> Iterator[str]:
       ValueError: it did not start; the message has what it said.
     """
     command = [sys.executable, "-u", "-m", "trainers.main", "--phase=serve", f"--model={saved_model}", "--port=0"]
-    command += ["--model_name=model", f"--batch_size={batch_size}"]
+    command += ["--served_name=model", f"--batch_size={batch_size}"]
     with tempfile.TemporaryFile("w+", encoding="utf-8") as said:
         with quiet_start():
             process = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT)

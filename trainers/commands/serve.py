@@ -1,6 +1,7 @@
 """--phase=serve: the exported SavedModel over HTTP, by the REST contract of TensorFlow Serving."""
 
 import importlib.util
+import re
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
 
     run_dir = RunDir(Path(config.model_dir).expanduser())
     folder = Path(config.use.model).expanduser() if config.use.model else run_dir.export / "saved_model"
-    name = config.serve.model_name or _as_name(run_dir.root.resolve().name)
+    name = _name(config.serve.served_name, run_dir)
     with http.listening(config.serve) as found:  # before the seconds that loading takes
         grow_gpu_memory()
         model = ServedModel.load(folder)
@@ -82,9 +83,13 @@ def check_installed() -> None:
         )
 
 
-def _as_name(folder: str) -> str:
-    """A folder's name as a part of an address."""
-    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in folder)[:100] or "model"
+def _name(given: str | None, run_dir: RunDir) -> str:
+    """The model's name in addresses: as given, else that of the folder with other letters replaced."""
+    if given is None:
+        return re.sub(r"[^\w.-]", "-", run_dir.root.resolve().name)[:100] or "model"
+    if not re.fullmatch(r"[\w.-]{1,100}", given):
+        raise UserError(f"served_name must be up to 100 letters, digits and ._-, got {given!r}")
+    return given
 
 
 def _warm_up(model: ServedModel) -> None:

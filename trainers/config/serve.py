@@ -1,7 +1,6 @@
 """What can be set about the server: frozen, validated, standard library only."""
 
 import dataclasses
-import re
 
 from ftdata.errors import UserError
 from ftdata.settings import NOTHING, check_settings, setting
@@ -17,9 +16,13 @@ class ServeConfig:
         affects=NOTHING,
     )
     port: int = setting(
-        8501, "serve: TCP port to listen on; 0 takes a free one", minimum=0, maximum=65_535, affects=NOTHING
+        8501,
+        "serve: number of the TCP port to listen on; 0 takes a free one",
+        minimum=0,
+        maximum=65_535,
+        affects=NOTHING,
     )
-    model_name: str | None = setting(
+    served_name: str | None = setting(
         None,
         "serve: name of the model in the address, /v1/models/NAME:predict",
         unset="the name of the folder --model_dir",
@@ -60,8 +63,4 @@ class ServeConfig:
             raise UserError(
                 f"max_request_images must be at most max_queued_images={self.max_queued_images}, "
                 f"got {self.max_request_images}"
-            )
-        if self.model_name is not None and not re.fullmatch(r"[^\s/:]{1,100}", self.model_name):
-            raise UserError(
-                f"model_name must be up to 100 characters without blanks, slashes and colons, got {self.model_name!r}"
             )
