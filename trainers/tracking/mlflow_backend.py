@@ -25,8 +25,8 @@ _STATUS = {"finished": "FINISHED", "stopped": "KILLED", "failed": "FAILED"}
 
 def connect(runs: Path) -> "MlflowBackend":
     """As MLflow's own settings say; without any, `runs`/mlflow.db and `runs`/mlflow-artifacts."""
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.ERROR)  # tells of the tables that it makes
+    for name in ("mlflow", "alembic", "urllib3"):  # which tell of tables that they make, and of every try
+        logging.getLogger(name).setLevel(logging.ERROR)
     if mlflow.is_tracking_uri_set():
         return MlflowBackend(mlflow.get_tracking_uri(), artifacts=None)
     runs.mkdir(parents=True, exist_ok=True)
