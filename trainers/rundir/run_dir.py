@@ -164,22 +164,22 @@ class RunDir:
         """The folder of the phase `name`."""
         return PhaseDir(self.root / name)
 
-    def hparams(self, phase: str) -> Path:
-        """TensorBoard's event file of the finished phase, for its table of runs."""
-        return self.root / "logs" / phase / "hparams"
-
     def logs(self, phase: str) -> Path:
         """TensorBoard event files, in `train` and `validation`."""
         return self.root / "logs" / phase
+
+    def hparams(self, phase: str) -> Path:
+        """TensorBoard's event file of the finished phase, for its table of runs."""
+        return self.logs(phase) / "hparams"
 
 
 class WriteFailed(OSError):
     """A file could not be written: no space, no permission."""
 
     def __init__(self, path: Path, error: OSError):
+        way = "make room or make the folder writable, and the same command (without --overwrite) resumes from there"
         super().__init__(
-            f"cannot write {path}: {error.strerror or error}. What the last checkpoint holds is safe: make room or "
-            "make the folder writable, and the same command (without --overwrite) resumes from there"
+            f"cannot write {path}: {error.strerror or error}. What the last checkpoint holds is safe: {way}"
         )
 
 
