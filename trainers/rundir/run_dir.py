@@ -177,9 +177,9 @@ class WriteFailed(OSError):
     """A file could not be written: no space, no permission."""
 
     def __init__(self, path: Path, error: OSError):
-        way = "make room or make the folder writable, and the same command (without --overwrite) resumes from there"
         super().__init__(
-            f"cannot write {path}: {error.strerror or error}. What the last checkpoint holds is safe: {way}"
+            f"cannot write {path}: {error.strerror or error}. What the last checkpoint holds is safe: make room or "
+            "make the folder writable, and the same command (without --overwrite) resumes from there"
         )
 
 
@@ -187,10 +187,7 @@ def remove_leftovers(run_dir: RunDir) -> None:
     """Removes what a run that was killed left under temporary names."""
     for pattern in (".tmp-*", "*/.tmp-*", "*/*/.tmp-*"):
         for path in run_dir.root.glob(pattern):
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
