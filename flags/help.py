@@ -8,12 +8,21 @@ from typing import Any
 
 from ftdata.config import AugmentConfig, DataConfig
 from ftdata.settings import as_text
-from trainers.config import ModelConfig, RuntimeConfig, SearchConfig, TrainConfig, TrainingConfig, UseConfig, settings
+from trainers.config import (
+    ModelConfig,
+    RuntimeConfig,
+    SearchConfig,
+    ServeConfig,
+    TrainConfig,
+    TrainingConfig,
+    UseConfig,
+    settings,
+)
 
 _WIDTH, _COLUMN = 108, 33  # of the page, and where the text of a flag begins; characters
 _GLUE = "\0"  # for a space at which no line ends
 
-_WATCHING = ("tensorboard", "profile_steps", "log_every_steps", "checkpoint_every_steps")
+_WATCHING = ("tensorboard", "track", "profile_steps", "log_every_steps", "checkpoint_every_steps")
 _SECTIONS = {
     "Run": (TrainConfig, "what is done, and where it is kept"),
     "Data": (DataConfig, "which images, and how they become arrays of one size"),
@@ -28,6 +37,7 @@ _SECTIONS = {
     "Machine": (RuntimeConfig, "devices, precision and compilation"),
     "Watching": (RuntimeConfig, "what is recorded of a run on the way"),
     "Using": (UseConfig, "what is done with a trained model"),
+    "Serving": (ServeConfig, "the server of an exported model, and its bounds"),
 }
 
 

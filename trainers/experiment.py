@@ -21,6 +21,7 @@ from trainers.commands import (
     predict,
     report,
     search,
+    serve,
     train,
 )
 from trainers.config import SEARCHED_PHASES, TrainConfig
@@ -30,9 +31,16 @@ from trainers.rundir.run_dir import RunDir, check_kept, remove_leftovers
 from trainers.runtime import cluster
 from trainers.runtime.launcher import launch
 from trainers.runtime.signals import StopRequest
+from trainers.tracking import backend, tracked_run
 from trainers.training.callbacks import check_callbacks
 
-_USES = {"evaluate": evaluate.run, "predict": predict.run, "export": export.run, "report": report.run}
+_USES = {
+    "evaluate": evaluate.run,
+    "predict": predict.run,
+    "export": export.run,
+    "report": report.run,
+    "serve": serve.run,
+}
 
 
 def run(
@@ -61,7 +69,7 @@ def run(
         what to change.
       OSError: a file that cannot be read or written.
     """
-    _check_backend()
+    _check_installed(config)
     check_callbacks(callbacks, has_validation=True)  # what is wrong in any case, before the images are read
     stop = stop or StopRequest()
     if config.phase in _USES:
@@ -181,17 +189,22 @@ def _find_learning_rate(config: TrainConfig, *, stop: StopRequest) -> dict[str, 
 
 
 def _use(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
-    if config.phase != "predict":  # whose answers go to standard output
+    if config.phase not in ("predict", "serve"):  # which write nothing there
         _run_dir(config).check()
     with stop.deferred():  # raised anywhere else it could end up in a __del__, which swallows it
-        return _USES[config.phase](config, stop=stop)
+        found = _USES[config.phase](config, stop=stop)
+    if config.phase in ("evaluate", "export"):
+        tracked_run.attach(config.runtime.track, config.model_dir)
+    return found
 
 
 def _run_dir(config: TrainConfig) -> RunDir:
     return RunDir(Path(config.model_dir).expanduser())
 
 
-def _check_backend() -> None:
+def _check_installed(config: TrainConfig) -> None:
+    if config.runtime.track != "none":
+        backend.check_installed(config.runtime.track)
     if keras.backend.backend() != "tensorflow":
         raise UserError(f"KERAS_BACKEND must be tensorflow, got {keras.backend.backend()}")
     if keras.config.image_data_format() != "channels_last":

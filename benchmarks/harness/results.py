@@ -34,7 +34,9 @@ def publish(rows: Sequence[Row], *, question: str, excluded: str, json_file: str
 def command(argv: Sequence[str]) -> str:
     """The command line, without the paths of this machine."""
     kept = [argument for argument in argv[1:] if not argument.startswith("--json")]
-    flags = [re.sub(r"^(--\w+_dir|--weights|--peer_python)=.*[/~].*", r"\1=...", argument) for argument in kept]
+    flags = [
+        re.sub(r"^(--\w+_dir|--weights|--saved_model|--peer_python)=.*[/~].*", r"\1=...", argument) for argument in kept
+    ]
     return " ".join(["python -m", f"benchmarks.{Path(argv[0]).stem}", *flags])
 
 

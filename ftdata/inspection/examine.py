@@ -107,6 +107,23 @@ def inspect_files(paths: Sequence[str], *, origin: str, keep_in: Path) -> list[F
     return [result[path] for path in paths]
 
 
+def why_not(files: Sequence[bytes]) -> list[str | None]:
+    """What is wrong with each of some image files, as `inspect_files` finds it, or None.
+
+    Args:
+      files: their bytes.
+    """
+    result, opened = dict[str, str | None](), list[_Opened]()
+    for place, encoded in enumerate(files):
+        try:
+            opened.append(_Opened.of(str(place), encoded))
+        except UserError as reason:
+            result[str(place)] = str(reason)
+    for group in _groups(opened):
+        result |= {place: report.reason for place, report in _decode_group(group)}
+    return [result[str(place)] for place in range(len(files))]
+
+
 def _stamp(path: str) -> Stamp | FileReport:
     try:
         status = os.stat(path)

@@ -26,6 +26,7 @@ from trainers.rundir.run_dir import RunDir
 from trainers.runtime.devices import runs_on_gpu
 from trainers.runtime.processes import ALONE, ProcessGroup
 from trainers.runtime.signals import StopRequest
+from trainers.tracking.tracked_run import TrackedRun
 from trainers.training import candidates
 from trainers.training.callbacks import check_callbacks
 from trainers.training.context import RunContext
@@ -79,12 +80,16 @@ def run(
         messages.draw_samples(context)
     if folds:
         context = cross_validation.chosen(context, folds, config.data, command_line=command_line)
-    results = {}
-    for phase in context.config.phases:
-        network = built.pop(phase.name, None)
-        results[phase.name] = run_phase(phase, context, network=network, callbacks=callbacks)
-        if processes.is_chief:
-            page.refresh(run_dir)
+    results, phases = {}, context.config.phases
+    tracked = TrackedRun(config.runtime.track if processes.is_chief else "none", run_dir)
+    tracked.start(context.record.settings)
+    with tracked.ended():
+        for phase in phases:
+            network, own = built.pop(phase.name, None), tracked.callbacks(phase, phases=phases)
+            results[phase.name] = run_phase(phase, context, network=network, callbacks=[*callbacks, *own])
+            if processes.is_chief:
+                page.refresh(run_dir)
+                tracked.finish(phase, results[phase.name], phases=phases)
     messages.summarize(context, results[config.phase])
     return results
 

@@ -21,6 +21,7 @@ from trainers.config.run import (
 )
 from trainers.config.runtime import RuntimeConfig
 from trainers.config.search import SEARCHED_PHASES, SearchConfig
+from trainers.config.serve import ServeConfig
 from trainers.config.training import TrainingConfig
 from trainers.config.use import EXPORT_FORMATS, USING_PHASES, UseConfig
 
@@ -36,6 +37,7 @@ __all__ = [
     "ResolvedConfig",
     "RuntimeConfig",
     "SearchConfig",
+    "ServeConfig",
     "TrainConfig",
     "TrainingConfig",
     "UseConfig",

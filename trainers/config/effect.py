@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from trainers.config.run import TrainConfig, settings
 from trainers.config.search import SEARCHED_PHASES
+from trainers.config.serve import ServeConfig
 from trainers.config.training import TrainingConfig
 from trainers.config.use import USING_PHASES
 
@@ -14,6 +15,7 @@ _ALWAYS = ("phase", "preset", "model_dir", "batch_size", *_MACHINE)
 _DATA = ("dataset", "image_dir", "labels_csv", "exclude_csv", "data_dir", "manual_dir")
 _TARGETS = ("target_precision", "target_recall")
 _NOVELTY = ("none_of_these", "other_images")
+_OF_THE_SERVER = tuple(field.name for field in dataclasses.fields(ServeConfig))
 _EFFECTIVE = {
     "evaluate": (
         *_ALWAYS,
@@ -21,18 +23,29 @@ _EFFECTIVE = {
         "on_bad_image",
         "max_bad_fraction",
         "tensorboard",
+        "track",
         "test_time_augmentation",
         *_TARGETS,
         *_NOVELTY,
     ),
     "predict": (*_ALWAYS, "images", "model", "json", "label_next", "test_time_augmentation"),
-    "export": (*_ALWAYS, "exclude_csv", "data_dir", "manual_dir", "export_formats", "golden", "test_time_augmentation"),
+    "export": (
+        *_ALWAYS,
+        "exclude_csv",
+        "data_dir",
+        "manual_dir",
+        "export_formats",
+        "golden",
+        "track",
+        "test_time_augmentation",
+    ),
     "report": ("phase", "preset", "model_dir"),
+    "serve": ("phase", "preset", "model_dir", "batch_size", "model", *_OF_THE_SERVER),
 }
 _OF_AN_ESTIMATE = ("batch_size", "class_weight", "feature_views", "folds", "learning_curve", "monitor")
 _IDLE_IN_AN_ESTIMATE = (
     *(field.name for field in dataclasses.fields(TrainingConfig) if field.name not in _OF_AN_ESTIMATE),
-    *("dense_units", "dropout", "train_batch_norm", "cache", "tensorboard", "profile_steps"),
+    *("dense_units", "dropout", "train_batch_norm", "cache", "tensorboard", "track", "profile_steps"),
 )
 _OF_FINE_TUNING = (
     *("finetune_epochs", "finetune_learning_rate", "unfreeze"),
@@ -107,6 +120,7 @@ def idle_in_training(phase: str) -> dict[str, str]:
     idle = {name: f"it is for --phase=predict, this is {phase}" for name in ("images", "model", "json", "label_next")}
     idle["images"] += "; the images to train on are --image_dir"
     idle["model"] += "; the network to train is --backbone"
+    idle |= dict.fromkeys(_OF_THE_SERVER, f"it is for --phase=serve, this is {phase}")
     idle |= dict.fromkeys(_TARGETS, f"it is for --phase=evaluate, this is {phase}")
     if phase != "all":
         idle |= dict.fromkeys(_NOVELTY, f"it is for --phase=evaluate or all, this is {phase}")

@@ -11,6 +11,7 @@ from ftdata.settings import ANY_PHASE, NOTHING, check_settings, setting
 from trainers.config.model import ModelConfig
 from trainers.config.runtime import RuntimeConfig
 from trainers.config.search import SearchConfig
+from trainers.config.serve import ServeConfig
 from trainers.config.training import TrainingConfig
 from trainers.config.use import USING_PHASES, UseConfig
 
@@ -31,15 +32,15 @@ class TrainConfig:
         "weights; check looks at the data and the plan without training; estimate says without training how good a "
         "model will be on new groups of images; find_learning_rate suggests the learning rate of transfer or, when "
         "that is finished, of finetune, from a hundred steps that are not kept; evaluate, predict and export use the "
-        "trained model; report writes report.html of the run in --model_dir again, or of each run below it, with an "
-        "index.html that compares them",
+        "trained model; serve answers over HTTP with the exported SavedModel; report writes report.html of the run in "
+        "--model_dir again, or of each run below it, with an index.html that compares them",
         choices=TRAINING_PHASES + OTHER_PHASES,
         affects=NOTHING,
     )
     preset: str | None = setting(
         None,
         "named set of defaults for the flags that are not given. Without --preset: demo if no data is named, photos "
-        "with --image_dir, --labels_csv or --dataset, none to evaluate, predict, export or report",
+        "with --image_dir, --labels_csv or --dataset, none to evaluate, predict, export, report or serve",
         affects=NOTHING,
     )
     model_dir: str = setting(
@@ -64,6 +65,7 @@ class TrainConfig:
     runtime: RuntimeConfig = dataclasses.field(default_factory=RuntimeConfig)
     search: SearchConfig = dataclasses.field(default_factory=SearchConfig)
     use: UseConfig = dataclasses.field(default_factory=UseConfig)
+    serve: ServeConfig = dataclasses.field(default_factory=ServeConfig)
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -116,6 +118,8 @@ class TrainConfig:
         """What becomes of a run that a signal has stopped."""
         if self.phase == "estimate":
             return "--phase=estimate starts over when it is given again, and reads the features that were kept"
+        if self.phase == "serve":
+            return "what had been asked before was answered, and --phase=serve starts again"
         if self.phase not in TRAINING_PHASES:
             return f"--phase={self.phase} starts over when it is given again, and the files it has finished are whole"
         command = "the same command without --overwrite" if self.overwrite else "the same command"

@@ -47,6 +47,13 @@ class RuntimeConfig:
     )
     deterministic: bool = setting(False, "whether a GPU gives the same bits every time, at a price in speed")
     tensorboard: bool = setting(True, "whether TensorBoard event files are written to --model_dir", affects=NOTHING)
+    track: str = setting(
+        "none",
+        "tracking server that gets settings, scores of every epoch, final numbers and the report, beside TensorBoard; "
+        "mlflow is what MLFLOW_TRACKING_URI names, else mlflow.db beside --model_dir",
+        choices=("none", "mlflow"),
+        affects=NOTHING,
+    )
     profile_steps: tuple[int, ...] | None = setting(
         None,
         "START,STOP: steps of each phase that are profiled for TensorBoard",

@@ -5,7 +5,7 @@ import dataclasses
 from ftdata.errors import UserError
 from ftdata.settings import NOTHING, check_settings, setting
 
-USING_PHASES = ("evaluate", "predict", "export", "report")
+USING_PHASES = ("evaluate", "predict", "export", "report", "serve")
 EXPORT_FORMATS = ("saved_model", "keras", "litert", "litert_float16", "litert_int8", "onnx")
 
 
@@ -18,7 +18,8 @@ class UseConfig:
     )
     model: str | None = setting(
         None,
-        "predict: .keras file of a trained model, or imagenet for the 1000 classes of --backbone",
+        "predict: .keras file of a trained model, or imagenet for the 1000 classes of --backbone; serve: folder of an "
+        "exported SavedModel",
         unset="the model in --model_dir",
         affects=NOTHING,
         is_path=True,

@@ -136,6 +136,13 @@ def clear(run_dir: RunDir) -> None:
     folders = ("folds", "estimate", "find_learning_rate", "evaluation", "export", "logs", "trials")
     for name in (*PHASES, *folders):
         shutil.rmtree(run_dir.root / name, ignore_errors=True)
-    for path in (run_dir.search, run_dir.search_seconds, run_dir.seen_images, run_dir.findings, run_dir.report):
+    for path in (
+        run_dir.search,
+        run_dir.search_seconds,
+        run_dir.seen_images,
+        run_dir.findings,
+        run_dir.report,
+        run_dir.tracking,
+    ):
         path.unlink(missing_ok=True)
     run_dir.config.unlink(missing_ok=True)

@@ -131,6 +131,11 @@ class RunDir:
         return self.root / "search.json"
 
     @property
+    def tracking(self) -> Path:
+        """The run on a tracking server that stands for this one."""
+        return self.root / "tracking.json"
+
+    @property
     def search_seconds(self) -> Path:
         """How much of its time a search has used."""
         return self.root / "search_seconds.json"
@@ -159,13 +164,13 @@ class RunDir:
         """The folder of the phase `name`."""
         return PhaseDir(self.root / name)
 
-    def hparams(self, phase: str) -> Path:
-        """TensorBoard's event file of the finished phase, for its table of runs."""
-        return self.root / "logs" / phase / "hparams"
-
     def logs(self, phase: str) -> Path:
         """TensorBoard event files, in `train` and `validation`."""
         return self.root / "logs" / phase
+
+    def hparams(self, phase: str) -> Path:
+        """TensorBoard's event file of the finished phase, for its table of runs."""
+        return self.logs(phase) / "hparams"
 
 
 class WriteFailed(OSError):
@@ -182,10 +187,7 @@ def remove_leftovers(run_dir: RunDir) -> None:
     """Removes what a run that was killed left under temporary names."""
     for pattern in (".tmp-*", "*/.tmp-*", "*/*/.tmp-*"):
         for path in run_dir.root.glob(pattern):
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:

@@ -15,7 +15,7 @@ from trainers.config import TrainConfig, settings
 
 FIELDS = {field.name: field for field, _ in settings(TrainConfig())}
 _UNIT = re.compile(
-    r"\b(?:pixels|degrees|fraction|factor|probability|epochs|steps|seconds|GiB|images|parts|units|seed|strength|grey"
+    r"\b(?:pixels|degrees|fraction|factor|probability|epochs|steps|seconds|GiB|MiB|images|parts|units|seed|strength|grey"
     r"|number|rate|decay|norm|views)\b"
 )
 
@@ -42,7 +42,8 @@ def test_every_setting_is_there_once_under_a_heading_within_the_width():
     assert sorted(names) == sorted(FIELDS)
     assert max(map(len, text.splitlines())) <= 110
     titles = re.findall(r"^(\w+): ", text, re.MULTILINE)
-    assert titles == ["Run", "Data", "Augmentation", "Model", "Training", "Search", "Machine", "Watching", "Using"]
+    using = ["Search", "Machine", "Watching", "Using", "Serving"]
+    assert titles == ["Run", "Data", "Augmentation", "Model", "Training", *using]
     for name in preset_names():
         assert re.search(rf"^  {name} +[A-Z]", text, re.MULTILINE)
 

@@ -66,7 +66,7 @@ WRONG = [
     (
         ["--phase=train"],
         "--phase must be one of pretrain, transfer, finetune, all, check, estimate, find_learning_rate, evaluate, "
-        "predict, export, report, got 'train'",
+        "predict, export, report, serve, got 'train'",
     ),
     (["--jit_compile=perhaps"], "--jit_compile must be one of auto, true, false, got 'perhaps'"),
     # lists
@@ -129,7 +129,7 @@ def run(*arguments, code=None):
     return subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("arguments", [["--batch_siz=3"], ["--seed=-1"], ["--phase=serve"]])
+@pytest.mark.parametrize("arguments", [["--batch_siz=3"], ["--seed=-1"], ["--phase=serv"]])
 def test_wrong_flag_ends_the_process_with_2_and_one_line(arguments):
     done = run(*arguments)
     assert done.returncode == 2

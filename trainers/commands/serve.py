@@ -1,0 +1,106 @@
+"""--phase=serve: the exported SavedModel over HTTP, by the REST contract of TensorFlow Serving."""
+
+import importlib.util
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from ftdata.decoding import headers
+from ftdata.errors import UserError
+from ftdata.inspection import examine
+from ftdata.log import log
+from ftdata.names import counted
+from trainers.config import TrainConfig
+from trainers.rundir.run_dir import RunDir
+from trainers.runtime.devices import grow_gpu_memory
+from trainers.runtime.signals import StopRequest
+from trainers.serving.batching import Batcher
+from trainers.serving.saved_model import IMAGE_BYTES, ServedModel
+
+_NEEDED = ("uvicorn", "starlette")
+_HERE = ("127.", "localhost", "::1")
+
+
+def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
+    """Serves the SavedModel of `config.use.model` or in export/ until somebody asks to stop.
+
+    Returns:
+      How many requests were `answered`, with how many `images`, in how many `calls` of the model, and how many requests
+      were `refused`.
+
+    Raises:
+      UserError: no SavedModel, the extra is not installed, or the address is in use.
+      Interrupted: somebody asked to stop.
+    """
+    check_installed()
+    from trainers.serving import http
+    from trainers.serving.endpoints import Endpoints
+
+    run_dir = RunDir(Path(config.model_dir).expanduser())
+    folder = Path(config.use.model).expanduser() if config.use.model else run_dir.export / "saved_model"
+    name = _name(config.serve.served_name, run_dir)
+    with http.listening(config.serve) as found:  # before the seconds that loading takes
+        grow_gpu_memory()
+        model = ServedModel.load(folder)
+        _warm_up(model)
+        batcher = Batcher(
+            examine.why_not,
+            most=config.training.batch_size,
+            most_pixels=headers.MAX_PIXELS,
+            most_queued=config.serve.max_queued_images,
+        )
+        endpoints = Endpoints(name, model, batcher, config.serve)
+        try:
+            address = f"http://{http.address(found)}/v1/models/{name}"
+            log.info(f"{folder}\nsignatures: {', '.join(sorted(model.signatures))}\nserving at {address}:predict")
+            if not config.serve.host.startswith(_HERE):
+                log.info("note: whoever reaches this address may ask, unencrypted: a proxy in front can ask who it is")
+            http.serve(endpoints, found, config.serve, stop=stop)
+        finally:
+            batcher.close()
+    counts = endpoints.counts
+    log.info(
+        f"answered {counted(counts.answered, 'request')} with {counted(counts.images, 'image')} in "
+        f"{counted(batcher.calls, 'call')} of the model, refused {counted(counts.refused, 'request')}"
+    )
+    return {**vars(counts), "calls": batcher.calls}
+
+
+def check_installed() -> None:
+    """Does nothing where the extra is installed.
+
+    Raises:
+      UserError: what is missing and how to install it.
+    """
+    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UserError(
+            f"--phase=serve needs {', '.join(missing)}, not installed here: "
+            ".venv/bin/pip install --constraint constraints.txt --editable '.[serve]'"
+        )
+
+
+def _name(given: str | None, run_dir: RunDir) -> str:
+    """The model's name in addresses: as given, else that of the folder with other letters replaced."""
+    if given is None:
+        return re.sub(r"[^\w.-]", "-", run_dir.root.resolve().name)[:100] or "model"
+    if not re.fullmatch(r"[\w.-]{1,100}", given):
+        raise UserError(f"served_name must be up to 100 letters, digits and ._-, got {given!r}")
+    return given
+
+
+def _warm_up(model: ServedModel) -> None:
+    """Calls every signature once, so that the first request does not wait for what TensorFlow does at first."""
+    plain = tf.io.encode_jpeg(np.zeros((32, 32, 3), np.uint8)).numpy()
+    examine.why_not([plain])
+    for signature in model.signatures.values():
+        inputs: dict[str, Any] = {}
+        for name, spec in signature.inputs.items():
+            if spec.dtype == tf.string:
+                inputs[name] = [plain if name == IMAGE_BYTES else b""]
+            else:
+                inputs[name] = np.zeros([1, *(size or 32 for size in spec.shape[1:])], spec.dtype.as_numpy_dtype)
+        signature(inputs)
