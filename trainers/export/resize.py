@@ -12,24 +12,30 @@ import tensorflow as tf
 from ftdata.decoding.decode import Decoding
 
 
-def squares(images: tf.Tensor, decoding: Decoding) -> tf.Tensor:
+def squares(images: tf.Tensor, decoding: Decoding, *, may_branch: bool = True) -> tf.Tensor:
     """What `Decoding.to_square` makes of each image, within one of 255 where rounding decides.
 
     Args:
       images: uint8 [b, height, width, 3].
       decoding: the side of the square, how images are brought to it, and the interpolation.
+      may_branch: whether images that have that size already are passed by the products, which would give the same.
 
     Returns:
       Whole numbers, float32 [b, side, side, 3]; `images` themselves where they have that size.
     """
     side, shape = decoding.image_size, tf.shape(images)
+    if not may_branch:
+        return _resized(images, decoding)
     is_right_size = tf.equal(shape[1], side) & tf.equal(shape[2], side)
     made = tf.cond(is_right_size, lambda: tf.cast(images, tf.float32), lambda: _resized(images, decoding))
-    return tf.reshape(made, [-1, side, side, 3])
+    return tf.reshape(made, [-1, side, side, 3])  # so that its size is known behind the branches
 
 
 class Squares(keras.layers.Layer):
-    """`squares` as a layer."""
+    """`squares` as a layer.
+
+    It does not branch: OpenVINO 2026.4 gives wrong answers the first time that a model is called whose graph does.
+    """
 
     def __init__(self, decoding: Decoding):
         super().__init__(dtype="float32", autocast=False, trainable=False)
@@ -37,7 +43,7 @@ class Squares(keras.layers.Layer):
 
     def call(self, images: tf.Tensor) -> tf.Tensor:
         """Uint8 [b, height, width, 3] to float32 [b, side, side, 3]."""
-        return squares(images, self.decoding)
+        return squares(images, self.decoding, may_branch=False)
 
     def compute_output_spec(self, images: keras.KerasTensor) -> keras.KerasTensor:
         """Of `call`."""
@@ -52,7 +58,7 @@ def _resized(images: tf.Tensor, decoding: Decoding) -> tf.Tensor:
     pixels = tf.reshape(tf.cast(images, tf.float32), [-1, height, width * 3])
     shrunk = tf.reshape(tf.matmul(rows[None], pixels), [-1, side, width, 3])
     across = tf.matmul(tf.transpose(shrunk, [0, 1, 3, 2]), columns[None, None], transpose_b=True)
-    return tf.round(tf.transpose(across, [0, 1, 3, 2]))
+    return tf.reshape(tf.round(tf.transpose(across, [0, 1, 3, 2])), [-1, side, side, 3])
 
 
 def shares(length: tf.Tensor, other: tf.Tensor, decoding: Decoding) -> tf.Tensor:
