@@ -66,6 +66,9 @@ def write_openvino(folder: Path, network: keras.Model, class_names: Sequence[str
         import openvino
 
         model = openvino.Core().read_model(as_keras_does)
+        for output in model.outputs:  # OpenVINO makes one of whatever nobody reads; those of the function are Identity
+            if not any(name.startswith("Identity") for name in output.names):
+                model.remove_result(output.get_node())
         for output, name in zip(model.outputs, outputs, strict=True):
             output.tensor.set_names({name})
         model.set_rt_info(as_lines(class_names).removesuffix("\n"), "labels")

@@ -23,9 +23,9 @@ def squares(images: tf.Tensor, decoding: Decoding, *, may_branch: bool = True) -
     Returns:
       Whole numbers, float32 [b, side, side, 3]; `images` themselves where they have that size.
     """
-    side, shape = decoding.image_size, tf.shape(images)
     if not may_branch:
         return _resized(images, decoding)
+    side, shape = decoding.image_size, tf.shape(images)
     is_right_size = tf.equal(shape[1], side) & tf.equal(shape[2], side)
     made = tf.cond(is_right_size, lambda: tf.cast(images, tf.float32), lambda: _resized(images, decoding))
     return tf.reshape(made, [-1, side, side, 3])  # so that its size is known behind the branches
