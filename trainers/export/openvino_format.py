@@ -66,11 +66,7 @@ def write_openvino(folder: Path, network: keras.Model, class_names: Sequence[str
         import openvino
 
         model = openvino.Core().read_model(as_keras_does)
-        for output in model.outputs:  # OpenVINO makes one of whatever nobody reads; those of the function are Identity
-            if not any(name.startswith("Identity") for name in output.names):
-                model.remove_result(output.get_node())
-        for output, name in zip(model.outputs, outputs, strict=True):
-            output.tensor.set_names({name})
+        _name_outputs(model, outputs)
         model.set_rt_info(as_lines(class_names).removesuffix("\n"), "labels")
         openvino.serialize(model, temporary / _MODEL, temporary / _WEIGHTS)
         for ending in (".xml", ".bin"):
@@ -78,6 +74,22 @@ def write_openvino(folder: Path, network: keras.Model, class_names: Sequence[str
 
     with _without_telemetry(), _quiet():
         formats.replace_folder(folder, write)
+
+
+def _name_outputs(model: Any, outputs: Sequence[str]) -> None:
+    """Leaves the network's own outputs: OpenVINO makes one of whatever nobody reads. Several have their names, a
+    single one is called Identity."""
+    for output in model.outputs:
+        own = output.names & {*outputs}
+        if len(outputs) == 1 and any(name.startswith("Identity") for name in output.names):
+            own = {*outputs}
+        if own:
+            output.tensor.set_names(own)
+        else:
+            model.remove_result(output.get_node())
+    found = [name for output in model.outputs for name in output.names]
+    if sorted(found) != sorted(outputs):
+        raise RuntimeError(f"OpenVINO's model gives {', '.join(found)} and not {', '.join(outputs)}")
 
 
 @contextlib.contextmanager
