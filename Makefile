@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 
-.PHONY: setup run test test-slow test-extras test-onnx test-peers test-lite test-serve test-mlflow torch-peer lint
+.PHONY: setup run test test-slow test-extras test-onnx test-openvino test-peers test-lite test-serve test-mlflow torch-peer lint
 
 setup: $(STAMP)
 
@@ -24,7 +24,7 @@ test-slow: setup
 	$(BIN)/python -m pytest -m slow -n 2 --dist loadscope --durations=15
 
 # Each extra in an environment of its own: some exclude each other, and none is part of .venv.
-test-extras: test-onnx test-peers test-lite test-serve test-mlflow
+test-extras: test-onnx test-openvino test-peers test-lite test-serve test-mlflow
 
 .venv-%/.complete: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-$*
@@ -34,6 +34,10 @@ test-extras: test-onnx test-peers test-lite test-serve test-mlflow
 test-onnx: .venv-onnx/.complete
 	.venv-onnx/bin/python -c 'import onnx, onnxruntime, tf2onnx'
 	.venv-onnx/bin/python -m pytest -m extra_onnx
+
+test-openvino: .venv-openvino/.complete
+	.venv-openvino/bin/python -c 'import importlib.util as util; assert util.find_spec("openvino")'
+	.venv-openvino/bin/python -m pytest -m extra_openvino
 
 test-peers: .venv-peers/.complete
 	.venv-peers/bin/python -c 'import cv2, nvidia.dali'

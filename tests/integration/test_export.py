@@ -1,5 +1,6 @@
 """--phase=export of a small trained run, read back by others."""
 
+import importlib.util
 import json
 import shutil
 import subprocess
@@ -14,17 +15,21 @@ import tensorflow as tf
 from PIL import Image
 
 from ftdata.config import DataConfig
+from ftdata.decoding.decode import Decoding
 from tests.tools import bad_files, markdown_page, odd_files
 from trainers import command_line, experiment
 from trainers.commands import export, trained_model
 from trainers.config import EXPORT_FORMATS, TrainConfig, UseConfig
-from trainers.export import formats, golden, onnx_format, parity
+from trainers.export import formats, golden, onnx_format, openvino_format, parity
 from trainers.export.parity import Samples
 from trainers.models import symmetries
 from trainers.models.classifier import features_of
 from trainers.models.novelty import Novelty
 from trainers.rundir.run_dir import RunDir
 from trainers.runtime.signals import StopRequest
+
+_EXTRAS = ("onnx", "openvino")
+_EXACT = parity.TOLERANCES["keras"]
 
 
 def _of(probabilities):
@@ -51,7 +56,8 @@ def test_the_files_are_there_and_agree(trained_run, tmp_path):
     assert (folder / "labels.txt").read_text() == "blue\ngreen\nred\n"
     assert json.loads((folder / "parity.json").read_text()) == result
     rows = {(row["format"], row["call"]): row for row in result["exports"]}
-    assert set(rows) == {("saved_model", "serving_default"), ("saved_model", "pixels")}
+    assert set(rows) == {("saved_model", call) for call in ("serving_default", "pixels", "any_size")}
+    assert [row["images"] for row in rows.values()] == [15] * 3
     assert all(row["is_within"] for row in rows.values())
     assert rows["saved_model", "pixels"]["max_probability_difference"] < 1e-4
     assert set(rows["saved_model", "pixels"]["latency_ms"]["32"]) == {"p50", "p95", "p99"}
@@ -116,18 +122,22 @@ def test_an_export_averages_over_the_image_mirrored_and_turned(trained_run, kind
 @pytest.mark.slow
 def test_every_format_averages_and_agrees(trained_run, tmp_path):
     model_dir = shutil.copytree(trained_run, tmp_path / "run")
-    kinds = tuple(name for name in EXPORT_FORMATS if name != "onnx")  # an extra
+    kinds = tuple(name for name in EXPORT_FORMATS if name not in _EXTRAS)
     use = UseConfig(export_formats=kinds, test_time_augmentation="dihedral")
     result = experiment.run(TrainConfig(phase="export", model_dir=str(model_dir), use=use))["export"]
     assert result["test_time_augmentation"] == "dihedral"
-    assert [row["is_within"] for row in result["exports"]] == [True] * 6
+    assert [row["is_within"] for row in result["exports"]] == [True] * 7
     assert result["as_trained_max_probability_difference"] < 0.05  # float32 against bfloat16
 
 
 def test_a_file_with_other_answers_is_refused(tmp_path):
     reference, labels = np.array([[0.7, 0.3], [0.2, 0.8]]), np.array([0, 1])
     rows = [
-        {"file": name, "call": "call", **parity.compare("keras", _of(reference + difference), _of(reference), labels)}
+        {
+            "file": name,
+            "call": "call",
+            **parity.compare(_EXACT, _of(reference + difference), _of(reference), labels),
+        }
         for name, difference in {"same.keras": 9e-5, "other.keras": np.array([2e-4, -2e-4])}.items()
     ]
     with pytest.raises(ValueError, match=r"not the answers of the model, beyond tolerance: other.keras \(call\);"):
@@ -136,13 +146,13 @@ def test_a_file_with_other_answers_is_refused(tmp_path):
 
 def test_answers_that_are_no_numbers_are_out_of_tolerance():
     nothing = np.full((2, 3), np.nan, np.float32)
-    assert not parity.compare("keras", _of(nothing), _of(np.eye(3)[:2]), np.array([0, 1]))["is_within"]
+    assert not parity.compare(_EXACT, _of(nothing), _of(np.eye(3)[:2]), np.array([0, 1]))["is_within"]
 
 
 def test_files_that_refuse_other_images_are_out_of_tolerance():
     expected = {**_of(np.eye(2)), "unlike": np.array([0.9, 1.1])}
     for unlike, is_within in (([0.5, 3.0], True), ([0.9, 0.99], False), ([0.9, np.nan], False)):
-        found = parity.compare("keras", {**_of(np.eye(2)), "unlike": np.array(unlike)}, expected, np.array([0, 1]))
+        found = parity.compare(_EXACT, {**_of(np.eye(2)), "unlike": np.array(unlike)}, expected, np.array([0, 1]))
         assert found["is_within"] == is_within
 
 
@@ -163,10 +173,10 @@ def test_every_format_knows_none_of_these(trained_run, tmp_path):
     model_dir = shutil.copytree(trained_run, tmp_path / "run")
     use = UseConfig(none_of_these=0.9)
     experiment.run(TrainConfig(phase="evaluate", model_dir=str(model_dir), use=use))
-    kinds = tuple(name for name in EXPORT_FORMATS if name != "onnx")  # an extra
+    kinds = tuple(name for name in EXPORT_FORMATS if name not in _EXTRAS)
     use = UseConfig(export_formats=kinds)
     result = experiment.run(TrainConfig(phase="export", model_dir=str(model_dir), use=use))["export"]
-    assert [row["is_within"] for row in result["exports"]] == [True] * 6
+    assert [row["is_within"] for row in result["exports"]] == [True] * 7
     assert all(row["none_of_these_agreement"] >= 0.9 for row in result["exports"])  # of things refused among them
     assert result["images"] == 15
     smallest = min(row["bytes"] for row in result["exports"] if row["format"] == "keras")
@@ -183,9 +193,9 @@ def test_the_last_line_of_what_a_process_complains_of_is_what_went_wrong(tmp_pat
 @pytest.mark.slow
 def test_a_file_that_cannot_be_run_is_named(tmp_path):
     (tmp_path / "model.keras").write_bytes(b"no model")
-    samples = Samples(np.zeros((1, 8, 8, 3), np.uint8), [b""], np.array([0]))
+    samples = Samples(np.zeros((1, 8, 8, 3), np.uint8), [b""], np.array([0]), _of(np.ones((1, 3))))
     with pytest.raises(ValueError, match=r"model\.keras cannot be run by itself: .*[Ee]rror"):
-        parity.check_parity("keras", tmp_path / "model.keras", samples, _of(np.ones((1, 3))), stop=StopRequest())
+        parity.check_parity("keras", tmp_path / "model.keras", samples, samples, stop=StopRequest())
 
 
 def test_the_reading_process_cannot_import_this_project(tmp_path):
@@ -196,14 +206,15 @@ def test_the_reading_process_cannot_import_this_project(tmp_path):
 
 
 @pytest.mark.parametrize("phase", ["all", "export"])
-def test_onnx_without_its_extra_is_said_before_anything_is_computed(phase, monkeypatch, tmp_path, capsys):
-    monkeypatch.setitem(sys.modules, "tf2onnx", None)  # as if it were not installed
-    config = TrainConfig(phase=phase, model_dir=str(tmp_path / "run"), use=UseConfig(export_formats=("onnx",)))
+@pytest.mark.parametrize(("kind", "package"), [("onnx", "tf2onnx"), ("openvino", "openvino")])
+def test_without_its_extra_is_said_before_anything_is_computed(kind, package, phase, monkeypatch, tmp_path, capsys):
+    monkeypatch.setitem(sys.modules, package, None)  # as if it were not installed
+    config = TrainConfig(phase=phase, model_dir=str(tmp_path / "run"), use=UseConfig(export_formats=(kind,)))
     assert command_line.run(config, given=(), command_line=()) == 1
     message = capsys.readouterr().err
-    assert message.startswith("error: export_formats: onnx needs tf2onnx")
+    assert message.startswith(f"error: export_formats: {kind} needs {package}")
     assert message.endswith(
-        "not installed here: .venv/bin/pip install --constraint constraints.txt --editable '.[onnx]'\n"
+        f"not installed here: .venv/bin/pip install --constraint constraints.txt --editable '.[{kind}]'\n"
     )
     assert not (tmp_path / "run").exists()
 
@@ -221,8 +232,10 @@ def test_onnx_agrees_and_names_its_classes(trained_run, tmp_path, outputs):
         experiment.run(TrainConfig(phase="evaluate", model_dir=str(model_dir), use=use))
     use = UseConfig(export_formats=("onnx",))
     result = experiment.run(TrainConfig(phase="export", model_dir=str(model_dir), use=use))["export"]
-    assert [row["is_within"] for row in result["exports"]] == [True]
+    assert [(row["call"], row["is_within"]) for row in result["exports"]] == [("call", True), ("any_size", True)]
     model = onnx.load(model_dir / "export/model.onnx")
+    shape = [size.dim_param or size.dim_value for size in model.graph.input[0].type.tensor_type.shape.dim]
+    assert shape == ["batch", "height", "width", 3]
     assert {entry.key: entry.value for entry in model.metadata_props} == {"labels": "blue\ngreen\nred"}
     assert [value.name for value in (*model.graph.input, *model.graph.output)] == ["images", *outputs]
 
@@ -235,7 +248,7 @@ def test_a_network_with_constants_of_its_own_becomes_onnx(tmp_path):
     entry = keras.Input((8, 8, 3))
     normalized = keras.layers.Normalization(mean=[100.0, 110.0, 120.0], variance=[50.0, 60.0, 70.0])(entry)
     network = keras.Model(entry, keras.layers.Softmax()(keras.layers.GlobalAveragePooling2D()(normalized)))
-    onnx_format.write_onnx(tmp_path / "model.onnx", network, ("a", "b", "c"))
+    onnx_format.write_onnx(tmp_path / "model.onnx", network, ("a", "b", "c"), Decoding(image_size=8))
     images = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), np.uint8)
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
     np.testing.assert_allclose(session.run(None, {"images": images})[0], network(images.astype("float32")), atol=1e-6)
@@ -248,8 +261,98 @@ def test_a_network_that_onnx_cannot_hold_is_refused_in_a_line(tmp_path):
     entry = keras.Input((8, 8, 3))
     network = keras.Model(entry, keras.layers.Activation("gelu")(entry))
     with pytest.raises(ValueError, match=r"tf2onnx cannot translate Erfc, which this network uses"):
-        onnx_format.write_onnx(tmp_path / "model.onnx", network, ("a", "b", "c"))
+        onnx_format.write_onnx(tmp_path / "model.onnx", network, ("a", "b", "c"), Decoding(image_size=8))
     assert not list(tmp_path.iterdir())
+
+
+_SHAPES = [(8, 8), (50, 70), (3, 5), (1, 1), (1, 400), (400, 1), (600, 800)]
+
+
+def _network():
+    """Pixels of 8x8 to three probabilities that hang on each pixel."""
+    keras.utils.set_random_seed(0)
+    entry = keras.Input((8, 8, 3))
+    scaled = keras.layers.Rescaling(1 / 255)(entry)
+    scores = keras.layers.Dense(3)(keras.layers.Flatten()(scaled))
+    return keras.Model(entry, keras.layers.Softmax()(scores))
+
+
+def _assert_of_any_size(call, network, decoding):
+    """`call` gives what the network gives for the square of training, for one image and for two."""
+    rng = np.random.default_rng(0)
+    for shape in _SHAPES:
+        images = rng.integers(0, 256, (2, *shape, 3), np.uint8)
+        squares = np.stack([decoding.to_square(tf.constant(image)) for image in images])
+        expected = network(squares.astype(np.float32)).numpy()
+        at_most = 1e-6 if shape == (8, 8) else 5e-3  # a pixel may be rounded the other way
+        np.testing.assert_allclose(call(images), expected, atol=at_most, err_msg=str(shape))
+        np.testing.assert_allclose(call(images[:1]), expected[:1], atol=at_most, err_msg=str(shape))
+
+
+def _openvino():
+    """The package, which tells nobody that it is used here."""
+    if importlib.util.find_spec("openvino") is None:
+        pytest.skip("the extra openvino is not installed")
+    with openvino_format._without_telemetry():
+        import openvino
+    return openvino
+
+
+_WAYS = [("stretch", "bilinear"), ("crop", "bilinear"), ("pad", "bilinear"), ("pad", "nearest")]
+
+
+@pytest.mark.extra_onnx
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize(("how", "interpolation"), _WAYS)
+def test_onnx_takes_images_of_any_size(how, interpolation, tmp_path):
+    pytest.importorskip("tf2onnx")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    network, decoding = _network(), Decoding(image_size=8, resize=how, interpolation=interpolation)
+    onnx_format.write_onnx(tmp_path / "model.onnx", network, ("a", "b", "c"), decoding)
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+    _assert_of_any_size(lambda images: session.run(None, {"images": images})[0], network, decoding)
+
+
+@pytest.mark.extra_openvino
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize(("how", "interpolation"), _WAYS)
+def test_openvino_takes_images_of_any_size(how, interpolation, tmp_path):
+    openvino = _openvino()
+    network, decoding = _network(), Decoding(image_size=8, resize=how, interpolation=interpolation)
+    openvino_format.write_openvino(tmp_path / "openvino", network, ("a", "b b", "c"), decoding)
+    assert {path.name for path in (tmp_path / "openvino").iterdir()} == {"model.xml", "model.bin"}
+    assert str(tmp_path) not in (tmp_path / "openvino/model.xml").read_text()
+    model = openvino.Core().read_model(tmp_path / "openvino/model.xml")
+    assert model.get_rt_info("labels").astype(str) == "a\nb b\nc"
+    # compiled anew, because the first call of a model is where OpenVINO was wrong once
+    for shape in ((8, 8), (50, 70)):
+        call = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        image = np.random.default_rng(0).integers(0, 256, (1, *shape, 3), np.uint8)
+        square = np.asarray(decoding.to_square(tf.constant(image[0])), np.float32)[None]
+        np.testing.assert_allclose(call({"images": image})["probabilities"], network(square), atol=5e-3)
+    _assert_of_any_size(lambda images: call({"images": images})["probabilities"].copy(), network, decoding)
+
+
+@pytest.mark.extra_openvino
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("outputs", [["probabilities"], ["probabilities", "unlike"]])
+def test_openvino_agrees_and_tells_nobody(trained_run, tmp_path, outputs):
+    openvino = _openvino()
+    model_dir = shutil.copytree(trained_run, tmp_path / "run")
+    if "unlike" in outputs:
+        experiment.run(TrainConfig(phase="evaluate", model_dir=str(model_dir), use=UseConfig(none_of_these=0.9)))
+    use = UseConfig(export_formats=("openvino",))
+    result = experiment.run(TrainConfig(phase="export", model_dir=str(model_dir), use=use))["export"]
+    calls = [row["call"] for row in result["exports"]]
+    assert calls[:2] == ["call", "any_size"]
+    assert all(call.startswith("default_") for call in calls[2:])
+    assert all(row["is_within"] for row in result["exports"])
+    model = openvino.Core().read_model(model_dir / "export/openvino/model.xml")
+    assert [output.any_name for output in model.outputs] == outputs
+    assert not [name for name, module in sys.modules.items() if name.startswith("openvino_telemetry") and module]
 
 
 @pytest.mark.slow
@@ -257,7 +360,7 @@ def test_every_format_agrees(trained_run, tmp_path):
     model_dir = shutil.copytree(trained_run, tmp_path / "run")
     use = UseConfig(export_formats=tuple(name for name in EXPORT_FORMATS if name != "onnx"))  # an extra
     result = experiment.run(TrainConfig(phase="export", model_dir=str(model_dir), use=use))["export"]
-    assert [row["is_within"] for row in result["exports"]] == [True] * 6
+    assert [row["is_within"] for row in result["exports"]] == [True] * 7
     sizes = {row["format"]: row["bytes"] for row in result["exports"]}
     assert sizes["litert_int8"] < sizes["litert_float16"] < sizes["litert"]
     with pytest.warns(UserWarning, match="tf.lite.Interpreter is deprecated"):

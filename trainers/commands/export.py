@@ -1,24 +1,22 @@
 """--phase=export: the trained model in files for others, each read back and compared."""
 
 import re
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from ftdata.cache import tiers
 from ftdata.decoding.decode import Decoding
 from ftdata.log import log
 from ftdata.sources.source import Source
-from trainers.commands import none_of_these, other_images, trained_model
+from trainers.commands import compared, none_of_these, other_images, trained_model
 from trainers.commands.evaluator import Evaluator, fit_on_validation, open_own, stored_temperature
 from trainers.commands.trained_model import TrainedModel
 from trainers.config import TrainConfig, UseConfig
-from trainers.export import formats, golden, onnx_format, parity
+from trainers.export import formats, golden, onnx_format, openvino_format, parity
 from trainers.export.parity import Samples
 from trainers.models import symmetries
 from trainers.models.class_names import as_lines
@@ -28,8 +26,8 @@ from trainers.runtime.devices import make_strategy, runs_on_gpu
 from trainers.runtime.signals import StopRequest
 
 _PATTERN = re.compile(r"\[[^/]*\]|[\\*?]")  # TensorFlow looks for the variables of a SavedModel by a pattern
-_COMPARED, _REPRESENTATIVE = 256, 100  # test images; training images from which int8 takes its ranges
-_PATIENCE_S, _MOST_BYTES = 20, 2**29  # what the model may take for the whole test set, in a process for each format
+_REPRESENTATIVE = 100  # training images from which int8 takes its ranges
+_ANY_SIZE = {"saved_model", "onnx", "openvino"}  # the formats that take images of any size
 _OTHERS = 3  # rendered things of a kind, that are none of these
 
 
@@ -72,15 +70,17 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     labels = as_lines(model.class_names)
     write_atomically(folder / "labels.txt", lambda temporary: temporary.write_text(labels, encoding="utf-8"))
     others = other_images.rendered(model.class_names, of_a_kind=_OTHERS) if boundary else []
-    samples, reference = _compared(evaluator, final, others)
+    samples = compared.choose(evaluator, final, others)
+    as_files = compared.at_their_own_sizes(final, samples, Decoding.of(model.data))
     source_of_temperature = (
         found.in_words if found else "temperature 1: no image was held out of the training to fit one on"
     )
     count = int((samples.labels >= 0).sum())
     whole = len(source.test)
-    compared = f"compared on {count:,} {'' if count == whole else f'of the {whole:,} '}test images"
-    compared += f" and {len(others)} rendered things" if others else ""
-    log.info(f"{model.path}\n{source_of_temperature}\n{compared}")
+    on = f"compared on {count:,} {'' if count == whole else f'of the {whole:,} '}test images"
+    on += f" and {len(others)} rendered things" if others else ""
+    on += f", at their own sizes on {len(as_files.labels):,}" if _ANY_SIZE & {*config.use.export_formats} else ""
+    log.info(f"{model.path}\n{source_of_temperature}\n{on}")
     if boundary:
         log.info(f"each gives unlike, above 1 for none of these: {boundary.about['bytes'] / 2**10:.0f} KiB")
     rows: list[dict[str, Any]] = []
@@ -88,7 +88,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     for kind in stop.between(config.use.export_formats):
         path = folder / formats.FILES[kind]
         _write(kind, path, final, model, source, others=samples.images[count:])
-        found_rows, answers = parity.check_parity(kind, path, samples, reference, stop=stop)
+        found_rows, answers = parity.check_parity(kind, path, samples, as_files, stop=stop)
         rows += found_rows
         if kind.startswith("litert"):
             of_litert[kind] = answers["call"]["probabilities"]
@@ -106,7 +106,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
         "test_images": whole,
         "golden": _golden(folder / "golden", samples, of_litert, model, is_wanted=config.use.golden),
         "as_trained_max_probability_difference": float(
-            np.max(np.abs(as_trained[_chosen(whole, count)] - reference["probabilities"][:count]))
+            np.max(np.abs(as_trained[compared.spread(whole, count)] - samples.answers["probabilities"][:count]))
         ),
         "exports": rows,
     }
@@ -129,6 +129,8 @@ def check_formats(config: UseConfig) -> None:
     """
     if "onnx" in config.export_formats:
         onnx_format.check_installed()
+    if "openvino" in config.export_formats:
+        openvino_format.check_installed()
 
 
 def _write(
@@ -139,23 +141,14 @@ def _write(
     elif kind == "keras":
         write_atomically(path, final.save)
     elif kind == "onnx":
-        onnx_format.write_onnx(path, final, model.class_names)
+        onnx_format.write_onnx(path, final, model.class_names, Decoding.of(model.data))
+    elif kind == "openvino":
+        openvino_format.write_openvino(path, final, model.class_names, Decoding.of(model.data))
     else:
-        few = source.train.subset(_mask(len(source.train), _REPRESENTATIVE))
+        few = source.train.subset(compared.mask(len(source.train), _REPRESENTATIVE))
         images = tiers.open_split(few, model.data, tier="memory") if kind == "litert_int8" else None
         representative = [] if images is None else [*images.take(np.arange(len(few))), *others]
         formats.write_litert(path, final, model.class_names, kind=kind, representative=representative)
-
-
-def _chosen(count: int, most: int) -> np.ndarray:
-    """Up to `most` positions spread evenly."""
-    return np.unique(np.linspace(0, count - 1, min(count, most)).astype(int))
-
-
-def _mask(count: int, most: int) -> np.ndarray:
-    mask = np.zeros(count, bool)
-    mask[_chosen(count, most)] = True
-    return mask
 
 
 def _golden(
@@ -169,45 +162,10 @@ def _golden(
     return golden.write(folder, samples, answers, model.class_names, Decoding.of(model.data))
 
 
-def _compared(
-    evaluator: Evaluator, final: keras.Model, others: Sequence[bytes]
-) -> tuple[Samples, dict[str, np.ndarray]]:
-    """Samples and the model's answers: of the whole test set where that is fast and fits, else of 256 images."""
-    whole = len(evaluator.source.test)
-    samples = _samples(evaluator, others, _COMPARED)
-    began = time.perf_counter()
-    reference = _answers(final, samples.images)
-    more = whole / _COMPARED
-    seconds, size = more * (time.perf_counter() - began), more * (samples.images.nbytes + sum(map(len, samples.files)))
-    if more <= 1 or seconds > _PATIENCE_S or size > _MOST_BYTES:
-        return samples, reference
-    samples = _samples(evaluator, others, whole)
-    return samples, _answers(final, samples.images)
-
-
-def _samples(evaluator: Evaluator, others: Sequence[bytes], most: int) -> Samples:
-    """Up to `most` test images, and files of no class."""
-    test = evaluator.source.test
-    chosen = _chosen(len(test), most)
-    files = list(test.subset(_mask(len(test), most)).encoded().as_numpy_iterator())
-    images, labels = evaluator.images["test"].take(chosen), test.labels[chosen]
-    if others:
-        images = np.concatenate([images, Decoding.of(evaluator.data).decode_batch(tf.constant(others)).numpy()])
-        labels = np.concatenate([labels, np.full(len(others), -1, labels.dtype)])
-    return Samples(images, [*files, *others], labels)
-
-
-def _answers(network: keras.Model, images: np.ndarray) -> dict[str, np.ndarray]:
-    """Computed on the CPU, where the exports are run too."""
-    with tf.device("CPU:0"):
-        parts = [formats.answers(network, tf.constant(images[k : k + 32])) for k in range(0, len(images), 32)]
-    return {name: np.concatenate([part[name].numpy() for part in parts]) for name in parts[0]}
-
-
 def _in_words(row: dict[str, Any]) -> str:
-    one, many = (row["latency_ms"][size]["p50"] for size in ("1", "32"))
+    latency = ", ".join(f"{found['p50']:.1f} ms for {size}" for size, found in row["latency_ms"].items())
     return (
         f"  {row['file'] + ' (' + row['call'] + ')':<34} {row['bytes'] / 2**20:7.2f} MiB  differs by at most "
         f"{row['max_probability_difference']:.1e}, labels agree {row['label_agreement']:.2%}, "
-        f"{one:.1f} ms for 1, {many:.1f} ms for 32{'' if row['is_within'] else '  TOO FAR OFF'}"
+        f"{latency}{'' if row['is_within'] else '  TOO FAR OFF'}"
     )

@@ -6,7 +6,7 @@ from ftdata.errors import UserError
 from ftdata.settings import NOTHING, check_settings, setting
 
 USING_PHASES = ("evaluate", "predict", "export", "report", "serve")
-EXPORT_FORMATS = ("saved_model", "keras", "litert", "litert_float16", "litert_int8", "onnx")
+EXPORT_FORMATS = ("saved_model", "keras", "litert", "litert_float16", "litert_int8", "onnx", "openvino")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,5 +8,11 @@ from ftdata import lazy
 
 __all__, __getattr__, __dir__ = lazy.exports(
     __name__,
-    {"write_saved_model": "formats", "write_litert": "formats", "write_onnx": "onnx_format", "check_parity": "parity"},
+    {
+        "write_saved_model": "formats",
+        "write_litert": "formats",
+        "write_onnx": "onnx_format",
+        "write_openvino": "openvino_format",
+        "check_parity": "parity",
+    },
 )

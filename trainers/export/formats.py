@@ -30,6 +30,7 @@ FILES = {
     "litert_float16": "model_float16.tflite",
     "litert_int8": "model_int8.tflite",
     "onnx": "model.onnx",
+    "openvino": "openvino",
 }
 
 

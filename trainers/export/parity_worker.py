@@ -1,8 +1,10 @@
 """Runs one exported model in a process of its own, without this project's code. Called by parity.py as a script.
 
 python -I parity_worker.py FORMAT MODEL INPUTS OUTPUT: INPUTS is an .npz with `images`, uint8 [n, side, side, 3],
-and the files' bytes end to end (`content`) with the end of each (`ends`). OUTPUT, an .npz, gets what each way to call
-the model gives, `WAY/probabilities` and perhaps `WAY/unlike`, and as JSON its latency in milliseconds.
+the files' bytes end to end (`content`) with the end of each (`ends`), and images of any size: `pixels`, uint8 [p] end
+to end, with the `shapes` of each, int [k, 3]. OUTPUT, an .npz, gets what each way to call the model gives,
+`WAY/probabilities` and perhaps `WAY/unlike`, and as JSON its latency in milliseconds. The way `any_size` is called with
+the images of any size, one at a time.
 """
 
 import importlib.abc
@@ -30,6 +32,7 @@ def _saved_model(path):
     return {
         "serving_default": lambda images, files: _numbers(read(image_bytes=tf.constant(files))),
         "pixels": lambda images, files: _numbers(pixels(images=tf.constant(images))),
+        "any_size": lambda images, files: _numbers(pixels(images=tf.constant(images))),
     }
 
 
@@ -68,18 +71,44 @@ def _onnx(path):
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
-    return {"call": lambda images, files: dict(zip(names, session.run(names, {"images": images}), strict=True))}
+
+    def call(images, files):
+        return dict(zip(names, session.run(names, {"images": images}), strict=True))
+
+    return {"call": call, "any_size": call}
 
 
-_READERS = {"saved_model": _saved_model, "keras": _keras, "onnx": _onnx}  # the rest is LiteRT
+def _openvino(path):
+    sys.modules["openvino_telemetry"] = None  # its import fails, so that OpenVINO tells nobody that it is used
+    import openvino
+
+    core = openvino.Core()
+    model = core.read_model(f"{path}/model.xml")
+
+    def compiled(**settings):
+        ready = core.compile_model(model, "CPU", settings)
+        names = [output.any_name for output in ready.outputs]
+
+        def call(images, files):
+            found = ready({"images": images})
+            return {name: found[name].copy() for name in names}
+
+        return call, ready.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+
+    exact, _ = compiled(INFERENCE_PRECISION_HINT="f32")
+    usual, precision = compiled()
+    return {"call": exact, "any_size": exact, **({} if precision == "f32" else {f"default_{precision}": usual})}
 
 
-def _latency(call, images, files):
-    """Milliseconds a call at batch 1 and 32: for three seconds or 50 calls, after three to warm up."""
+_READERS = {"saved_model": _saved_model, "keras": _keras, "onnx": _onnx, "openvino": _openvino}  # the rest is LiteRT
+
+
+def _latency(call, images, files, sizes=(1, 32)):
+    """Milliseconds a call for each size of a batch: for three seconds or 50 calls, after three to warm up."""
     import numpy as np
 
     result = {}
-    for size in (1, 32):
+    for size in sizes:
         batch = np.resize(images, (size, *images.shape[1:]))
         encoded = [files[k % len(files)] for k in range(size)]
         times, began = [], time.perf_counter()
@@ -102,12 +131,19 @@ def main(kind, model, inputs, output):
     images, ends = given["images"], given["ends"]
     content = given["content"].tobytes()
     files = [content[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+    shapes = given["shapes"]
+    places = np.cumsum(shapes.prod(axis=1))[:-1]
+    whole = [part.reshape(1, *shape) for part, shape in zip(np.split(given["pixels"], places), shapes, strict=True)]
     ways = _READERS.get(kind, _litert)(model)
     results, latency = {}, {}
     for name, call in ways.items():
-        parts = [call(images[k : k + 32], files[k : k + 32]) for k in range(0, len(images), 32)]
+        if name == "any_size":
+            parts = [call(image, None) for image in whole]
+            latency[name] = _latency(call, whole[0], files, sizes=(1,))
+        else:
+            parts = [call(images[k : k + 32], files[k : k + 32]) for k in range(0, len(images), 32)]
+            latency[name] = _latency(call, images, files)
         results |= {f"{name}/{key}": np.concatenate([part[key] for part in parts]) for key in parts[0]}
-        latency[name] = _latency(call, images, files)
     np.savez(output, latency=json.dumps(latency), **results)
 
 

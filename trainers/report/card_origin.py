@@ -114,7 +114,7 @@ def files(run: RunFiles) -> Table:
     """A row for each exported file and way to call it."""
     rows = []
     for row in run.exports["exports"]:
-        name = row["file"] if row["format"] != "saved_model" else f"{row['file']} ({row['call']})"
+        name = row["file"] if row["call"] == "call" else f"{row['file']} ({row['call']})"
         rows.append(
             (
                 name if row["is_within"] else f"{name}: NOT the answers of the model, do not use",

@@ -13,7 +13,7 @@ from trainers.report.run_files import RunFiles, Values
 from trainers.rundir.run_dir import RunDir, write_atomically
 
 _FILE = "MODEL_CARD.md"
-_TAGS = {"saved_model": "tensorflow", "keras": "keras", "onnx": "onnx"}  # the others are LiteRT
+_TAGS = {"saved_model": "tensorflow", "keras": "keras", "onnx": "onnx", "openvino": "openvino"}  # the others are LiteRT
 
 
 def refresh(run_dir: RunDir) -> bool:

@@ -15,6 +15,7 @@ _FILES = {
     "litert": "model.tflite",
     "litert_int8": "model_int8.tflite",
     "onnx": "model.onnx",
+    "openvino": "openvino",
 }
 
 
@@ -164,7 +165,7 @@ def test_a_file_with_other_answers_is_marked(run):
 def test_each_format_has_code_and_no_other(run, resize, unlike):
     finished_run.add_exports(run, files=_FILES, resize=resize, none_of_these=unlike)
     snippets = markdown_page.snippets(card_of(run))
-    assert list(snippets) == ["saved_model", "model.keras", "model.tflite, model_int8.tflite", "model.onnx"]
+    assert list(snippets) == ["saved_model", "model.keras", "model.tflite, model_int8.tflite", "model.onnx", "openvino"]
     for name, code in snippets.items():
         compile(code, name, "exec")
         assert name.partition(",")[0] in code
