@@ -33,8 +33,8 @@ class TrainConfig:
         "model will be on new groups of images; find_learning_rate suggests the learning rate of transfer or, when "
         "that is finished, of finetune, from a hundred steps that are not kept; evaluate, predict and export use the "
         "trained model; serve answers over HTTP with the exported SavedModel; verify trains parts of the run in "
-        "--model_dir again and compares them with its receipt.json; report writes report.html of the run in --model_dir "
-        "again, or of each run below it, with an index.html that compares them",
+        "--model_dir again and compares them with its receipt.json; report writes report.html of the run in "
+        "--model_dir again, or of each run below it, with an index.html that compares them",
         choices=TRAINING_PHASES + OTHER_PHASES,
         affects=NOTHING,
     )
