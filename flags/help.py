@@ -22,7 +22,9 @@ from trainers.config import (
 _WIDTH, _COLUMN = 108, 33  # of the page, and where the text of a flag begins; characters
 _GLUE = "\0"  # for a space at which no line ends
 
-_WATCHING = ("tensorboard", "track", "profile_steps", "log_every_steps", "checkpoint_every_steps")
+_WATCHING = (
+    *("tensorboard", "track", "profile_steps", "log_every_steps", "checkpoint_every_steps", "keep_checkpoints"),
+)
 _SECTIONS = {
     "Run": (TrainConfig, "what is done, and where it is kept"),
     "Data": (DataConfig, "which images, and how they become arrays of one size"),

@@ -26,6 +26,7 @@ STREAMS = {
     "estimate": 13,  # which images are estimated from where there are too many
     "learning_curve": 14,  # by draw: which images and groups a head learns from, and which groups judge it
     "search": 15,  # the order in which the folds of a search's trials are trained
+    "rounding": 16,  # errors as another machine makes them, in a replay of a part of a run
 }
 
 

@@ -23,11 +23,13 @@ from trainers.commands import (
     search,
     serve,
     train,
+    verify,
 )
 from trainers.config import SEARCHED_PHASES, TrainConfig
 from trainers.models import starting_point
 from trainers.rundir import lock
-from trainers.rundir.run_dir import RunDir, check_kept, remove_leftovers
+from trainers.rundir.record import check_kept
+from trainers.rundir.run_dir import RunDir, remove_leftovers
 from trainers.runtime import cluster
 from trainers.runtime.launcher import launch
 from trainers.runtime.signals import StopRequest
@@ -40,7 +42,9 @@ _USES = {
     "export": export.run,
     "report": report.run,
     "serve": serve.run,
+    "verify": verify.run,
 }
+_ONLY_READ = ("predict", "serve", "verify")
 
 
 def run(
@@ -189,7 +193,7 @@ def _find_learning_rate(config: TrainConfig, *, stop: StopRequest) -> dict[str, 
 
 
 def _use(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
-    if config.phase not in ("predict", "serve"):  # which write nothing there
+    if config.phase not in _ONLY_READ:  # the folder of the run
         _run_dir(config).check()
     with stop.deferred():  # raised anywhere else it could end up in a __del__, which swallows it
         found = _USES[config.phase](config, stop=stop)

@@ -75,13 +75,25 @@ class Augmentation:
         height, width = images.shape[1:3]
         share = None
         for number, layer in enumerate(self.layers):
-            stream = seeds.number(self.seed, "augment", number)
-            seed = tf.stack([tf.constant(stream, tf.int32), tf.cast(step, tf.int32)])
-            drawn = layer.sample(global_batch, height, width, seed)
+            drawn = self.sample(number, step=step, global_batch=global_batch, height=height, width=width)
             parameters = {name: tf.gather(value, slots) for name, value in drawn.items()}
             images = self._apply(layer, images, parameters, tf.cast(step, tf.int32))
             share = parameters.get("share")  # of the last layer, if it mixes
         return Augmented(tf.cast(images, tf.float32), share)
+
+    def sample(self, number: int, *, step: tf.Tensor, global_batch: int, height: int, width: int) -> Parameters:
+        """What layer `number` of the chain draws for all of a global batch, by name: [global_batch, ...] each.
+
+        Args:
+          number: place in `layers`.
+          step: int32 scalar, the training step.
+          global_batch: number of images over all replicas.
+          height: of the images, pixels.
+          width: likewise.
+        """
+        stream = seeds.number(self.seed, "augment", number)
+        seed = tf.stack([tf.constant(stream, tf.int32), tf.cast(step, tf.int32)])
+        return self.layers[number].sample(global_batch, height, width, seed)
 
     def view_seeds(self, digests: np.ndarray, views: np.ndarray) -> np.ndarray:
         """What decides how views of images look: their contents, the view's number and the seed, nothing else.

@@ -19,7 +19,7 @@ class Split:
     `digests`, uint64 [n, 2], are of the files' contents or, where images are no files, of their names; `origin` is
     where the whole set comes from: in it images of one digest are the same.
     `paths`, bytes [n], is None where images can only be read in sequence; so is `plain`, bool [n], which files
-    are `jpeg.is_plain_jpeg`.
+    are `jpeg.is_plain_jpeg`. `records` are the paths of the files that hold the images where they are no files.
     """
 
     labels: np.ndarray
@@ -31,6 +31,7 @@ class Split:
     read: Callable[[tf.Tensor], tf.Tensor] = tf.identity
     paths: np.ndarray | None = None
     plain: np.ndarray | None = None
+    records: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         """`Split of 12 images from photos`: a notebook shows it, and no line for each file."""
@@ -80,4 +81,5 @@ class Split:
             origin=self.origin if self.origin == other.origin else f"{self.origin} {other.origin}",
             paths=both(self.paths, other.paths),
             plain=both(self.plain, other.plain),
+            records=tuple(dict.fromkeys((*self.records, *other.records))),
         )

@@ -143,4 +143,5 @@ def _from_tfds(builder: Any, split_name: str, image_key: str, label_key: str) ->
     # of names: a pass over the encoded images of a large data set would take longer than an epoch
     whole = (f"{builder.name}/{split_name}/{name}".encode(errors="surrogateescape") for name in names)
     digests = np.frombuffer(b"".join(hashlib.blake2b(name, digest_size=16).digest() for name in whole), np.uint64)
-    return Split(labels, names, np.arange(len(labels)), digests.reshape(-1, 2), open_at, origin)
+    places, records = np.arange(len(labels)), tuple(str(file) for file in files)
+    return Split(labels, names, places, digests.reshape(-1, 2), open_at, origin, records=records)

@@ -160,6 +160,8 @@ def sweep(work: Path, flags: list[str], *, kills: int, devices: int = 1, seed: i
         assert counts["kills"] > before, "a run could not be killed at all"
         run.finish()
         assert differences(alone.model_dir, run.model_dir) == []
+        receipts = [(one.model_dir / "receipt.json").read_bytes() for one in (alone, run)]
+        assert receipts[0] == receipts[1]
         counts["runs"] += 1
         counts.update(run.killed_in)
         print(f"run {counts['runs']}: {counts['kills'] - before} kills in {run.killed_in}: the same", flush=True)

@@ -172,6 +172,7 @@ def _context(context: RunContext, fold: Fold, number: int, data: DataConfig) -> 
             is_fold=True,
             keep=kept_scores.keeper(root, _soup_of(context)),
         ),
+        receipt=None,  # that of the run on all images says what they chose
     )
 
 

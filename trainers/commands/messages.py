@@ -100,6 +100,15 @@ def summarize(context: RunContext, metrics: dict[str, Any]) -> None:
     )
 
 
+def show_receipt(context: RunContext) -> None:
+    """The digest that tells whether the receipt was rewritten, if it is kept elsewhere."""
+    if context.receipt and context.receipt.digest:
+        log.info(
+            f"receipt {context.receipt.digest}: keep this line elsewhere, and --phase=verify --receipt=DIGEST finds "
+            "whatever is altered in the run, its receipt included"
+        )
+
+
 def _program(name: str) -> str:
     """How to call a program of this Python: its name where a shell finds it by that, else its path."""
     beside = Path(sys.executable).with_name(name)

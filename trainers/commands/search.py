@@ -13,8 +13,8 @@ from trainers.config import SearchConfig, TrainConfig, as_dict, deciding
 from trainers.models import imagenet_weights, starting_point
 from trainers.rundir import lock
 from trainers.rundir.fingerprint import settings_fingerprint
-from trainers.rundir.record import clear
-from trainers.rundir.run_dir import RunDir, check_kept
+from trainers.rundir.record import check_kept, clear
+from trainers.rundir.run_dir import RunDir
 from trainers.runtime import cluster
 from trainers.runtime.signals import StopRequest
 from trainers.search import halving, recipes, result, table

@@ -22,7 +22,9 @@ from trainers.folds.division import Division
 from trainers.models import starting_point
 from trainers.report import page
 from trainers.rundir import seen
+from trainers.rundir.receipt import Receipt
 from trainers.rundir.run_dir import RunDir
+from trainers.runtime import hardware
 from trainers.runtime.devices import runs_on_gpu
 from trainers.runtime.processes import ALONE, ProcessGroup
 from trainers.runtime.signals import StopRequest
@@ -78,6 +80,8 @@ def run(
         context.record.write(run_dir, decided_by, source=source, model=config.model, command_line=command_line)
         messages.list_bad_images(source, run_dir)
         messages.draw_samples(context)
+        receipt = Receipt(run_dir, source, hardware=hardware.description(devices))
+        context = dataclasses.replace(context, receipt=receipt)
     if folds:
         context = cross_validation.chosen(context, folds, config.data, command_line=command_line)
     results, phases = {}, context.config.phases
@@ -91,6 +95,7 @@ def run(
                 page.refresh(run_dir)
                 tracked.finish(phase, results[phase.name], phases=phases)
     messages.summarize(context, results[config.phase])
+    messages.show_receipt(context)
     return results
 
 

@@ -16,6 +16,7 @@ _DATA = ("dataset", "image_dir", "labels_csv", "exclude_csv", "data_dir", "manua
 _TARGETS = ("target_precision", "target_recall")
 _NOVELTY = ("none_of_these", "other_images")
 _OF_THE_SERVER = tuple(field.name for field in dataclasses.fields(ServeConfig))
+_OF_A_RECEIPT = ("stretch", "receipt")
 _EFFECTIVE = {
     "evaluate": (
         *_ALWAYS,
@@ -41,6 +42,7 @@ _EFFECTIVE = {
     ),
     "report": ("phase", "preset", "model_dir"),
     "serve": ("phase", "preset", "model_dir", "batch_size", "model", *_OF_THE_SERVER),
+    "verify": ("phase", "preset", "model_dir", *_DATA, "weights", "backbone", "init_from", *_OF_A_RECEIPT),
 }
 _OF_AN_ESTIMATE = ("batch_size", "class_weight", "feature_views", "folds", "learning_curve", "monitor")
 _IDLE_IN_AN_ESTIMATE = (
@@ -111,7 +113,8 @@ def idle_in_use(phase: str, given: Iterable[str], *, model: str | None) -> dict[
     effective = set(_EFFECTIVE[phase])
     if phase == "predict" and model:
         effective |= set(_OF_IMAGENET if model == "imagenet" else _OF_A_FILE)
-    reason = f"--phase={phase} takes {'what the files say' if phase == 'report' else 'the trained model as it is'}"
+    taken = {"report": "what the files say", "verify": "the run as it is recorded"}
+    reason = f"--phase={phase} takes {taken.get(phase, 'the trained model as it is')}"
     return {name: reason for name in sorted(given) if name not in effective}
 
 
@@ -121,6 +124,7 @@ def idle_in_training(phase: str) -> dict[str, str]:
     idle["images"] += "; the images to train on are --image_dir"
     idle["model"] += "; the network to train is --backbone"
     idle |= dict.fromkeys(_OF_THE_SERVER, f"it is for --phase=serve, this is {phase}")
+    idle |= dict.fromkeys(_OF_A_RECEIPT, f"it is for --phase=verify, this is {phase}")
     idle |= dict.fromkeys(_TARGETS, f"it is for --phase=evaluate, this is {phase}")
     if phase != "all":
         idle |= dict.fromkeys(_NOVELTY, f"it is for --phase=evaluate or all, this is {phase}")

@@ -32,7 +32,8 @@ class TrainConfig:
         "weights; check looks at the data and the plan without training; estimate says without training how good a "
         "model will be on new groups of images; find_learning_rate suggests the learning rate of transfer or, when "
         "that is finished, of finetune, from a hundred steps that are not kept; evaluate, predict and export use the "
-        "trained model; serve answers over HTTP with the exported SavedModel; report writes report.html of the run in "
+        "trained model; serve answers over HTTP with the exported SavedModel; verify trains parts of the run in "
+        "--model_dir again and compares them with its receipt.json; report writes report.html of the run in "
         "--model_dir again, or of each run below it, with an index.html that compares them",
         choices=TRAINING_PHASES + OTHER_PHASES,
         affects=NOTHING,
@@ -40,7 +41,7 @@ class TrainConfig:
     preset: str | None = setting(
         None,
         "named set of defaults for the flags that are not given. Without --preset: demo if no data is named, photos "
-        "with --image_dir, --labels_csv or --dataset, none to evaluate, predict, export, report or serve",
+        "with --image_dir, --labels_csv or --dataset, none to evaluate, predict, export, report, serve or verify",
         affects=NOTHING,
     )
     model_dir: str = setting(
@@ -111,7 +112,7 @@ class TrainConfig:
     @property
     def writes_files(self) -> bool:
         """Whether what it finds lies in files; the others only print it."""
-        return self.phase not in ("check", "predict")
+        return self.phase not in ("check", "predict", "verify")
 
     @property
     def after_a_stop(self) -> str:

@@ -68,6 +68,14 @@ class RuntimeConfig:
     checkpoint_every_steps: int = setting(
         200, "steps between two checkpoints; one more follows each epoch", minimum=1, maximum=_MANY, affects=NOTHING
     )
+    keep_checkpoints: int = setting(
+        2,
+        "number of checkpoints of each phase that stay, evenly spread over it, for --phase=verify to start from; each "
+        "takes the room of the weights and the optimizer",
+        minimum=0,
+        maximum=1_000,
+        affects=NOTHING,
+    )
 
     def __post_init__(self) -> None:
         check_settings(self)

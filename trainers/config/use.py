@@ -1,11 +1,12 @@
 """What can be set about using a trained model: frozen, validated, standard library only."""
 
 import dataclasses
+import re
 
 from ftdata.errors import UserError
 from ftdata.settings import NOTHING, check_settings, setting
 
-USING_PHASES = ("evaluate", "predict", "export", "report", "serve")
+USING_PHASES = ("evaluate", "predict", "export", "report", "serve", "verify")
 EXPORT_FORMATS = ("saved_model", "keras", "litert", "litert_float16", "litert_int8", "onnx", "openvino")
 
 
@@ -83,7 +84,25 @@ class UseConfig:
         affects=NOTHING,
     )
 
+    stretch: str = setting(
+        "random",
+        "verify: which parts of a run are trained again, between kept checkpoints; random is one of each phase, all is "
+        "everything that was trained",
+        choices=("random", "all"),
+        affects=NOTHING,
+    )
+    receipt: str | None = setting(
+        None,
+        "verify: digest that the run printed at its end, or the beginning of it, by which a receipt that was rewritten "
+        "is found",
+        affects=NOTHING,
+    )
+
     def __post_init__(self) -> None:
         check_settings(self)
+        if self.receipt is not None and not re.fullmatch("[0-9a-fA-F]{8,64}", self.receipt):
+            raise UserError(
+                f"receipt must be 8 to 64 hexadecimal digits, as a run prints at its end, got {self.receipt!r}"
+            )
         if self.target_precision is not None and self.target_recall is not None:
             raise UserError("target_precision and target_recall each choose the thresholds: give one of them")

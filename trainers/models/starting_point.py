@@ -7,7 +7,8 @@ from ftdata.errors import UserError
 from ftdata.names import listed
 from trainers.config import ModelConfig
 from trainers.models import backbones, imagenet_weights
-from trainers.rundir.run_dir import check_kept, read_json
+from trainers.rundir.record import check_kept
+from trainers.rundir.run_dir import read_json
 
 
 def check(model: ModelConfig, *, cleared: Path | None = None) -> None:

@@ -81,14 +81,80 @@ def _fill(folder: Path, *, arrays: Mapping[str, np.ndarray], state: Mapping[str,
         np.savez(stream, allow_pickle=False, **arrays)
     (folder / _STATE).write_text(json.dumps(state), encoding="utf-8")
     if best:
-        try:
-            os.link(best, folder / _BEST)
-        except OSError:  # a file system without hard links
-            shutil.copyfile(best, folder / _BEST)
+        _link(best, folder / _BEST)
+    _seal(folder)
+
+
+def _link(path: Path, target: Path) -> None:
+    try:
+        os.link(path, target)
+    except OSError:  # a file system without hard links
+        shutil.copyfile(path, target)
+
+
+def _seal(folder: Path) -> None:
+    """Writes the digests of the files of a checkpoint, and forces all of it to disk."""
     digests = {path.name: _sha256(path) for path in sorted(folder.iterdir())}
     (folder / _MANIFEST).write_text(json.dumps(digests), encoding="utf-8")
     for path in (*folder.iterdir(), folder):
         force_to_disk(path)
+
+
+def keep(path: Path, folder: Path) -> Path:
+    """Keeps a checkpoint without its best model in another folder, by links where the file system can.
+
+    Raises:
+      WriteFailed: no space, no permission.
+    """
+    target = folder / path.name
+    temporary = temporary_name(target)
+    try:
+        temporary.mkdir(parents=True)
+        for name in (_VARIABLES, _STATE):
+            _link(path / name, temporary / name)
+        _seal(temporary)
+        _discard(target)
+        os.replace(temporary, target)
+        force_to_disk(folder)
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise WriteFailed(target, error) from error
+    return target
+
+
+def discard_beyond(folder: Path, step: int) -> None:
+    """Removes the checkpoints of later steps."""
+    for path in _all(folder):
+        if path > path_of(folder, step):
+            _discard(path)
+
+
+def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """The values of a checkpoint, by group and place as of `copied`, and its state.
+
+    Raises:
+      UserError: it is not whole.
+    """
+    damaged = _damaged_files(path)
+    if damaged:
+        raise UserError(f"checkpoint {path} is damaged ({', '.join(damaged)})")
+    with np.load(path / _VARIABLES, allow_pickle=False) as arrays:
+        return dict(arrays), json.loads((path / _STATE).read_text(encoding="utf-8"))
+
+
+def group_digests(arrays: Mapping[str, np.ndarray]) -> dict[str, str]:
+    """SHA-256 of each group over its values in order, with their shapes."""
+    digests: dict[str, Any] = {}
+    for key in sorted(arrays):
+        digest = digests.setdefault(key.partition("/")[0], hashlib.sha256())
+        digest.update(f"{key} {arrays[key].shape}".encode())
+        digest.update(np.ascontiguousarray(arrays[key]).reshape(-1).view(np.uint8))
+    return {group: digest.hexdigest() for group, digest in digests.items()}
+
+
+def sha256(content: bytes) -> str:
+    """SHA-256 of some bytes, in hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()
 
 
 def latest(folder: Path) -> Path | None:

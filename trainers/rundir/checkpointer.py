@@ -25,6 +25,11 @@ from trainers.rundir.run_dir import PhaseDir, WriteFailed, write_atomically
 from trainers.runtime.processes import ProcessGroup
 
 VariableGroups = Mapping[str, Sequence[keras.Variable]]
+Saved = Callable[[Path, int, Mapping[str, np.ndarray], Row], None]  # where, step, values, state
+
+
+def _nothing(path: Path, step: int, arrays: Mapping[str, np.ndarray], state: Row) -> None:
+    pass
 
 
 class BackgroundWriter:
@@ -83,14 +88,15 @@ class Checkpointer:
     Args:
       files: of the phase.
       groups: the variables that decide the next step, by a name for each group.
+      saved: is told, by the thread that writes, of every checkpoint that has its name.
 
     Attributes:
       step: of the newest checkpoint that is written.
     """
 
-    def __init__(self, files: PhaseDir, *, groups: VariableGroups):
+    def __init__(self, files: PhaseDir, *, groups: VariableGroups, saved: Saved = _nothing):
         self.files = files
-        self._groups = groups
+        self._groups, self._saved = groups, saved
         self._writer = BackgroundWriter()
         self.step = 0  # of the newest checkpoint that is written
         self._best: Path | None = None  # a file of its own until a checkpoint holds it
@@ -104,12 +110,7 @@ class Checkpointer:
         newest = checkpoint.latest(self.files.checkpoints)
         if newest is None:
             return Progress()
-        state = checkpoint.restore(newest, groups=self._groups)
-        if set(state) != set(dataclasses.asdict(Progress())):
-            raise UserError(
-                f"checkpoint {newest} was written by another version of this program: use that, or --overwrite"
-            )
-        progress = Progress(**state)
+        progress = progress_at(newest, groups=self._groups)
         self._best = checkpoint.best_model(newest) if progress.best else None
         self.step = progress.step
         self._writer.seconds = progress.checkpoint_write_seconds
@@ -159,6 +160,7 @@ class Checkpointer:
         divergence.check_values(arrays, step=step)
         path = checkpoint.save(self.files.checkpoints, step=step, arrays=arrays, state=state, best=best)
         self.step = step
+        self._saved(path, step, arrays, state)
         is_new = best is not None and best.parent == self.files.checkpoints
         self._publish(state["history"], checkpoint.best_model(path) if is_new else None)
         if best and is_new:
@@ -180,6 +182,18 @@ class Checkpointer:
         finally:
             for unused in self.files.checkpoints.glob(".tmp-*-best-*"):  # no checkpoint came to hold it
                 unused.unlink(missing_ok=True)
+
+
+def progress_at(path: Path, *, groups: VariableGroups) -> Progress:
+    """Assigns the values of a checkpoint; returns how far the phase was.
+
+    Raises:
+      UserError: it was written by another version of this program, or for another model.
+    """
+    state = checkpoint.restore(path, groups=groups)
+    if set(state) != set(dataclasses.asdict(Progress())):
+        raise UserError(f"checkpoint {path} was written by another version of this program: use that, or --overwrite")
+    return Progress(**state)
 
 
 class NullCheckpointer:

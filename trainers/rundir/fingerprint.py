@@ -19,7 +19,7 @@ from ftdata.sources.split import Split
 _SPLITS = {"train": "training", "validation": "validation", "test": "test"}
 _PLACES, _FILES = ("image_dir", "labels_csv", "exclude_csv"), ("backbone", "weights", "init_from")
 _ROOT = Path(__file__).parents[2]
-_PROJECT = "fast-fine-tuning"
+PROJECT = "fast-fine-tuning"
 
 
 def data_fingerprint(source: Source) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def code_versions() -> dict[str, str]:
         "keras": keras.__version__,
         "numpy": np.__version__,
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "TensorFlow's default"),
-        _PROJECT: f"{_own_version()}+{_digest(path.read_bytes() for path in sources)}",
+        PROJECT: f"{_own_version()}+{_digest(path.read_bytes() for path in sources)}",
     }
 
 
@@ -113,7 +113,7 @@ def _class_differences(before: Sequence[str], now: Sequence[str]) -> list[str]:
 
 def _own_version() -> str:
     try:
-        return importlib.metadata.version(_PROJECT)
+        return importlib.metadata.version(PROJECT)
     except importlib.metadata.PackageNotFoundError:  # run from its folder
         return "0"
 

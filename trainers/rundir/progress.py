@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,23 @@ class Progress:
     def epochs(self) -> int:
         """How many are done."""
         return self.history[-1]["epoch"] if self.history else 0
+
+
+# Of a row or of the whole: what is another on every machine and at every start, and decides nothing.
+TIMINGS = (
+    "images_per_second",
+    "input_wait_fraction",
+    "seconds",
+    "checkpoint_stall_seconds",
+    "checkpoint_write_seconds",
+)
+_DECIDING = ("step", "totals", "epochs_without_improvement", "stopped", "skipped_steps")
+
+
+def without_timings(state: Mapping[str, Any]) -> Row:
+    """What of a saved state a repetition of the phase gives again: JSON values by name, with the history."""
+    history = [{name: value for name, value in row.items() if name not in TIMINGS} for row in state["history"]]
+    return {**{name: state[name] for name in _DECIDING}, "history": history}
 
 
 def write_history(path: Path, history: list[Row]) -> None:

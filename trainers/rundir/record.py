@@ -3,6 +3,7 @@
 import dataclasses
 import shutil
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ftdata.errors import UserError
@@ -94,11 +95,13 @@ class RunRecord:
         """
         if self.overwrite:
             clear(run_dir)
-        begun = {name: values for name, values in recorded(run_dir)["phases"].items() if run_dir.is_begun(name)}
+        earlier = recorded(run_dir)
+        begun = {name: values for name, values in earlier["phases"].items() if run_dir.is_begun(name)}
+        is_done = all(run_dir.phase(name).metrics.is_file() for name in self.deciding)  # nothing will be computed
         values = {
             "settings": self.settings,
             "phases": {**decided_by, **begun},
-            "versions": code_versions(),
+            "versions": earlier["versions"] if is_done and "versions" in earlier else code_versions(),
             "command_line": list(command_line),
         }
         if not (begun and run_dir.seen_images.is_file()):  # what a begun run started from may be gone by now
@@ -136,13 +139,24 @@ def clear(run_dir: RunDir) -> None:
     folders = ("folds", "estimate", "find_learning_rate", "evaluation", "export", "logs", "trials")
     for name in (*PHASES, *folders):
         shutil.rmtree(run_dir.root / name, ignore_errors=True)
-    for path in (
-        run_dir.search,
-        run_dir.search_seconds,
-        run_dir.seen_images,
-        run_dir.findings,
-        run_dir.report,
-        run_dir.tracking,
-    ):
+    files = (run_dir.search, run_dir.search_seconds, run_dir.seen_images, run_dir.findings, run_dir.report)
+    for path in (*files, run_dir.tracking, run_dir.receipt, run_dir.receipt_images):
         path.unlink(missing_ok=True)
     run_dir.config.unlink(missing_ok=True)
+
+
+def check_kept(name: str, value: str | None, *, cleared: Path, by: str) -> None:
+    """Checks that a file that a setting names is not in a folder that is about to be cleared.
+
+    Args:
+      name: of the setting.
+      value: of it.
+      cleared: the folder.
+      by: what clears it.
+
+    Raises:
+      UserError: it is.
+    """
+    path = Path(value or "").expanduser()
+    if path.is_file() and path.resolve().is_relative_to(cleared.resolve()):
+        raise UserError(f"{name} {value} lies in {cleared}, which {by} clears: copy it elsewhere first")

@@ -24,6 +24,11 @@ class PhaseDir:
         return self.root / "checkpoints"
 
     @property
+    def kept(self) -> Path:
+        """Checkpoints that stay, for `--phase=verify`."""
+        return self.root / "kept"
+
+    @property
     def best(self) -> Path:
         """The model of the best epoch."""
         return self.root / "best.keras"
@@ -89,6 +94,16 @@ class RunDir:
     def report(self) -> Path:
         """All of the results on one page, made of the other files."""
         return self.root / "report.html"
+
+    @property
+    def receipt(self) -> Path:
+        """What the run was computed from and has computed, in digests."""
+        return self.root / "receipt.json"
+
+    @property
+    def receipt_images(self) -> Path:
+        """The digest of each image and data file, which the receipt stands for."""
+        return self.root / "receipt_images.txt"
 
     @property
     def samples(self) -> Path:
@@ -229,20 +244,3 @@ def read_json(path: Path) -> dict[str, Any] | None:
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
     except ValueError as error:  # no JSON, or no text at all
         raise UserError(f"{path} is damaged ({error}): remove it, or start over with --overwrite") from None
-
-
-def check_kept(name: str, value: str | None, *, cleared: Path, by: str) -> None:
-    """Checks that a file that a setting names is not in a folder that is about to be cleared.
-
-    Args:
-      name: of the setting.
-      value: of it.
-      cleared: the folder.
-      by: what clears it.
-
-    Raises:
-      UserError: it is.
-    """
-    path = Path(value or "").expanduser()
-    if path.is_file() and path.resolve().is_relative_to(cleared.resolve()):
-        raise UserError(f"{name} {value} lies in {cleared}, which {by} clears: copy it elsewhere first")

@@ -16,6 +16,7 @@ from trainers.config import ResolvedConfig
 from trainers.evaluation import scores
 from trainers.evaluation.scores import Evaluation, Summary
 from trainers.evaluation.step import EvaluationStep
+from trainers.rundir.receipt import Receipt
 from trainers.rundir.record import RunRecord
 from trainers.rundir.run_dir import RunDir
 from trainers.runtime.devices import distribute, runs_on_gpu
@@ -74,6 +75,7 @@ class RunContext:
       stop: whether this process was asked to stop.
       processes: that train together.
       role: what the run is for where folds choose.
+      receipt: what the run is computed from and has computed; None in other workers than rank 0 and in folds.
     """
 
     config: ResolvedConfig
@@ -88,6 +90,7 @@ class RunContext:
     stop: StopRequest = dataclasses.field(default_factory=StopRequest)
     processes: ProcessGroup = ALONE
     role: FoldRole = dataclasses.field(default_factory=FoldRole)
+    receipt: Receipt | None = None
 
     def new_consensus(self) -> StopConsensus:
         """On when to stop, for one phase or evaluation."""

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -32,7 +32,9 @@ from trainers.training.held_out import HeldOut
 from trainers.training.loop import Loop
 from trainers.training.misfits import misfits
 from trainers.training.optimizer import optimizer_state
+from trainers.training.phase_receipt import PhaseReceipt, lasting
 from trainers.training.plan import PhasePlan, make_plan
+from trainers.training.streams import Streams
 from trainers.training.tensorboard import TensorBoardWriter
 
 
@@ -55,15 +57,71 @@ def run_phase(
     files, processes = context.run_dir.phase(phase.name), context.processes
     finished = processes.broadcast_object(lambda: read_json(files.metrics))
     if finished:
+        if context.receipt:
+            context.receipt.finish_phase(phase.name, lasting(finished))
         log.info(f"{phase.name}: finished before ({results.outcome(finished)})")
         return finished
     network = phase_model.build(phase, context) if network is None else network
     plan = make_plan(phase, context)
     _describe(phase, plan, context, network)
-    groups = {"weights": network.weights, "optimizer": optimizer_state(network.optimizer)}
-    checkpointer = Checkpointer(files, groups=groups) if processes.is_chief else NullCheckpointer()
+    groups = variable_groups(network)
+    receipt = PhaseReceipt(phase, plan, context, groups, [type(callback).__name__ for callback in callbacks])
+    is_chief = processes.is_chief
+    checkpointer = Checkpointer(files, groups=groups, saved=receipt.saved) if is_chief else NullCheckpointer()
     progress = restore(checkpointer, groups=groups, processes=processes)
+    receipt.begin(progress)
     board = _open_board(phase, context, progress)
+    made = assemble(phase, plan, context, network, checkpointer, progress, board=board, callbacks=callbacks)
+    if board and board.is_new and made.views:
+        board.text("features", f"{progress.features['rows']:,} rows of features are read in place of images")
+    _show_training_images(phase, board, context, made.augmentation, made.views)
+    receipt.follow(made.streams, progress)
+    try:
+        made.loop.run()
+    except Diverged as error:
+        step = checkpointer.step
+        kept = f"the checkpoint of step {step} is kept" if step else "no checkpoint was written yet"
+        change = advice(phase.name, context.config.training, precision=context.config.precision)
+        way = record.way_to_change(phase.name, context.run_dir)
+        raise Diverged(f"{phase.name} diverged: {error}. {kept}; {change}, {way}") from error
+    receipt.end(progress)
+    metrics = results.finish(phase, context, network, made.held_out, progress, board)
+    receipt.finish(metrics)
+    return metrics
+
+
+class Assembled(NamedTuple):
+    """A phase that is ready to be trained."""
+
+    loop: Loop
+    held_out: HeldOut
+    augmentation: Augmentation
+    views: FeatureViews | None
+    streams: Streams
+
+
+def variable_groups(network: keras.Model) -> dict[str, Sequence[keras.Variable]]:
+    """The variables that decide the next step."""
+    return {"weights": network.weights, "optimizer": optimizer_state(network.optimizer)}
+
+
+def assemble(
+    phase: Phase,
+    plan: PhasePlan,
+    context: RunContext,
+    network: keras.Model,
+    checkpointer: Checkpointer | NullCheckpointer,
+    progress: Progress,
+    *,
+    board: TensorBoardWriter | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> Assembled:
+    """What trains a phase from where `progress` and the variables are; a head that is solved for has been solved.
+
+    Raises:
+      UserError: there is no room for features that the phase cannot do without.
+      Interrupted: somebody asked to stop.
+    """
     augmentation = phase_step.augmentation_of(phase, context)
     parts, consensus = cut(network), context.new_consensus()
     held_out = HeldOut(network, context, parts)
@@ -76,9 +134,6 @@ def run_phase(
         _begin_with(functools.partial(head_solver.solve, network, views, context), network, context)
     if is_soup and not progress.history:
         _begin_with(lambda: interpolation.assign(network, context.role.soup[phase.name]()), network, context)
-    if board and board.is_new and views:
-        board.text("features", f"{progress.features['rows']:,} rows of features are read in place of images")
-    _show_training_images(phase, board, context, augmentation, views)
     loop = Loop(
         plan,
         model=network,
@@ -91,15 +146,7 @@ def run_phase(
         consensus=consensus,
         callbacks=[*callbacks, *_callbacks(phase, plan, context, board, reads_features=views is not None)],
     )
-    try:
-        loop.run()
-    except Diverged as error:
-        step = checkpointer.step
-        kept = f"the checkpoint of step {step} is kept" if step else "no checkpoint was written yet"
-        change = advice(phase.name, context.config.training, precision=context.config.precision)
-        way = record.way_to_change(phase.name, context.run_dir)
-        raise Diverged(f"{phase.name} diverged: {error}. {kept}; {change}, {way}") from error
-    return results.finish(phase, context, network, held_out, progress, board)
+    return Assembled(loop, held_out, augmentation, views, Streams(plan, context, augmentation, views))
 
 
 def _begin_with(assign: Callable[[], None], network: keras.Model, context: RunContext) -> None:

@@ -53,6 +53,22 @@ class PhasePlan:
         """Steps of the whole phase."""
         return self.epochs * self.steps_per_epoch
 
+    def kept_steps(self, count: int) -> list[int]:
+        """The steps whose checkpoints stay when the phase is done: `count` of them, evenly spread, or as many as
+        there are between its beginning and its end."""
+        total = self.last_epoch * self.steps_per_epoch
+        chosen = set[int]()
+        for number in range(1, count + 1):
+            wanted = total * number / (count + 1)
+            near = [
+                (round(wanted / every) + ahead) * every
+                for every in (self.steps_per_epoch, self.checkpoint_every_steps)
+                for ahead in (-1, 0, 1)
+            ]
+            free = [step for step in near if 0 < step < total and step not in chosen]
+            chosen.update(sorted(free, key=lambda step: (abs(step - wanted), step))[:1])
+        return sorted(chosen)
+
     def steps_at_once(self, step: int) -> int:
         """Steps from `step` on that go to the device in one call: `steps_per_execution`, or 1 on the way there.
 

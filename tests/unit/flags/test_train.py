@@ -66,7 +66,7 @@ WRONG = [
     (
         ["--phase=train"],
         "--phase must be one of pretrain, transfer, finetune, all, check, estimate, find_learning_rate, evaluate, "
-        "predict, export, report, serve, got 'train'",
+        "predict, export, report, serve, verify, got 'train'",
     ),
     (["--jit_compile=perhaps"], "--jit_compile must be one of auto, true, false, got 'perhaps'"),
     # lists
@@ -164,6 +164,7 @@ def another(field, value):
         "ema_decay": "0.9,0.99",
         "class_weight": "cat=2,dog=0.5",
         "layer_decay": "0.7",
+        "receipt": "0123456789abcdef",
     }
     if field.name in shaped:
         return shaped[field.name]
@@ -380,6 +381,10 @@ def test_wrong_flag_in_a_flagfile_is_one_line(tmp_path):
         (
             ["--phase=find_learning_rate", "--finetune_learning_rate=1", "--unfreeze=all", "--batch_size=8"],
             {"finetune_learning_rate": "--phase=find_learning_rate has a learning rate for every step"},
+        ),
+        (
+            ["--phase=verify", "--model_dir=m", "--stretch=all", "--seed=8"],
+            {"seed": "--phase=verify takes the run as it is recorded"},
         ),
         (
             ["--phase=report", "--model_dir=m", "--batch_size=8"],

@@ -2,6 +2,7 @@
 
 import os
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -90,3 +91,26 @@ def test_weights_sha256_is_over_float32_bytes_in_order():
     # printf '\\0\\0\\200\\077\\0\\0\\0\\100' | sha256sum
     expected = "b9c80b5adeca450753a16950c3cc655d271f7bef7a485bc83f112b72fef21d37"
     assert checkpoint.weights_sha256([tf.Variable(1.0), tf.Variable(2.0)]) == expected
+
+
+def test_a_kept_checkpoint_stays_whole_when_the_others_go(tmp_path):
+    folder, kept = tmp_path / "checkpoints", tmp_path / "kept"
+    _saved(folder, [1])
+    checkpoint.keep(checkpoint.path_of(folder, 1), kept)
+    _saved(folder, [2, 3, 4])
+    assert not checkpoint.path_of(folder, 1).exists()
+    arrays, state = checkpoint.read(checkpoint.path_of(kept, 1))
+    assert state["step"] == 1
+    assert checkpoint.group_digests(arrays) == checkpoint.group_digests(checkpoint.copied(_groups(1.0)))
+    checkpoint.discard_beyond(kept, 0)
+    assert list(kept.iterdir()) == []
+
+
+def test_the_digest_of_a_group_tells_of_each_value_and_shape():
+    one, other = checkpoint.copied(_groups(1.0)), checkpoint.copied(_groups(1.0))
+    other["weights/00000"][0] = np.nextafter(np.float32(1), np.float32(2))
+    digests = [checkpoint.group_digests(arrays) for arrays in (one, other)]
+    assert digests[0]["weights"] != digests[1]["weights"]
+    assert digests[0]["optimizer"] == digests[1]["optimizer"]
+    reshaped = {**one, "weights/00000": one["weights/00000"][:, None]}
+    assert checkpoint.group_digests(reshaped)["weights"] != digests[0]["weights"]
