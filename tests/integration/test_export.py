@@ -28,7 +28,7 @@ from trainers.models.novelty import Novelty
 from trainers.rundir.run_dir import RunDir
 from trainers.runtime.signals import StopRequest
 
-_EXTRAS = ("onnx", "openvino")
+_EXTRAS = ("onnx", "openvino", "web")  # that needs npm
 _EXACT = parity.TOLERANCES["keras"]
 
 
@@ -358,7 +358,7 @@ def test_openvino_agrees_and_tells_nobody(trained_run, tmp_path, outputs):
 @pytest.mark.slow
 def test_every_format_agrees(trained_run, tmp_path):
     model_dir = shutil.copytree(trained_run, tmp_path / "run")
-    use = UseConfig(export_formats=tuple(name for name in EXPORT_FORMATS if name != "onnx"))  # an extra
+    use = UseConfig(export_formats=tuple(name for name in EXPORT_FORMATS if name not in _EXTRAS))
     result = experiment.run(TrainConfig(phase="export", model_dir=str(model_dir), use=use))["export"]
     assert [row["is_within"] for row in result["exports"]] == [True] * 7
     sizes = {row["format"]: row["bytes"] for row in result["exports"]}

@@ -16,7 +16,7 @@ from trainers.commands import compared, none_of_these, other_images, trained_mod
 from trainers.commands.evaluator import Evaluator, fit_on_validation, open_own, stored_temperature
 from trainers.commands.trained_model import TrainedModel
 from trainers.config import TrainConfig, UseConfig
-from trainers.export import formats, golden, onnx_format, openvino_format, parity
+from trainers.export import formats, golden, onnx_format, openvino_format, parity, web
 from trainers.export.parity import Samples
 from trainers.models import symmetries
 from trainers.models.class_names import as_lines
@@ -87,7 +87,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     of_litert: dict[str, np.ndarray] = {}
     for kind in stop.between(config.use.export_formats):
         path = folder / formats.FILES[kind]
-        _write(kind, path, final, model, source, others=samples.images[count:])
+        _write(kind, path, final, model, source, others=samples.images[count:], web_runtime=config.use.web_runtime)
         found_rows, answers = parity.check_parity(kind, path, samples, as_files, stop=stop)
         rows += found_rows
         if kind.startswith("litert"):
@@ -131,10 +131,19 @@ def check_formats(config: UseConfig) -> None:
         onnx_format.check_installed()
     if "openvino" in config.export_formats:
         openvino_format.check_installed()
+    if "web" in config.export_formats:
+        web.check_runtime(config.web_runtime)
 
 
 def _write(
-    kind: str, path: Path, final: keras.Model, model: TrainedModel, source: Source, *, others: np.ndarray
+    kind: str,
+    path: Path,
+    final: keras.Model,
+    model: TrainedModel,
+    source: Source,
+    *,
+    others: np.ndarray,
+    web_runtime: str | None,
 ) -> None:
     if kind == "saved_model":
         formats.write_saved_model(path, formats.Served(final, model.class_names, model.data))
@@ -144,6 +153,8 @@ def _write(
         onnx_format.write_onnx(path, final, model.class_names, Decoding.of(model.data))
     elif kind == "openvino":
         openvino_format.write_openvino(path, final, model.class_names, Decoding.of(model.data))
+    elif kind == "web":
+        web.write_web(path, final, model.class_names, Decoding.of(model.data), web_runtime=web_runtime)
     else:
         few = source.train.subset(compared.mask(len(source.train), _REPRESENTATIVE))
         images = tiers.open_split(few, model.data, tier="memory") if kind == "litert_int8" else None

@@ -17,6 +17,7 @@ _TARGETS = ("target_precision", "target_recall")
 _NOVELTY = ("none_of_these", "other_images")
 _OF_THE_SERVER = tuple(field.name for field in dataclasses.fields(ServeConfig))
 _OF_A_RECEIPT = ("stretch", "receipt")
+_FORMATS = ("export_formats", "golden", "track", "web_runtime")
 _EFFECTIVE = {
     "evaluate": (
         *_ALWAYS,
@@ -30,16 +31,7 @@ _EFFECTIVE = {
         *_NOVELTY,
     ),
     "predict": (*_ALWAYS, "images", "model", "json", "label_next", "test_time_augmentation"),
-    "export": (
-        *_ALWAYS,
-        "exclude_csv",
-        "data_dir",
-        "manual_dir",
-        "export_formats",
-        "golden",
-        "track",
-        "test_time_augmentation",
-    ),
+    "export": (*_ALWAYS, "exclude_csv", "data_dir", "manual_dir", "test_time_augmentation", *_FORMATS),
     "report": ("phase", "preset", "model_dir"),
     "serve": ("phase", "preset", "model_dir", "batch_size", "model", *_OF_THE_SERVER),
     "verify": ("phase", "preset", "model_dir", *_DATA, "weights", "backbone", "init_from", *_OF_A_RECEIPT),

@@ -7,7 +7,7 @@ from ftdata.errors import UserError
 from ftdata.settings import NOTHING, check_settings, setting
 
 USING_PHASES = ("evaluate", "predict", "export", "report", "serve", "verify")
-EXPORT_FORMATS = ("saved_model", "keras", "litert", "litert_float16", "litert_int8", "onnx", "openvino")
+EXPORT_FORMATS = ("saved_model", "keras", "litert", "litert_float16", "litert_int8", "onnx", "openvino", "web")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +76,14 @@ class UseConfig:
         "export: comma-separated formats of the exported model",
         choices=EXPORT_FORMATS,
         affects=NOTHING,
+    )
+    web_runtime: str | None = setting(
+        None,
+        "export: folder of the packages @litertjs/core and @litertjs/wasm-utils, which run the model in the page of "
+        "the format web: a node_modules, or the files of npm pack",
+        unset="fetched by npm",
+        affects=NOTHING,
+        is_path=True,
     )
     golden: bool = setting(
         True,

@@ -31,6 +31,7 @@ FILES = {
     "litert_int8": "model_int8.tflite",
     "onnx": "model.onnx",
     "openvino": "openvino",
+    "web": "web",
 }
 
 
@@ -141,7 +142,13 @@ def replace_folder(folder: Path, write: Callable[[Path], Any]) -> None:
 
 
 def write_litert(
-    path: Path, network: keras.Model, class_names: Sequence[str], *, kind: str, representative: Iterable[np.ndarray]
+    path: Path,
+    network: keras.Model,
+    class_names: Sequence[str],
+    *,
+    kind: str,
+    representative: Iterable[np.ndarray],
+    batch_size: int | None = None,
 ) -> None:
     """Writes a LiteRT file: uint8 [b, side, side, 3] to float32 probabilities [b, num_classes], and `unlike` [b] where
     the network gives it.
@@ -154,9 +161,10 @@ def write_litert(
       class_names: in the order of the probabilities.
       kind: `litert` (float32), `litert_float16` (weights) or `litert_int8` (weights and what flows between layers).
       representative: training images, uint8 [side, side, 3], from which int8 takes its ranges.
+      batch_size: b, where it is to be fixed; else any.
     """
 
-    @tf.function(input_signature=[tf.TensorSpec((None, *network.input_shape[1:]), tf.uint8, name="images")])
+    @tf.function(input_signature=[tf.TensorSpec((batch_size, *network.input_shape[1:]), tf.uint8, name="images")])
     def from_pixels(images: tf.Tensor) -> dict[str, tf.Tensor]:
         return answers(network, images)
 

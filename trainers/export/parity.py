@@ -28,6 +28,7 @@ TOLERANCES = {
     "litert_int8": (0.5, 0.9),
     "onnx": (1e-3, 0.99),
     "openvino": (1e-3, 0.99),
+    "web": (1e-3, 0.99),
 }
 _ROUNDED = (0.05, 0.98)  # where the resize is not TensorFlow's own: a pixel in 1,000 is rounded the other way
 _ANY_ANSWER = (1.0, 0.0)  # of what a runtime makes of a file by default: reported, as nothing in the file can change it

@@ -66,6 +66,19 @@ def _litert(path):
     return {"call": lambda images, files: runner(images=images)}
 
 
+def _web(path):
+    """The model of the page, one image at a time, by the same kernels outside a browser."""
+    import numpy as np
+
+    call = _litert(os.path.join(path, "model.tflite"))["call"]
+
+    def answer(images, files):
+        found = [call(images[k : k + 1], files) for k in range(len(images))]
+        return {name: np.concatenate([one[name] for one in found]) for name in found[0]}
+
+    return {"call": answer}
+
+
 def _onnx(path):
     import onnxruntime
 
@@ -100,7 +113,13 @@ def _openvino(path):
     return {"call": exact, "any_size": exact, **({} if precision == "f32" else {f"default_{precision}": usual})}
 
 
-_READERS = {"saved_model": _saved_model, "keras": _keras, "onnx": _onnx, "openvino": _openvino}  # the rest is LiteRT
+_READERS = {  # the rest is LiteRT
+    "saved_model": _saved_model,
+    "keras": _keras,
+    "onnx": _onnx,
+    "openvino": _openvino,
+    "web": _web,
+}
 
 
 def _latency(call, images, files, sizes=(1, 32)):
