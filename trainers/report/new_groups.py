@@ -13,6 +13,8 @@ def groups(run: RunFiles) -> Section | None:
     """How each group that was left out was judged."""
     blocks: list[Block] = []
     by_folds, estimate = run.metrics.get("groups"), run.estimate
+    if by_folds or estimate.get("groups"):
+        blocks.append(Text(_what_they_are(run)))
     if run.folds:
         blocks.append(Row([_curves(run)]))
     if by_folds:
@@ -33,6 +35,16 @@ def groups(run: RunFiles) -> Section | None:
         blocks.append(_shortened(caption, columns, rows))
     blocks += _figures(run) if estimate else []
     return Section("groups", "New groups", blocks) if blocks else None
+
+
+def _what_they_are(run: RunFiles) -> str:
+    pattern = run.settings.get("group_pattern")
+    names = f": what {pattern} finds in their file names" if pattern else ""
+    return (
+        f"A group is the images that belong together{names}, such as those of one place, day or person. Each was "
+        "left out of training in turn and then judged, so that these numbers are of backgrounds that the model had not "
+        "seen; the expectation is their mean, in which groups count alike."
+    )
 
 
 def _shortened(caption: str, columns: tuple[str, ...], rows: list[Any]) -> Table:

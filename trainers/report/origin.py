@@ -163,38 +163,3 @@ def versions(run: RunFiles) -> Section | None:
 
 def _digest(values: Values) -> str:
     return values.get("weights_sha256", "-")
-
-
-def next_steps(run: RunFiles) -> Section:
-    """The commands that use the model."""
-    found: list[Block] = []
-    if run.final:
-        best = run.run_dir.root.resolve() / run.final / "best.keras"
-        found = [
-            Command("Classify images", command_lines.line(run, "predict", "--images=photos/*.jpg")),
-            Command("Evaluate it on other images", command_lines.line(run, "evaluate", "--image_dir=FOLDER")),
-            Command("Export it", command_lines.line(run, "export", "--export_formats=saved_model,keras,litert")),
-            Text(f"{best} takes pixels 0..255, float32 [b, side, side, 3], and needs Keras alone."),
-        ]
-    found.append(Command("Write this page again", command_lines.line(run, "report")))
-    return Section("next", "Next steps", found)
-
-
-def missing(run: RunFiles) -> Section | None:
-    """What this page could show besides, and the command that makes it."""
-    wanted = []
-    if not run.final:
-        wanted.append(("A trained model", command_lines.again(run, "finetune")))
-    elif not run.is_evaluated:
-        wanted.append(("Grad-CAM of the mistakes and a temperature", command_lines.line(run, "evaluate")))
-    if run.final and not (run.is_evaluated and run.evaluation.get("none_of_these")):
-        wanted.append(("None of these", command_lines.line(run, "evaluate", "--none_of_these=0.95")))
-    if not run.estimate and not run.metrics.get("groups"):
-        pattern = [] if run.settings.get("group_pattern") else ["--group_pattern=PATTERN"]
-        wanted.append(("What to expect on a new group", command_lines.again(run, "estimate", *pattern)))
-    if run.final and not run.findings:
-        wanted.append(("The data doctor's findings", command_lines.again(run, "check")))
-    if run.final and not run.exports:
-        wanted.append(("Exports, compared with the model", command_lines.line(run, "export")))
-    blocks = [Command(what, command) for what, command in wanted]
-    return Section("missing", "Not in this report", blocks) if blocks else None

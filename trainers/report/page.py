@@ -1,16 +1,16 @@
 """`report.html`: the results of a run on one page, a function of the files in its folder."""
 
 from ftdata.log import log
-from trainers.report import new_groups, origin, quality, summary, trials
+from trainers.report import new_groups, next_steps, origin, quality, summary, trials
 from trainers.report.blocks import Section
 from trainers.report.run_files import RunFiles
 from trainers.rundir.run_dir import RunDir, write_atomically
 
 _SECTIONS = (
-    *(quality.mistakes, quality.confused, quality.classes, quality.probabilities, quality.precision_recall),
-    *(new_groups.groups, trials.trials, new_groups.none_of_these),
-    *(origin.samples, origin.doctor, origin.speed, origin.exports),
-    *(origin.settings, origin.versions, origin.next_steps, origin.missing),
+    *(new_groups.groups, quality.mistakes, quality.confused, quality.classes),
+    *(next_steps.use, next_steps.improve, origin.exports),
+    *(quality.probabilities, quality.precision_recall, new_groups.none_of_these, trials.trials),
+    *(origin.samples, origin.doctor, origin.speed, origin.settings, origin.versions, next_steps.missing),
 )
 
 

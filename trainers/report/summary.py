@@ -124,7 +124,8 @@ def trust(run: RunFiles) -> list[Text]:
 
 def _expected_in_words(scored: Score, expected: Score) -> Text:
     points = 100 * (scored.accuracy - expected.accuracy)
-    what = f"On new backgrounds: expect {percent(expected.accuracy)}"
+    within = f" ({between(expected.interval)} in the mean over groups like these)" if expected.interval else ""
+    what = f"On new backgrounds: expect {percent(expected.accuracy)}{within}"
     measured = f"the {percent(scored.accuracy)} of {scored.note.partition(',')[0]}"
     if abs(points) < 100 * _GAP:
         return Text(f"{what}, about as much as {measured}. A single place, camera or day may give more or less.")

@@ -64,14 +64,15 @@ def test_the_first_screen_says_how_good_and_whether_to_trust_it(whole):
     said = " ".join(whole[0].text.split())
     assert "Test accuracy 75.0% 95% interval 59.8% to 85.8% 40 test images" in said
     assert "Expected on a new group 50.0% 95% interval 30.0% to 70.0% 2 groups left out in turn" in said
-    assert "expect 50.0%, 25 points less than the 75.0% of 40 test images. Do not count on the higher number" in said
+    assert "expect 50.0% (30.0% to 70.0% in the mean over groups like these), 25 points less than the 75.0%" in said
+    assert "of 40 test images. Do not count on the higher number" in said
     assert "9 validation images (20.0%) look like a training image" in said
 
 
 def test_every_section_is_there(whole):
     assert headings(whole[0]) == [
-        *("mistakes", "confused", "classes", "calibration", "precision-recall", "groups", "none-of-these", "samples"),
-        *("doctor", "speed", "exports", "settings", "versions", "next"),
+        *("groups", "mistakes", "confused", "classes", "next", "better", "exports", "calibration", "precision-recall"),
+        *("none-of-these", "samples", "doctor", "speed", "settings", "versions"),
     ]
     assert "1.00 MiB" in whole[0].text
     assert "Of 50 rendered things, 6.0% are taken for one of the classes" in whole[0].text

@@ -1,0 +1,79 @@
+"""Sections on what to do with the results: use the model, make it better, complete the page."""
+
+from trainers.report import command_lines, summary
+from trainers.report.blocks import Block, Command, Lines, Section, Text, percent
+from trainers.report.run_files import RunFiles
+
+_FEW_TEST_IMAGES = 400  # of which an accuracy of 90 % has an interval of 6 points
+
+
+def use(run: RunFiles) -> Section:
+    """The commands that use the model, and how it is used without this project."""
+    found: list[Block] = []
+    if run.final:
+        side = run.settings.get("image_size") or "side"
+        names = run.metrics.get("class_names") or []
+        best = run.run_dir.root.resolve() / run.final / "best.keras"
+        found = [
+            Text("With the project fast-fine-tuning installed, from its folder:"),
+            Command("Classify images", command_lines.line(run, "predict", "--images=photos/*.jpg")),
+            Command("Evaluate it on other images", command_lines.line(run, "evaluate", "--image_dir=FOLDER")),
+            Command("Export it", command_lines.line(run, "export", "--export_formats=saved_model,keras,litert")),
+            Text(
+                f"With Keras alone: the file takes pixels from 0 to 255, float32 [images, {side}, {side}, 3], and "
+                f"gives the probabilities of {summary.few(names)}, in that order."
+            ),
+            Lines([f"model = keras.models.load_model({str(best)!r})", "probabilities = model.predict(pixels)"]),
+        ]
+    found.append(Command("Write this page again", command_lines.line(run, "report")))
+    return Section("next", "Use it", found)
+
+
+def improve(run: RunFiles) -> Section | None:
+    """What would make the model, or what is known of it, better: read off its weakest numbers."""
+    if not run.final:
+        return None
+    said = []
+    groups = run.metrics.get("groups") or {
+        name: row["accuracy"] for name, row in run.estimate.get("groups", {}).items() if row["accuracy"] is not None
+    }
+    if len(groups) > 1:
+        worst = sorted(groups, key=lambda name: groups[name])[:2]
+        named = " and ".join(f"{name} ({percent(groups[name])})" for name in worst)
+        said.append(
+            f"Images of more groups, above all of such as {named}: a model learns what changes between groups from "
+            "many of them, and not from more images of one."
+        )
+    known = {name: row["recall"] for name, row in run.metrics.get("per_class", {}).items() if row["support"]}
+    if known and min(known.values()) < 1:
+        lowest = min(known, key=lambda name: known[name])
+        said.append(f"Images of {lowest}, of which {percent(known[lowest])} are found, the fewest of all classes.")
+    count = run.images.get("test", 0)
+    if count and count < _FEW_TEST_IMAGES:
+        said.append(f"More test images, of other places: {count:,} leave the interval above as wide as it is.")
+    if run.settings.get("preset") != "best":
+        said.append(
+            "Another network or recipe: --preset=best --time_budget=60m on the same images compares those at hand, in "
+            "a --model_dir of its own."
+        )
+    return Section("better", "Make it better", [Text(sentence) for sentence in said]) if said else None
+
+
+def missing(run: RunFiles) -> Section | None:
+    """What this page could show besides, and the command that makes it."""
+    wanted = []
+    if not run.final:
+        wanted.append(("A trained model", command_lines.again(run, "finetune")))
+    elif not run.is_evaluated:
+        wanted.append(("Grad-CAM of the mistakes and a temperature", command_lines.line(run, "evaluate")))
+    if run.final and not (run.is_evaluated and run.evaluation.get("none_of_these")):
+        wanted.append(("None of these", command_lines.line(run, "evaluate", "--none_of_these=0.95")))
+    if not run.estimate and not run.metrics.get("groups"):
+        pattern = [] if run.settings.get("group_pattern") else ["--group_pattern=PATTERN"]
+        wanted.append(("What to expect on a new group", command_lines.again(run, "estimate", *pattern)))
+    if run.final and not run.findings:
+        wanted.append(("The data doctor's findings", command_lines.again(run, "check")))
+    if run.final and not run.exports:
+        wanted.append(("Exports, compared with the model", command_lines.line(run, "export")))
+    blocks = [Command(what, command) for what, command in wanted]
+    return Section("missing", "Not in this report", blocks) if blocks else None
