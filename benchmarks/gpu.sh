@@ -14,7 +14,9 @@ for argument in "$@"; do
     value=${argument#*=}
     case $argument in
     --dry) dry=yes ;;
-    --image_dir=*) images=$(cd "$here" && realpath -e "$value") || exit 2 ;;
+    --image_dir=*)
+        images=$(cd "$here" && realpath -qe "$value") || { echo "gpu.sh: --image_dir: there is no $value" >&2 && exit 2; }
+        ;;
     --results=*) results=$(cd "$here" && realpath -m "$value") ;;
     --limit=*) limit=$value ;;
     -h | --help) sed -n '2,9s/^# \?//p' "$0" && exit ;;
@@ -23,7 +25,7 @@ for argument in "$@"; do
     esac
 done
 [[ $limit =~ ^[1-9][0-9]*$ ]] || { echo "gpu.sh: --limit must be a number of seconds, got $limit" >&2 && exit 2; }
-mkdir -p "$results" || exit 2
+command -v "$python" >/dev/null || { echo "gpu.sh: there is no $python: make setup, or PYTHON=... names another" >&2 && exit 2; }
 names=() failed=() listing=0
 
 step() { # NAME SECONDS COMMAND ..: runs it, unless its results are there
@@ -103,5 +105,6 @@ for pattern in ${wanted[@]+"${wanted[@]}"}; do
     for name in "${names[@]}"; do [[ $name == $pattern ]] && known=yes; done
     [[ $known ]] || { echo "gpu.sh: no step is called $pattern; there are ${names[*]}" >&2 && exit 2; }
 done
+mkdir -p "$results" || exit 2
 listing=0 && every_step
 ((${#failed[@]} == 0)) || { echo "not done: ${failed[*]}" && exit 1; }

@@ -49,15 +49,14 @@ def drop_bad_images(
     bad = tuple(BadImage(name, reason) for path, name in names.items() if (reason := judged[path].reason) is not None)
     if not bad:
         return listing, ()
-    needed = math.ceil(1000 * len(bad) / len(names)) / 1000
-    more = f" --max_bad_fraction={needed:g}" if len(bad) > max_bad_fraction * len(names) else ""
+    way_out = way_to_skip(len(bad), len(names), max_bad_fraction=max_bad_fraction)
     if on_bad_image == "error":
-        raise UserError(_list_of(bad, count=len(names), way_out=f"--on_bad_image=skip{more}"))
-    if more:
+        raise UserError(_list_of(bad, count=len(names), way_out=way_out))
+    if len(bad) > max_bad_fraction * len(names):
         raise UserError(
             f"{len(bad):,} of {len(names):,} images cannot be used, more than --max_bad_fraction={max_bad_fraction:g} "
             f"lets --on_bad_image=skip pass over: {summary(bad)} (the first is {bad[0].name}). Look at some of "
-            f"them;{more} trains without them"
+            f"them; {way_out} trains without them"
         )
     splits = {split: _good(files, judged) for split, files in listing.splits.items()}
     if "train" not in splits and not any(files.paths for files in splits.values()):
@@ -68,6 +67,12 @@ def drop_bad_images(
         lost = [name for name, count in zip(listing.class_names, left, strict=True) if not count]
         raise UserError(f"no training image of {', '.join(lost)} can be used: {_list_of(bad, count=len(names))}")
     return dataclasses.replace(listing, splits={split: files for split, files in splits.items() if files.paths}), bad
+
+
+def way_to_skip(bad: int, count: int, *, max_bad_fraction: float) -> str:
+    """The flags with which a run does without `bad` of `count` images."""
+    needed = math.ceil(1000 * bad / count) / 1000
+    return "--on_bad_image=skip" + (f" --max_bad_fraction={needed:g}" if bad > max_bad_fraction * count else "")
 
 
 def _good(files: Files, judged: Mapping[str, FileReport]) -> Files:

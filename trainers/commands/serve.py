@@ -87,8 +87,6 @@ def _name(given: str | None, run_dir: RunDir) -> str:
     """The model's name in addresses: as given, else that of the folder with other letters replaced."""
     if given is None:
         return re.sub(r"[^\w.-]", "-", run_dir.root.resolve().name)[:100] or "model"
-    if not re.fullmatch(r"[\w.-]{1,100}", given):
-        raise UserError(f"served_name must be up to 100 letters, digits and ._-, got {given!r}")
     return given
 
 

@@ -1,6 +1,7 @@
 """What can be set about the server: frozen, validated, standard library only."""
 
 import dataclasses
+import re
 
 from ftdata.errors import UserError
 from ftdata.settings import NOTHING, check_settings, setting
@@ -59,6 +60,8 @@ class ServeConfig:
 
     def __post_init__(self) -> None:
         check_settings(self)
+        if self.served_name is not None and not re.fullmatch(r"[\w.-]{1,100}", self.served_name):
+            raise UserError(f"served_name must be up to 100 letters, digits and ._-, got {self.served_name!r}")
         if self.max_request_images > self.max_queued_images:
             raise UserError(
                 f"max_request_images must be at most max_queued_images={self.max_queued_images}, "

@@ -110,7 +110,7 @@ class UseConfig:
         check_settings(self)
         if self.receipt is not None and not re.fullmatch("[0-9a-fA-F]{8,64}", self.receipt):
             raise UserError(
-                f"receipt must be 8 to 64 hexadecimal digits, as a run prints at its end, got {self.receipt!r}"
+                f"receipt must be 8 to 64 hexadecimal digits alone, as a run prints at its end, got {self.receipt!r}"
             )
         if self.target_precision is not None and self.target_recall is not None:
             raise UserError("target_precision and target_recall each choose the thresholds: give one of them")

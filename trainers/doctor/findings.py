@@ -10,6 +10,7 @@ from ftdata.config import DataConfig
 from ftdata.errors import UserError
 from ftdata.settings import as_text
 from ftdata.sources import holdout
+from ftdata.sources.bad_images import way_to_skip
 from ftdata.sources.source import Source
 from ftdata.sources.split import Split
 from trainers.doctor import duplicates, grouping
@@ -109,7 +110,10 @@ def sizes(config: DataConfig, data: Source, surveys: Surveys) -> Finding:
     if bad:
         examples = "; ".join(f"{name}: {reason}" for name, reason in bad[:3])
         lines.append(f"warning: {len(bad):,} image(s) cannot be used: {examples}{'; ...' if len(bad) > 3 else ''}")
-        advice.append(("--on_bad_image=skip", "a run stops at images that cannot be used, unless they are skipped"))
+        count = len(data.bad_images) + sum(len(getattr(data, key)) for key in surveys)
+        if config.on_bad_image == "error" or len(bad) > config.max_bad_fraction * count:
+            flags = way_to_skip(len(bad), count, max_bad_fraction=config.max_bad_fraction)
+            advice.append((flags, "a run stops at images that cannot be used, unless they are skipped"))
     facts = {
         "median_size": [int(np.median(width)), int(np.median(height))],
         "smaller_than_image_size": small,

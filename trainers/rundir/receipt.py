@@ -136,6 +136,8 @@ def read(run_dir: RunDir) -> list[Entry]:
         if not entries or not all(isinstance(entry["kind"], str) and isinstance(entry, dict) for entry in entries):
             raise UserError(f"{path} is damaged: it holds no entries")
     except FileNotFoundError:
+        if not run_dir.config.is_file():
+            raise UserError(f"{run_dir.root} holds no run: name the folder of one by --model_dir") from None
         raise UserError(
             f"{run_dir.root} has no receipt.json, so there is nothing to verify: its run was trained by a version "
             "without receipts, or the file was removed. Train again, into another --model_dir"
@@ -143,7 +145,10 @@ def read(run_dir: RunDir) -> list[Entry]:
     except (ValueError, KeyError, TypeError) as error:
         if isinstance(error, UserError):
             raise
-        raise UserError(f"{path} is damaged ({type(error).__name__}: {error}): nothing can be verified by it") from None
+        raise UserError(
+            f"{path} is damaged ({type(error).__name__}: {error}), so nothing can be verified by it: with the file "
+            "removed the run resumes and a new receipt begins where it is now; --overwrite starts over"
+        ) from None
     return entries
 
 

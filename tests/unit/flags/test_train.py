@@ -165,6 +165,7 @@ def another(field, value):
         "class_weight": "cat=2,dog=0.5",
         "layer_decay": "0.7",
         "receipt": "0123456789abcdef",
+        "served_name": "another",
     }
     if field.name in shaped:
         return shaped[field.name]

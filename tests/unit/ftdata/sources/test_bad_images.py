@@ -139,8 +139,8 @@ def test_skip_stops_at_more_than_the_fraction_that_it_may_pass_over(tmp_path):
         load_folder(str(tmp_path), on_bad_image="skip")
     assert str(raised.value) == (
         "3 of 27 images cannot be used, more than --max_bad_fraction=0.01 lets --on_bad_image=skip pass over: "
-        "2 empty file, 1 truncated JPEG (the first is blue/x0.jpg). Look at some of them; --max_bad_fraction=0.112 "
-        "trains without them"
+        "2 empty file, 1 truncated JPEG (the first is blue/x0.jpg). Look at some of them; --on_bad_image=skip "
+        "--max_bad_fraction=0.112 trains without them"
     )
     assert len(load_folder(str(tmp_path), on_bad_image="skip", max_bad_fraction=0.112).bad_images) == 3
 
