@@ -1,6 +1,5 @@
 """--phase=serve: the exported SavedModel over HTTP, by the REST contract of TensorFlow Serving."""
 
-import importlib.util
 import re
 from pathlib import Path
 from typing import Any
@@ -9,12 +8,12 @@ import numpy as np
 import tensorflow as tf
 
 from ftdata.decoding import headers
-from ftdata.errors import UserError
 from ftdata.inspection import examine
 from ftdata.log import log
 from ftdata.names import counted
 from trainers.config import TrainConfig
 from trainers.rundir.run_dir import RunDir
+from trainers.runtime import extras
 from trainers.runtime.devices import grow_gpu_memory
 from trainers.runtime.signals import StopRequest
 from trainers.serving.batching import Batcher
@@ -75,12 +74,7 @@ def check_installed() -> None:
     Raises:
       UserError: what is missing and how to install it.
     """
-    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
-    if missing:
-        raise UserError(
-            f"--phase=serve needs {', '.join(missing)}, not installed here: "
-            ".venv/bin/pip install --constraint constraints.txt --editable '.[serve]'"
-        )
+    extras.check_installed("--phase=serve", _NEEDED, extra="serve")
 
 
 def _name(given: str | None, run_dir: RunDir) -> str:

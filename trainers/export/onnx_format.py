@@ -1,6 +1,5 @@
 """A trained model as an ONNX file. tf2onnx and onnxruntime are an extra, so both are imported late."""
 
-import importlib.util
 import logging
 import warnings
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from ftdata.errors import UserError
 from trainers.export import formats, resize
 from trainers.models.class_names import as_lines
 from trainers.rundir.run_dir import write_atomically
+from trainers.runtime import extras
 
 _NEEDED = ("tf2onnx", "onnx", "onnxruntime")
 _OPSET = 18  # the newest that tf2onnx 1.17 writes; onnxruntime reads it since 1.14
@@ -27,12 +27,7 @@ def check_installed() -> None:
     Raises:
       UserError: what is missing and how to install it.
     """
-    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
-    if missing:
-        raise UserError(
-            f"export_formats: onnx needs {', '.join(missing)}, not installed here: "
-            ".venv/bin/pip install --constraint constraints.txt --editable '.[onnx]'"
-        )
+    extras.check_installed("export_formats: onnx", _NEEDED, extra="onnx")
 
 
 def write_onnx(path: Path, network: keras.Model, class_names: Sequence[str], decoding: Decoding) -> None:

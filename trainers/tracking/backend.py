@@ -1,12 +1,11 @@
 """What a tracking server has to offer: the adapter that `--track` goes through."""
 
 import importlib
-import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from ftdata.errors import UserError
+from trainers.runtime import extras
 
 # name of the flag's value -> module with the backend, what it imports, extra
 _BACKENDS = {"mlflow": ("trainers.tracking.mlflow_backend", "mlflow", "mlflow")}
@@ -63,11 +62,7 @@ def check_installed(name: str) -> None:
       UserError: what is missing and how to install it.
     """
     _, needed, extra = _BACKENDS[name]
-    if importlib.util.find_spec(needed) is None:
-        raise UserError(
-            f"track={name} needs {needed}, not installed here: "
-            f".venv/bin/pip install --constraint constraints.txt --editable '.[{extra}]'"
-        )
+    extras.check_installed(f"track={name}", [needed], extra=extra)
 
 
 def connect(name: str, *, runs: Path) -> Backend:
