@@ -46,3 +46,12 @@ def test_many_points_are_thinned_and_lose_their_markers():
     line = Line("a", list(range(5000)), [0.5] * 5000, 0)
     assert len(chart(line).paths(line)[0].split()) == 200
     assert chart(line).markers(line) == []
+
+
+def test_lines_of_two_points_take_little_room():
+    few, many = Line("a", [0, 1], [0.1, 0.9], 0), Line("b", [0, 1, 2], [0.1, None, 0.2], 0)
+    assert chart(few, many).is_compact
+    assert chart(few, many).height == 150
+    assert chart(few, Line("c", [0, 1, 2], [0.1, 0.2, 0.2], 0)).height == 260
+    drawn = chart(few, y_range=(0, 1))
+    assert drawn.frame[3] == drawn.up[0].place < 150
