@@ -34,7 +34,8 @@ def test_no_images_have_no_boxes(tmp_path):
     "said",
     [
         None, "", "[]", "{", '{"title": "", "boxes": [[0, 0, 9, 9]], "captions": []}',
-        '{"title": "", "boxes": [[0, 0, 99, 9]], "captions": ["a"]}', '{"title": "", "boxes": [[0]], "captions": ["a"]}',
+        '{"title": "", "boxes": [[0, 0, 99, 9]], "captions": ["a"]}',
+        '{"title": "", "boxes": [[0]], "captions": ["a"]}',
     ],
 )  # fmt: skip
 def test_what_cannot_be_used_says_nothing(said):
