@@ -47,6 +47,11 @@ class TestSet:
         )
 
     @property
+    def has_groups(self) -> bool:
+        """Whether any image shares its group with another."""
+        return self.groups is not None and len(set(self.groups)) < len(self.groups)
+
+    @property
     def in_words(self) -> str:
         """How many, from where, of which classes and groups."""
         parts = [f"{len(self.names):,}{self._where()}", _spread(self.classes, "class")]
@@ -63,6 +68,8 @@ class TestSet:
 
     def _of_groups(self) -> str:
         assert self.groups is not None, "the caller has looked"
+        if not self.has_groups:
+            return "each a group of its own"
         said, trained = _spread(self.groups, "group"), self.trained_groups
         if trained is None:
             return f"{said}; whether training has them too is not recorded"
@@ -86,7 +93,7 @@ def facts(run: RunFiles) -> list[tuple[str, str]]:
 def test_images(run: RunFiles) -> Section | None:
     """The test images by group and class, where there are several groups."""
     found = TestSet.of(run)
-    if found is None or not found.groups or len(set(found.groups)) < 2:
+    if found is None or not found.groups or not found.has_groups or len(set(found.groups)) < 2:
         return None
     counts = collections.Counter(zip(found.groups, found.classes, strict=True))
     sizes = collections.Counter(found.groups)

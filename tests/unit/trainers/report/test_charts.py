@@ -10,9 +10,9 @@ def chart(*lines, **options):
 
 
 def test_corners_and_ticks():
-    drawn = chart(Line("a", [0, 1], [0.0, 1.0], 0), x_range=(0, 1), y_range=(0, 1))
+    drawn = chart(Line("a", [0, 1, 1], [0.0, 1.0, 1.0], 0), x_range=(0, 1), y_range=(0, 1))
     left, top, right, bottom = drawn.frame
-    assert drawn.paths(drawn.lines[0]) == [f"{left:.1f},{bottom:.1f} {right:.1f},{top:.1f}"]
+    assert drawn.paths(drawn.lines[0]) == [f"{left:.1f},{bottom:.1f}" + 2 * f" {right:.1f},{top:.1f}"]
     assert [tick.text for tick in drawn.up] == ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]
     assert drawn.up[0].place == bottom
     assert drawn.across[-1].place == right
