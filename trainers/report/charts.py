@@ -71,7 +71,7 @@ class Chart:
 
     @property
     def is_compact(self) -> bool:
-        """Whether no line has more than two points."""
+        """Whether no line has points at more than two places."""
         return all(self.known(line) <= _FEW for line in self.lines)
 
     @property
@@ -86,8 +86,8 @@ class Chart:
 
     @staticmethod
     def known(line: Line) -> int:
-        """How many points a line has."""
-        return sum(y is not None and math.isfinite(y) for y in line.y)
+        """At how many places a line has points: where a phase starts, the one before has ended."""
+        return len({x for x, y in zip(line.x, line.y, strict=True) if y is not None and math.isfinite(y)})
 
     @property
     def frame(self) -> tuple[int, int, int, int]:
