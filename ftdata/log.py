@@ -15,6 +15,7 @@ class _Handler(logging.StreamHandler):
     """To whatever `sys.stdout` is now: notebooks, tests and the command line exchange it."""
 
     to_stderr = False
+    prefix = ""
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)  # without a stream of its own
@@ -22,6 +23,10 @@ class _Handler(logging.StreamHandler):
     @property
     def stream(self) -> TextIO:  # type: ignore[override]
         return sys.stderr if self.to_stderr else sys.stdout
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        return "\n".join(f"{self.prefix}{line}" for line in text.splitlines()) if self.prefix and text else text
 
     def handleError(self, record: logging.LogRecord) -> None:
         """Raises what writing has raised: whoever wraps the stream decides what its loss means."""
@@ -61,3 +66,18 @@ def on_stderr() -> Iterator[None]:
         yield
     finally:
         _handler.to_stderr = before
+
+
+@contextlib.contextmanager
+def prefixed(text: str) -> Iterator[None]:
+    """Every line of a message begins with `text` while the block runs: where something is done again, that is said."""
+    before, _handler.prefix = _handler.prefix, text
+    try:
+        yield
+    finally:
+        _handler.prefix = before
+
+
+def prefix() -> str:
+    """What lines begin with now, for who writes them without the logger."""
+    return _handler.prefix

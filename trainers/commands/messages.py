@@ -14,7 +14,7 @@ from ftdata.log import log
 from ftdata.names import listed
 from ftdata.sources import bad_images
 from ftdata.sources.source import Source
-from trainers.evaluation import figures
+from trainers.evaluation import figures, tiles
 from trainers.rundir.run_dir import RunDir, write_atomically
 from trainers.runtime.devices import runs_on_gpu
 from trainers.training.context import RunContext
@@ -66,7 +66,7 @@ def draw_samples(context: RunContext) -> None:
     """A 3x3 grid of training images with their labels."""
     order = seeds.generator(context.config.seed, "samples").permutation(len(context.source.train))[:9]
     captions = [context.source.class_names[label] for label in context.source.train.labels[order]]
-    grid = figures.image_grid(context.images["train"].take(order), captions, title=context.source.name)
+    grid = tiles.image_grid(context.images["train"].take(order), captions, title=context.source.name)
     figures.save(grid, context.run_dir.samples)
 
 

@@ -20,7 +20,7 @@ from ftdata.log import log, on_stderr
 from ftdata.sources import unlabeled
 from trainers.commands import class_thresholds, none_of_these, trained_model
 from trainers.config import TrainConfig
-from trainers.evaluation import figures, label_next
+from trainers.evaluation import figures, label_next, tiles
 from trainers.evaluation.thresholds import Thresholds
 from trainers.models import backbones, folding, imagenet, imagenet_weights, symmetries
 from trainers.models.class_names import in_a_line
@@ -216,7 +216,7 @@ def _draw(grid: Path, predictor: Predictor, rows: Sequence[dict[str, Any]], show
     ]
     title = f"{predictor.name}: the first {len(shown)} of {len(rows)}"
     try:
-        figures.save(figures.image_grid(np.stack(shown), captions, title=title), grid)
+        figures.save(tiles.image_grid(np.stack(shown), captions, title=title), grid)
     except OSError as error:
         cause = error.__cause__ or error
         return f"not drawn: {grid} cannot be written ({getattr(cause, 'strerror', None) or cause})"

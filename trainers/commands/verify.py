@@ -11,7 +11,7 @@ from typing import Any
 import tensorflow as tf
 
 from ftdata.errors import UserError
-from ftdata.log import log
+from ftdata.log import log, prefixed
 from ftdata.names import counted
 from ftdata.sources.source import Source
 from trainers.commands import audit, replays, train
@@ -170,13 +170,19 @@ def _replay_all(
         if begun["callbacks"]:
             log.info(f"  note: callbacks took part in {phase.name}, and do not now: {', '.join(begun['callbacks'])}")
         for stretch in replays.chosen(candidates, which):
-            words, more = _judged(phase, context, stretch, entries, run_dir, differing)
+            log.info(f"  {stretch}: trained again from {_start_of(stretch)}, in a folder of its own")
+            with prefixed("    replay: "):
+                words, more = _judged(phase, context, stretch, entries, run_dir, differing)
             found += more
             if words:
                 said[str(stretch)] = words
                 log.info(f"  {stretch}: {words}")
     _conclude([*differing, *found] if found else [], run_dir)
     return said
+
+
+def _start_of(stretch: Stretch) -> str:
+    return f"the kept checkpoint {stretch.start.name}" if stretch.start else "the beginning of the phase"
 
 
 def _judged(

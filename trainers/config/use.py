@@ -101,16 +101,20 @@ class UseConfig:
     )
     receipt: str | None = setting(
         None,
-        "verify: digest that the run printed at its end, or the beginning of it, by which a receipt that was rewritten "
-        "is found",
+        "verify: digest that the run printed at its end, its beginning or the whole line, by which a receipt that was "
+        "rewritten is found",
         affects=NOTHING,
     )
 
     def __post_init__(self) -> None:
         check_settings(self)
-        if self.receipt is not None and not re.fullmatch("[0-9a-fA-F]{8,64}", self.receipt):
-            raise UserError(
-                f"receipt must be 8 to 64 hexadecimal digits alone, as a run prints at its end, got {self.receipt!r}"
-            )
+        if self.receipt is not None:
+            found = re.fullmatch(r"\s*(?:receipt\s+)?([0-9a-fA-F]{8,64})(?::.*)?\s*", self.receipt, re.DOTALL)
+            if not found:
+                raise UserError(
+                    "receipt must be the line that a run prints at its end, or the 8 to 64 hexadecimal digits in it, "
+                    f"got {self.receipt!r}"
+                )
+            object.__setattr__(self, "receipt", found[1])
         if self.target_precision is not None and self.target_recall is not None:
             raise UserError("target_precision and target_recall each choose the thresholds: give one of them")

@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ftdata.names import counted
-from trainers.evaluation import figures
+from trainers.evaluation import tiles
 from trainers.evaluation.scores import Evaluation
 from trainers.models.class_names import in_a_line
 from trainers.rundir.run_dir import write_atomically
@@ -120,4 +120,4 @@ class LabelErrors:
             for place, other, share in zip(shown, self.suggested, self._probabilities[1], strict=False)
         ]
         title = self.in_words + (f": the first {_SHOWN}" if len(self) > _SHOWN else "")
-        return figures.image_grid(images_at(shown), captions, title=title)
+        return tiles.image_grid(images_at(shown), captions, title=title)

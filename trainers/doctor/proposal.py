@@ -9,7 +9,7 @@ from ftdata.sources.split import Split
 from trainers.doctor import duplicates, grouping
 from trainers.doctor.grouping import Grouping
 from trainers.doctor.survey import survey
-from trainers.evaluation import figures
+from trainers.evaluation import tiles
 
 _SHOWN_GROUPS, _SHOWN_IMAGES = 8, 6
 
@@ -39,4 +39,4 @@ def picture(of_image: np.ndarray, names: Sequence[str], images_at: Callable[[np.
     places = np.concatenate(shown)
     unique, back = np.unique(places, return_inverse=True)
     title = f"{len(shown)} of {len(names)} proposed groups" if len(names) > len(shown) else "proposed groups"
-    return figures.image_grid(images_at(unique)[back], captions, title=title, columns=_SHOWN_IMAGES)
+    return tiles.image_grid(images_at(unique)[back], captions, title=title, columns=_SHOWN_IMAGES)

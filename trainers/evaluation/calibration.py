@@ -47,6 +47,40 @@ def expected_calibration_error(evaluation: Evaluation) -> float:
 
 
 @dataclasses.dataclass(frozen=True)
+class Confidence:
+    """The mean probability of the predicted class beside the accuracy.
+
+    Attributes:
+      claimed: that mean.
+      right: the share of right answers.
+      by_chance: how far the two lie apart in 95 of 100 sets of so many images where every probability is right.
+    """
+
+    claimed: float
+    right: float
+    by_chance: float
+
+    @classmethod
+    def of(cls, evaluation: Evaluation) -> "Confidence":
+        """That of n answers. Of right probabilities p the number of right answers varies by the sum of p (1 - p)."""
+        highest = evaluation.probabilities.max(axis=1)
+        right = float(np.mean(evaluation.predicted == evaluation.labels))
+        error = math.sqrt(float(np.sum(highest * (1 - highest)))) / len(highest)
+        return cls(float(highest.mean()), right, 1.96 * error)
+
+    @property
+    def in_words(self) -> str:
+        """The direction, in a sentence."""
+        points = 100 * (self.claimed - self.right)
+        said = f"It claims {self.claimed:.1%} on average and is right in {self.right:.1%}"
+        if abs(points) <= 100 * self.by_chance:
+            return f"{said}: neither over- nor underconfident by more than chance would give."
+        word = "overconfident" if points > 0 else "underconfident"
+        advice = "is right less often" if points > 0 else "is right more often"
+        return f"{said}: {word} by {abs(points):.1f} points, so it {advice} than it says."
+
+
+@dataclasses.dataclass(frozen=True)
 class Temperature:
     """What the scores before the softmax are divided by, and the number of images that tell so."""
 

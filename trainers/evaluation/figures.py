@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from trainers.evaluation import excerpt, scores
+from trainers.evaluation import excerpt, scores, tiles
 from trainers.evaluation.calibration import reliability
 from trainers.evaluation.scores import Evaluation
 from trainers.models.class_names import in_a_figure, in_a_line
@@ -22,15 +22,15 @@ from trainers.rundir.run_dir import write_atomically
 BLUE, ORANGE = "#1f5fa8", "#d9731a"
 _MOST_CURVES = 10
 _DOTS_PER_INCH = 120
-# Of an image in a grid, inches: its place, the side of the image in it, and the two lines above it.
-_CELL, _SIDE, _CAPTION, _TITLE = (2.2, 2.5), 2.06, 0.38, 0.4
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Writes a figure as PNG, atomically."""
+    """Writes a figure as PNG, atomically; of a grid the file says which part of it is which image."""
     figure.set_dpi(_DOTS_PER_INCH)
     drawn = Image.fromarray(as_image(figure))  # savefig would draw it twice, to lay it out first
-    write_atomically(path, lambda temporary: drawn.save(temporary, format="png", dpi=(_DOTS_PER_INCH,) * 2))
+    about = figure.described(_DOTS_PER_INCH) if isinstance(figure, tiles.ImageGrid) else None
+    options: dict[str, Any] = {"format": "png", "dpi": (_DOTS_PER_INCH,) * 2, "pnginfo": about}
+    write_atomically(path, lambda temporary: drawn.save(temporary, **options))
 
 
 def as_image(figure: Figure) -> np.ndarray:
@@ -47,30 +47,6 @@ def _any_script() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         yield
-
-
-def image_grid(images: np.ndarray, captions: Sequence[str], *, title: str, columns: int | None = None) -> Figure:
-    """A grid, as square as can be if `columns` is None, of uint8 or 0..255 float images [n, height, width, 3]."""
-    if not len(images):
-        figure = Figure(figsize=(4, 1.5))
-        figure.text(0.5, 0.5, in_a_figure(title), ha="center", va="center")
-        return figure
-    columns = columns or int(np.ceil(np.sqrt(len(images))))
-    rows = -(-len(images) // columns)
-    width, height = _CELL[0] * columns, _CELL[1] * rows + _TITLE
-    figure = Figure(figsize=(width, height))
-    figure.suptitle(in_a_figure(title))
-    axes = figure.add_axes((0, 0, 1, 1))  # one for all, in inches: one for each would take most of the time
-    axes.axis("off")
-    for place, (image, caption) in enumerate(zip(images, captions, strict=False)):
-        row, column = divmod(place, columns)
-        middle, top = _CELL[0] * (column + 0.5), _TITLE + _CELL[1] * row + _CAPTION
-        below, aside = _SIDE * np.divide(image.shape[:2], max(image.shape[:2]))
-        extent = (middle - aside / 2, middle + aside / 2, top + below, top)
-        axes.imshow(np.clip(image, 0, 255).astype(np.uint8), extent=extent, aspect="auto")
-        axes.text(middle, top - 0.04, in_a_figure(caption), ha="center", va="bottom", fontsize=9)
-    axes.set(xlim=(0, width), ylim=(height, 0))
-    return figure
 
 
 def mistakes(
@@ -93,7 +69,7 @@ def mistakes(
     worst = worst_mistakes(labels, probabilities)
     captions = mistake_captions(worst, labels, probabilities, class_names)
     wrong = np.sum(probabilities.argmax(axis=1) != labels)
-    return image_grid(images_at(worst), captions, title=f"{title}: {wrong} of {len(labels)} wrong")
+    return tiles.image_grid(images_at(worst), captions, title=f"{title}: {wrong} of {len(labels)} wrong")
 
 
 def worst_mistakes(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from matplotlib.figure import Figure
 
-from trainers.evaluation import figures
+from trainers.evaluation import tiles
 from trainers.models import folding
 from trainers.models.classifier import logits_of
 
@@ -48,7 +48,7 @@ def gallery(images: np.ndarray, maps: np.ndarray, captions: list[str], *, title:
     grey = images.astype(np.float32).mean(axis=-1, keepdims=True)
     red = np.stack([255 * np.ones_like(maps), 60 * np.ones_like(maps), np.zeros_like(maps)], axis=-1)
     share = 0.6 * maps[..., None]
-    return figures.image_grid((1 - share) * grey + share * red, captions, title=title)
+    return tiles.image_grid((1 - share) * grey + share * red, captions, title=title)
 
 
 def _heat(scores_of: keras.Model, layer: keras.layers.Layer, images: tf.Tensor, classes: np.ndarray) -> np.ndarray:

@@ -72,6 +72,17 @@ class Figure:
     height: int
     alt: str
     caption: str
+    is_plot: bool = False  # lines and letters on white
+
+
+@dataclasses.dataclass(frozen=True)
+class Gallery:
+    """Images beside each other, each with its caption, whose lines are lines; what all are, and for who cannot see."""
+
+    kind: ClassVar[str] = "gallery"
+    caption: str
+    about: str
+    figures: Sequence[Figure]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +102,7 @@ class Folded:
     blocks: Sequence[Any]
 
 
-Block = Text | Command | Lines | Table | Matrix | Figure | Row | Folded | Chart
+Block = Text | Command | Lines | Table | Matrix | Figure | Gallery | Row | Folded | Chart
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,7 +5,7 @@ from pathlib import PurePath
 
 from ftdata.config import AugmentConfig
 from trainers.config import ModelConfig, TrainConfig, TrainingConfig, settings
-from trainers.report import origin, summary
+from trainers.report import origin, provenance, summary
 from trainers.report.blocks import Block, Section, Table, Text, percent
 from trainers.report.run_files import RunFiles
 
@@ -56,7 +56,7 @@ def data(run: RunFiles) -> Section:
     blocks: list[Block] = [Text(f"Images of {data_name(run)}.")]
     if rows:
         blocks.append(Table("", ("split", "images", "digest of their contents"), rows, is_text=True))
-    return Section("data", "Data", [*blocks, Text(_split(run)), Text(_groups(run))])
+    return Section("data", "Data", [*blocks, Text(_split(run)), Text(_groups(run)), *_test_set(run)])
 
 
 def _split(run: RunFiles) -> str:
@@ -69,6 +69,10 @@ def _split(run: RunFiles) -> str:
         "Splits that the data came with were kept; a validation or test split that it lacked was held out of the "
         f"training images, chosen by their contents ({percent(share)}, split seed {found.get('split_seed', 0)})."
     )
+
+
+def _test_set(run: RunFiles) -> list[Text]:
+    return [Text(f"{term}: {value}.") for term, value in provenance.facts(run)]
 
 
 def _groups(run: RunFiles) -> str:

@@ -1,4 +1,4 @@
-"""Line charts as the page draws them in SVG: numbers become places on a canvas of 400 x 260 units."""
+"""Line charts as the page draws them in SVG: numbers become places, 400 units wide, 260 high, of few points 150."""
 
 import dataclasses
 import math
@@ -7,7 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-WIDTH, HEIGHT = 400, 260
+WIDTH, HEIGHT, _LOW = 400, 260, 150
+_FEW = 2  # points of a line, that no curve can be seen in
 _LEFT, _RIGHT, _TOP, _BOTTOM = 54, 10, 14, 40
 _MOST_MARKERS, _MOST_POINTS = 40, 200
 COLORS = 8  # that the style sheet has, series-0 to series-7
@@ -69,9 +70,29 @@ class Chart:
     whole: bool = False
 
     @property
+    def is_compact(self) -> bool:
+        """Whether no line has points at more than two places."""
+        return all(self.known(line) <= _FEW for line in self.lines)
+
+    @property
+    def width(self) -> int:
+        """Units from left to right."""
+        return WIDTH
+
+    @property
+    def height(self) -> int:
+        """Units from top to bottom."""
+        return _LOW if self.is_compact else HEIGHT
+
+    @staticmethod
+    def known(line: Line) -> int:
+        """At how many places a line has points: where a phase starts, the one before has ended."""
+        return len({x for x, y in zip(line.x, line.y, strict=True) if y is not None and math.isfinite(y)})
+
+    @property
     def frame(self) -> tuple[int, int, int, int]:
         """Left, top, right and bottom of the area of the lines."""
-        return _LEFT, _TOP, WIDTH - _RIGHT, HEIGHT - _BOTTOM
+        return _LEFT, _TOP, WIDTH - _RIGHT, self.height - _BOTTOM
 
     @property
     def across(self) -> list[Tick]:
@@ -84,7 +105,7 @@ class Chart:
     @property
     def up(self) -> list[Tick]:
         """Numbers at the y axis."""
-        numbers = _ticks(*self._y_range, most=6, whole=False)
+        numbers = _ticks(*self._y_range, most=3 if self.is_compact else 6, whole=False)
         return [Tick(round(self.place_y(value), 1), text) for value, text in numbers]
 
     def place_x(self, value: float) -> float:
@@ -96,7 +117,7 @@ class Chart:
         """Units from the top."""
         low, high = self._y_range
         share = min(1.0, max(0.0, (value - low) / (high - low)))
-        return HEIGHT - _BOTTOM - share * (HEIGHT - _TOP - _BOTTOM)
+        return self.height - _BOTTOM - share * (self.height - _TOP - _BOTTOM)
 
     def paths(self, line: Line) -> list[str]:
         """The points of each unbroken part of a line, for a polyline."""

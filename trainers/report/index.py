@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ftdata.errors import UserError
 from ftdata.log import log
-from trainers.report import summary
+from trainers.report import curves, summary
 from trainers.report.blocks import between, percent
 from trainers.report.charts import COLORS, Chart, Line
 from trainers.report.run_files import RunFiles
@@ -120,7 +120,7 @@ def _chart(root: Path, runs: Sequence[RunFiles]) -> Chart | None:
     latest = sorted(drawn, key=lambda run: run.run_dir.phase(run.final or "").metrics.stat().st_mtime_ns)[-2 * COLORS :]
     lines = []
     for number, run in enumerate(run for run in drawn if run in latest):
-        epochs = summary.over_all(run.histories)
+        epochs = curves.over_all(run.histories)
         x, y = [place for place, _ in epochs], [row.get("validation_accuracy") for _, row in epochs]
         if any(value is not None for value in y):
             lines.append(Line(_name(root, run), x, y, number % COLORS, dashed=number >= COLORS))

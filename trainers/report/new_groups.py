@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from trainers.report import summary
+from trainers.report import curves, summary
 from trainers.report.blocks import MOST_ROWS, Block, Row, Section, Table, Text, between, percent
 from trainers.report.charts import COLORS, Chart, Line
 from trainers.report.embedding import embed
@@ -57,7 +57,7 @@ def _curves(run: RunFiles) -> Chart:
     """Accuracy of each fold's model on what it has not seen, over the epochs of all phases."""
     lines = []
     for place, (name, histories) in enumerate(list(run.folds.items())[: 2 * COLORS]):
-        epochs = summary.over_all(histories)
+        epochs = curves.over_all(histories)
         accuracies = [row.get("validation_accuracy") for _, row in epochs]
         left_out = name.partition("-")[2] or name  # the folder is called NUMBER-GROUP
         lines.append(Line(left_out, [x for x, _ in epochs], accuracies, place % COLORS, dashed=place >= COLORS))
@@ -91,7 +91,13 @@ def _figures(run: RunFiles) -> list[Block]:
     figures = [
         figure
         for name, (caption, alt) in figure_files.items()
-        for figure in embed(run.run_dir.estimate / f"{name}.png", alt=alt, caption=caption)
+        for figure in embed(
+            run.run_dir.estimate / f"{name}.png",
+            alt=alt,
+            caption=caption,
+            is_plot=name == "learning_curve",
+            is_titled=True,
+        )
     ]
     matrix = [] if run.final else summary.confusion(run.estimate, of="each image by a head that has not seen it")
     return [*matrix, *([Row(figures)] if figures else [])]

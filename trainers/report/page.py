@@ -1,13 +1,13 @@
 """`report.html`: the results of a run on one page, a function of the files in its folder."""
 
 from ftdata.log import log
-from trainers.report import new_groups, next_steps, origin, quality, summary, trials
+from trainers.report import curves, new_groups, next_steps, origin, provenance, quality, summary, trials
 from trainers.report.blocks import Section
 from trainers.report.run_files import RunFiles
 from trainers.rundir.run_dir import RunDir, write_atomically
 
 _SECTIONS = (
-    *(new_groups.groups, quality.mistakes, quality.confused, quality.classes),
+    *(new_groups.groups, provenance.test_images, quality.mistakes, quality.confused, quality.classes),
     *(next_steps.use, next_steps.improve, origin.exports),
     *(quality.probabilities, quality.precision_recall, new_groups.none_of_these, trials.trials),
     *(origin.samples, origin.doctor, origin.speed, origin.settings, origin.versions, next_steps.missing),
@@ -59,10 +59,10 @@ def html(run: RunFiles) -> str:
         "report.html",
         name=run.name,
         scores=scores,
-        facts=summary.facts(run),
+        facts=[*provenance.facts(run), *summary.facts(run)],
         trust=summary.trust(run),
         confusion=confusion,
-        curves=summary.curves(run),
+        curves=curves.curves(run),
         sections=_with_addresses(sections),
     )
 

@@ -27,6 +27,7 @@ def mistakes(run: RunFiles) -> Section | None:
         folder / "mistakes.png",
         alt="Grid of the most confident mistakes, each with its true and its predicted class above it",
         caption="The most confident mistakes",
+        is_titled=True,
     )
     if run.is_evaluated:
         figures += embed(
@@ -134,12 +135,15 @@ def probabilities(run: RunFiles) -> Section | None:
     error = metrics.get("expected_calibration_error")
     error = calibration.expected_calibration_error(found.evaluation) if error is None else error
     words = f"Expected calibration error {percent(error)}: the mean distance between a probability and its accuracy."
+    words = f"{calibration.Confidence.of(found.evaluation).in_words} {words}"
     temperature = metrics.get("temperature") if run.is_evaluated else None
     sides = [("model", found.evaluation)]
     if temperature and temperature != 1.0:
         calibrated = percent(metrics["calibrated_expected_calibration_error"])
         words += f" With the temperature {temperature:.3f}, which exports apply, it is {calibrated}."
         sides.append(("with temperature", found.evaluation.with_temperature(temperature)))
+        then = calibration.Confidence.of(sides[-1][1]).in_words
+        words += f" Then {then[0].lower()}{then[1:]}"
     elif temperature:
         words += " The held-out images are too little evidence for another temperature than 1."
     lines = [Line("perfectly calibrated", (0, 1), (0, 1), 7, dashed=True)]
@@ -167,7 +171,7 @@ def precision_recall(run: RunFiles) -> Section | None:
     of = f"the {len(lines)} with the lowest average precision" if len(lines) < len(found.class_names) else "each"
     about = f"precision against recall, {of} of {len(found.class_names)} classes; AP is the average precision"
     chart = Chart(
-        "precision-recall", "Precision and recall", about, lines, "recall", "precision", (0, 1), (0, 1)
+        "precision-recall", "Each class against the rest", about, lines, "recall", "precision", (0, 1), (0, 1)
     )  # fmt: skip
     return Section("precision-recall", "Precision and recall", [Row([chart])])
 

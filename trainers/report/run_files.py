@@ -1,5 +1,6 @@
 """What the files of a run say, read once, and where runs lie."""
 
+import contextlib
 import csv
 import dataclasses
 import functools
@@ -13,6 +14,7 @@ import numpy as np
 from ftdata.errors import UserError
 from trainers.config import PHASES
 from trainers.evaluation.scores import Evaluation
+from trainers.rundir import image_table
 from trainers.rundir.progress import Row, read_history
 from trainers.rundir.run_dir import RunDir, read_json
 
@@ -160,6 +162,20 @@ class RunFiles:
         probabilities[np.arange(len(rows)), [places[row[2]] for row in rows]] += 1e-9
         scored = Evaluation(np.log(np.maximum(probabilities, 1e-7)), labels)
         return Predictions([row[0] for row in rows], class_names, scored)
+
+    @functools.cached_property
+    def names(self) -> Mapping[str, Sequence[tuple[str, str]]]:
+        """The class and the name of each image, by split: all that the receipt lists, else the test set alone as its
+        predictions name it; empty where neither does, or they are too many for a page."""
+        path = self.run_dir.receipt_images
+        if path.is_file() and path.stat().st_size <= _LARGEST_TABLE:
+            with contextlib.suppress(ValueError):  # verify says what is wrong with it
+                return image_table.names_by_split(path.read_bytes())
+        found = self.predictions
+        if found is None or self.evaluated_on or self.evaluation.get("phase") != self.final:
+            return {}
+        classes = [found.class_names[label] for label in found.evaluation.labels]
+        return {"test": list(zip(classes, found.names, strict=True))}
 
 
 def _histories(run_dir: RunDir, phases: Sequence[str]) -> dict[str, Sequence[Row]]:

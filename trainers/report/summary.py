@@ -1,17 +1,14 @@
 """The first screen of a report: what was asked, what came out, and how far it can be trusted."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from trainers.evaluation import excerpt
 from trainers.evaluation.scores import wilson_interval
-from trainers.report import blocks
-from trainers.report.blocks import Block, Matrix, Text, between, percent
-from trainers.report.charts import Chart, Line
+from trainers.report.blocks import Matrix, Text, between, percent
 from trainers.report.run_files import RunFiles, Values
-from trainers.rundir.progress import Row
 
 _GAP = 0.05  # of an accuracy: a difference between known groups and new ones that is worth a sentence
 _LEAK = 0.05  # share of a split that looks like training images from which on its accuracy cannot be trusted
@@ -161,51 +158,6 @@ def confusion(values: Values, *, of: str) -> list[Matrix]:
         counts, share, names = counts[np.ix_(shown, shown)], share[np.ix_(shown, shown)], [names[k] for k in shown]
     rows = [list(zip(row.tolist(), part.tolist(), strict=True)) for row, part in zip(counts, share, strict=True)]
     return [Matrix(caption, names, rows)]
-
-
-def curves(run: RunFiles) -> list[Block]:
-    """Loss and accuracy over the epochs of all phases on one axis."""
-    rows = [row for history in run.histories.values() for row in history]
-    if not rows:
-        return []
-    monitor = run.metrics.get("monitor") or run.settings.get("monitor") or "accuracy"
-    ends = np.cumsum([0, *(history[-1]["epoch"] for history in run.histories.values())])
-    places = [place for place, _ in over_all(run.histories)]
-    lasting = [name for name, history in run.histories.items() if history[-1]["epoch"]]  # not a head that is solved for
-    switches = [(end + 0.5, name) for end, name in zip(ends, run.histories, strict=False) if name in lasting]
-    span = (min(places) - 0.5, float(ends[-1]) + 0.5)
-    charts = []
-    for panel in ("loss", "accuracy"):
-        drawn = [
-            Line("training (augmented)", places, [row.get(panel) for row in rows], 0),
-            Line("validation", places, [row.get(f"validation_{panel}") for row in rows], 1),
-        ]
-        if panel == "accuracy" and monitor not in ("accuracy", "loss"):
-            chosen_by = [row.get(f"validation_{monitor}") for row in rows]
-            drawn.append(Line(f"validation, {monitor.replace('_', ' ')}", places, chosen_by, 1, dashed=True))
-        lines = [line for line in drawn if any(value is not None for value in line.y)]
-        last = ", ".join(f"{line.name} {_last(line.y):.3f}" for line in lines)
-        about = f"{panel} over {int(ends[-1])} epochs of {' and '.join(run.histories)}; at the end {last}"
-        charts.append(
-            Chart(
-                f"curve-{panel}", panel.capitalize(), about, lines, "epoch", panel,
-                x_range=span, switches=switches, whole=True,
-            )
-        )  # fmt: skip
-    return [blocks.Row(charts)]
-
-
-def over_all(histories: Mapping[str, Sequence[Row]]) -> list[tuple[float, Row]]:
-    """The epochs of all phases, one after the other, each with its place on their common axis."""
-    found, end = list[tuple[float, Row]](), 0.0
-    for history in histories.values():
-        found += [(end + row["epoch"], row) for row in history]
-        end += history[-1]["epoch"]
-    return found
-
-
-def _last(values: Sequence[float | None]) -> float:
-    return next(value for value in reversed(values) if value is not None)
 
 
 def _interval(share: float, count: int) -> tuple[float, float]:

@@ -32,6 +32,19 @@ def table(source: Source) -> bytes:
     return "".join(lines).encode()
 
 
+def names_by_split(content: bytes) -> dict[str, list[tuple[str, str]]]:
+    """The class and the name of each image of a table, by split.
+
+    Raises:
+      ValueError: it is no such table.
+    """
+    found = dict[str, list[tuple[str, str]]]()
+    for line in content.decode().splitlines():
+        split, class_name, _, name = line.split("\t")
+        found.setdefault(split, []).append((json.loads(class_name), json.loads(name)))
+    return found
+
+
 def differences(before: bytes, now: bytes) -> list[str]:
     """A line for each way in which two tables differ; the images are named."""
     old, new = _rows(before), _rows(now)

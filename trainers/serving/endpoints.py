@@ -30,6 +30,7 @@ _VERSION = "1"  # an export has no versions
 _MOST_PIXELS = 4 * headers.MAX_PIXELS  # of all images of a request, decoded one after the other
 _BODIES = 4  # requests of full size whose bodies are held at one time
 _RETRY_AFTER_S = "1"
+_OF_EXAMPLES = ("classify", "regress")  # what the contract has for models that take tf.Example records
 
 
 @dataclasses.dataclass
@@ -65,6 +66,7 @@ class Endpoints:
             routes += [
                 Route(f"{path}/metadata", self.metadata, methods=["GET"]),
                 Route(f"{path}:predict", self.predict, methods=["POST"]),
+                *(Route(f"{path}:{verb}", self.not_predict, methods=["GET", "POST"]) for verb in _OF_EXAMPLES),
                 Route(path, self.status, methods=["GET"]),
             ]
         handlers: dict[Any, Any] = {Refused: self._refused, HTTPException: self._not_found, Exception: self._failed}
@@ -96,6 +98,12 @@ class Endpoints:
         self.counts.answered += 1
         self.counts.images += len(rows)
         return Response(content, media_type="application/json")
+
+    async def not_predict(self, request: starlette.requests.Request) -> Response:
+        """Says how the model is asked instead."""
+        self._check(request)
+        where = f"/v1/models/{self.name}:predict"
+        raise Refused(400, f"this model serves :predict, for images, and no tf.Example records: POST {where}")
 
     def _check(self, request: starlette.requests.Request) -> None:
         name, version = request.path_params["name"], request.path_params.get("version", _VERSION)

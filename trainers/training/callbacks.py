@@ -11,7 +11,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from ftdata.errors import UserError
-from ftdata.log import log
+from ftdata.log import log, prefix
 from trainers.evaluation.scores import in_words
 
 Logs = dict[str, Any]  # numbers by name, as Keras hands them to callbacks
@@ -82,7 +82,7 @@ class ProgressLines(Watcher):
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Opens the bar."""
-        description = f"{self.phase} epoch {epoch + 1}/{self.params['epochs']}"
+        description = f"{prefix()}{self.phase} epoch {epoch + 1}/{self.params['epochs']}"
         size = self.params["steps"] * self.global_batch
         form = "{desc} {percentage:3.0f}% |{bar:24}| {rate_fmt}{postfix}"
         self.bar = tqdm(

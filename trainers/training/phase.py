@@ -14,7 +14,7 @@ from ftdata.errors import UserError
 from ftdata.log import log
 from ftdata.names import counted
 from trainers.config import Phase
-from trainers.evaluation import figures
+from trainers.evaluation import figures, tiles
 from trainers.models import folding
 from trainers.models.cut import cut
 from trainers.models.trainable import layer_table, unfreezing
@@ -238,7 +238,7 @@ def _show_training_images(
         if augmented.share is not None:
             shares = augmented.share.numpy()
             captions = [f"{share:.0%} {caption}" for share, caption in zip(shares, captions, strict=True)]
-    grid = figures.image_grid(shown, captions, title="training images, augmented")
+    grid = tiles.image_grid(shown, captions, title="training images, augmented")
     if board is not None and for_board:
         board.image("training_images", figures.as_image(grid), step=0)
     if not is_kept:

@@ -84,6 +84,11 @@ class PhaseReceipt:
         values = self._computed(progress.step, checkpoint.copied(self._groups), dataclasses.asdict(progress))
         self._receipt.add_state(self._phase, progress.step, values, is_end=True)
         kept = sorted(self._files.kept.glob("step-*"))
+        if not kept and self._context.config.runtime.keep_checkpoints and progress.step > 1:
+            log.info(
+                "  no checkpoint kept for --phase=verify, which replays the phase from its start: none was written "
+                "between its first step and its last; a lower --checkpoint_every_steps writes some"
+            )
         if kept:
             size = sum(path.stat().st_size for folder in kept for path in folder.iterdir()) / 2**20
             log.info(

@@ -31,6 +31,7 @@ HPARAMS_METRICS = (
     "validation_accuracy", "validation_balanced_accuracy", "validation_f1_macro", "validation_loss",
     "test_accuracy", "test_balanced_accuracy", "test_f1_macro", "test_loss", "images_per_second", "seconds",
 )  # fmt: skip
+RESULT = "result/"  # of their tags: one group on the page, apart from the curves of the same names
 
 
 class TensorBoardWriter(Watcher):
@@ -204,7 +205,7 @@ def write_hparams(folder: Path, *, run: Path, settings: Mapping[str, Any], metri
             )
             for name in HPARAMS_METRICS:
                 if metrics.get(name) is not None:  # without a validation split; a phase begun by an earlier version
-                    tf.summary.scalar(name, metrics[name])
+                    tf.summary.scalar(f"{RESULT}{name}", metrics[name])
             end = sessions.session_end_pb(api_pb2.STATUS_SUCCESS, end_time_secs=ended)
             tf.summary.experimental.write_raw_pb(end.SerializeToString(), step=metrics["step"])
         writer.close()

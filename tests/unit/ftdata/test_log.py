@@ -39,3 +39,10 @@ def test_what_was_set_before_the_import_is_kept(before, expected):
 def test_it_is_silent_for_other_ranks_and_leaves_standard_output_to_answers():
     code = _SAY + "with silenced(): log.info('a rank')\nwith on_stderr(): log.info('a note')\nlog.info('again')\n"
     assert _said(code) == ("hello\nagain\n", "a note\n")
+
+
+def test_a_prefix_stands_before_every_line_and_ends_with_its_block():
+    code = (
+        "from ftdata.log import log, prefix, prefixed\nwith prefixed('again: '): log.info('a\\nb'); print(prefix())\n"
+    )
+    assert _said(f"{code}log.info('c')\n") == ("again: a\nagain: b\nagain: \nc\n", "")

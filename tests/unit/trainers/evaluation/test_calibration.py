@@ -40,3 +40,24 @@ def test_the_fitted_temperature_undoes_one_that_was_applied():
     labels = np.array([generator.choice(3, p=row) for row in softmax])  # so these are calibrated
     too_sure = Evaluation(scores, labels).with_temperature(1 / 3)
     assert calibration.fit_temperature(too_sure).value == pytest.approx(3, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("right", "count", "said"),
+    [
+        (
+            60,
+            100,
+            "It claims 90.0% on average and is right in 60.0%: overconfident by 30.0 points, so it is right less",
+        ),
+        (99, 100, "right in 99.0%: underconfident by 9.0 points, so it is right more often than it says."),
+        (93, 100, "right in 93.0%: neither over- nor underconfident by more than chance would give."),
+        (8, 10, "right in 80.0%: neither over- nor underconfident"),
+    ],
+)
+def test_the_direction_is_said_where_chance_does_not_explain_it(right, count, said):
+    labels = np.array([0] * right + [1] * (count - right), np.int32)
+    scored = Evaluation(np.log(np.full((count, 2), [0.9, 0.1])), labels)
+    found = calibration.Confidence.of(scored)
+    assert found.by_chance == pytest.approx(1.96 * 0.3 / count**0.5)
+    assert said in found.in_words

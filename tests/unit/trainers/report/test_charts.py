@@ -10,9 +10,11 @@ def chart(*lines, **options):
 
 
 def test_corners_and_ticks():
-    drawn = chart(Line("a", [0, 1], [0.0, 1.0], 0), x_range=(0, 1), y_range=(0, 1))
+    drawn = chart(Line("a", [0, 0.5, 1], [0.0, 1.0, 1.0], 0), x_range=(0, 1), y_range=(0, 1))
     left, top, right, bottom = drawn.frame
-    assert drawn.paths(drawn.lines[0]) == [f"{left:.1f},{bottom:.1f} {right:.1f},{top:.1f}"]
+    assert drawn.paths(drawn.lines[0]) == [
+        f"{left:.1f},{bottom:.1f} {(left + right) / 2:.1f},{top:.1f} {right:.1f},{top:.1f}"
+    ]
     assert [tick.text for tick in drawn.up] == ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]
     assert drawn.up[0].place == bottom
     assert drawn.across[-1].place == right
@@ -46,3 +48,13 @@ def test_many_points_are_thinned_and_lose_their_markers():
     line = Line("a", list(range(5000)), [0.5] * 5000, 0)
     assert len(chart(line).paths(line)[0].split()) == 200
     assert chart(line).markers(line) == []
+
+
+def test_lines_of_two_points_take_little_room():
+    few, many = Line("a", [0, 1], [0.1, 0.9], 0), Line("b", [0, 1, 2], [0.1, None, 0.2], 0)
+    assert chart(few, many).is_compact
+    assert chart(few, many).height == 150
+    assert chart(few, Line("c", [0, 1, 2], [0.1, 0.2, 0.2], 0)).height == 260
+    assert chart(Line("d", [0, 1, 1, 2], [None, 0.1, 0.2, 0.3], 0)).is_compact
+    drawn = chart(few, y_range=(0, 1))
+    assert drawn.frame[3] == drawn.up[0].place < 150

@@ -3,13 +3,16 @@
 import json
 import re
 
+import numpy as np
 import pytest
 
 from ftdata.errors import UserError
+from tests import ROOT
 from tests.tools import finished_run
 from tests.tools.html_page import Parsed
+from trainers.evaluation import figures, tiles
 from trainers.models.class_names import in_a_line
-from trainers.report import page
+from trainers.report import charts, page
 from trainers.rundir.run_dir import RunDir
 
 _NASTY = ("<script>alert(1)</script>", 'a & b "c"')
@@ -209,3 +212,24 @@ def test_an_evaluation_of_other_images_does_not_replace_the_test_set(tmp_path):
     said = " ".join(read(root).text.split())
     assert "Test accuracy 75.0%" in said
     assert "The last evaluation was of images of elsewhere with the model of finetune: accuracy 10.0%" in said
+
+
+def test_a_grid_becomes_images_with_text(tmp_path):
+    root = finished_run.make_run(tmp_path / "run")
+    captions = [f"true: cat\npredicted: <dog> {k}" for k in range(3)]
+    grid = tiles.image_grid(np.zeros((3, 8, 8, 3), np.uint8), captions, title="test set: 3 of 40 wrong")
+    figures.save(grid, root / "evaluation/mistakes.png")
+    parsed = read(root)
+    assert parsed.mistakes == []
+    shown = [values["alt"] for values in parsed.all("img") if values["alt"].startswith("Image ")]
+    assert shown[2] == "Image 3: true: cat\\npredicted: <dog> 2"
+    assert "The most confident mistakes (test set: 3 of 40 wrong)" in parsed.text
+    assert "predicted: <dog> 1" in parsed.text
+
+
+def test_labels_are_readable_on_a_phone():
+    style = (ROOT / "trainers/report/templates/style.css").read_text(encoding="utf-8")
+    phone = style.partition("@media (max-width: 40rem)")[2]
+    sizes = [int(size) for size in re.findall(r"\.chart text[^{]*\{ font-size: (\d+)px", phone)]
+    assert len(sizes) == 2
+    assert min(sizes) * (390 - 2 * 16) / charts.WIDTH >= 11

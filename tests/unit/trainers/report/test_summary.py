@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from tests.tools import finished_run
-from trainers.report import summary
+from trainers.report import curves, summary
 from trainers.report.run_files import RunFiles
 from trainers.rundir.run_dir import RunDir
 
@@ -72,8 +72,17 @@ def test_the_folds_come_before_the_estimate(tmp_path):
 
 def test_both_phases_are_on_one_axis(tmp_path):
     run = RunFiles.read(RunDir(finished_run.make_run(tmp_path)))
-    ((loss, accuracy),) = [row.blocks for row in summary.curves(run)]
+    ((loss, accuracy),) = [row.blocks for row in curves.curves(run)]
     assert [line.name for line in loss.lines] == ["training (augmented)", "validation"]
     assert accuracy.lines[1].x == [0, 1, 2, 2, 3, 4]
     assert accuracy.lines[1].y == [0.3, 0.6, 0.8] * 2
     assert [text for _, text in accuracy.switches] == ["transfer", "finetune"]
+
+
+def test_two_epochs_are_a_table_without_empty_columns(tmp_path):
+    run = RunFiles.read(RunDir(finished_run.make_run(tmp_path)))
+    rows = [{"epoch": 1, "loss": 0.5361, "accuracy": 0.88, "validation_loss": None}, {"epoch": 2, "loss": 0.4}]
+    (table,) = curves.curves(dataclasses.replace(run, histories={"transfer": [{"epoch": 0}], "finetune": rows}))
+    assert table.columns == ("phase", "training loss", "training accuracy")
+    assert table.rows == [("finetune, epoch 1", "0.536", "88.0%"), ("finetune, epoch 2", "0.400", "-")]
+    assert curves.curves(dataclasses.replace(run, histories={"transfer": [{"epoch": 0}]})) == []

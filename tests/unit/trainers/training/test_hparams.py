@@ -62,8 +62,8 @@ def test_two_runs_are_two_rows_with_their_settings_and_final_numbers(configs, tm
     assert (first["finetune_learning_rate"], second["finetune_learning_rate"]) == (1e-3, 5e-4)
     assert (first["unfreeze"], second["unfreeze"], first["horizontal_flip"]) == ("all", "block4,block5", True)
     assert "transfer_learning_rate" not in first  # it does not decide the phase's own numbers
-    assert (numbers["test_accuracy"], others["test_accuracy"]) == (0.25, 0.5)
-    assert set(numbers) == set(tensorboard.HPARAMS_METRICS)
+    assert (numbers["result/test_accuracy"], others["result/test_accuracy"]) == (0.25, 0.5)
+    assert set(numbers) == {f"result/{name}" for name in tensorboard.HPARAMS_METRICS}
 
 
 def test_a_phase_written_again_stays_one_row_and_may_lack_validation(configs, tmp_path):
@@ -73,7 +73,8 @@ def test_a_phase_written_again_stays_one_row_and_may_lack_validation(configs, tm
     write(folder, configs[0], without)
     ((_, numbers, sessions),) = table(tmp_path / "runs").values()
     assert len(sessions) == len(list(folder.iterdir())) == 1
-    assert "validation_accuracy" not in numbers
+    assert "result/test_accuracy" in numbers
+    assert "result/validation_accuracy" not in numbers
 
 
 def test_what_cannot_be_written_is_a_warning(configs, tmp_path, capsys):

@@ -1,0 +1,82 @@
+"""Loss and accuracy over the epochs of a run: curves, or a table where the epochs are too few for one."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from trainers.report import blocks
+from trainers.report.blocks import Block, Table, percent
+from trainers.report.charts import Chart, Line
+from trainers.report.run_files import RunFiles
+from trainers.rundir.progress import Row
+
+
+def curves(run: RunFiles) -> list[Block]:
+    """Loss and accuracy over the epochs of all phases on one axis."""
+    rows = [row for history in run.histories.values() for row in history]
+    if not rows:
+        return []
+    monitor = run.metrics.get("monitor") or run.settings.get("monitor") or "accuracy"
+    ends = np.cumsum([0, *(history[-1]["epoch"] for history in run.histories.values())])
+    places = [place for place, _ in over_all(run.histories)]
+    lasting = [name for name, history in run.histories.items() if history[-1]["epoch"]]  # not a head that is solved for
+    switches = [(end + 0.5, name) for end, name in zip(ends, run.histories, strict=False) if name in lasting]
+    span = (min(places) - 0.5, float(ends[-1]) + 0.5)
+    charts = []
+    for panel in ("loss", "accuracy"):
+        drawn = [
+            Line("training (augmented)", places, [row.get(panel) for row in rows], 0),
+            Line("validation", places, [row.get(f"validation_{panel}") for row in rows], 1),
+        ]
+        if panel == "accuracy" and monitor not in ("accuracy", "loss"):
+            chosen_by = [row.get(f"validation_{monitor}") for row in rows]
+            drawn.append(Line(f"validation, {monitor.replace('_', ' ')}", places, chosen_by, 1, dashed=True))
+        lines = [line for line in drawn if any(value is not None for value in line.y)]
+        if not lines:
+            continue
+        last = ", ".join(f"{line.name} {_last(line.y):.3f}" for line in lines)
+        about = f"{panel} over {int(ends[-1])} epochs of {' and '.join(run.histories)}; at the end {last}"
+        charts.append(
+            Chart(
+                f"curve-{panel}", panel.capitalize(), about, lines, "epoch", panel,
+                x_range=span, switches=switches, whole=True,
+            )
+        )  # fmt: skip
+    if all(chart.is_compact for chart in charts):
+        return [_in_numbers(run.histories)] if charts else []
+    return [blocks.Row(charts)]
+
+
+def _in_numbers(histories: Mapping[str, Sequence[Row]]) -> Table:
+    """One or two epochs, in which no curve can be seen, as a table."""
+    columns = ("loss", "accuracy", "validation_loss", "validation_accuracy")
+    rows = [(phase, row) for phase, history in histories.items() for row in history]
+    rows = [(phase, row) for phase, row in rows if any(row.get(column) is not None for column in columns)]
+    known = [column for column in columns if any(row.get(column) is not None for _, row in rows)]
+    cells = [
+        (f"{phase}, epoch {row['epoch']:.0f}" if row["epoch"] else f"{phase}, start", *(_cell(row, c) for c in known))
+        for phase, row in rows
+    ]
+    heads = {"loss": "training loss", "accuracy": "training accuracy"}
+    titles = [heads.get(column, column.replace("_", " ")) for column in known]
+    return Table("Epochs: too few for a curve; training is on augmented images", ("phase", *titles), cells)
+
+
+def _cell(row: Row, column: str) -> str:
+    value = row.get(column)
+    if value is None:
+        return "-"
+    return percent(value) if column.endswith("accuracy") else f"{value:.3f}"
+
+
+def over_all(histories: Mapping[str, Sequence[Row]]) -> list[tuple[float, Row]]:
+    """The epochs of all phases, one after the other, each with its place on their common axis."""
+    found, end = list[tuple[float, Row]](), 0.0
+    for history in histories.values():
+        found += [(end + row["epoch"], row) for row in history]
+        end += history[-1]["epoch"]
+    return found
+
+
+def _last(values: Sequence[float | None]) -> float:
+    return next(value for value in reversed(values) if value is not None)

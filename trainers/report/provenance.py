@@ -1,0 +1,142 @@
+"""Where the test images come from: their folders, classes and groups, and whether training has those groups too."""
+
+import collections
+import dataclasses
+from collections.abc import Sequence
+from pathlib import PurePath
+
+from ftdata.names import counted, shown
+from ftdata.sources.holdout import named_groups
+from trainers.report.blocks import MOST_ROWS, Section, Table, Text
+from trainers.report.run_files import RunFiles
+
+_MOST_NAMED, _MOST_CLASSES = 6, 8
+
+
+@dataclasses.dataclass(frozen=True)
+class TestSet:
+    """The test images: `classes`, `names` and, where a pattern names them, `groups` of each.
+
+    `trained_folders` and `trained_groups` are those of the training images; None where nothing tells.
+    """
+
+    __test__ = False  # no test of pytest's
+
+    classes: Sequence[str]
+    names: Sequence[str]
+    groups: Sequence[str] | None
+    trained_folders: frozenset[str] | None
+    trained_groups: frozenset[str] | None
+
+    @classmethod
+    def of(cls, run: RunFiles) -> "TestSet | None":
+        """That of a run; None where nothing names it."""
+        rows, trained = run.names.get("test"), [name for _, name in run.names.get("train", ())]
+        if not rows:
+            return None
+        names, pattern = [name for _, name in rows], run.settings.get("group_pattern")
+        known = set(_groups(trained, pattern)) if trained and pattern else None
+        if known is None and run.settings.get("folds") == "groups":
+            known = set(run.metrics.get("groups", {})) or None
+        return cls(
+            [name for name, _ in rows],
+            names,
+            _groups(names, pattern) if pattern else None,
+            frozenset(map(_folder, trained)) if trained else None,
+            None if known is None else frozenset(known),
+        )
+
+    @property
+    def has_groups(self) -> bool:
+        """Whether any image shares its group with another."""
+        return self.groups is not None and len(set(self.groups)) < len(self.groups)
+
+    @property
+    def in_words(self) -> str:
+        """How many, from where, of which classes and groups."""
+        parts = [f"{len(self.names):,}{self._where()}", _spread(self.classes, "class")]
+        return "; ".join([*parts, *([self._of_groups()] if self.groups else [])])
+
+    def _where(self) -> str:
+        folders = sorted({folder for folder in map(_folder, self.names) if folder})
+        if not folders:
+            return ""
+        if self.trained_folders is not None and self.trained_folders >= set(folders):
+            return f" held out of the folders of the training images ({_few(folders)})"
+        own = ", which hold no training image" if self.trained_folders is not None else ""
+        return f" from {_few(folders)}{own if self.trained_folders and not self.trained_folders & set(folders) else ''}"
+
+    def _of_groups(self) -> str:
+        assert self.groups is not None, "the caller has looked"
+        if not self.has_groups:
+            return "each a group of its own"
+        said, trained = _spread(self.groups, "group"), self.trained_groups
+        if trained is None:
+            return f"{said}; whether training has them too is not recorded"
+        shared = sorted(set(self.groups) & trained)
+        if not shared:
+            return f"{said}, of which training has none"
+        which = (
+            "training has of the same name too"
+            if len(shared) == len(set(self.groups))
+            else (f"of which training has {_few(shared)} too")
+        )
+        return f"{said}, {which}: if that is the same place or day, this is no accuracy on a new one"
+
+
+def facts(run: RunFiles) -> list[tuple[str, str]]:
+    """What stands beside the accuracy."""
+    found = TestSet.of(run)
+    return [("Test images", found.in_words)] if found else []
+
+
+def test_images(run: RunFiles) -> Section | None:
+    """The test images by group and class, where there are several groups."""
+    found = TestSet.of(run)
+    if found is None or not found.groups or not found.has_groups or len(set(found.groups)) < 2:
+        return None
+    counts = collections.Counter(zip(found.groups, found.classes, strict=True))
+    sizes = collections.Counter(found.groups)
+    classes = sorted(set(found.classes))
+    classes = classes if len(classes) <= _MOST_CLASSES else []
+    rows = [
+        (
+            shown(name),
+            f"{sizes[name]:,}",
+            *(f"{counts[name, of_class]:,}" for of_class in classes),
+            "not recorded" if found.trained_groups is None else "yes" if name in found.trained_groups else "no",
+        )
+        for name in sorted(sizes)[:MOST_ROWS]
+    ]
+    caption = "Groups of the test images" + (f"; {MOST_ROWS} of {len(sizes):,}" if len(sizes) > MOST_ROWS else "")
+    table = Table(caption, ("group", "images", *classes, "in training too"), rows)
+    return Section("test-images", "Test images", [Text(f"{found.in_words}."), table])
+
+
+def _groups(names: Sequence[str], pattern: str) -> list[str]:
+    of_image, called = named_groups(names, pattern)
+    return [called[place] for place in of_image]
+
+
+def _folder(name: str) -> str:
+    """Of a file, at most its last three levels."""
+    parts = PurePath(name.replace("\\", "/")).parent.parts
+    return "/".join(part for part in parts[-3:] if part != "/")
+
+
+def _spread(of: Sequence[str], word: str) -> str:
+    """How many images each class or group has."""
+    counts = collections.Counter(of)
+    sizes = sorted(set(counts.values()))
+    if len(counts) == 1:
+        return f"all of {word} {shown(next(iter(counts)))}"
+    if len(sizes) == 1:
+        return f"{sizes[0]:,} of each {word} ({_few(sorted(counts))})"
+    if len(counts) <= _MOST_NAMED:
+        return "by " + word + ": " + ", ".join(f"{shown(name)} {counts[name]:,}" for name in sorted(counts))
+    return f"{sizes[0]:,} to {sizes[-1]:,} of each of {counted(len(counts), word)}"
+
+
+def _few(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED:,} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(shown(name) for name in names[:_MOST_NAMED]) + more
