@@ -26,17 +26,18 @@ from ftdata.records.shards import PARQUET, Shard
 
 _VERSION = 1  # raise this when a shard could be read in another way
 _COPIES = "unpacked-{:05}.bin"
+_ARRAYS = ("source", "offset", "length", "shard", "label")
 
 
 @dataclasses.dataclass(frozen=True)
 class Index:
     """n images in the order of the shards: arrays of n, and what their numbers stand for.
 
-    `file`, int32, is a place in `files`, (path, size, time of change in ns) of where the bytes lie; `offset` and
+    `source`, int32, is a place in `files`, (path, size, time of change in ns) of where the bytes lie; `offset` and
     `length`, int64; `shard`, int32, a place among the shards; `label`, int32, a place in `class_names`.
     """
 
-    file: np.ndarray
+    source: np.ndarray
     offset: np.ndarray
     length: np.ndarray
     shard: np.ndarray
@@ -147,9 +148,6 @@ def _save(path: Path, index: Index, shards: Sequence[Shard]) -> None:
             name_ends=np.cumsum([len(name) for name in encoded], dtype=np.int64),
             **{name: getattr(index, name) for name in _ARRAYS},
         )
-
-
-_ARRAYS = ("file", "offset", "length", "shard", "label")
 
 
 def _load(path: Path, shards: Sequence[Shard]) -> Index | None:

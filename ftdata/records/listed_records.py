@@ -34,11 +34,11 @@ def open_records(pattern: str, *, keep_in: Path, known: Collection[str] | None =
             f"(such as {shown(Path(files[0].path).name)}); name those of train too"
         )
     found: dict[str, dict[str, list[tuple[str, str]]]] = {}
-    columns = (all_images.file, all_images.offset, all_images.length, all_images.shard, all_images.label)
+    columns = (all_images.source, all_images.offset, all_images.length, all_images.shard, all_images.label)
     rows = zip(*(column.tolist() for column in columns), all_images.names, strict=True)
-    for file, offset, length, shard, label, name in rows:
+    for source, offset, length, shard, label, name in rows:
         classes = found.setdefault(files[shard].split, {})
-        where = place(all_images.files[file][0], offset, length)
+        where = place(all_images.files[source][0], offset, length)
         classes.setdefault(composed(shown(all_images.class_names[label])), []).append((where, shown(name)))
     result = listing(found, pattern, known=known)
     copies = sum(size for _, size, _ in all_images.files[len(files) :])
