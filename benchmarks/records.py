@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -40,7 +41,7 @@ def main(argv: list[str]) -> None:
     with tempfile.TemporaryDirectory() as name, benchmark.one_line_errors():
         root = Path(name)
         gather(flags.image_dir, root / "images", count=count)
-        named = {"files": {"image_dir": str(root / "images")}}
+        named: dict[str, dict[str, Any]] = {"files": {"image_dir": str(root / "images")}}
         for kind in FORMATS:
             packing.pack(PackConfig(image_dir=str(root / "images"), output=str(root / kind), format=kind, shards=4))
             named[kind] = {"records": str(root / kind)}
