@@ -4,7 +4,7 @@ import functools
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import tensorflow as tf
@@ -15,6 +15,7 @@ from ftdata.decoding.decode import Decoding
 from ftdata.decoding.errors import decode_error
 from ftdata.errors import UserError
 from ftdata.folders import folder
+from ftdata.inspection import examine
 from ftdata.log import log
 from ftdata.names import counted, shown, what_is_at
 from ftdata.records import parquet
@@ -59,9 +60,9 @@ def pack(config: PackConfig) -> list[Path]:
 
 
 def _write_split(config: PackConfig, listing: folder.Listing, split: str, into: Path) -> Iterator[str]:
-    files = listing.splits[split]
+    files, squared = listing.splits[split], _squared(config) if config.image_size else None
     items = [
-        Item(name, label, listing.class_names[label], _Content(path, name, config))
+        Item(name, label, listing.class_names[label], functools.partial(_content, path, name, squared))
         for path, name, label in zip(files.paths, files.names, files.labels.tolist(), strict=True)
     ]
     parts = _parts(files.paths, config)
@@ -105,21 +106,24 @@ def _size(path: str) -> int:
         raise UserError(f"cannot read {shown(path)}: {error.strerror}") from None
 
 
-class _Content:
-    """The bytes of a file, or of the PNG that it becomes; called when they are written."""
+def _squared(config: PackConfig) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The bytes of an image file, scalar string, to those of a PNG of `config.image_size`."""
+    decoding = Decoding(int(config.image_size or 0), resize=config.resize)
+    return tf.function(
+        lambda encoded: tf.io.encode_png(decoding.any_format(encoded)),
+        input_signature=[tf.TensorSpec((), tf.string)],
+        autograph=False,
+    )
 
-    def __init__(self, path: str, name: str, config: PackConfig):
-        self._path, self._name, self._config = path, name, config
 
-    def __call__(self) -> bytes:
-        try:
-            content = Path(self._path).read_bytes()
-        except OSError as error:
-            raise UserError(f"cannot read {self._name}: {error.strerror}") from None
-        if self._config.image_size is None:
-            return content
-        decoding = Decoding(self._config.image_size, resize=self._config.resize)
-        try:
-            return tf.io.encode_png(decoding.any_format(tf.constant(content))).numpy()
-        except tf.errors.InvalidArgumentError as error:
-            raise UserError(f"cannot decode {self._name}: {decode_error(error)}. Remove or replace the file") from None
+def _content(path: str, name: str, squared: Callable[[tf.Tensor], tf.Tensor] | None) -> bytes:
+    """The bytes of a file, or of the PNG that it becomes; read when they are written."""
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {name}: {error.strerror}") from None
+    try:
+        return content if squared is None else squared(tf.constant(content)).numpy()
+    except tf.errors.InvalidArgumentError as error:
+        reason = examine.why_not([content])[0] or decode_error(error)
+        raise UserError(f"cannot decode {name}: {reason}. Remove or replace the file") from None

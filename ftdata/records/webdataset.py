@@ -34,22 +34,21 @@ def records(path: str) -> Iterator[Record]:
     Raises:
       UserError: no tar, one that is damaged or cut off, a sample without image or label.
     """
-    names, number = names_beside(path), 0
+    names, files = names_beside(path), list[tarfile.TarInfo]()
     try:
         with tarfile.open(path, "r:") as archive:
-            for key, members in itertools.groupby(_files(archive), key=lambda member: key_of(member.name)[0]):
+            files.extend(_files(archive))
+            _check_end(path, archive)
+            samples = itertools.groupby(files, key=lambda member: key_of(member.name)[0])
+            for number, (key, members) in enumerate(samples):
                 where = f"record {number:,} of {shown(path)} ({shown(key)})"
                 yield _record(path, archive, list(members), names, where)
-                number += 1
-            _check_end(path, archive)
     except tarfile.TarError as error:
-        raise UserError(
-            f"{shown(path)} is damaged or cut off after {number:,} records ({error}); copy or write the shard again"
-        ) from None
+        raise UserError(f"{shown(path)} is damaged or cut off ({error}); copy or write the shard again") from None
 
 
 def _files(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """The members that are files, without holding those that are past."""
+    """The members that are files; the archive does not hold them as well."""
     while (member := archive.next()) is not None:
         if member.isreg() and not posixpath.basename(member.name).startswith("."):
             yield member
