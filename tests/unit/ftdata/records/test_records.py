@@ -322,13 +322,21 @@ def test_a_shard_that_changes_under_a_run_is_named(packed, tmp_path, tier):
 def test_pack_refuses_and_leaves_nothing(folder, packed, tmp_path):
     with pytest.raises(UserError, match=r"^output must not exist yet, got .*: it is a folder"):
         packing.pack(PackConfig(image_dir=str(folder), output=str(packed["parquet"])))
+    with pytest.raises(UserError, match="image_dir must be a folder"):
+        packing.pack(PackConfig(image_dir=str(tmp_path / "none"), output=str(tmp_path / "out")))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow  # traces the decoder of all formats
+def test_pack_names_what_it_cannot_decode_and_leaves_nothing(folder, tmp_path):
     shutil.copytree(folder, tmp_path / "in")
     (tmp_path / "in/train/red/zz.jpg").write_bytes(b"no image")
-    with pytest.raises(UserError, match=r"^cannot decode train/red/zz\.jpg: no image"):
+    with pytest.raises(UserError, match=r"^cannot decode train/red/zz\.jpg: text, not an image"):
         packing.pack(PackConfig(image_dir=str(tmp_path / "in"), output=str(tmp_path / "out"), image_size=8))
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
 
+@pytest.mark.slow  # traces the decoder of all formats
 def test_pack_resizes_and_bounds_shards(folder, tmp_path):
     packing.pack(PackConfig(image_dir=str(folder), output=str(tmp_path / "out"), image_size=16, shard_mib=0.01))
     assert len(list((tmp_path / "out").glob("*-train.tfrecord-*"))) == 5  # 64 images of 768 bytes, 13 a shard
