@@ -5,6 +5,7 @@ do; then it is made again, and so are the copies beside it of images out of comp
 """
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import hashlib
 import importlib
@@ -56,19 +57,22 @@ def opened(shards: Sequence[Shard], kind: str, *, pattern: str, keep_in: Path) -
       shards: of one format.
       kind: the format.
       pattern: that means them.
-      keep_in: where indexes are kept.
+      keep_in: where indexes are kept; where it cannot be written, the next run makes it again.
 
     Raises:
       UserError: what is wrong with a record, and with which.
-      OSError: no room, no permission.
+      OSError: no room for images out of compressed Parquet.
     """
     key = hashlib.sha256(os.path.abspath(os.path.expanduser(pattern)).encode(errors="surrogateescape")).hexdigest()
     folder = keep_in / key[:32]
     kept = _load(folder / "index.npz", shards)
     if kept is not None:
         return kept
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = file_lock.open_locked(folder / "lock")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = file_lock.open_locked(folder / "lock")
+    except OSError:  # nothing can be kept there, or there are no locks
+        return _made(shards, kind, folder)
     try:
         kept = _load(folder / "index.npz", shards)  # another process was faster
         return kept if kept is not None else _made(shards, kind, folder)
@@ -91,7 +95,8 @@ def _made(shards: Sequence[Shard], kind: str, folder: Path) -> Index:
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as readers:
         found = list(readers.map(read, range(len(shards))))
     index = _of_records(shards, found)
-    atomic.write(folder / "index.npz", lambda temporary: _save(temporary, index, shards))
+    with contextlib.suppress(OSError):
+        atomic.write(folder / "index.npz", lambda temporary: _save(temporary, index, shards))
     return index
 
 

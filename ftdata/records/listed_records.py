@@ -24,7 +24,7 @@ def open_records(pattern: str, *, keep_in: Path, known: Collection[str] | None =
 
     Raises:
       UserError: as `shards.find`, `index.opened` and `folder.listing`; no training images.
-      OSError: the index cannot be written.
+      OSError: a shard cannot be read; no room for images out of compressed Parquet.
     """
     kind, files, notes = shards.find(pattern)
     all_images = index.opened(files, kind, pattern=pattern, keep_in=keep_in)

@@ -9,6 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from ftdata import parallelism
 from ftdata.errors import UserError
 from ftdata.names import listed, shown
 from ftdata.records.record import IMAGE_STARTS, Record, class_of, names_beside
@@ -29,7 +30,8 @@ def records(path: str) -> Iterator[Record]:
       UserError: a record that is damaged, cut off, no `tf.train.Example`, or without image or label.
     """
     names, offset, number = names_beside(path), 0, 0
-    every = tf.data.TFRecordDataset(path, buffer_size=_BUFFER).as_numpy_iterator()
+    whole = tf.data.TFRecordDataset(path, buffer_size=_BUFFER).with_options(parallelism.fixed())
+    every = whole.as_numpy_iterator()
     while True:
         where = f"record {number:,} of {shown(path)} (at byte {offset:,})"
         try:
