@@ -24,6 +24,7 @@ _FOREIGN = {
     "clip_grad clip_norm clipnorm grad_clip max_grad_norm": "gradient_clip_norm",
     "accum accumulate accumulation_steps grad_accum grad_accumulation": "gradient_accumulation_steps",
     "csv labels": "labels_csv",
+    "parquet shards tar tars tfrecord tfrecords webdataset": "records",
     "data data_folder data_path dataset_dir dataset_path folder image_folder input root train train_dir": (
         "image_dir dataset"
     ),

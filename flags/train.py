@@ -16,7 +16,7 @@ from trainers.config import USING_PHASES, TrainConfig, settings
 
 _PRESETS = Path(__file__).parent / "presets"
 _LONGEST_JSON = 10_000  # characters
-_DATA_FLAGS = ("dataset", "image_dir", "labels_csv")
+_DATA_FLAGS = ("dataset", "image_dir", "labels_csv", "records")
 _NONE = "none"  # leaves an optional number unset, where a preset sets it
 
 
@@ -219,7 +219,8 @@ def _help(arguments: list[str]) -> str:
     try:
         given = _read(arguments)
     except FlagError:  # help is for those who do not know the flags
-        patterns = [re.fullmatch(r"--?(preset|phase|dataset|image_dir|labels_csv)=(.+)", text) for text in arguments]
+        named = re.compile(rf"--?(preset|phase|{'|'.join(_DATA_FLAGS)})=(.+)")
+        patterns = [named.fullmatch(text) for text in arguments]
         given = {match[1]: match[2] for match in patterns if match}
     preset, reason = _preset_in_force(given)
     held = _held(preset, given)

@@ -32,7 +32,7 @@ def check(address: str, source: Source, *, timeout_s: float = 10.0) -> None:
       UserError: images that only this process can read.
       ConnectionError: nobody listens there.
     """
-    if source.train.paths is None:
+    if source.train.paths is None or source.train.records:
         raise UserError(f"data_service cannot be used for {source.name}: its workers read image files by their paths")
     host, _, port = address.removeprefix("grpc://").rpartition(":")
     try:

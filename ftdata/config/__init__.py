@@ -2,5 +2,6 @@
 
 from ftdata.config.augment import AugmentConfig
 from ftdata.config.data import DataConfig
+from ftdata.config.pack import PackConfig
 
-__all__ = ["AugmentConfig", "DataConfig"]
+__all__ = ["AugmentConfig", "DataConfig", "PackConfig"]

@@ -27,6 +27,12 @@ class DataConfig:
         "to --image_dir, or to the CSV where that is not given",
         is_path=True,
     )
+    records: str | None = setting(
+        None,
+        "shards of images: a folder of them or a pattern in quotes such as 'data/*.tar'; TFRecord (as TFDS and the "
+        "TensorFlow Model Garden write it), WebDataset or Parquet (as Hugging Face has it); their names say the split",
+        is_path=True,
+    )
     exclude_csv: str | None = setting(
         None,
         "CSV file whose column file lists images to train and validate without, such as a copy of label_errors.csv of "
@@ -118,6 +124,11 @@ class DataConfig:
     )
 
     @property
+    def named_files(self) -> str | None:
+        """The CSV, the shards or the folder that the images are in; None where they are a data set by name."""
+        return self.labels_csv or self.records or self.image_dir
+
+    @property
     def folder(self) -> Path:
         """Where prepared data sets, decoded images and what is known of image files are kept."""
         try:
@@ -127,12 +138,14 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         check_settings(self)
-        if self.dataset and (self.image_dir or self.labels_csv):
-            other = "image_dir" if self.image_dir else "labels_csv"
-            raise UserError(
-                f"dataset must not be given together with {other}, got {self.dataset!r} and {getattr(self, other)!r}: "
-                "choose one"
-            )
+        files = ("image_dir", "labels_csv")
+        for one, others in (("dataset", (*files, "records")), ("records", files)):
+            other = next((name for name in others if getattr(self, name)), None)
+            if getattr(self, one) and other:
+                raise UserError(
+                    f"{one} must not be given together with {other}, got {getattr(self, one)!r} and "
+                    f"{getattr(self, other)!r}: choose one"
+                )
         if self.data_service is not None and not re.fullmatch(r"grpc://[^/]+:\d{1,5}", self.data_service):
             raise UserError(f"data_service must be grpc://HOST:PORT, got {self.data_service!r}")
         if self.group_pattern:

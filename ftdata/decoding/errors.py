@@ -4,12 +4,14 @@ import re
 
 import tensorflow as tf
 
+OURS = "UserError: "  # how TensorFlow begins what a function of ours has raised inside a graph
+
 
 def decode_error(error: tf.errors.InvalidArgumentError) -> str:
     """What the decoder said, without the trace around it."""
     trace = (" ", "\t", "Graph execution error", "Detected at node")
     lines = [line for line in error.message.splitlines() if line.strip() and not line.startswith(trace)]
-    return (lines[0] if lines else "damaged").split("}} ")[-1].rstrip(".")
+    return _of_ours(lines[0] if lines else "damaged").split("}} ")[-1].rstrip(".")
 
 
 def input_error(error: tf.errors.OpError) -> str | None:
@@ -21,8 +23,15 @@ def input_error(error: tf.errors.OpError) -> str | None:
     place = re.search(r"IteratorGetNext|ReadFile|Decode\w+|Uncompress", str(error))
     if place is None or isinstance(error, tf.errors.ResourceExhaustedError):
         return None
+    if OURS in error.message.partition("\n")[0]:
+        return f"{_of_ours(error.message)}; once it is fixed, the same command resumes from the last checkpoint"
     reason = error.message.partition("\n")[0].rpartition("}} ")[2].partition(" [Op:")[0].rstrip(". ")
     return (
         f"an image cannot be read or decoded: {reason}. With --cache=memory all are decoded first, and the error names "
         "the image; once it is fixed, the same command resumes from the last checkpoint"
     )
+
+
+def _of_ours(message: str) -> str:
+    """The first line, from what a function of ours has said on."""
+    return message.partition("\n")[0].rpartition(OURS)[2]

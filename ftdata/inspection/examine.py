@@ -16,7 +16,7 @@ import re
 import stat
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import tensorflow as tf
@@ -25,7 +25,7 @@ from ftdata import names, stderr
 from ftdata.decoding import decode, headers, jpeg
 from ftdata.errors import UserError
 from ftdata.inspection import reports
-from ftdata.inspection.reports import FileReport, Stamp
+from ftdata.inspection.reports import FileReport, Stamp, Storage
 
 _CHUNK = 256  # files read ahead
 _CHUNK_BYTES = 2**26
@@ -72,13 +72,16 @@ class _Opened:
         return (12 if self.header.format == "BMP" else 6) * self.header.pixels
 
 
-def inspect_files(paths: Sequence[str], *, origin: str, keep_in: Path) -> list[FileReport]:
+def inspect_files(
+    paths: Sequence[str], *, origin: str, keep_in: Path, storage: Storage | None = None
+) -> list[FileReport]:
     """Judges image files, on all cores; those that have not changed since the last time are not opened.
 
     Args:
       paths: of n files.
       origin: the folder or the CSV that names them.
       keep_in: where reports are kept; where it cannot be written, the next run examines again.
+      storage: of images that are no files, whose places in it `paths` are.
 
     Returns:
       n reports.
@@ -87,7 +90,7 @@ def inspect_files(paths: Sequence[str], *, origin: str, keep_in: Path) -> list[F
     known, found, start = reports.load(record), dict[str, tuple[Stamp, FileReport]](), time.monotonic()
     result, new = dict[str, FileReport](), list[tuple[str, Stamp]]()
     for path in paths:
-        stamp = _stamp(path)
+        stamp = storage.stamp(path) if storage else _stamp(path)
         if isinstance(stamp, FileReport):
             result[path] = stamp
         elif known.get(path, (None,))[0] == stamp:
@@ -95,7 +98,7 @@ def inspect_files(paths: Sequence[str], *, origin: str, keep_in: Path) -> list[F
         else:
             new.append((path, stamp))
     stamps = dict(new)
-    for path, report in _judge_all(new):
+    for path, report in _judge_all(new, storage.read if storage else _read):
         if report.digest is None:
             result[path] = report
         else:
@@ -138,13 +141,13 @@ def _unread(error: OSError) -> FileReport:
     return FileReport(None, _UNREADABLE.get(error.errno or 0, f"cannot be read: {error.strerror}"))
 
 
-def _judge_all(files: Sequence[tuple[str, Stamp]]) -> Iterator[tuple[str, FileReport]]:
+def _judge_all(files: Sequence[tuple[str, Stamp]], read: Callable[[str], bytes]) -> Iterator[tuple[str, FileReport]]:
     """The report on each file, in any order; the next files are read while the decoder works."""
     chunks = list(_chunks(files))
     with concurrent.futures.ThreadPoolExecutor() as readers:
-        ahead = [readers.submit(_open, path, stamp) for path, stamp in chunks[0]] if chunks else []
+        ahead = [readers.submit(_open, path, stamp, read) for path, stamp in chunks[0]] if chunks else []
         for following in [*chunks[1:], []]:
-            reading, ahead = ahead, [readers.submit(_open, path, stamp) for path, stamp in following]
+            reading, ahead = ahead, [readers.submit(_open, path, stamp, read) for path, stamp in following]
             opened = [future.result() for future in reading]
             yield from (entry for entry in opened if isinstance(entry, tuple))
             for group in _groups([entry for entry in opened if isinstance(entry, _Opened)]):
@@ -163,18 +166,22 @@ def _chunks(files: Sequence[tuple[str, Stamp]]) -> Iterator[list[tuple[str, Stam
         yield chunk
 
 
-def _open(path: str, stamp: Stamp) -> _Opened | tuple[str, FileReport]:
+def _open(path: str, stamp: Stamp, read: Callable[[str], bytes]) -> _Opened | tuple[str, FileReport]:
     if stamp.size > headers.MAX_FILE_BYTES:
         return path, FileReport(None, f"too large: {stamp.size:,} bytes, the limit is {headers.MAX_FILE_BYTES:,}")
     try:
-        with open(path, "rb") as stream:
-            encoded = stream.read(headers.MAX_FILE_BYTES)
+        encoded = read(path)
     except OSError as error:
         return path, _unread(error)
     try:
         return _Opened.of(path, encoded)
     except UserError as reason:
         return path, FileReport(hashlib.blake2b(encoded, digest_size=16).hexdigest(), str(reason))
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as stream:
+        return stream.read(headers.MAX_FILE_BYTES)
 
 
 def _groups(opened: Sequence[_Opened]) -> Iterator[list[_Opened]]:

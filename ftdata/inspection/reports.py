@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
 from ftdata import atomic
 
@@ -36,6 +37,13 @@ class Stamp:
 
     size: int
     changed_ns: int
+
+
+class Storage(Protocol):
+    """Where images lie that are no files: what tells whether one has changed, and its bytes."""
+
+    def stamp(self, place: str) -> Stamp | FileReport: ...  # noqa: D102
+    def read(self, place: str) -> bytes: ...  # noqa: D102
 
 
 def path_for(origin: str, *, folder: Path, made_with: object) -> Path:

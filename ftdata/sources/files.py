@@ -1,8 +1,8 @@
-"""Open a data set that is image files: a folder or a CSV. Its bad images are found before anything else."""
+"""Open a data set that is a folder, a CSV or shards. Its bad images are found before anything else."""
 
 import dataclasses
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -12,6 +12,8 @@ from ftdata.config import DataConfig
 from ftdata.folders import folder, labels_csv
 from ftdata.inspection import examine
 from ftdata.inspection.reports import FileReport
+from ftdata.records.listed_records import open_records
+from ftdata.records.reading import RecordReader
 from ftdata.sources import bad_images
 from ftdata.sources.bad_images import BadImage
 from ftdata.sources.split import Split
@@ -19,7 +21,7 @@ from ftdata.sources.split import Split
 
 @dataclasses.dataclass(frozen=True)
 class ImageFiles:
-    """The good images of a folder or a CSV, the bad ones, and the report on each path of either."""
+    """The good images of a folder, a CSV or shards, the bad ones, and the report on each path of either."""
 
     class_names: tuple[str, ...]
     splits: dict[str, Split]
@@ -29,29 +31,31 @@ class ImageFiles:
 
 
 def open_files(config: DataConfig, *, known: Collection[str] | None = None) -> ImageFiles:
-    """Opens `config.image_dir` or `config.labels_csv`; with the classes `known` to a model, for measuring it.
+    """Opens `config.named_files`; with the classes `known` to a model, for measuring it.
 
     Raises:
-      UserError: as `folder.scan`, `labels_csv.read` and `bad_images.drop_bad_images`.
+      UserError: as `folder.scan`, `labels_csv.read`, `open_records` and `bad_images.drop_bad_images`.
     """
-    if config.labels_csv:
-        listing, origin = labels_csv.read(config.labels_csv, config.image_dir, known=known), config.labels_csv
+    origin, reader = str(config.named_files), None
+    if config.records:
+        listing, reader = open_records(origin, keep_in=config.folder / "records", known=known)
+    elif config.labels_csv:
+        listing = labels_csv.read(config.labels_csv, config.image_dir, known=known)
     else:
-        origin = str(config.image_dir)
         listing = folder.scan(origin, known=known)
     paths = list(dict.fromkeys(path for files in listing.splits.values() for path in files.paths))
-    reports = examine.inspect_files(paths, origin=origin, keep_in=config.folder / "examined")
+    reports = examine.inspect_files(paths, origin=origin, keep_in=config.folder / "examined", storage=reader)
     judged = dict(zip(paths, reports, strict=True))
     listing, bad = bad_images.drop_bad_images(
         listing, judged, on_bad_image=config.on_bad_image, max_bad_fraction=config.max_bad_fraction
     )
     place = os.path.realpath(os.path.expanduser(origin))
-    splits = {name: _split(files, judged, place) for name, files in listing.splits.items()}
+    splits = {name: _split(files, judged, place, reader) for name, files in listing.splits.items()}
     notes = (*listing.notes, *bad_images.labelled_twice(listing, judged))
     return ImageFiles(listing.class_names, splits, notes, bad, judged)
 
 
-def _split(files: folder.Files, judged: Mapping[str, FileReport], origin: str) -> Split:
+def _split(files: folder.Files, judged: Mapping[str, FileReport], origin: str, reader: RecordReader | None) -> Split:
     paths = np.array([os.fsencode(path) for path in files.paths], object)
 
     def open_at(positions: np.ndarray) -> tf.data.Dataset:
@@ -61,6 +65,6 @@ def _split(files: folder.Files, judged: Mapping[str, FileReport], origin: str) -
     plain = np.array([judged[path].plain for path in files.paths], bool)
     contents = b"".join(bytes.fromhex(str(judged[path].digest)) for path in files.paths)
     digests = np.frombuffer(contents, np.uint64).reshape(-1, 2)
-    return Split(
-        files.labels, files.names, np.arange(len(paths)), digests, open_at, origin, tf.io.read_file, paths, plain
-    )
+    read: Callable[[tf.Tensor], tf.Tensor] = reader or tf.io.read_file
+    shards = reader.files if reader else ()
+    return Split(files.labels, files.names, np.arange(len(paths)), digests, open_at, origin, read, paths, plain, shards)

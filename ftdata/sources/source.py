@@ -66,9 +66,9 @@ def open_source(config: DataConfig) -> Source:
       UserError: what is wrong with the data set or the settings, and the way out.
     """
     files: ImageFiles | None = None
-    if config.image_dir or config.labels_csv:
+    if config.named_files:
         files = open_files(config)
-        name, class_names, splits = config.labels_csv or str(config.image_dir), files.class_names, files.splits
+        name, class_names, splits = config.named_files, files.class_names, files.splits
     else:
         name, class_names, splits = open_tfds(config)
     notes: list[str] = list(files.notes) if files else []

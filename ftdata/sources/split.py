@@ -19,7 +19,8 @@ class Split:
     `digests`, uint64 [n, 2], are of the files' contents or, where images are no files, of their names; `origin` is
     where the whole set comes from: in it images of one digest are the same.
     `paths`, bytes [n], is None where images can only be read in sequence; so is `plain`, bool [n], which files
-    are `jpeg.is_plain_jpeg`. `records` are the paths of the files that hold the images where they are no files.
+    are `jpeg.is_plain_jpeg`. `records` are the paths of the files that hold the images where they are no files: with
+    `paths`, which then are places in them, images are read in any order all the same.
     """
 
     labels: np.ndarray

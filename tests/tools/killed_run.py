@@ -1,8 +1,9 @@
 """A run of `make_config` that SIGKILL ends in the middle of the first epoch of a phase.
 
-python -m tests.tools.killed_run PHOTOS MODEL_DIR PHASE [SETTINGS of training, as JSON]
+python -m tests.tools.killed_run PHOTOS MODEL_DIR PHASE [SETTINGS of training, as JSON [and of the data]]
 """
 
+import dataclasses
 import json
 import os
 import signal
@@ -37,6 +38,7 @@ class _Kill(keras.callbacks.Callback):
 
 if __name__ == "__main__":
     photos, model_dir, phase, *settings = sys.argv[1:]
-    training = json.loads(settings[0]) if settings else {}
+    training, data = [json.loads(text) for text in [*settings, "{}", "{}"][:2]]
     config = with_checkpoints(make_config(photos, model_dir, tensorboard=True, **training))
+    config = dataclasses.replace(config, data=dataclasses.replace(config.data, **data))
     experiment.run(config, callbacks=[_Kill(Path(model_dir), phase)])

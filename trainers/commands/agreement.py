@@ -15,6 +15,7 @@ _LOCAL = (
     "manual_dir",
     "image_dir",
     "labels_csv",
+    "records",
     "cache",
     "disk_cache_gib",
     "profile_steps",

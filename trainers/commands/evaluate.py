@@ -173,7 +173,8 @@ def _by_class(values: np.ndarray, class_names: tuple[str, ...]) -> dict[str, flo
 def _warning(known: np.ndarray) -> str:
     return (
         f"warning: the model was trained on {known.sum():,} of these {len(known):,} images, so the accuracy reads "
-        "too high: remove them, or evaluate its own test set, without --dataset, --image_dir and --labels_csv"
+        "too high: remove them, or evaluate its own test set, without --dataset, --image_dir, --labels_csv and "
+        "--records"
     )
 
 

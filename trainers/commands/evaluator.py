@@ -36,14 +36,14 @@ from trainers.runtime.compilation import compile_mode
 from trainers.runtime.devices import distribute, runs_on_gpu
 from trainers.runtime.signals import StopRequest
 
-_WHICH = ("dataset", "image_dir", "labels_csv")
+_WHICH = ("dataset", "image_dir", "labels_csv", "records")
 
 
 def names_other_images(given: DataConfig, trained: TrainedModel) -> bool:
     """Whether the user has named images other than those the model was trained on."""
 
     def resolved(data: DataConfig) -> list[str | None]:
-        files = (data.image_dir, data.labels_csv)
+        files = (data.image_dir, data.labels_csv, data.records)
         return [data.dataset, *(value and str(Path(value).expanduser().resolve()) for value in files)]
 
     is_named = any(getattr(given, name) for name in _WHICH)
@@ -89,9 +89,9 @@ def open_other(given: DataConfig, trained: TrainedModel) -> Source:
       UserError: they cannot be opened, or have classes that the model does not know.
     """
     data, notes = dataclasses.replace(given, validation_fraction=0.0, exclude_csv=None), list[str]()
-    if data.image_dir or data.labels_csv:
+    if data.named_files:
         files = open_files(data, known=[composed(name) for name in trained.class_names])
-        name, class_names, everything = str(data.labels_csv or data.image_dir), files.class_names, files.splits["test"]
+        name, class_names, everything = data.named_files, files.class_names, files.splits["test"]
         whole = [everything]
         notes += files.notes
         if files.bad_images:

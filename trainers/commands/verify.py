@@ -29,7 +29,7 @@ from trainers.runtime.signals import StopRequest
 from trainers.training.context import RunContext
 from trainers.training.replay import Stretch, replay
 
-_MOVABLE = ("image_dir", "labels_csv", "exclude_csv", "data_dir", "manual_dir")
+_MOVABLE = ("image_dir", "labels_csv", "records", "exclude_csv", "data_dir", "manual_dir")
 
 
 SAME = "the same bits"

@@ -12,7 +12,7 @@ from trainers.config.use import USING_PHASES
 # What a trained model cannot be asked to change: everything else that is given with a using phase has no effect.
 _MACHINE = ("distribution_strategy", "jit_compile", "fold_batch_norm", "deterministic")
 _ALWAYS = ("phase", "preset", "model_dir", "batch_size", *_MACHINE)
-_DATA = ("dataset", "image_dir", "labels_csv", "exclude_csv", "data_dir", "manual_dir")
+_DATA = ("dataset", "image_dir", "labels_csv", "records", "exclude_csv", "data_dir", "manual_dir")
 _TARGETS = ("target_precision", "target_recall")
 _NOVELTY = ("none_of_these", "other_images")
 _OF_THE_SERVER = tuple(field.name for field in dataclasses.fields(ServeConfig))

@@ -41,7 +41,8 @@ class TrainConfig:
     preset: str | None = setting(
         None,
         "named set of defaults for the flags that are not given. Without --preset: demo if no data is named, photos "
-        "with --image_dir, --labels_csv or --dataset, none to evaluate, predict, export, report, serve or verify",
+        "with --image_dir, --labels_csv, --records or --dataset, none to evaluate, predict, export, report, serve or "
+        "verify",
         affects=NOTHING,
     )
     model_dir: str = setting(

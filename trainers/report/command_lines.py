@@ -38,9 +38,9 @@ def _given(run: RunFiles) -> Iterator[str]:
     command_line = run.record.get("command_line", [])
     paths = {field.name for field, _ in settings(TrainConfig()) if field.metadata["is_path"]}
     if not command_line:
-        names = ("dataset", "image_dir", "labels_csv", "group_pattern", "backbone", "image_size")
+        names = ("dataset", "image_dir", "labels_csv", "records", "group_pattern", "backbone", "image_size")
         known = [f"--{name}={value}" for name in names if (value := run.settings.get(name)) is not None]
-        yield from known if any(run.settings.get(name) for name in names[:3]) else ["--image_dir=FOLDER", *known]
+        yield from known if any(run.settings.get(name) for name in names[:4]) else ["--image_dir=FOLDER", *known]
         return
     arguments = iter(command_line[1:])
     for argument in arguments:

@@ -20,6 +20,7 @@ from trainers.rundir.run_dir import RunDir, read_json
 
 _DEEPEST = 4  # levels below a folder of runs
 _LARGEST_TABLE = 16 * 2**20  # bytes of a predictions.csv that is read
+_NAMED = ("dataset", "labels_csv", "records", "image_dir")
 _SPLITS = ("train", "validation", "test")
 
 Values = Mapping[str, Any]  # of a JSON file
@@ -123,14 +124,14 @@ class RunFiles:
     @property
     def data(self) -> str:
         """The data set by its name, or the folder or file that names the images."""
-        named = (self.settings.get(name) for name in ("dataset", "labels_csv", "image_dir"))
+        named = (self.settings.get(name) for name in _NAMED)
         return next((value for value in named if value), None) or self.estimate.get("data_set") or "unknown"
 
     @property
     def evaluated_on(self) -> str | None:
         """What the last evaluation was of, where that was not the run's own test set."""
         name = self.evaluation.get("data_set")
-        own = {self.settings.get(key) for key in ("dataset", "labels_csv", "image_dir")} | {self._data.get("data_set")}
+        own = {self.settings.get(key) for key in _NAMED} | {self._data.get("data_set")}
         return None if name in {None, *own} else name
 
     @property

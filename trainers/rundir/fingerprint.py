@@ -17,7 +17,7 @@ from ftdata.sources.source import Source
 from ftdata.sources.split import Split
 
 _SPLITS = {"train": "training", "validation": "validation", "test": "test"}
-_PLACES, _FILES = ("image_dir", "labels_csv", "exclude_csv"), ("backbone", "weights", "init_from")
+_PLACES, _FILES = ("image_dir", "labels_csv", "records", "exclude_csv"), ("backbone", "weights", "init_from")
 _ROOT = Path(__file__).parents[2]
 PROJECT = "fast-fine-tuning"
 

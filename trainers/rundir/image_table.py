@@ -25,7 +25,8 @@ def table(source: Source) -> bytes:
         for place, (label, name) in enumerate(zip(split.labels.tolist(), split.names, strict=True)):
             digest = digests[32 * place : 32 * (place + 1)] if split.paths is not None else "-"
             lines.append(_line(split_name, source.class_names[label], digest, name))
-    records = list(dict.fromkeys(path for split in source.splits.values() for path in split.records))
+    streams = [split for split in source.splits.values() if split.paths is None]
+    records = list(dict.fromkeys(path for split in streams for path in split.records))
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as readers:
         for path, digest in zip(records, readers.map(_of_file, records), strict=True):
             lines.append(_line("records", "", digest, Path(path).name))

@@ -107,7 +107,7 @@ def test_what_the_preset_changes_is_told_with_what_holds_without_it():
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        ([], "Preset in force: demo (none of --dataset, --image_dir, --labels_csv is given)."),
+        ([], "Preset in force: demo (none of --dataset, --image_dir, --labels_csv, --records is given)."),
         (["--image_dir=X"], "Preset in force: photos (--image_dir is given)."),
         (["--preset", "notebook"], "Preset in force: notebook (--preset is given)."),
         (["--phase=predict"], "Preset in force: none (--phase=predict: a trained model brings its own settings)."),

@@ -1,0 +1,73 @@
+"""Read an image out of a shard by its place, and notice a shard that is no longer the one that was indexed."""
+
+import os
+from collections.abc import Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from ftdata.errors import UserError
+from ftdata.inspection.reports import FileReport, Stamp
+from ftdata.names import shown
+
+
+def place(path: str, offset: int, length: int) -> str:
+    """What stands for an image where a file's path would: `123+4567@shard.tar`."""
+    return f"{offset}+{length}@{path}"
+
+
+class RecordReader:
+    """Reads images by their places, in any order and from any thread.
+
+    A shard is opened for each image, so that one that was replaced is noticed, and no number of shards is too many.
+
+    Args:
+      stamps: by path of each file, its size in bytes and its time of change in ns; `files` are these paths.
+    """
+
+    def __init__(self, stamps: Mapping[str, tuple[int, int]]):
+        self._stamps = dict(stamps)
+        self.files = tuple(self._stamps)
+
+    def stamp(self, place: str) -> Stamp | FileReport:
+        """What tells whether the image has changed, as `inspection` keeps it."""
+        path, _, length = _parts(place)
+        return Stamp(length, self._stamps[path][1])
+
+    def read(self, place: str) -> bytes:
+        """The bytes of an image.
+
+        Raises:
+          UserError: the shard has changed or is gone since it was indexed.
+        """
+        path, offset, length = _parts(place)
+        try:
+            descriptor = os.open(path, os.O_RDONLY)
+        except OSError as error:
+            raise UserError(f"{shown(path)} cannot be read any more: {error.strerror}") from None
+        try:
+            status = os.fstat(descriptor)
+            if (status.st_size, status.st_mtime_ns) != self._stamps[path]:
+                raise UserError(f"{shown(path)} has changed since it was indexed: put it back, or start over")
+            content = os.pread(descriptor, length, offset)
+            while len(content) < length:  # more than the kernel gives at a time
+                more = os.pread(descriptor, length - len(content), offset + len(content))
+                if not more:
+                    raise UserError(f"{shown(path)} has been cut off at byte {offset + len(content):,}")
+                content += more
+            return content
+        finally:
+            os.close(descriptor)
+
+    def __call__(self, place: tf.Tensor) -> tf.Tensor:
+        """The same as an operation: scalar string -> scalar string; its errors are InvalidArgumentError."""
+        return tf.ensure_shape(tf.numpy_function(self._read, [place], tf.string), [])
+
+    def _read(self, place: bytes) -> bytes:
+        return self.read(os.fsdecode(np.asarray(place, object).item()))
+
+
+def _parts(place: str) -> tuple[str, int, int]:
+    extent, _, path = place.partition("@")
+    offset, _, length = extent.partition("+")
+    return path, int(offset), int(length)

@@ -1,0 +1,96 @@
+"""Which files a pattern means, in which format they are, and which split they hold. Standard library only."""
+
+import dataclasses
+import glob
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from ftdata.errors import UserError
+from ftdata.folders import roles
+from ftdata.names import counted, listed, shown
+
+TFRECORD, WEBDATASET, PARQUET = FORMATS = ("tfrecord", "webdataset", "parquet")
+_NUMBERED = re.compile(r"\.tfrecords?(\b|$)|-\d+-of-\d+$")  # as TFDS and as the Model Garden name them
+_SPLIT_WORD = re.compile(r"[A-Za-z]+")
+_HEAD = 512
+
+
+@dataclasses.dataclass(frozen=True)
+class Shard:
+    """A file of records, as it was found; `split` is that which its name says, `train` where it says none."""
+
+    path: str
+    size: int
+    changed_ns: int
+    split: str
+
+
+def find(pattern: str) -> tuple[str, tuple[Shard, ...], tuple[str, ...]]:
+    """The shards that a pattern means, in the order of their names.
+
+    Args:
+      pattern: a pattern of file names (`**` goes down), a file, or a folder, whose shards are meant.
+
+    Returns:
+      Their format, one of FORMATS; the shards; notes on files that are passed over.
+
+    Raises:
+      UserError: nothing matches, several formats, compressed files.
+    """
+    place = os.path.abspath(os.path.expanduser(pattern))
+    is_folder = os.path.isdir(place)
+    wanted = os.path.join(glob.escape(place), "**") if is_folder else place
+    files = sorted(path for path in glob.glob(wanted, recursive=True) if os.path.isfile(path))
+    if not files:
+        what = "a folder without files" if is_folder else "no file matches it"
+        raise UserError(f"records must be a pattern of shards in quotes, such as 'data/*.tar', got {pattern!r}: {what}")
+    by_format: dict[str | None, list[str]] = {}
+    for path in files:
+        by_format.setdefault(_format(path), []).append(path)
+    others = by_format.pop(None, [])
+    if not by_format:
+        raise UserError(
+            f"records must be TFRecord (.tfrecord, or -00000-of-00010), tar or Parquet files, got {pattern!r}: "
+            f"{counted(len(others), 'file')} of other kinds ({listed([shown(path) for path in others], limit=2)})"
+        )
+    if len(by_format) > 1:
+        kinds = [f"{len(paths):,} {kind} ({shown(paths[0])})" for kind, paths in by_format.items()]
+        raise UserError(f"records must be of one format, got {' and '.join(kinds)}: narrow the pattern {pattern!r}")
+    (kind, paths), *_ = by_format.items()
+    notes = (f"files beside the shards that are passed over: {listed([shown(Path(p).name) for p in others])}",)
+    return str(kind), _shards(paths), notes if others else ()
+
+
+def _format(path: str) -> str | None:
+    """By content, as far as it has a mark, else by name; None where it is no shard."""
+    with open(path, "rb") as stream:
+        head = stream.read(_HEAD)
+    name = Path(path).name.lower()
+    if head[:2] == b"\x1f\x8b" and (_NUMBERED.search(name) or name.endswith((".tgz", ".gz"))):
+        raise UserError(f"records must not be compressed as a whole, got {shown(path)}: unpack it with gunzip")
+    if head[:4] == b"PAR1" or name.endswith(".parquet"):
+        return PARQUET
+    if head[257:262] == b"ustar" or name.endswith(".tar"):
+        return WEBDATASET
+    return TFRECORD if _NUMBERED.search(name) else None
+
+
+def _shards(paths: Sequence[str]) -> tuple[Shard, ...]:
+    found = []
+    for path in paths:
+        status = os.stat(path)
+        found.append(Shard(path, status.st_size, status.st_mtime_ns, split_of(path)))
+    return tuple(found)
+
+
+def split_of(path: str) -> str:
+    """The split that the name of a shard says, or else that of its folder: `flowers-train.tfrecord-00000-of-00004`.
+
+    Of several words the last one counts: a data set may be called `test_tubes`.
+    """
+    name = Path(path).name
+    words = [roles.split_of(word) for word in _SPLIT_WORD.findall(name.partition(".")[0])]
+    said = [split for split in words if split]
+    return said[-1] if said else roles.split_of(Path(path).parent.name) or roles.TRAIN

@@ -1,0 +1,52 @@
+"""Runs on shards end with the bits of the run on the files they were packed from, killed or not."""
+
+import dataclasses
+import json
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from ftdata.config import DataConfig, PackConfig
+from ftdata.records import packing
+from ftdata.sources.source import open_source
+from tests import ROOT
+from tests.configs import make_config, with_checkpoints
+from tests.tools.kills import differences
+from trainers import experiment
+
+
+@pytest.mark.slow  # the same batches: tests/unit/ftdata/records
+@pytest.mark.parametrize(
+    ("kind", "tier", "is_killed"),
+    [("tfrecord", "memory", False), ("webdataset", "none", True), ("parquet", "memory", True)],
+)
+def test_a_run_on_shards_has_the_bits_of_one_on_files(run_alone, photo_folder, tmp_path, kind, tier, is_killed):
+    shards, model_dir = tmp_path / "shards", tmp_path / "run"
+    packing.pack(PackConfig(image_dir=str(photo_folder), output=str(shards), format=kind, shards=2))
+    data = {"image_dir": None, "records": str(shards), "data_dir": str(tmp_path / "data"), "cache": tier}
+    if is_killed:
+        command = [sys.executable, "-m", "tests.tools.killed_run", str(photo_folder), str(model_dir), "transfer"]
+        command += ["{}", json.dumps(data)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=900)
+        assert done.returncode == -signal.SIGKILL, done.stderr
+        assert not (model_dir / "transfer/metrics.json").exists()
+    config = with_checkpoints(make_config(photo_folder, model_dir, tensorboard=True))
+    experiment.run(dataclasses.replace(config, data=dataclasses.replace(config.data, **data)))
+    assert differences(run_alone.model_dir, model_dir) == []  # weights_sha256, losses, confusion matrix and all
+
+
+@pytest.mark.slow  # a small data set: tests/unit/ftdata/records
+def test_what_the_builder_of_cutlery_has_prepared_is_read(tmp_path):
+    named = open_source(DataConfig(dataset="cutlery", data_dir=str(tmp_path)))
+    pattern = str(tmp_path / "cutlery/**/*tfrecord*")
+    records = open_source(DataConfig(records=pattern, data_dir=str(tmp_path)))
+    assert records.class_names == named.class_names
+    for name in ("test", "train"):
+        one, other = named.splits[name], records.splits[name]
+        if name in records.held_out:
+            continue
+        assert np.bincount(other.labels).tolist() == np.bincount(one.labels).tolist()
+        assert sorted(other.encoded().as_numpy_iterator()) == sorted(one.encoded().as_numpy_iterator())
