@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from ftdata import parallelism
 from ftdata.config import DataConfig
+from ftdata.decoding import reading
 from ftdata.folders import folder, labels_csv
 from ftdata.inspection import examine
 from ftdata.inspection.reports import FileReport
@@ -46,12 +47,28 @@ def open_files(config: DataConfig, *, known: Collection[str] | None = None) -> I
         listing, judged, on_bad_image=config.on_bad_image, max_bad_fraction=config.max_bad_fraction
     )
     place = os.path.realpath(os.path.expanduser(origin))
-    splits = {name: _split(files, judged, place) for name, files in listing.splits.items()}
-    notes = (*listing.notes, *bad_images.labelled_twice(listing, judged))
+    used = [judged[path] for files in listing.splits.values() for path in files.paths]
+    read = reading.read_any if any(report.foreign for report in used) else tf.io.read_file
+    splits = {name: _split(files, judged, place, read) for name, files in listing.splits.items()}
+    notes = (*listing.notes, *bad_images.labelled_twice(listing, judged), *_of_several(listing, judged))
     return ImageFiles(listing.class_names, splits, notes, bad, judged)
 
 
-def _split(files: folder.Files, judged: Mapping[str, FileReport], origin: str) -> Split:
+def _of_several(listing: folder.Listing, judged: Mapping[str, FileReport]) -> tuple[str, ...]:
+    """A line on the files of which one page or image is read and others are not; none where there are none."""
+    names = {
+        path: name for files in listing.splits.values() for path, name in zip(files.paths, files.names, strict=True)
+    }
+    of_several = [name for path, name in names.items() if judged[path].several]
+    if not of_several:
+        return ()
+    return (
+        f"warning: {len(of_several):,} file(s) hold several pages or images, of which the first is read, such as "
+        f"{of_several[0]}",
+    )
+
+
+def _split(files: folder.Files, judged: Mapping[str, FileReport], origin: str, read: reading.Read) -> Split:
     paths = np.array([os.fsencode(path) for path in files.paths], object)
 
     def open_at(positions: np.ndarray) -> tf.data.Dataset:
@@ -61,6 +78,4 @@ def _split(files: folder.Files, judged: Mapping[str, FileReport], origin: str) -
     plain = np.array([judged[path].plain for path in files.paths], bool)
     contents = b"".join(bytes.fromhex(str(judged[path].digest)) for path in files.paths)
     digests = np.frombuffer(contents, np.uint64).reshape(-1, 2)
-    return Split(
-        files.labels, files.names, np.arange(len(paths)), digests, open_at, origin, tf.io.read_file, paths, plain
-    )
+    return Split(files.labels, files.names, np.arange(len(paths)), digests, open_at, origin, read, paths, plain)

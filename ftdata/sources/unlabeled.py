@@ -10,12 +10,12 @@ import tensorflow as tf
 
 from ftdata import parallelism
 from ftdata.config import DataConfig
+from ftdata.decoding import reading
 from ftdata.decoding.decode import Decoding
 from ftdata.decoding.errors import decode_error
 from ftdata.errors import UserError
 from ftdata.folders import passed_over, tree
-from ftdata.inspection import examine
-from ftdata.inspection.file_kind import EXTENSIONS
+from ftdata.inspection import examine, file_kind
 
 
 def find(images: str, *, setting: str = "images") -> tuple[list[str], tuple[str, ...]]:
@@ -35,7 +35,7 @@ def find(images: str, *, setting: str = "images") -> tuple[list[str], tuple[str,
         notes = tuple(passed_over.in_tree(top))
         if len(found) < len(named):
             notes += (f"{len(named) - len(found):,} links that lead nowhere, pipes or devices are passed over",)
-        kinds = "; ".join((f"no file ending in {', '.join(EXTENSIONS)} in this folder", *notes))
+        kinds = "; ".join((f"no file ending in {', '.join(file_kind.extensions())} in this folder", *notes))
     elif path.is_file():
         return [str(path)], ()
     else:
@@ -77,10 +77,10 @@ def decoded(paths: Sequence[str], config: DataConfig, *, batch_size: int) -> tf.
     Returns:
       A dataset of (int64 [b], which files; uint8 [b, image_size, image_size, 3]), in order.
     """
-    read = Decoding.of(config).any_format
+    decode, read = Decoding.of(config).any_format, reading.reader(paths)
     files = tf.data.Dataset.from_tensor_slices(tf.constant([os.fsencode(path) for path in paths], tf.string))
     images = files.enumerate().map(
-        lambda number, path: (number, read(tf.io.read_file(path))), num_parallel_calls=parallelism.CORES
+        lambda number, path: (number, decode(read(path))), num_parallel_calls=parallelism.CORES
     )
     return images.ignore_errors(log_warning=False).batch(batch_size).prefetch(2).with_options(parallelism.fixed())
 
@@ -88,7 +88,7 @@ def decoded(paths: Sequence[str], config: DataConfig, *, batch_size: int) -> tf.
 def why_not(path: str, config: DataConfig) -> str:
     """Why a file was skipped, in a few words."""
     try:
-        Decoding.of(config).any_format(tf.io.read_file(os.fsencode(path)))
+        Decoding.of(config).any_format(reading.reader([path])(tf.constant(os.fsencode(path))))
     except tf.errors.InvalidArgumentError as error:
         return f"cannot be decoded: {decode_error(error)}"
     except tf.errors.OpError:
