@@ -57,9 +57,10 @@ def _transcoded(encoded: tf.Tensor) -> tf.Tensor:
         return tf.ensure_shape(tf.identity(made), [])
 
 
-def _try(encoded: bytes) -> tuple[np.ndarray, np.ndarray]:
-    """The BMP and no reason, or nothing and the reason."""
+def _try(encoded: bytes | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The BMP and no reason, or nothing and the reason; outside a graph the bytes come in an array."""
+    content: bytes = np.asarray(encoded, object).item()
     try:
-        return np.array(transcoding.to_bmp(encoded), object), np.array(b"", object)
+        return np.array(transcoding.to_bmp(content), object), np.array(b"", object)
     except UserError as reason:
         return np.array(b"", object), np.array(os.fsencode(str(reason)), object)

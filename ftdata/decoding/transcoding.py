@@ -99,5 +99,6 @@ def not_readable(kind: str) -> str:
     """Why a file of one of these formats is not read here, and the way out."""
     article = "an" if kind == "AVIF" else "a"
     if kind in EXTRAS:
-        return f"{article} {kind} file, which the extra {EXTRAS[kind]} reads: {extras.install(EXTRAS[kind])}"
+        extra = EXTRAS[kind]
+        return f"{article} {kind} file, not a supported image without the extra {extra}: {extras.install(extra)}"
     return f"{article} {kind} file, not a supported image: this Pillow was built without a reader of it"

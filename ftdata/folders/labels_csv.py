@@ -98,7 +98,6 @@ def _find(root: Path, row: _Row) -> tuple[str, tuple[int, int]]:
 
 def _hint(root: Path, name: str) -> str:
     """The way out for tables that leave out the ending of file names."""
-    there = next(
-        (name + end for end in file_kind.extensions() if "\0" not in name and os.path.isfile(root / (name + end))), None
-    )
+    endings = () if "\0" in name else file_kind.extensions()
+    there = next((name + end for end in endings if os.path.isfile(root / (name + end))), None)
     return f"; {shown(there)} does: the CSV must give the ending too" if there else ""

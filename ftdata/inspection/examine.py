@@ -1,9 +1,9 @@
 """Examine every image of a folder before anything is trained on it: can it be read, is it whole, is it of a sane size?
 
 Each file is judged in two steps: its header, so that a bomb is never decoded, then the decoder that training
-uses, or for a foreign format what transcodes it. JPEGs are decoded at an eighth of their size there: every byte is read all the same, at a fraction of the
-time and memory. libjpeg continues after damage in the middle of a file and only mentions it on standard error,
-where it is read.
+uses, or what transcodes a foreign format for it. JPEGs are decoded at an eighth of their size there: every byte is read
+all the same, at a fraction of the time and memory. libjpeg continues after damage in the middle of a file and only
+mentions it on standard error, where it is read.
 """
 
 import concurrent.futures
@@ -56,9 +56,8 @@ def inspect_files(paths: Sequence[str], *, origin: str, keep_in: Path) -> list[F
     Returns:
       n reports.
     """
-    record = reports.path_for(
-        origin, folder=keep_in, made_with=(headers.MAX_PIXELS, tf.__version__, *transcoding.versions())
-    )
+    made_with = (headers.MAX_PIXELS, tf.__version__, *transcoding.versions())
+    record = reports.path_for(origin, folder=keep_in, made_with=made_with)
     known, found, start = reports.load(record), dict[str, tuple[Stamp, FileReport]](), time.monotonic()
     result, new = dict[str, FileReport](), list[tuple[str, Stamp]]()
     for path in paths:

@@ -4,7 +4,8 @@ import os
 
 from ftdata.decoding import foreign, headers, transcoding
 
-# Endings of the formats that can be decoded whatever is installed. Such a file is examined as an image, whatever is in it.
+# Endings of the formats that can be decoded whatever is installed. Such a file is examined as an image, whatever is in
+# it.
 _JPEG = (".jpg", ".jpeg", ".jpe", ".jfif", ".pjpeg", ".pjp")
 EXTENSIONS = (*_JPEG, ".png", ".apng", ".bmp", ".dib", ".gif", ".webp")
 IMAGE = "image"
@@ -19,36 +20,11 @@ _OTHERS = """
 _NOT_OPENED = frozenset(_OTHERS.split())
 _SYSTEM = frozenset(("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"))
 # Cameras' own files, many of which begin as a TIFF does and hold a preview where that has its image.
-_RAW = tuple(
-    [
-        ".dng",
-        ".cr2",
-        ".cr3",
-        ".crw",
-        ".nef",
-        ".nrw",
-        ".arw",
-        ".sr2",
-        ".srf",
-        ".orf",
-        ".rw2",
-        ".rwl",
-        ".raf",
-        ".pef",
-        ".srw",
-        ".3fr",
-        ".fff",
-        ".erf",
-        ".kdc",
-        ".dcr",
-        ".mos",
-        ".mef",
-        ".mrw",
-        ".iiq",
-        ".x3f",
-        ".gpr",
-    ]
-)
+_RAW_ENDINGS = """
+.dng .cr2 .cr3 .crw .nef .nrw .arw .sr2 .srf .orf .rw2 .rwl .raf .pef .srw .3fr .fff .erf .kdc .dcr .mos .mef .mrw .iiq
+.x3f .gpr
+"""
+_RAW = tuple(_RAW_ENDINGS.split())
 # Endings of images that cannot be decoded, or only with what not every installation has, by format.
 _UNREAD = {
     "TIFF": (".tif", ".tiff"),

@@ -22,8 +22,8 @@ class FileReport:
     """What the examination of a file found.
 
     `digest`: of its bytes, None if unread. `reason`: why it cannot be used, in a few words, or None. `plain`: whether
-    it is `jpeg.is_plain_jpeg`. `foreign`: whether it is of a format of `decoding.transcoding`; `several`: whether such a
-    file has more than the one page or image that is read.
+    it is `jpeg.is_plain_jpeg`. `foreign`: whether it is of a format of `decoding.transcoding`; `several`: whether such
+    a file has more than the one page or image that is read.
     """
 
     digest: str | None
