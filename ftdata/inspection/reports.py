@@ -41,6 +41,15 @@ class Stamp:
     changed_ns: int
 
 
+def of_several(judged: Mapping[str, FileReport]) -> tuple[str, ...]:
+    """A line on the files, by name, that hold more pages or images than the one that is read; none without such."""
+    names = [name for name, report in judged.items() if report.several]
+    if not names:
+        return ()
+    count = f"{len(names):,} file(s) hold several pages or images, of which the first is read"
+    return (f"warning: {count}, such as {names[0]}",)
+
+
 def path_for(origin: str, *, folder: Path, made_with: object) -> Path:
     """Where the reports on the images of `origin` (a folder or a CSV) lie; `made_with` names the judge."""
     key = repr((os.path.abspath(os.path.expanduser(origin)), made_with, _VERSION))

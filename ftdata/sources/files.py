@@ -11,7 +11,7 @@ from ftdata import parallelism
 from ftdata.config import DataConfig
 from ftdata.decoding import reading
 from ftdata.folders import folder, labels_csv
-from ftdata.inspection import examine
+from ftdata.inspection import examine, reports
 from ftdata.inspection.reports import FileReport
 from ftdata.sources import bad_images
 from ftdata.sources.bad_images import BadImage
@@ -41,31 +41,18 @@ def open_files(config: DataConfig, *, known: Collection[str] | None = None) -> I
         origin = str(config.image_dir)
         listing = folder.scan(origin, known=known)
     paths = list(dict.fromkeys(path for files in listing.splits.values() for path in files.paths))
-    reports = examine.inspect_files(paths, origin=origin, keep_in=config.folder / "examined")
-    judged = dict(zip(paths, reports, strict=True))
+    verdicts = examine.inspect_files(paths, origin=origin, keep_in=config.folder / "examined")
+    judged = dict(zip(paths, verdicts, strict=True))
     listing, bad = bad_images.drop_bad_images(
         listing, judged, on_bad_image=config.on_bad_image, max_bad_fraction=config.max_bad_fraction
     )
     place = os.path.realpath(os.path.expanduser(origin))
-    used = [judged[path] for files in listing.splits.values() for path in files.paths]
-    read = reading.read_any if any(report.foreign for report in used) else tf.io.read_file
+    named = [pair for files in listing.splits.values() for pair in zip(files.paths, files.names, strict=True)]
+    shown = {name: judged[path] for path, name in named}
+    read = reading.read_any if any(report.foreign for report in shown.values()) else tf.io.read_file
     splits = {name: _split(files, judged, place, read) for name, files in listing.splits.items()}
-    notes = (*listing.notes, *bad_images.labelled_twice(listing, judged), *_of_several(listing, judged))
+    notes = (*listing.notes, *bad_images.labelled_twice(listing, judged), *reports.of_several(shown))
     return ImageFiles(listing.class_names, splits, notes, bad, judged)
-
-
-def _of_several(listing: folder.Listing, judged: Mapping[str, FileReport]) -> tuple[str, ...]:
-    """A line on the files of which one page or image is read and others are not; none where there are none."""
-    names = {
-        path: name for files in listing.splits.values() for path, name in zip(files.paths, files.names, strict=True)
-    }
-    of_several = [name for path, name in names.items() if judged[path].several]
-    if not of_several:
-        return ()
-    return (
-        f"warning: {len(of_several):,} file(s) hold several pages or images, of which the first is read, such as "
-        f"{of_several[0]}",
-    )
 
 
 def _split(files: folder.Files, judged: Mapping[str, FileReport], origin: str, read: reading.Read) -> Split:

@@ -15,7 +15,9 @@ from ftdata.decoding.decode import Decoding
 from ftdata.decoding.errors import decode_error
 from ftdata.errors import UserError
 from ftdata.folders import passed_over, tree
-from ftdata.inspection import examine, file_kind
+from ftdata.inspection import examine, file_kind, reports
+from ftdata.log import log
+from ftdata.names import shown
 
 
 def find(images: str, *, setting: str = "images") -> tuple[list[str], tuple[str, ...]]:
@@ -47,15 +49,18 @@ def find(images: str, *, setting: str = "images") -> tuple[list[str], tuple[str,
 
 
 def examined(paths: Sequence[str], images: str, config: DataConfig) -> dict[str, str]:
-    """What is wrong with the files, by path, as the examination before training finds it.
+    """What is wrong with the files, by path, as the examination before training finds it; logs what is read in part.
 
     Args:
       paths: of `find`.
       images: what `find` was asked for; reports are kept under this name.
       config: says where reports are kept.
     """
-    reports = examine.inspect_files(paths, origin=images, keep_in=config.folder / "examined")
-    return {path: report.reason for path, report in zip(paths, reports, strict=True) if report.reason is not None}
+    verdicts = examine.inspect_files(paths, origin=images, keep_in=config.folder / "examined")
+    judged = dict(zip(paths, verdicts, strict=True))
+    for line in reports.of_several({shown(path): report for path, report in judged.items()}):
+        log.info(line)
+    return {path: report.reason for path, report in judged.items() if report.reason is not None}
 
 
 def _pattern(path: Path) -> str:

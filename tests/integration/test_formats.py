@@ -46,7 +46,7 @@ def test_a_mixed_folder_is_trained_evaluated_and_predicted(mixed, tmp_path):
     right = {}
     for row in rows:
         ending = row["file"].rpartition(".")[2]
-        right.setdefault(ending, []).append(row["predicted"] == row["label"])
+        right.setdefault(ending, []).append(row["predicted"] == row["true"])
     assert set(right) == {"jpg", "tif", "heic", "avif"}
     assert sum(map(sum, right.values())) >= 13  # of 15, whose colours tell their classes apart
     (mixed / "cut.heic").write_bytes(foreign_files.heic(foreign_files.PHOTO)[:300])
