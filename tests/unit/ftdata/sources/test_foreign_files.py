@@ -63,7 +63,7 @@ def test_every_tier_gives_the_same_batches_with_the_pixels_of_the_transcoder(mix
         with open(source.train.paths[number], "rb") as stream:
             whole = transcoding.rgb(stream.read())
         np.testing.assert_array_equal(images[number], square(tf.constant(whole)))
-    assert len(foreign) >= 5
+    assert foreign
 
 
 def test_predict_reads_them_and_names_what_it_cannot_read(mixed):
