@@ -13,6 +13,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from ftdata.decoding import reading
 from ftdata.errors import UserError
 from ftdata.sources.source import Source
 
@@ -34,6 +35,11 @@ def check(address: str, source: Source, *, timeout_s: float = 10.0) -> None:
     """
     if source.train.paths is None or source.train.records:
         raise UserError(f"data_service cannot be used for {source.name}: its workers read image files by their paths")
+    if isinstance(source.train.read, reading.Transcoding):
+        raise UserError(
+            f"data_service cannot be used for {source.name}: its TIFF, HEIC or AVIF images are read in this process "
+            "alone; save them as JPEG or PNG"
+        )
     host, _, port = address.removeprefix("grpc://").rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=timeout_s).close()

@@ -15,6 +15,7 @@ from ftdata.cache import row_store
 from ftdata.cache.filling import Store
 from ftdata.cache.row_writer import wait_until_kept
 from ftdata.config import DataConfig
+from ftdata.decoding import reading, transcoding
 from ftdata.decoding.decode import Decoding
 from ftdata.sources.split import Split
 
@@ -57,5 +58,7 @@ def mapped(
 
 def key(split: Split, config: DataConfig) -> str:
     """The name of the store for the data set that `split` is a part of."""
-    made_with = (Decoding.of(config), _DECODER_VERSION, tf.__version__)
+    made_with: tuple[object, ...] = (Decoding.of(config), _DECODER_VERSION, tf.__version__)
+    if isinstance(split.read, reading.Transcoding):
+        made_with = (*made_with, *transcoding.versions())
     return hashlib.sha256(f"{split.origin} {made_with}".encode(errors="surrogateescape")).hexdigest()[:32]

@@ -5,10 +5,15 @@ import re
 import tensorflow as tf
 
 OURS = "UserError: "  # how TensorFlow begins what a function of ours has raised inside a graph
+# how TensorFlow reports what the decoder itself refuses, inside and outside a graph
+_REFUSED = re.compile(r"assertion failed: \[(.+?)\](?: \[Op|\n|$)|Summarized data: b(['\"])(.+?)\2(?:\n|$)")
 
 
 def decode_error(error: tf.errors.InvalidArgumentError) -> str:
     """What the decoder said, without the trace around it."""
+    refused = _REFUSED.search(error.message)
+    if refused:
+        return str(refused[1] or refused[3])
     trace = (" ", "\t", "Graph execution error", "Detected at node")
     lines = [line for line in error.message.splitlines() if line.strip() and not line.startswith(trace)]
     return _of_ours(lines[0] if lines else "damaged").split("}} ")[-1].rstrip(".")

@@ -9,7 +9,7 @@ import numpy as np
 
 from ftdata.errors import UserError
 from ftdata.folders import layout, passed_over, roles, tree
-from ftdata.inspection.file_kind import EXTENSIONS
+from ftdata.inspection import file_kind
 from ftdata.names import alike, listed, look_alikes, shown, what_is_at
 
 __all__ = ["Files", "Listing", "listing", "nearly_one_of", "scan", "shown"]
@@ -95,7 +95,7 @@ def listing(
         have = f"only {class_names[0]!r}" if class_names else "none"
         raise UserError(
             f"{origin}: needs images of {'two classes or more' if known is None else 'a class'}, found {have}. "
-            f"Expected {_LAYOUTS}; files ending in {', '.join(EXTENSIONS)}"
+            f"Expected {_LAYOUTS}; files ending in {', '.join(file_kind.extensions())}"
         )
     for split, classes in filled.items():
         unknown = sorted(classes.keys() - numbered.keys())

@@ -10,7 +10,7 @@ from pathlib import Path
 from ftdata.errors import UserError
 from ftdata.folders import roles, table
 from ftdata.folders.folder import Listing, listing
-from ftdata.inspection.file_kind import EXTENSIONS
+from ftdata.inspection import file_kind
 from ftdata.names import composed, listed, shown
 
 _COLUMNS = ("file", "label", "split")  # the last may be missing
@@ -98,5 +98,6 @@ def _find(root: Path, row: _Row) -> tuple[str, tuple[int, int]]:
 
 def _hint(root: Path, name: str) -> str:
     """The way out for tables that leave out the ending of file names."""
-    there = next((name + end for end in EXTENSIONS if "\0" not in name and os.path.isfile(root / (name + end))), None)
+    endings = () if "\0" in name else file_kind.extensions()
+    there = next((name + end for end in endings if os.path.isfile(root / (name + end))), None)
     return f"; {shown(there)} does: the CSV must give the ending too" if there else ""

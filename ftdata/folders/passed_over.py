@@ -2,8 +2,10 @@
 
 import posixpath
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
+from ftdata import extras
+from ftdata.decoding import transcoding
 from ftdata.folders.level import Place
 from ftdata.folders.tree import Folder
 from ftdata.inspection import file_kind
@@ -27,7 +29,7 @@ def in_tree(top: Folder) -> Iterator[str]:
         example = shown(examples[max(unread, key=unread.__getitem__)])
         yield (
             f"warning: {sum(unread.values()):,} image(s) are passed over, as their format is not read: "
-            f"{_counted(unread)} (such as {example}); save them as JPEG or PNG"
+            f"{_counted(unread)} (such as {example}); save them as JPEG or PNG{_or_install(unread)}"
         )
     rest = {kind: count for kind, count in others.items() if kind not in unread}
     if rest:
@@ -47,6 +49,13 @@ def beside_classes(folders: Sequence[tuple[Place, Folder]], images: Sequence[Pla
     if images:
         example = shown(posixpath.join(*images[0]))
         yield f"warning: {len(images):,} image(s) beside the class folders are passed over, such as {example}"
+
+
+def _or_install(unread: Collection[str]) -> str:
+    """The way out for formats that an extra reads."""
+    helped = sorted(kind for kind in unread if kind in transcoding.EXTRAS)
+    command = extras.install(*(transcoding.EXTRAS[kind] for kind in helped))
+    return f", or read {listed(helped)} with {command}" if helped else ""
 
 
 def _counted(kinds: Mapping[str, int]) -> str:

@@ -1,14 +1,13 @@
 """Examine every image of a folder before anything is trained on it: can it be read, is it whole, is it of a sane size?
 
 Each file is judged in two steps: its header, so that a bomb is never decoded, then the decoder that training
-uses. JPEGs are decoded at an eighth of their size there: every byte is read all the same, at a fraction of the
-time and memory. libjpeg continues after damage in the middle of a file and only mentions it on standard error,
-where it is read.
+uses, or what transcodes a foreign format for it. JPEGs are decoded at an eighth of their size there: every byte is read
+all the same, at a fraction of the time and memory. libjpeg continues after damage in the middle of a file and only
+mentions it on standard error, where it is read.
 """
 
 import concurrent.futures
 import contextlib
-import dataclasses
 import errno
 import hashlib
 import os
@@ -21,10 +20,11 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from ftdata import names, stderr
-from ftdata.decoding import decode, headers, jpeg
+from ftdata import names, parallelism, stderr
+from ftdata.decoding import decode, headers, jpeg, transcoding
 from ftdata.errors import UserError
 from ftdata.inspection import reports
+from ftdata.inspection.opened import Opened
 from ftdata.inspection.reports import FileReport, Stamp, Storage
 
 _CHUNK = 256  # files read ahead
@@ -45,33 +45,6 @@ _OURS = re.compile(r"assertion failed: \[(.+?)\](?: \[Op|\n|$)")  # what the dec
 _COMPLAINT = re.compile(rf"^(?!{_HARMLESS})(?:Corrupt JPEG|Inconsistent progression|Premature end).*$", re.MULTILINE)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Opened:
-    """A file's bytes and header, ready to be decoded; `memory` is what that takes, in bytes."""
-
-    path: str
-    encoded: bytes
-    header: headers.Header
-    digest: str
-    plain: bool
-
-    @classmethod
-    def of(cls, path: str, encoded: bytes) -> "_Opened":
-        """Raises UserError as `headers.read`."""
-        digest = hashlib.blake2b(encoded, digest_size=16).hexdigest()
-        return cls(path, encoded, headers.read(encoded), digest, jpeg.is_plain_jpeg(encoded))
-
-    def report(self, reason: str | None = None) -> FileReport:
-        return FileReport(self.digest, reason, plain=self.plain)
-
-    @property
-    def memory(self) -> int:
-        # measured: 0.2 bytes a pixel for a baseline JPEG at an eighth, 12 for a BMP of 32 bits, up to 6 for the others
-        if self.header.format == "JPEG":
-            return self.header.pixels // 4
-        return (12 if self.header.format == "BMP" else 6) * self.header.pixels
-
-
 def inspect_files(
     paths: Sequence[str], *, origin: str, keep_in: Path, storage: Storage | None = None
 ) -> list[FileReport]:
@@ -86,7 +59,8 @@ def inspect_files(
     Returns:
       n reports.
     """
-    record = reports.path_for(origin, folder=keep_in, made_with=(headers.MAX_PIXELS, tf.__version__))
+    made_with = (headers.MAX_PIXELS, tf.__version__, *transcoding.versions())
+    record = reports.path_for(origin, folder=keep_in, made_with=made_with)
     known, found, start = reports.load(record), dict[str, tuple[Stamp, FileReport]](), time.monotonic()
     result, new = dict[str, FileReport](), list[tuple[str, Stamp]]()
     for path in paths:
@@ -113,13 +87,15 @@ def inspect_files(
 def why_not(files: Sequence[bytes]) -> list[str | None]:
     """What is wrong with each of some image files, as `inspect_files` finds it, or None.
 
+    The formats of `transcoding` are refused, as whatever serves a model reads bytes in graph operations alone.
+
     Args:
       files: their bytes.
     """
-    result, opened = dict[str, str | None](), list[_Opened]()
+    result, opened = dict[str, str | None](), list[Opened]()
     for place, encoded in enumerate(files):
         try:
-            opened.append(_Opened.of(str(place), encoded))
+            opened.append(Opened.of(str(place), encoded, foreign=False))
         except UserError as reason:
             result[str(place)] = str(reason)
     for group in _groups(opened):
@@ -150,7 +126,7 @@ def _judge_all(files: Sequence[tuple[str, Stamp]], read: Callable[[str], bytes])
             reading, ahead = ahead, [readers.submit(_open, path, stamp, read) for path, stamp in following]
             opened = [future.result() for future in reading]
             yield from (entry for entry in opened if isinstance(entry, tuple))
-            for group in _groups([entry for entry in opened if isinstance(entry, _Opened)]):
+            for group in _groups([entry for entry in opened if isinstance(entry, Opened)]):
                 yield from _decode_group(group)
 
 
@@ -166,7 +142,7 @@ def _chunks(files: Sequence[tuple[str, Stamp]]) -> Iterator[list[tuple[str, Stam
         yield chunk
 
 
-def _open(path: str, stamp: Stamp, read: Callable[[str], bytes]) -> _Opened | tuple[str, FileReport]:
+def _open(path: str, stamp: Stamp, read: Callable[[str], bytes]) -> Opened | tuple[str, FileReport]:
     if stamp.size > headers.MAX_FILE_BYTES:
         return path, FileReport(None, f"too large: {stamp.size:,} bytes, the limit is {headers.MAX_FILE_BYTES:,}")
     try:
@@ -174,7 +150,7 @@ def _open(path: str, stamp: Stamp, read: Callable[[str], bytes]) -> _Opened | tu
     except OSError as error:
         return path, _unread(error)
     try:
-        return _Opened.of(path, encoded)
+        return Opened.of(path, encoded)
     except UserError as reason:
         return path, FileReport(hashlib.blake2b(encoded, digest_size=16).hexdigest(), str(reason))
 
@@ -184,9 +160,9 @@ def _read(path: str) -> bytes:
         return stream.read(headers.MAX_FILE_BYTES)
 
 
-def _groups(opened: Sequence[_Opened]) -> Iterator[list[_Opened]]:
+def _groups(opened: Sequence[Opened]) -> Iterator[list[Opened]]:
     """As many at one time as fit the bound on memory."""
-    group, memory = list[_Opened](), 0
+    group, memory = list[Opened](), 0
     for entry in opened:
         if group and memory + entry.memory > _AT_ONCE:
             yield group
@@ -197,9 +173,14 @@ def _groups(opened: Sequence[_Opened]) -> Iterator[list[_Opened]]:
         yield group
 
 
-def _decode_group(group: Sequence[_Opened]) -> Iterator[tuple[str, FileReport]]:
+def _decode_group(group: Sequence[Opened]) -> Iterator[tuple[str, FileReport]]:
     """Decodes all at once and, only where something is wrong with one of them, each by itself."""
-    if _complaint(group) is None:
+    foreign = [entry for entry in group if entry.is_foreign]
+    if foreign:
+        with concurrent.futures.ThreadPoolExecutor(parallelism.CORES) as readers:
+            yield from zip([entry.path for entry in foreign], readers.map(Opened.transcoded, foreign), strict=True)
+        group = [entry for entry in group if not entry.is_foreign]
+    if not group or _complaint(group) is None:
         yield from ((entry.path, entry.report()) for entry in group)
     else:
         for entry in group:
@@ -207,14 +188,14 @@ def _decode_group(group: Sequence[_Opened]) -> Iterator[tuple[str, FileReport]]:
             yield entry.path, entry.report(None if complaint is None else _reason(entry, complaint))
 
 
-def _reason(entry: _Opened, complaint: str) -> str:
-    if not headers.is_whole(entry.encoded, entry.header):
+def _reason(entry: Opened, complaint: str) -> str:
+    if isinstance(entry.header, headers.Header) and not headers.is_whole(entry.encoded, entry.header):
         return f"truncated {entry.header.format}"
     detail = f" ({complaint})" if complaint else ""
     return f"damaged {entry.header.format}{detail}"
 
 
-def _complaint(group: Sequence[_Opened]) -> str | None:
+def _complaint(group: Sequence[Opened]) -> str | None:
     """None where all can be decoded; else what the decoder or libjpeg says of it, or nothing."""
     failed: str | None = None
     with stderr.captured() as heard:

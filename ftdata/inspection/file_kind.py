@@ -2,9 +2,10 @@
 
 import os
 
-from ftdata.decoding import foreign, headers
+from ftdata.decoding import foreign, headers, transcoding
 
-# Endings of the formats that can be decoded. Such a file is examined as an image, whatever is in it.
+# Endings of the formats that can be decoded whatever is installed. Such a file is examined as an image, whatever is in
+# it.
 _JPEG = (".jpg", ".jpeg", ".jpe", ".jfif", ".pjpeg", ".pjp")
 EXTENSIONS = (*_JPEG, ".png", ".apng", ".bmp", ".dib", ".gif", ".webp")
 IMAGE = "image"
@@ -18,7 +19,13 @@ _OTHERS = """
 """
 _NOT_OPENED = frozenset(_OTHERS.split())
 _SYSTEM = frozenset(("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"))
-# Endings of images that cannot be decoded, by format.
+# Cameras' own files, many of which begin as a TIFF does and hold a preview where that has its image.
+_RAW_ENDINGS = """
+.dng .cr2 .cr3 .crw .nef .nrw .arw .sr2 .srf .orf .rw2 .rwl .raf .pef .srw .3fr .fff .erf .kdc .dcr .mos .mef .mrw .iiq
+.x3f .gpr
+"""
+_RAW = tuple(_RAW_ENDINGS.split())
+# Endings of images that cannot be decoded, or only with what not every installation has, by format.
 _UNREAD = {
     "TIFF": (".tif", ".tiff"),
     "HEIC": (".heic", ".heif", ".hif"),
@@ -29,11 +36,18 @@ _UNREAD = {
     "icon": (".ico",),
     "DICOM": (".dcm",),
     "PNM": (".pgm", ".ppm", ".pbm", ".pnm"),
-    "camera raw": (".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf"),
+    "camera raw": _RAW,
     "vector": (".svg", ".eps"),
 }
 _UNREAD_ENDINGS = {ending: unread for unread, endings in _UNREAD.items() for ending in endings}
 UNREAD_FORMATS = frozenset(_UNREAD)
+
+
+def extensions() -> tuple[str, ...]:
+    """Endings of the formats that can be decoded here: EXTENSIONS, and those of what is installed."""
+    return EXTENSIONS + tuple(
+        ending for unread, endings in _UNREAD.items() if transcoding.is_readable(unread) for ending in endings
+    )
 
 
 def kind(entry: "os.DirEntry[str]") -> str:
@@ -48,7 +62,7 @@ def kind(entry: "os.DirEntry[str]") -> str:
     if name.startswith("."):
         return HIDDEN
     ending = os.path.splitext(name)[1]
-    if ending in EXTENSIONS:
+    if ending in EXTENSIONS or transcoding.is_readable(_UNREAD_ENDINGS.get(ending)):
         return IMAGE
     try:
         if not entry.is_file():  # opening a pipe would wait for ever
@@ -60,7 +74,12 @@ def kind(entry: "os.DirEntry[str]") -> str:
     head = _head(entry.path)
     if headers.is_supported(head):
         return IMAGE
-    return foreign.image_format(head) or _UNREAD_ENDINGS.get(ending) or ending or "no extension"
+    if ending in _RAW:
+        return "camera raw"
+    found = foreign.image_format(head)
+    if transcoding.is_readable(found):
+        return IMAGE
+    return found or _UNREAD_ENDINGS.get(ending) or ending or "no extension"
 
 
 def _head(path: str) -> bytes:

@@ -23,12 +23,15 @@ class FileReport:
     """What the examination of a file found.
 
     `digest`: of its bytes, None if unread. `reason`: why it cannot be used, in a few words, or None. `plain`: whether
-    it is `jpeg.is_plain_jpeg`.
+    it is `jpeg.is_plain_jpeg`. `foreign`: whether it is of a format of `decoding.transcoding`; `several`: whether such
+    a file has more than the one page or image that is read.
     """
 
     digest: str | None
     reason: str | None = None
     plain: bool = False
+    foreign: bool = False
+    several: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +47,15 @@ class Storage(Protocol):
 
     def stamp(self, place: str) -> Stamp | FileReport: ...  # noqa: D102
     def read(self, place: str) -> bytes: ...  # noqa: D102
+
+
+def of_several(judged: Mapping[str, FileReport]) -> tuple[str, ...]:
+    """A line on the files, by name, that hold more pages or images than the one that is read; none without such."""
+    names = [name for name, report in judged.items() if report.several]
+    if not names:
+        return ()
+    count = f"{len(names):,} file(s) hold several pages or images, of which the first is read"
+    return (f"warning: {count}, such as {names[0]}",)
 
 
 def path_for(origin: str, *, folder: Path, made_with: object) -> Path:

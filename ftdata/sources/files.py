@@ -2,18 +2,18 @@
 
 import dataclasses
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from ftdata import parallelism
 from ftdata.config import DataConfig
+from ftdata.decoding import reading
 from ftdata.folders import folder, labels_csv
-from ftdata.inspection import examine
+from ftdata.inspection import examine, reports
 from ftdata.inspection.reports import FileReport
 from ftdata.records.listed_records import open_records
-from ftdata.records.reading import RecordReader
 from ftdata.sources import bad_images
 from ftdata.sources.bad_images import BadImage
 from ftdata.sources.split import Split
@@ -44,18 +44,26 @@ def open_files(config: DataConfig, *, known: Collection[str] | None = None) -> I
     else:
         listing = folder.scan(origin, known=known)
     paths = list(dict.fromkeys(path for files in listing.splits.values() for path in files.paths))
-    reports = examine.inspect_files(paths, origin=origin, keep_in=config.folder / "examined", storage=reader)
-    judged = dict(zip(paths, reports, strict=True))
+    verdicts = examine.inspect_files(paths, origin=origin, keep_in=config.folder / "examined", storage=reader)
+    judged = dict(zip(paths, verdicts, strict=True))
     listing, bad = bad_images.drop_bad_images(
         listing, judged, on_bad_image=config.on_bad_image, max_bad_fraction=config.max_bad_fraction
     )
     place = os.path.realpath(os.path.expanduser(origin))
-    splits = {name: _split(files, judged, place, reader) for name, files in listing.splits.items()}
-    notes = (*listing.notes, *bad_images.labelled_twice(listing, judged))
+    named = [pair for files in listing.splits.values() for pair in zip(files.paths, files.names, strict=True)]
+    shown = {name: judged[path] for path, name in named}
+    read: reading.Read = reader or tf.io.read_file
+    if any(report.foreign for report in shown.values()):
+        read = reading.Transcoding(read)
+    shards = reader.files if reader else ()
+    splits = {name: _split(files, judged, place, read, shards) for name, files in listing.splits.items()}
+    notes = (*listing.notes, *bad_images.labelled_twice(listing, judged), *reports.of_several(shown))
     return ImageFiles(listing.class_names, splits, notes, bad, judged)
 
 
-def _split(files: folder.Files, judged: Mapping[str, FileReport], origin: str, reader: RecordReader | None) -> Split:
+def _split(
+    files: folder.Files, judged: Mapping[str, FileReport], origin: str, read: reading.Read, shards: Sequence[str]
+) -> Split:
     paths = np.array([os.fsencode(path) for path in files.paths], object)
 
     def open_at(positions: np.ndarray) -> tf.data.Dataset:
@@ -65,6 +73,5 @@ def _split(files: folder.Files, judged: Mapping[str, FileReport], origin: str, r
     plain = np.array([judged[path].plain for path in files.paths], bool)
     contents = b"".join(bytes.fromhex(str(judged[path].digest)) for path in files.paths)
     digests = np.frombuffer(contents, np.uint64).reshape(-1, 2)
-    read: Callable[[tf.Tensor], tf.Tensor] = reader or tf.io.read_file
-    shards = reader.files if reader else ()
-    return Split(files.labels, files.names, np.arange(len(paths)), digests, open_at, origin, read, paths, plain, shards)
+    numbers = np.arange(len(paths))
+    return Split(files.labels, files.names, numbers, digests, open_at, origin, read, paths, plain, tuple(shards))

@@ -10,12 +10,14 @@ import tensorflow as tf
 
 from ftdata import parallelism
 from ftdata.config import DataConfig
+from ftdata.decoding import reading
 from ftdata.decoding.decode import Decoding
 from ftdata.decoding.errors import decode_error
 from ftdata.errors import UserError
 from ftdata.folders import passed_over, tree
-from ftdata.inspection import examine
-from ftdata.inspection.file_kind import EXTENSIONS
+from ftdata.inspection import examine, file_kind, reports
+from ftdata.log import log
+from ftdata.names import shown
 
 
 def find(images: str, *, setting: str = "images") -> tuple[list[str], tuple[str, ...]]:
@@ -35,7 +37,7 @@ def find(images: str, *, setting: str = "images") -> tuple[list[str], tuple[str,
         notes = tuple(passed_over.in_tree(top))
         if len(found) < len(named):
             notes += (f"{len(named) - len(found):,} links that lead nowhere, pipes or devices are passed over",)
-        kinds = "; ".join((f"no file ending in {', '.join(EXTENSIONS)} in this folder", *notes))
+        kinds = "; ".join((f"no file ending in {', '.join(file_kind.extensions())} in this folder", *notes))
     elif path.is_file():
         return [str(path)], ()
     else:
@@ -47,15 +49,18 @@ def find(images: str, *, setting: str = "images") -> tuple[list[str], tuple[str,
 
 
 def examined(paths: Sequence[str], images: str, config: DataConfig) -> dict[str, str]:
-    """What is wrong with the files, by path, as the examination before training finds it.
+    """What is wrong with the files, by path, as the examination before training finds it; logs what is read in part.
 
     Args:
       paths: of `find`.
       images: what `find` was asked for; reports are kept under this name.
       config: says where reports are kept.
     """
-    reports = examine.inspect_files(paths, origin=images, keep_in=config.folder / "examined")
-    return {path: report.reason for path, report in zip(paths, reports, strict=True) if report.reason is not None}
+    verdicts = examine.inspect_files(paths, origin=images, keep_in=config.folder / "examined")
+    judged = dict(zip(paths, verdicts, strict=True))
+    for line in reports.of_several({shown(path): report for path, report in judged.items()}):
+        log.info(line)
+    return {path: report.reason for path, report in judged.items() if report.reason is not None}
 
 
 def _pattern(path: Path) -> str:
@@ -77,10 +82,10 @@ def decoded(paths: Sequence[str], config: DataConfig, *, batch_size: int) -> tf.
     Returns:
       A dataset of (int64 [b], which files; uint8 [b, image_size, image_size, 3]), in order.
     """
-    read = Decoding.of(config).any_format
+    decode, read = Decoding.of(config).any_format, reading.reader(paths)
     files = tf.data.Dataset.from_tensor_slices(tf.constant([os.fsencode(path) for path in paths], tf.string))
     images = files.enumerate().map(
-        lambda number, path: (number, read(tf.io.read_file(path))), num_parallel_calls=parallelism.CORES
+        lambda number, path: (number, decode(read(path))), num_parallel_calls=parallelism.CORES
     )
     return images.ignore_errors(log_warning=False).batch(batch_size).prefetch(2).with_options(parallelism.fixed())
 
@@ -88,7 +93,7 @@ def decoded(paths: Sequence[str], config: DataConfig, *, batch_size: int) -> tf.
 def why_not(path: str, config: DataConfig) -> str:
     """Why a file was skipped, in a few words."""
     try:
-        Decoding.of(config).any_format(tf.io.read_file(os.fsencode(path)))
+        Decoding.of(config).any_format(reading.reader([path])(tf.constant(os.fsencode(path))))
     except tf.errors.InvalidArgumentError as error:
         return f"cannot be decoded: {decode_error(error)}"
     except tf.errors.OpError:

@@ -508,8 +508,9 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "heic": (brand(b"heic", b"mif1"), "a HEIC file, not a supported image"),
     "heic_heim": (brand(b"heim"), "a HEIC file, not a supported image"),
     "heic_general": (brand(b"mif1", b"miaf", b"heic"), "a HEIC file, not a supported image"),
-    "avif": (brand(b"avif", b"mif1"), "an AVIF file, not a supported image"),
-    "avif_general": (brand(b"mif1", b"avif"), "an AVIF file, not a supported image"),
+    # damaged, or of no supported format where Pillow was built without a reader of AVIF
+    "avif": (brand(b"avif", b"mif1"), "AVIF"),
+    "avif_general": (brand(b"mif1", b"avif"), "AVIF"),
     "canon_raw": (brand(b"crx ", b"isom"), "a Canon raw file, not a supported image"),
     "video": (brand(b"isom", b"mp42"), "a video, not a supported image"),
     "brand_unknown": (brand(b"zz\0z"), "a media file (brand 'zz?z'), not a supported image"),

@@ -4,6 +4,9 @@ import importlib.util
 from collections.abc import Sequence
 
 from ftdata.errors import UserError
+from ftdata.extras import install
+
+__all__ = ["check_installed", "install"]
 
 
 def check_installed(what: str, packages: Sequence[str], *, extra: str) -> None:
@@ -20,8 +23,3 @@ def check_installed(what: str, packages: Sequence[str], *, extra: str) -> None:
     missing = [name for name in packages if importlib.util.find_spec(name) is None]
     if missing:
         raise UserError(f"{what} needs {', '.join(missing)}, not installed here: {install(extra)}")
-
-
-def install(extra: str) -> str:
-    """The command that installs an extra with the versions of this project."""
-    return f".venv/bin/pip install --constraint constraints.txt --editable '.[{extra}]'"
