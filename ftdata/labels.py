@@ -33,7 +33,7 @@ def in_words(label: Any, class_names: Sequence[str]) -> str:
     """
     if np.ndim(label) == 0:
         return class_names[int(label)]
-    return " + ".join(class_names[k] for k in np.flatnonzero(label)) or NOTHING
+    return " + ".join(class_names[k] for k in np.flatnonzero(label).tolist()) or NOTHING
 
 
 def renumbered(labels: np.ndarray, places: np.ndarray, num_classes: int) -> np.ndarray:

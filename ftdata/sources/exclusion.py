@@ -39,7 +39,7 @@ def without_listed(
     chosen = {name: np.array([_key(file) in keys for file in split.names], bool) for name, split in splits.items()}
     left = {name: split if name == "test" else split.subset(~chosen[name]) for name, split in splits.items()}
     before, after = (labels.counts(part["train"].labels, len(class_names)) for part in (splits, left))
-    if gone := [class_names[k] for k in np.flatnonzero((before > 0) & (after == 0))]:
+    if gone := [class_names[k] for k in np.flatnonzero((before > 0) & (after == 0)).tolist()]:
         raise UserError(f"exclude_csv leaves no training image of {listed(gone)}")
     counts = {name: int(mask.sum()) for name, mask in chosen.items()}
     notes, tested = list[str](), counts.pop("test", 0)

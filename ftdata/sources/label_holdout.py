@@ -52,7 +52,7 @@ def held_out(
     counts = np.zeros((len(own), everything.shape[1]))
     np.add.at(counts, group, everything)
     chosen = holdout.search(counts, own, fraction)[group]
-    for k in np.flatnonzero(shows.any(axis=0)):
+    for k in np.flatnonzero(shows.any(axis=0)).tolist():
         share = chosen[shows[:, k]].mean()
         if share in (0.0, 1.0):
             side, name = "training" if share else "held-out", class_names[k] if class_names else k
