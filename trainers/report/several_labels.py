@@ -74,7 +74,8 @@ def limits(run: RunFiles) -> list[str]:
         name, row = min(by_class.items(), key=lambda item: item[1]["average_precision"])
         said.append(
             f"Weakest for {name}: average precision {_average(row)}; at its threshold it finds "
-            f"{percent(row['recall'])} of the images that show it, and {percent(row['precision'])} of those that get its label show it."
+            f"{percent(row['recall'])} of the images that show it, and "
+            f"{percent(row['precision'])} of those that get its label show it."
         )
     said.append("An image may get several labels, or none.")
     return said

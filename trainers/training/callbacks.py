@@ -81,9 +81,8 @@ class ProgressLines(Watcher):
     ):
         super().__init__()
         several = task == "multi"
-        self.accuracy, self.scores = (
-            ("all labels right", ("map", "f1_macro")) if several else ("accuracy", ("accuracy",))
-        )
+        self.accuracy = "all labels right" if several else "accuracy"
+        self.scores: tuple[str, ...] = ("map", "f1_macro") if several else ("accuracy",)
         self.monitor, self.read = monitor, " from features" if reads_features else ""
         self.phase, self.total_steps, self.global_batch = phase, total_steps, global_batch
         self.bar: tqdm | None = None
