@@ -136,6 +136,8 @@ def failures(run: RunFiles) -> Section:
         rows = [(name, percent(share)) for name, share in hardest]
         caption = f"The hardest of {len(groups):,} groups left out in turn, judged {whose}"
         blocks.append(Table(caption, ("group", "accuracy"), rows))
+    if several_labels.applies(run) and run.metrics.get("per_class"):
+        blocks.append(Text("Which labels are missed and which are given wrongly is in the table of test images above."))
     nothing = [Text("None were looked for: there was no test set.")] if not blocks else []
     return Section("failures", "Known failures", [*blocks, *nothing])
 

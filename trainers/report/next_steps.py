@@ -13,11 +13,12 @@ def use(run: RunFiles) -> Section:
     if run.final:
         side = run.settings.get("image_size") or "side"
         names = run.metrics.get("class_names") or []
+        images = "--labels_csv=FILE" if several_labels.applies(run) else "--image_dir=FOLDER"
         best = run.run_dir.root.resolve() / run.final / "best.keras"
         found = [
             Text("With the project fast-fine-tuning installed, from its folder:"),
             Command("Classify images", command_lines.line(run, "predict", "--images=photos/*.jpg")),
-            Command("Evaluate it on other images", command_lines.line(run, "evaluate", "--image_dir=FOLDER")),
+            Command("Evaluate it on other images", command_lines.line(run, "evaluate", images)),
             Command("Export it", command_lines.line(run, "export", "--export_formats=saved_model,keras,litert")),
             Text(
                 f"With Keras alone: the file takes pixels from 0 to 255, float32 [images, {side}, {side}, 3], and "
