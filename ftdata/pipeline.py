@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from ftdata import parallelism, seeds
 from ftdata.cache.images import FeatureViews, Images, ImageStream
+from ftdata.labels import is_multi
 
 Batch = dict[str, tf.Tensor]  # image, index, slot, label, weight: see docs/architecture.md
 
@@ -52,8 +53,8 @@ def for_training(
     Args:
       images: n of them. A stream is shuffled in each pass with a buffer instead of a permutation: another order than
         in the other tiers, as exact at a restart.
-      labels: int32 [n].
-      class_weights: float32 [num_classes].
+      labels: int32 [n], or float32 [n, num_classes] of several labels an image.
+      class_weights: float32 [num_classes]; of several labels they are for the loss, and every image weighs 1.
       global_batch: images per step over all replicas; a multiple of `shard.total`.
       seed: of the order.
       steps: first step and the one to stop before.
@@ -64,7 +65,8 @@ def for_training(
     Returns:
       A dataset of {"image": uint8 [b, height, width, channels] (absent in the tier `device`; of features instead
       "feature", [b, ...]), "index": int32 [b]
-      (which image), "slot": int32 [b] (place in the global batch), "label": int32 [b], "weight": float32 [b]}
+      (which image), "slot": int32 [b] (place in the global batch), "label": int32 [b] or float32 [b, num_classes],
+      "weight": float32 [b]}
       with b = global_batch / shard.total, static.
 
     Example:
@@ -80,7 +82,7 @@ def for_training(
       [TensorShape([8, 32, 32, 3]), TensorShape([8, 32, 32, 3])]
     """
     per_replica = global_batch // shard.total
-    label_of, weight_of = tf.constant(labels, tf.int32), tf.constant(class_weights, tf.float32)
+    label_of, weight_of = _constant(labels), tf.constant(class_weights, tf.float32)
 
     def slots_of(element: tf.Tensor) -> tf.Tensor:
         replica = shard.first + element % shard.count
@@ -92,7 +94,7 @@ def for_training(
             "index": tf.cast(index, tf.int32),
             "slot": tf.cast(slots, tf.int32),
             "label": label,
-            "weight": tf.gather(weight_of, label),
+            "weight": tf.ones_like(index, tf.float32) if is_multi(labels) else tf.gather(weight_of, label),
         }
 
     elements = tf.data.Dataset.range(steps[0] * shard.count, steps[1] * shard.count)
@@ -113,6 +115,10 @@ def for_training(
     made = (lambda element: (element, batch_at(element))) if numbered else batch_at
     batches = elements.map(made, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
     return batches.with_options(parallelism.fixed(rewritten=images.tier == "none"))
+
+
+def _constant(labels: np.ndarray) -> tf.Tensor:
+    return tf.constant(labels, tf.float32 if is_multi(labels) else tf.int32)
 
 
 def _shuffled(
@@ -193,13 +199,13 @@ def for_evaluation(images: Images, labels: np.ndarray, *, global_batch: int, sha
 
     Args:
       images: n of them, or their features.
-      labels: int32 [n].
+      labels: int32 [n] or float32 [n, num_classes].
       global_batch: images per step over all replicas; a multiple of `shard.total`.
       shard: the replicas to feed; consecutive elements go to consecutive replicas.
     """
     per_replica = global_batch // shard.total
     steps = -(-len(labels) // (per_replica * shard.total))
-    label_of = tf.constant(labels, tf.int32)
+    label_of = _constant(labels)
 
     def batch_at(element: tf.Tensor, read_at: Callable[[tf.Tensor], tf.Tensor]) -> Batch:
         step, replica = element // shard.count, shard.first + element % shard.count

@@ -74,7 +74,9 @@ def run(
       OSError: a file that cannot be read or written.
     """
     _check_installed(config)
-    check_callbacks(callbacks, has_validation=True)  # what is wrong in any case, before the images are read
+    check_callbacks(
+        callbacks, has_validation=True, task=config.data.task
+    )  # what is wrong in any case, before the images are read
     stop = stop or StopRequest()
     if config.phase in _USES:
         return {config.phase: _use(config, stop=stop)}

@@ -33,6 +33,17 @@ class DataConfig:
         "TensorFlow Model Garden write it), WebDataset or Parquet (as Hugging Face has it); their names say the split",
         is_path=True,
     )
+    task: str = setting(
+        "single",
+        "labels of an image: single is one class each; multi is several or none, from a --labels_csv with a column of "
+        "0 and 1 for each class, or with a column labels of names with --label_separator between them",
+        choices=("single", "multi"),
+    )
+    label_separator: str | None = setting(
+        None,
+        "with --task=multi, the text between the names in the column labels of --labels_csv",
+        unset="a semicolon or a bar",
+    )
     exclude_csv: str | None = setting(
         None,
         "CSV file whose column file lists images to train and validate without, such as a copy of label_errors.csv of "
@@ -146,6 +157,7 @@ class DataConfig:
                     f"{one} must not be given together with {other}, got {getattr(self, one)!r} and "
                     f"{getattr(self, other)!r}: choose one"
                 )
+        self._check_labels()
         if self.data_service is not None and not re.fullmatch(r"grpc://[^/]+:\d{1,5}", self.data_service):
             raise UserError(f"data_service must be grpc://HOST:PORT, got {self.data_service!r}")
         if self.group_pattern:
@@ -155,3 +167,18 @@ class DataConfig:
                 raise UserError(
                     f"group_pattern must be a regular expression, got {self.group_pattern!r}: {error}"
                 ) from None
+
+    def _check_labels(self) -> None:
+        """Several labels come from a CSV alone."""
+        named = next((name for name in ("dataset", "records", "image_dir") if getattr(self, name)), None)
+        if self.task == "multi" and not self.labels_csv and named:
+            way = "name the images and their labels in a --labels_csv"
+            way += ", with --image_dir where its files lie elsewhere" if self.image_dir else ""
+            raise UserError(
+                f"task must be single with {named}={getattr(self, named)}, of one class an image, got multi: {way}"
+            )
+        if self.label_separator is not None and (self.task == "single" or not self.label_separator.strip()):
+            raise UserError(
+                "label_separator must be a text such as ; and is for task=multi, got "
+                f"{self.label_separator!r} with task={self.task}"
+            )

@@ -19,7 +19,7 @@ _LAYOUTS = "class folders, train/ and test/ with class folders inside, or a test
 
 @dataclasses.dataclass(frozen=True)
 class Files:
-    """Images with their classes: paths to open, names to show, int32 labels [n]."""
+    """Images with their classes: paths to open, names to show, labels as in `ftdata.labels`."""
 
     paths: tuple[str, ...]
     names: tuple[str, ...]

@@ -46,7 +46,7 @@ def read(labels_csv: str, image_dir: str | None, *, known: Collection[str] | Non
     found: dict[str, dict[str, list[tuple[str, str]]]] = {}
     first: dict[tuple[int, int], _Row] = {}  # file on disk -> the row that named it
     for row in map(_row, rows):
-        name, identity = _find(root, row)
+        name, identity = find(root, row.file, line=row.line)
         before = first.setdefault(identity, row)
         for what in ("label", "split"):
             if (was := getattr(before, what)) != (now := getattr(row, what)):
@@ -72,19 +72,33 @@ def _row(row: table.Row) -> _Row:
         raise UserError(f"line {line} of labels_csv gives no label for {values['file']}")
     if row.misfit:
         raise UserError(f"line {line} of labels_csv {row.misfit}")
+    return _Row(line, values["file"], values["label"], split_of(row))
+
+
+def split_of(row: table.Row) -> str:
+    """The split that a row gives its file, train where there is no such column.
+
+    Raises:
+      UserError: no split is called so.
+    """
+    values = row.values
     split = roles.split_of(values["split"]) if "split" in values else roles.TRAIN
     if split is None:
         raise UserError(
-            f"labels_csv gives {values['file']} the split {values['split']!r} in line {line}: it must be train, "
+            f"labels_csv gives {values['file']} the split {values['split']!r} in line {row.line}: it must be train, "
             "validation or test (to do without it, give the column another name)"
         )
-    return _Row(line, values["file"], values["label"], split)
+    return split
 
 
-def _find(root: Path, row: _Row) -> tuple[str, tuple[int, int]]:
-    """The file's name as it is spelled on disk, and what identifies it there."""
-    slashes = row.file.replace("\\", "/")  # as Windows writes it
-    spellings = [row.file, slashes, *(unicodedata.normalize(form, slashes) for form in ("NFC", "NFD"))]
+def find(root: Path, file: str, *, line: int) -> tuple[str, tuple[int, int]]:
+    """The name of the file of a row as it is spelled on disk, and what identifies it there.
+
+    Raises:
+      UserError: there is no such file.
+    """
+    slashes = file.replace("\\", "/")  # as Windows writes it
+    spellings = [file, slashes, *(unicodedata.normalize(form, slashes) for form in ("NFC", "NFD"))]
     for name in dict.fromkeys(spellings):
         try:
             status = os.stat(root / name)
@@ -92,8 +106,8 @@ def _find(root: Path, row: _Row) -> tuple[str, tuple[int, int]]:
             continue
         if stat.S_ISREG(status.st_mode):
             return name, (status.st_dev, status.st_ino)
-    missing = shown(str(root / row.file))
-    raise UserError(f"line {row.line} of labels_csv names a file that does not exist: {missing}{_hint(root, slashes)}")
+    missing = shown(str(root / file))
+    raise UserError(f"line {line} of labels_csv names a file that does not exist: {missing}{_hint(root, slashes)}")
 
 
 def _hint(root: Path, name: str) -> str:

@@ -21,7 +21,7 @@ class Row(NamedTuple):
 
 
 def read(
-    path: str, *, setting: str, columns: Sequence[str], optional: Sequence[str] = ()
+    path: str, *, setting: str, columns: Sequence[str], optional: Sequence[str] = (), as_written: bool = False
 ) -> tuple[list[str], Iterator[Row]]:
     """The names of a table's columns, and its rows.
 
@@ -32,6 +32,7 @@ def read(
       setting: that names it, for messages.
       columns: that it must have.
       optional: that it may have; neither of these twice.
+      as_written: whether other columns keep their capitals.
 
     Raises:
       UserError: no such file, no text in UTF-8, no CSV, or columns missing or twice.
@@ -51,9 +52,12 @@ def read(
     try:
         if names_separator:
             next(lines)
-        names = [name.strip().casefold() for name in next(lines, [])]
+        written = [name.strip() for name in next(lines, [])]
     except csv.Error as error:
         raise UserError(f"{setting} must be a CSV file, got {table}: {error}") from None
+    names, ours = [name.casefold() for name in written], (*columns, *optional)
+    if as_written:
+        names = [small if small in ours else name for small, name in zip(names, written, strict=True)]
     if not set(columns) <= set(names):
         got = names if text else None
         one = "column" if len(columns) == 1 else "columns"
@@ -61,7 +65,7 @@ def read(
             f"{setting} must have the {one} {','.join(columns)}, got {got} in {table}: name the {one} so in its first "
             "line"
         )
-    twice = [name for name in (*columns, *optional) if names.count(name) > 1]
+    twice = [name for name in ours if names.count(name) > 1]
     if twice:
         raise UserError(f"{setting} must have one column {twice[0]}, got {names.count(twice[0])} in {table}")
     return names, _rows(lines, names, f"{setting} must be a CSV file, got {table}")

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ftdata import labels
 from ftdata.errors import UserError
 from ftdata.folders.folder import Files, Listing
 from ftdata.inspection.reports import FileReport
@@ -62,7 +63,7 @@ def drop_bad_images(
     if "train" not in splits and not any(files.paths for files in splits.values()):
         raise UserError(f"none of the images can be used: {_list_of(bad, count=len(names))}")
     # a model can be measured without a class, but not trained
-    left = np.bincount(splits["train"].labels, minlength=len(listing.class_names)) if "train" in splits else np.ones(1)
+    left = labels.counts(splits["train"].labels, len(listing.class_names)) if "train" in splits else np.ones(1)
     if not left.all():
         lost = [name for name, count in zip(listing.class_names, left, strict=True) if not count]
         raise UserError(f"no training image of {', '.join(lost)} can be used: {_list_of(bad, count=len(names))}")
@@ -102,7 +103,7 @@ def summary(bad: Sequence[BadImage]) -> str:
 
 def labelled_twice(listing: Listing, judged: Mapping[str, FileReport]) -> tuple[str, ...]:
     """One line on images that stand in two classes, byte for byte; none where there are none."""
-    first: dict[str, tuple[int, str]] = {}
+    first: dict[str, tuple[int | list[float], str]] = {}
     twice: list[str] = []
     for files in listing.splits.values():
         for path, name, label in zip(files.paths, files.names, files.labels.tolist(), strict=True):

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ftdata import labels
 from ftdata.errors import UserError
 from ftdata.folders import table
 from ftdata.names import composed, counted, listed
@@ -37,9 +38,9 @@ def without_listed(
     keys = set(found.values())
     chosen = {name: np.array([_key(file) in keys for file in split.names], bool) for name, split in splits.items()}
     left = {name: split if name == "test" else split.subset(~chosen[name]) for name, split in splits.items()}
-    gone = set(splits["train"].labels.tolist()) - set(left["train"].labels.tolist())
-    if gone:
-        raise UserError(f"exclude_csv leaves no training image of {listed([class_names[k] for k in sorted(gone)])}")
+    before, after = (labels.counts(part["train"].labels, len(class_names)) for part in (splits, left))
+    if gone := [class_names[k] for k in np.flatnonzero((before > 0) & (after == 0)).tolist()]:
+        raise UserError(f"exclude_csv leaves no training image of {listed(gone)}")
     counts = {name: int(mask.sum()) for name, mask in chosen.items()}
     notes, tested = list[str](), counts.pop("test", 0)
     if count := sum(counts.values()):

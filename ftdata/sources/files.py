@@ -10,7 +10,7 @@ import tensorflow as tf
 from ftdata import parallelism
 from ftdata.config import DataConfig
 from ftdata.decoding import reading
-from ftdata.folders import folder, labels_csv
+from ftdata.folders import folder, label_sets_csv, labels_csv
 from ftdata.inspection import examine, reports
 from ftdata.inspection.reports import FileReport
 from ftdata.records.listed_records import open_records
@@ -34,11 +34,14 @@ def open_files(config: DataConfig, *, known: Collection[str] | None = None) -> I
     """Opens `config.named_files`; with the classes `known` to a model, for measuring it.
 
     Raises:
-      UserError: as `folder.scan`, `labels_csv.read`, `open_records` and `bad_images.drop_bad_images`.
+      UserError: as `folder.scan`, `labels_csv.read`, `label_sets_csv.read`, `open_records` and
+        `bad_images.drop_bad_images`.
     """
     origin, reader = str(config.named_files), None
     if config.records:
         listing, reader = open_records(origin, keep_in=config.folder / "records", known=known)
+    elif config.labels_csv and config.task == "multi":
+        listing = label_sets_csv.read(origin, config.image_dir, separator=config.label_separator, known=known)
     elif config.labels_csv:
         listing = labels_csv.read(config.labels_csv, config.image_dir, known=known)
     else:

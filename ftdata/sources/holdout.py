@@ -191,11 +191,17 @@ def _choose_groups(labels: np.ndarray, places: np.ndarray, fraction: float) -> n
 
 
 def _choose_together(labels: np.ndarray, places: np.ndarray, fraction: float) -> np.ndarray:
-    """Local search over which groups to take, on the per-class shares, from the hash's own choice."""
+    """Local search over which groups to take, on the shares of the classes, from the hash's own choice."""
     _, labels = np.unique(labels, return_inverse=True)
     own, groups = np.unique(places, return_inverse=True)
     counts = np.zeros((groups.max() + 1, labels.max() + 1))
     np.add.at(counts, (groups, labels), 1)
+    return search(counts, own, fraction)[groups]
+
+
+def search(counts: np.ndarray, own: np.ndarray, fraction: float) -> np.ndarray:
+    """Which groups to take, bool [groups], by `counts`, float [groups, classes] (no class is empty), and their places
+    `own`, float [groups]."""
     shares = counts / counts.sum(axis=0)  # share of each class that a group holds
     candidates: list[tuple[float, np.ndarray]] = []
     tries = min(_TRIES, 4 * len(shares), max(1, _TRIED_GROUPS // len(shares)))  # few groups have few different starts
@@ -205,7 +211,7 @@ def _choose_together(labels: np.ndarray, places: np.ndarray, fraction: float) ->
         if candidates[-1][0] <= _CLOSE:
             break
     best = min(error for error, _ in candidates)
-    return next(taken for error, taken in candidates if error <= best + _CLOSE)[groups]
+    return next(taken for error, taken in candidates if error <= best + _CLOSE)
 
 
 def _error(share: np.ndarray, fraction: float) -> float:

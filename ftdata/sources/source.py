@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from ftdata import labels
 from ftdata.config import DataConfig
 from ftdata.names import listed
-from ftdata.sources import exclusion, holdout
+from ftdata.sources import exclusion, holdout, label_holdout
 from ftdata.sources.bad_images import BadImage, shared_between
 from ftdata.sources.files import ImageFiles, open_files
 from ftdata.sources.split import Split
@@ -20,9 +21,9 @@ _ENOUGH_GROUPS = 5  # held out: of fewer, one unusual group decides the accuracy
 class Source:
     """A data set ready to be decoded: its name, its classes, and its three splits.
 
-    Labels are places in `class_names`. `notes` says what was decided on the user's behalf; `bad_images` are the files
-    that are skipped; `held_out` names the splits that were taken from the training images because the data set has
-    none.
+    Labels are places in `class_names`, or which of them an image shows (`ftdata.labels`). `notes` says what was decided
+    on the user's behalf; `bad_images` are the files that are skipped; `held_out` names the splits that were taken from
+    the training images because the data set has none.
     """
 
     name: str
@@ -117,8 +118,8 @@ def load_folder(image_dir: str, **settings: Any) -> Source:
 
 def _lacking(name: str, splits: dict[str, Split], class_names: tuple[str, ...], config: DataConfig) -> list[str]:
     """A line if the split that was held out lacks classes, because there are too few images."""
-    there = set(splits[name].labels.tolist())
-    lacking = [class_name for label, class_name in enumerate(class_names) if label not in there]
+    there = labels.counts(splits[name].labels, len(class_names))
+    lacking = [class_name for class_name, count in zip(class_names, there, strict=True) if not count]
     if not lacking or not config.validation_fraction:
         return []
     return [f"too few images of {listed(lacking)} to hold any out for the {name} split"]
@@ -138,7 +139,8 @@ def _of_few_groups(name: str, held_out: Split, config: DataConfig) -> list[str]:
 def _part(whole: Split, config: DataConfig, name: str, class_names: tuple[str, ...]) -> tuple[Split, Split]:
     pattern = config.group_pattern
     places = holdout.places(whole.names, whole.digests, seed=config.split_seed, part=name, pattern=pattern)
-    held_out = holdout.held_out(
+    choose = label_holdout.held_out if labels.is_multi(whole.labels) else holdout.held_out
+    held_out = choose(
         whole.labels,
         places,
         fraction=config.validation_fraction,

@@ -13,7 +13,8 @@ from ftdata import parallelism
 class Split:
     """Images of one split, in a fixed order.
 
-    `labels` is int32 [n]; `names` are file names relative to the data set (numbers where it has none).
+    `labels` is int32 [n], or float32 [n, num_classes] (`ftdata.labels`); `names` are file names relative to the data
+    set (numbers where it has none).
     `positions`, int64 [n], rising, says where they stand in the whole set, of which `open_at(positions)` is a
     dataset of n scalars, and `read` turns one into the bytes of an image file.
     `digests`, uint64 [n, 2], are of the files' contents or, where images are no files, of their names; `origin` is

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ftdata import labels as kinds
 from ftdata.errors import UserError
 from ftdata.names import composed, listed
 
@@ -11,11 +12,15 @@ from ftdata.names import composed, listed
 def class_weights(labels: np.ndarray, class_names: Sequence[str], weights: str | Mapping[str, float]) -> np.ndarray:
     """The weight of each class in the training loss.
 
+    Of images with several labels it is that of the images that show the class (positive weights): those that do not
+    count 1.
+
     Args:
-      labels: int [n], what is trained on.
+      labels: what is trained on, as in `ftdata.labels`.
       class_names: of the classes.
       weights: `balanced`, scikit-learn's n / (number of classes * count), where a class without an image, which no
-        batch asks for, has weight 0; `none`, which is 1 for each; or those of some classes by name, 1 for the others.
+        batch asks for, has weight 0; of several labels the number of images without the class to one with it, 1 where
+        all or none have it; `none`, which is 1 for each; or those of some classes by name, 1 for the others.
 
     Returns:
       float32 [number of classes].
@@ -34,8 +39,16 @@ def class_weights(labels: np.ndarray, class_names: Sequence[str], weights: str |
         return np.array([given.get(name, 1.0) for name in class_names], np.float32)
     if weights == "none":
         return np.ones(len(class_names), np.float32)
+    if kinds.is_multi(labels):
+        return _positive(labels)
     from sklearn.utils.class_weight import compute_class_weight
 
     balanced, present = np.zeros(len(class_names), np.float32), np.unique(labels)
     balanced[present] = compute_class_weight("balanced", classes=present, y=labels)
     return balanced
+
+
+def _positive(labels: np.ndarray) -> np.ndarray:
+    with_it = kinds.counts(labels, labels.shape[1])
+    without = len(labels) - with_it
+    return np.where((with_it > 0) & (without > 0), without / np.maximum(with_it, 1), 1.0).astype(np.float32)

@@ -40,14 +40,15 @@ def run(config: TrainConfig, run_dir: RunDir, *, devices: tf.distribute.Strategy
         write_json(run_dir.findings, found)
         page.refresh(run_dir)
         log.info(f"kept in {run_dir.findings}, for the report of the run on these images")
-    known = estimate.already_known(config, run_dir, devices=devices)
+    is_single = config.data.task == "single"  # what an estimate knows is of one class an image
+    known = estimate.already_known(config, run_dir, devices=devices) if is_single else None
     if known:
         log.info("\n".join(["--phase=estimate, from features that are kept:", *known.in_words()]))
         wrong = LabelErrors.of(known.at_random)
         if wrong and not wrong.are_too_many:
             log.info(f"{wrong.in_words}: see --phase=estimate")
         return {**found, "estimate": {**known.metrics(), "label_errors": len(wrong)}}
-    if config.data.group_pattern:
+    if config.data.group_pattern and is_single:
         log.info("what to expect on a new group of images: --phase=estimate, with the same flags")
     return found
 

@@ -47,9 +47,14 @@ def mask(count: int, most: int) -> np.ndarray:
     return chosen
 
 
+def known_count(samples: Samples) -> int:
+    """How many of the images are test images: others, of no class, stand behind them."""
+    return len(samples.labels) if samples.labels.ndim > 1 else int((samples.labels >= 0).sum())
+
+
 def at_their_own_sizes(final: keras.Model, samples: Samples, decoding: Decoding) -> Samples:
     """As many of the test images as fit in 256 MiB, whole, and what the model gives for the squares they become."""
-    count = int((samples.labels >= 0).sum())  # others stand behind
+    count = known_count(samples)
     first = [_whole(samples.files[place]).nbytes for place in spread(count, _LOOKED_AT)]
     chosen = spread(count, max(1, int(_MOST_WHOLE / np.mean(first))))
     images = [_whole(samples.files[place]) for place in chosen]

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from ftdata.log import log
 from ftdata.sources import unlabeled
-from trainers.commands import class_thresholds, none_of_these, trained_model
+from trainers.commands import class_thresholds, label_evaluation, none_of_these, trained_model
 from trainers.commands.evaluator import (
     Evaluator,
     fit_on_validation,
@@ -21,7 +21,7 @@ from trainers.commands.evaluator import (
     open_own,
     stored_temperature,
 )
-from trainers.config import TrainConfig
+from trainers.config import TrainConfig, multi_label
 from trainers.evaluation import calibration, excerpt, figures, grad_cam, reports, scores, thresholds
 from trainers.evaluation.calibration import Temperature
 from trainers.evaluation.scores import Evaluation
@@ -51,6 +51,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     if config.use.other_images:
         unlabeled.find(config.use.other_images, setting="other_images")  # said now if nothing is there
     model = trained_model.of_run(run_dir)
+    multi_label.check_use(config.use, task=model.task)
     devices = make_strategy(config.runtime.distribution_strategy)
     with devices.scope():
         network = model.load()
@@ -78,6 +79,9 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
         fold_batch_norm=fold,
         stop=stop,
     )
+    if model.task == "multi":
+        digest, title = checkpoint.weights_sha256(network.weights), f"{what} after {model.phase}"
+        return label_evaluation.finish(config, run_dir, model, evaluator, known=known, title=title, digest=digest)
     temperature = stored_temperature(run_dir, network, test_time_augmentation=views)
     if temperature is None or not is_other:
         temperature = fit_on_validation(evaluator, model if views == "none" else None)
@@ -212,7 +216,7 @@ def _write_board(
         for name, figure in drawn.items():
             tf.summary.image(f"test_{name}", figures.as_image(figure)[None])
         for k in curves:
-            labels, tag = scored.labels == k, f"precision_recall/{in_a_line(names[k])}"
+            labels, tag = scored.shows(k), f"precision_recall/{in_a_line(names[k])}"
             curve = summary.pb(tag, labels, scored.probabilities[:, k])
             tf.summary.experimental.write_raw_pb(curve.SerializeToString(), step=step)
     writer.close()

@@ -16,6 +16,7 @@ from ftdata.cache.images import Images, from_tensor
 from ftdata.config import DataConfig
 from ftdata.errors import UserError
 from ftdata.folders.folder import nearly_one_of
+from ftdata.labels import counts, renumbered
 from ftdata.log import log
 from ftdata.names import composed, listed
 from ftdata.sources import bad_images
@@ -88,7 +89,14 @@ def open_other(given: DataConfig, trained: TrainedModel) -> Source:
     Raises:
       UserError: they cannot be opened, or have classes that the model does not know.
     """
-    data, notes = dataclasses.replace(given, validation_fraction=0.0, exclude_csv=None), list[str]()
+    if given.task != trained.task == "single":
+        raise UserError("task must be single for this model, which was trained on one class an image, got multi")
+    of_task: dict[str, Any] = {
+        "task": trained.task,
+        "label_separator": given.label_separator if trained.task == "multi" else None,
+    }
+    data = dataclasses.replace(given, validation_fraction=0.0, exclude_csv=None, **of_task)
+    notes = list[str]()
     if data.named_files:
         files = open_files(data, known=[composed(name) for name in trained.class_names])
         name, class_names, everything = data.named_files, files.class_names, files.splits["test"]
@@ -118,8 +126,9 @@ def open_other(given: DataConfig, trained: TrainedModel) -> Source:
             f"{listed(trained.class_names, limit=20)}{nearly_one_of(unknown, trained.class_names)}"
         )
     place = np.array([place_of[composed(class_name)] for class_name in class_names], np.int32)
-    chosen = dataclasses.replace(everything, labels=place[everything.labels])
-    lacking = [known for k, known in enumerate(trained.class_names) if k not in chosen.labels]
+    chosen = dataclasses.replace(everything, labels=renumbered(everything.labels, place, len(trained.class_names)))
+    there = counts(chosen.labels, len(trained.class_names))
+    lacking = [known for known, count in zip(trained.class_names, there, strict=True) if not count]
     if lacking:
         notes.append(f"no images of the class(es) {listed(lacking)}, which the model knows")
     nothing = chosen.subset(np.zeros(len(chosen), bool))

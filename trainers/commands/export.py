@@ -12,10 +12,10 @@ from ftdata.cache import tiers
 from ftdata.decoding.decode import Decoding
 from ftdata.log import log
 from ftdata.sources.source import Source
-from trainers.commands import compared, none_of_these, other_images, trained_model
+from trainers.commands import compared, label_evaluation, none_of_these, other_images, trained_model
 from trainers.commands.evaluator import Evaluator, fit_on_validation, open_own, stored_temperature
 from trainers.commands.trained_model import TrainedModel
-from trainers.config import TrainConfig, UseConfig
+from trainers.config import TrainConfig, UseConfig, multi_label
 from trainers.export import formats, golden, onnx_format, openvino_format, parity, web
 from trainers.export.parity import Samples
 from trainers.models import symmetries
@@ -42,6 +42,8 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     run_dir = RunDir(Path(config.model_dir).expanduser())
     model = trained_model.of_run(run_dir)
     network = model.load()
+    several = model.task == "multi"
+    multi_label.check_use(config.use, task=model.task)
     source = open_own(config.data, model)
     devices = make_strategy("one_device")
     fold = model.folds(config.runtime.fold_batch_norm, on_gpu=runs_on_gpu(devices))
@@ -57,9 +59,9 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
         stop=stop,
     )
     found = stored_temperature(run_dir, network, test_time_augmentation=views)
-    found = found or fit_on_validation(evaluator, model if views == "none" else None)
+    found = None if several else found or fit_on_validation(evaluator, model if views == "none" else None)
     temperature = found.value if found else 1.0
-    boundary = none_of_these.kept(run_dir, network)
+    boundary = None if several else none_of_these.kept(run_dir, network)
     final = formats.finished(
         network,
         temperature=temperature,
@@ -75,7 +77,9 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     source_of_temperature = (
         found.in_words if found else "temperature 1: no image was held out of the training to fit one on"
     )
-    count = int((samples.labels >= 0).sum())
+    if several:
+        source_of_temperature = "sigmoids inside: a probability of each label, without a temperature"
+    count = compared.known_count(samples)
     whole = len(source.test)
     on = f"compared on {count:,} {'' if count == whole else f'of the {whole:,} '}test images"
     on += f" and {len(others)} rendered things" if others else ""
@@ -100,6 +104,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
         "temperature_images": found.images if found else 0,
         "test_time_augmentation": views,
         "class_names": list(model.class_names),
+        **({"task": "multi", "thresholds": label_evaluation.least_of(model).tolist()} if several else {}),
         **{name: getattr(model.data, name) for name in ("image_size", "resize", "interpolation", "jpeg_decode")},
         "none_of_these": boundary and dict(boundary.about),
         "images": count,
@@ -146,7 +151,8 @@ def _write(
     web_runtime: str | None,
 ) -> None:
     if kind == "saved_model":
-        formats.write_saved_model(path, formats.Served(final, model.class_names, model.data))
+        least = label_evaluation.least_of(model) if model.task == "multi" else None
+        formats.write_saved_model(path, formats.Served(final, model.class_names, model.data, least=least))
     elif kind == "keras":
         write_atomically(path, final.save)
     elif kind == "onnx":

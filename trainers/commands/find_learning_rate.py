@@ -4,6 +4,7 @@ import dataclasses
 import time
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from ftdata.cache import tiers
@@ -75,7 +76,7 @@ def _opened(
     before = {name: values for name, values in context.record.deciding.items() if name != phase.name}
     dataclasses.replace(context.record, deciding={**before, _NAME: {}}).compare(run_dir, source)
     messages.describe(context)
-    nothing = source.train.subset(source.train.labels < 0)
+    nothing = source.train.subset(np.zeros(len(source.train), bool))
     tested = dataclasses.replace(source, validation=nothing, test=nothing)
     steps = range_test.number_of_steps(len(source.train), batch_size=config.training.batch_size)
     # fewer are decoded so; of records that are not held the order would be another

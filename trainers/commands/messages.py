@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ftdata import seeds
+from ftdata import labels, seeds
 from ftdata.augment import augmentation
 from ftdata.log import log
 from ftdata.names import listed
@@ -58,14 +58,15 @@ def describe(context: RunContext) -> None:
             else "  no validation split: the last epoch is kept; --monitor and --early_stopping_patience have no effect"
         )
     if len(weights) <= 20:
-        log.info(f"  class weights {', '.join(f'{weight:.4f}' for weight in weights)}")
+        what = "weights of the images that show a class" if context.config.task == "multi" else "class weights"
+        log.info(f"  {what} {', '.join(f'{weight:.4f}' for weight in weights)}")
     log.info(context.hardware)
 
 
 def draw_samples(context: RunContext) -> None:
     """A 3x3 grid of training images with their labels."""
     order = seeds.generator(context.config.seed, "samples").permutation(len(context.source.train))[:9]
-    captions = [context.source.class_names[label] for label in context.source.train.labels[order]]
+    captions = [labels.in_words(label, context.source.class_names) for label in context.source.train.labels[order]]
     grid = tiles.image_grid(context.images["train"].take(order), captions, title=context.source.name)
     figures.save(grid, context.run_dir.samples)
 

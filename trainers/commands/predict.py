@@ -1,7 +1,6 @@
 """--phase=predict: what a model says of images without labels."""
 
 import dataclasses
-import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,13 +17,12 @@ from ftdata.errors import UserError
 from ftdata.folders import folder
 from ftdata.log import log, on_stderr
 from ftdata.sources import unlabeled
-from trainers.commands import class_thresholds, none_of_these, trained_model
-from trainers.config import TrainConfig
+from trainers.commands import class_thresholds, label_evaluation, none_of_these, predicted_rows, trained_model
+from trainers.config import TrainConfig, multi_label
 from trainers.evaluation import figures, label_next, tiles
 from trainers.evaluation.thresholds import Thresholds
 from trainers.models import backbones, folding, imagenet, imagenet_weights, symmetries
-from trainers.models.class_names import in_a_line
-from trainers.models.classifier import features_of
+from trainers.models.classifier import features_of, task_of
 from trainers.models.novelty import Novelty
 from trainers.rundir.run_dir import RunDir
 from trainers.runtime.devices import grow_gpu_memory
@@ -45,6 +43,7 @@ class Predictor:
       name: where the network comes from, for messages.
       thresholds: from which an answer is accepted, where an evaluation has chosen them.
       novelty: how far an image lies from the classes, 1 where none of them begins, where an evaluation has found it.
+      least: of a model of several labels an image, the probabilities from which each is given, float32 [num_classes].
       averaged_over: which of `symmetries.KINDS` its probabilities are averaged over.
     """
 
@@ -55,6 +54,7 @@ class Predictor:
     averaged_over: str
     thresholds: Thresholds | None = None
     novelty: Novelty | None = None
+    least: np.ndarray | None = None
 
 
 def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def _run(config: TrainConfig, stop: StopRequest) -> dict[str, Any]:
         rows.append(row)
         shown += [image] if len(shown) < _SHOWN else []
         if config.use.json:
-            tqdm.write(_json_line(row), file=sys.stdout)
+            tqdm.write(predicted_rows.json_line(row), file=sys.stdout)
     predicted = {row["file"] for row in rows}
     skipped |= {path: unlabeled.why_not(path, predictor.data) for path in good if path not in predicted}
     for path, why in skipped.items():
@@ -102,7 +102,7 @@ def _run(config: TrainConfig, stop: StopRequest) -> dict[str, Any]:
     if not rows:
         raise UserError(f"none of the {len(paths)} files of images {config.use.images!r} can be read as an image")
     if not config.use.json:
-        print("\n".join(_table(rows)), flush=True)
+        print("\n".join(predicted_rows.table(rows)), flush=True)
     count = f", {len(skipped)} skipped" if skipped else ""
     if predictor.thresholds:
         refused = sum(not row["accepted"] for row in rows)
@@ -135,8 +135,10 @@ def _open(config: TrainConfig, run_dir: RunDir, *, on_gpu: bool) -> Predictor:
         else trained_model.of_run(run_dir)
     )
     network = trained.load()
+    several = task_of(network) == "multi"
+    multi_label.check_use(config.use, task=task_of(network))
     chosen, boundary = None, None
-    if not config.use.model:
+    if not config.use.model and not several:
         chosen = class_thresholds.kept(run_dir, network, trained, test_time_augmentation=averaged_over)
         boundary = none_of_these.kept(run_dir, network)
     if boundary:
@@ -152,6 +154,7 @@ def _open(config: TrainConfig, run_dir: RunDir, *, on_gpu: bool) -> Predictor:
         averaged_over,
         chosen.thresholds if chosen else None,
         boundary.novelty if boundary else None,
+        label_evaluation.least_of(trained) if several else None,
     )
 
 
@@ -180,6 +183,9 @@ def _predictions(
             for place, (number, image) in enumerate(zip(numbers.numpy(), images.numpy(), strict=True)):
                 bar.update(number + 1 - bar.n)
                 row = _row(paths[number], probabilities[place], predictor.class_names)
+                if predictor.least is not None:
+                    given = np.flatnonzero(probabilities[place] >= predictor.least)
+                    row["labels"] = [predictor.class_names[k] for k in given.tolist()]
                 row |= {} if accepted is None else {"accepted": bool(accepted[place])}
                 if unlike is not None:
                     row |= {"unlike": float(unlike[place]), "none_of_these": bool(unlike[place] > 1)}
@@ -211,9 +217,7 @@ def _to_label(path: Path, images: str, rows: Sequence[dict[str, Any]], count: in
 def _draw(grid: Path, predictor: Predictor, rows: Sequence[dict[str, Any]], shown: Sequence[np.ndarray]) -> str:
     """Draws the first images; returns what to say of it. A folder that cannot be written does not undo the answers."""
     names = [folder.shown(Path(row["file"]).name)[:28] for row in rows[: len(shown)]]
-    captions = [
-        f"{name}\n{row['predicted'][:24]} {row['probability']:.0%}" for name, row in zip(names, rows, strict=False)
-    ]
+    captions = [f"{name}\n{predicted_rows.caption(row)}" for name, row in zip(names, rows, strict=False)]
     title = f"{predictor.name}: the first {len(shown)} of {len(rows)}"
     try:
         figures.save(tiles.image_grid(np.stack(shown), captions, title=title), grid)
@@ -221,24 +225,3 @@ def _draw(grid: Path, predictor: Predictor, rows: Sequence[dict[str, Any]], show
         cause = error.__cause__ or error
         return f"not drawn: {grid} cannot be written ({getattr(cause, 'strerror', None) or cause})"
     return f"the first {len(shown)} are drawn in {grid}"
-
-
-def _json_line(row: dict[str, Any]) -> str:
-    """In letters where standard output can take them, else in JSON's escapes, as for names that are not UTF-8."""
-    line = json.dumps(row, ensure_ascii=False)
-    try:
-        line.encode(sys.stdout.encoding or "utf-8")
-    except UnicodeEncodeError:
-        return json.dumps(row)
-    return line
-
-
-def _table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """A line for each image: its file and its best guesses."""
-    names = [folder.shown(row["file"]) for row in rows]
-    width = max(map(len, names))
-    for name, row in zip(names, rows, strict=True):
-        guesses = "  ".join(f"{guess['probability']:>6.1%} {in_a_line(guess['class'])}" for guess in row["top"])
-        remark = "  none of these" if row.get("none_of_these") else ""
-        remark = remark or ("" if row.get("accepted", True) else "  below its threshold")
-        yield f"{name:<{width}}  {guesses}{remark}"

@@ -73,7 +73,7 @@ def _settled_values(config: TrainConfig, run_dir: RunDir, *, on_gpu: bool) -> tu
             "warning: mixed_bfloat16 without a processor that computes in it (or with TF_ENABLE_ONEDNN_OPTS=0) is "
             "slower than float32, and the gradients of biases may be far off: use --mixed_precision=float32"
         )
-    monitor = config.training.monitor or earlier.get("monitor") or config.training.monitored
+    monitor = config.training.monitor or earlier.get("monitor") or config.monitored
     return backbone, size, policy, fold, monitor
 
 
@@ -91,12 +91,13 @@ def resolve(settled: TrainConfig, *, on_gpu: bool) -> ResolvedConfig:
             settled.runtime.jit_compile, on_gpu=on_gpu, deterministic=settled.runtime.deterministic
         ),
         fold_batch_norm=folding.resolve(settled.runtime.fold_batch_norm, on_gpu=on_gpu),
-        monitor=settled.training.monitored,
+        monitor=settled.monitored,
         data_service=settled.data.data_service or "",
         augment=settled.augment,
         model=settled.model,
         training=settled.training,
         runtime=settled.runtime,
+        task=settled.data.task,
     )
 
 

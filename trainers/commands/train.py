@@ -69,7 +69,7 @@ def run(
     agreement.check_data(processes, source)
     context = make_context(config, source, run_dir, devices, stop=stop, processes=processes)
     decided_by = context.record.compare(run_dir, source) if processes.is_chief else {}
-    check_callbacks(callbacks, has_validation=len(source.validation) > 0)
+    check_callbacks(callbacks, has_validation=len(source.validation) > 0, task=config.data.task)
     messages.describe(context)
     built = build_first(context)
     if folds:

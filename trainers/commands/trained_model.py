@@ -47,6 +47,11 @@ class TrainedModel:
         names = {field.name for field in dataclasses.fields(DataConfig)}
         return DataConfig(**{name: value for name, value in self.settings.items() if name in names})
 
+    @property
+    def task(self) -> str:
+        """`multi` where it gives an image several labels, as its run was told."""
+        return self.settings.get("task", "single")
+
     def adapt(self, data: DataConfig) -> DataConfig:
         """`data` with the sizes and the resizing of images that this model was trained with."""
         decoding = {field.name: getattr(self.data, field.name) for field in dataclasses.fields(Decoding)}

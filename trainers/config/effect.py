@@ -22,6 +22,8 @@ _EFFECTIVE = {
     "evaluate": (
         *_ALWAYS,
         *_DATA,
+        "task",
+        "label_separator",
         "on_bad_image",
         "max_bad_fraction",
         "tensorboard",

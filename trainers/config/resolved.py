@@ -29,6 +29,7 @@ class ResolvedConfig:
       model: the network.
       training: the phases and how they are optimized.
       runtime: the machine, and what is watched.
+      task: `single`, or `multi` where an image may have several labels.
     """
 
     phases: tuple[Phase, ...]
@@ -43,3 +44,4 @@ class ResolvedConfig:
     model: ModelConfig
     training: TrainingConfig
     runtime: RuntimeConfig
+    task: str = "single"

@@ -8,6 +8,7 @@ from typing import Any
 from ftdata.config import AugmentConfig, DataConfig
 from ftdata.errors import UserError
 from ftdata.settings import ANY_PHASE, NOTHING, check_settings, setting
+from trainers.config import multi_label
 from trainers.config.model import ModelConfig
 from trainers.config.runtime import RuntimeConfig
 from trainers.config.search import SearchConfig
@@ -83,7 +84,14 @@ class TrainConfig:
             )
         if self.training.folds == "groups" and not self.data.group_pattern:
             raise UserError("folds=groups needs group_pattern, which says what the groups are")
+        multi_label.check(self)
         self._check_feature_views()
+
+    @property
+    def monitored(self) -> str:
+        """The score that chooses the best epoch: of several labels an image it is their mean average precision."""
+        several = self.data.task == "multi" and self.training.monitor is None
+        return "map" if several else self.training.monitored
 
     def _check_feature_views(self) -> None:
         views = self.training.feature_views

@@ -78,7 +78,11 @@ class TrainingConfig:
         minimum=0.0,
     )
     label_smoothing: float = setting(
-        0.0, "fraction of every label that is spread evenly over all classes", minimum=0.0, maximum=0.9
+        0.0,
+        "fraction of every label that is spread evenly over all classes; with --task=multi, by which every 0 and 1 is "
+        "brought nearer to 1/2",
+        minimum=0.0,
+        maximum=0.9,
     )
     gradient_clip_norm: float | None = setting(
         None,
@@ -150,7 +154,8 @@ class TrainingConfig:
     class_weight: tuple[str, ...] | str = setting(
         "balanced",
         "weights of the classes in the loss: balanced is inverse to their number of images, none is 1 for each, and "
-        "NAME=WEIGHT,... is that of the classes named and 1 for the others",
+        "NAME=WEIGHT,... is that of the classes named and 1 for the others; with --task=multi of the images that show "
+        "them alone, balanced being the number of images without a class to one with it",
     )
     early_stopping_patience: int | None = setting(
         None,
@@ -162,8 +167,9 @@ class TrainingConfig:
     monitor: str | None = setting(
         None,
         "score on the validation split that chooses the best epoch",
-        unset="balanced_accuracy with --class_weight=balanced, otherwise accuracy",
-        choices=("accuracy", "balanced_accuracy", "f1_macro", "loss"),
+        unset="map (mean average precision) with --task=multi, otherwise balanced_accuracy with "
+        "--class_weight=balanced, otherwise accuracy",
+        choices=("accuracy", "balanced_accuracy", "f1_macro", "map", "loss"),
     )
 
     def __post_init__(self) -> None:

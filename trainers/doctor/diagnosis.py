@@ -132,6 +132,7 @@ def _network(context: RunContext) -> tuple[keras.Model | None, ValueError | None
                 num_classes=len(context.source.class_names),
                 image_size=context.config.image_size,
                 policy=context.config.precision,
+                task=context.config.task,
             )
 
     settings = context.config.model

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ftdata import labels
 from ftdata.config import DataConfig
 from ftdata.errors import UserError
 from ftdata.settings import as_text
@@ -37,8 +38,8 @@ class Finding:
 def balance(data: Source, *, class_weight: str | Sequence[str]) -> Finding:
     """How many images of each class there are in each split."""
     splits = (data.train, data.validation, data.test)
-    counts = np.stack([np.bincount(part.labels, minlength=len(data.class_names)) for part in splits], axis=1)
-    width = max(12, *(len(name) for name in data.class_names))
+    counts = np.stack([labels.counts(part.labels, len(data.class_names)) for part in splits], axis=1)
+    width = max([12, *(len(name) for name in data.class_names)])
     share = counts[:, 0] / max(1, len(data.train))
     order = np.argsort(-counts[:, 0], kind="stable")
     half = _SHOWN_CLASSES // 2
@@ -169,8 +170,8 @@ def _groups(
         lines.append(f"groups: {count:,} by --group_pattern='{group_pattern}', kept on one side of a split")
     if not leaking:
         return lines, ()
-    names, labels, alike = _pool(data, surveys, seed=seed)
-    found = grouping.suggest(names, labels, alike, splits=1 + len(data.held_out))
+    names, classes, alike = _pool(data, surveys, seed=seed)
+    found = grouping.suggest(names, classes, alike, splits=1 + len(data.held_out))
     if found is None or found.pattern == group_pattern:
         lines.append(
             f"no grouping by file names explains it: hold {' and '.join(leaking)} images out by hand, in a folder"
@@ -187,11 +188,14 @@ def _groups(
 
 def _pool(data: Source, surveys: Surveys, *, seed: int) -> tuple[list[str], np.ndarray, np.ndarray]:
     """Names, labels and pairs that look alike of what was split: the training images and those held out of them."""
-    names, labels, hashes = list[str](), [], []
+    names, classes, hashes = list[str](), [], []
     for key in ("train", *data.held_out):
         part, survey = getattr(data, key), surveys[key]
         usable = np.flatnonzero(survey.is_readable & ~survey.is_blank)
         names += [part.names[k] for k in usable]
-        labels.append(part.labels[usable])
+        classes.append(part.labels[usable])
         hashes.append(survey.hashes[usable])
-    return names, np.concatenate(labels), duplicates.pairs(np.concatenate(hashes), seed=seed)
+    of_image = np.concatenate(classes)
+    if labels.is_multi(of_image):  # here each set of labels counts as a class
+        of_image = np.unique(of_image, axis=0, return_inverse=True)[1].ravel()
+    return names, of_image, duplicates.pairs(np.concatenate(hashes), seed=seed)

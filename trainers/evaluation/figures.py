@@ -192,7 +192,7 @@ def precision_recall(
     known = np.flatnonzero(~np.isnan(average))
     shown = scores.lowest(average, _MOST_CURVES)
     for k in shown:
-        is_k = evaluation.labels == k
+        is_k = evaluation.shows(k)
         name = excerpt.label(class_names[k])  # not first in the label: a legend skips what begins with _
         precision, recall, _ = metrics.precision_recall_curve(is_k, evaluation.probabilities[:, k])
         axes.step(recall, precision, where="post", label=f"AP {average[k]:.3f}  {name}")

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from scipy import special
 
+from ftdata.labels import is_multi
 from ftdata.pipeline import Batch
 from trainers.evaluation.step import EvaluationStep
 
@@ -38,6 +39,10 @@ class Evaluation:
     def predicted(self) -> np.ndarray:
         """The most probable class, int64 [n]."""
         return self.probabilities.argmax(axis=1)
+
+    def shows(self, k: int) -> np.ndarray:
+        """Whether each image is of class `k`: bool [n]."""
+        return self.labels == k
 
     def with_temperature(self, temperature: float) -> "Evaluation":
         """The logits divided by `temperature`: the same answers, with another confidence."""
@@ -89,7 +94,8 @@ class Evaluation:
     @property
     def summary(self) -> "Summary":
         """Its means."""
-        return Summary(**{field.name: getattr(self, field.name) for field in dataclasses.fields(Summary)})
+        kind = summary_kind(self.labels)
+        return kind(**{field.name: getattr(self, field.name) for field in dataclasses.fields(kind)})
 
     @property
     def loss(self) -> float:
@@ -107,9 +113,22 @@ class Summary:
     f1_macro: float
 
 
+@dataclasses.dataclass(frozen=True)
+class LabelSummary(Summary):
+    """Of images with several labels: accuracy is the share of those whose every label is right."""
+
+    f1_micro: float
+    map: float
+
+
+def summary_kind(labels: np.ndarray) -> type[Summary]:
+    """The means that are taken over a split with such labels."""
+    return LabelSummary if is_multi(labels) else Summary
+
+
 def in_words(score: str) -> str:
     """The name of a score of `Summary` for a line of output."""
-    return score.replace("_", " ").replace("f1", "F1")
+    return {"map": "mAP"}.get(score, score.replace("_", " ").replace("f1", "F1"))
 
 
 def evaluate_batches(step: EvaluationStep, batches: Iterable[Batch], labels: np.ndarray) -> Evaluation:
@@ -136,6 +155,10 @@ def assemble(parts: Iterable[tuple[np.ndarray, np.ndarray]], labels: np.ndarray)
         np.add.at(times, index, 1)
     if scores is None or (times != 1).any():
         raise RuntimeError(f"{(times != 1).sum()} of {len(labels)} images were not evaluated exactly once")
+    if is_multi(labels):
+        from trainers.evaluation.label_scores import LabelEvaluation  # only here: it stands on this module
+
+        return LabelEvaluation(scores, labels)
     return Evaluation(scores, labels)
 
 
@@ -180,7 +203,7 @@ def confused_pairs(evaluation: Evaluation, *, limit: int | None = None) -> list[
 
 def average_precision(evaluation: Evaluation) -> np.ndarray:
     """Average precision of each class against the rest, float64 [num_classes]; NaN for a class without images."""
-    return np.array([_average_precision(evaluation.labels == k, p) for k, p in enumerate(evaluation.probabilities.T)])
+    return np.array([_average_precision(evaluation.shows(k), p) for k, p in enumerate(evaluation.probabilities.T)])
 
 
 def _average_precision(is_class: np.ndarray, scores: np.ndarray) -> float:

@@ -19,7 +19,7 @@ from ftdata.config import DataConfig
 from ftdata.decoding.decode import Decoding
 from trainers.models import symmetries
 from trainers.models.class_names import as_lines, in_a_line
-from trainers.models.classifier import features_of
+from trainers.models.classifier import features_of, probabilities_layer, task_of
 from trainers.models.novelty import Novelty
 from trainers.rundir.run_dir import write_atomically
 
@@ -43,7 +43,7 @@ def finished(
     novelty: Novelty | None = None,
 ) -> keras.Model:
     """The same network in float32, averaged as `test_time_augmentation` says (`symmetries.KINDS`), with its scores
-    divided by `temperature` before the softmax.
+    divided by `temperature` before the softmax (or the sigmoids).
 
     With `novelty` it gives {"probabilities": [b, num_classes], "unlike": [b]}: how far an image lies from the classes,
     above 1 for none of these.
@@ -55,7 +55,7 @@ def finished(
     several = symmetries.averaged(plain, test_time_augmentation)
     scores = several.get_layer("logits").output
     scores = keras.layers.Rescaling(1 / temperature, dtype="float32", name="temperature")(scores)
-    probabilities = keras.layers.Softmax(dtype="float32", name="probabilities")(scores)
+    probabilities = probabilities_layer(task_of(network), dtype="float32")(scores)
     pixels = several.inputs[0]
     if novelty is None:
         return keras.Model(pixels, probabilities, name="classifier")
@@ -96,10 +96,13 @@ class Served(tf.Module):
     """What the SavedModel holds: two signatures, from files' bytes and from pixels of any size.
 
     Both return `probabilities`, float32 [b, num_classes], and `label`, string [b]; with a novelty `unlike` too,
-    float32 [b].
+    float32 [b]. With `least`, float32 [num_classes], of a model of several labels an image, they return `shows`, bool
+    [b, num_classes], in place of `label`: whose probabilities reach that.
     """
 
-    def __init__(self, network: keras.Model, class_names: Sequence[str], data: DataConfig):
+    def __init__(
+        self, network: keras.Model, class_names: Sequence[str], data: DataConfig, *, least: np.ndarray | None = None
+    ):
         super().__init__()
         decoding = Decoding.of(data)
         square_image = tf.TensorSpec((decoding.image_size, decoding.image_size, 3), tf.uint8)
@@ -108,6 +111,8 @@ class Served(tf.Module):
 
         def answer(images: tf.Tensor) -> dict[str, tf.Tensor]:
             found = answers(network, images)
+            if least is not None:
+                return {**found, "shows": found["probabilities"] >= tf.constant(least, tf.float32)}
             return {**found, "label": tf.gather(self.class_names, tf.argmax(found["probabilities"], 1))}
 
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])

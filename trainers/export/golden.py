@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ftdata import labels
 from ftdata.decoding.decode import Decoding
 from trainers.export import formats
 from trainers.export.parity import Samples
@@ -48,7 +49,9 @@ def write(
             file, tensor = f"{number}.{_ENDINGS.get(content[:2], 'image')}", f"{number}.npy"
             (temporary / file).write_bytes(content)
             np.save(temporary / tensor, samples.images[place])
-            images.append({"file": file, "tensor": tensor, "class": class_names[samples.labels[place]]})
+            images.append(
+                {"file": file, "tensor": tensor, "class": labels.in_words(samples.labels[place], class_names)}
+            )
         values: dict[str, Any] = {
             "class_names": list(class_names),
             **{name: getattr(decoding, name) for name in ("image_size", "resize", "interpolation")},
@@ -75,8 +78,10 @@ def _chosen(samples: Samples) -> list[int]:
     """The smallest file of each class, then the second smallest of each, until there are enough."""
     by_class: dict[int, list[int]] = {}
     for place in sorted(range(len(samples.files)), key=lambda place: (len(samples.files[place]), place)):
-        if (label := int(samples.labels[place])) >= 0:  # -1 is of no class
-            by_class.setdefault(label, []).append(place)
+        label = samples.labels[place]
+        number = int(label) if np.ndim(label) == 0 else int(np.argmax(label))  # of several labels by the first
+        if number >= 0:  # -1 is of no class
+            by_class.setdefault(number, []).append(place)
     spread = [by_class[label] for label in sorted(by_class)]
     if len(spread) > IMAGES:
         spread = [spread[k] for k in np.linspace(0, len(spread) - 1, IMAGES).astype(int)]

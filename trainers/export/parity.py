@@ -41,8 +41,8 @@ Row = dict[str, Any]  # of parity.json
 @dataclasses.dataclass(frozen=True)
 class Samples:
     """Images: `images` uint8 [n, side, side, 3] (or n of any sizes), the same as `files`' bytes, `labels` int [n], -1
-    of no class, and what a model gives for them: `probabilities`, float32 [n, num_classes], and perhaps `unlike`,
-    float32 [n]."""
+    of no class, or float [n, num_classes] of several labels, and what a model gives for them: `probabilities`, float32
+    [n, num_classes], and perhaps `unlike`, float32 [n]."""
 
     images: Any
     files: Sequence[bytes]
@@ -87,7 +87,7 @@ def check_parity(
         on = whole if name == "any_size" else samples
         given = {key: found.get(f"{name}/{key}", np.full_like(values, np.nan)) for key, values in on.answers.items()}
         answers[name] = given
-        rows.append({**common, "call": name, "images": int(np.sum(on.labels >= 0))})
+        rows.append({**common, "call": name, "images": int(np.sum(_is_known(on.labels)))})
         rows[-1] |= {**compare(tolerance(kind, name), given, on.answers, on.labels), "latency_ms": latency[name]}
     return rows, answers
 
@@ -143,26 +143,38 @@ def compare(
     Probabilities are compared on the images that are of a class. Of `unlike` what counts is whether it refuses the same
     images, but for those within _UNDECIDED of the limit.
     """
-    is_known = labels >= 0
+    is_known = _is_known(labels)
     probabilities, expected = given["probabilities"][is_known], reference["probabilities"][is_known]
     difference = float(np.max(np.abs(probabilities - expected)))
-    agreement = float(np.mean(probabilities.argmax(axis=1) == expected.argmax(axis=1)))
+    found, wanted_labels = _answers(probabilities, labels), _answers(expected, labels)
+    agreement = float(np.mean(found == wanted_labels))
+    right = found == labels[is_known] if labels.ndim == 1 else (found == (labels > 0)).all(axis=1)
     largest, least = allowed
     within = difference <= largest and agreement >= least  # a NaN is not
     row: Row = {
         "max_probability_difference": difference,
         "label_agreement": agreement,
-        "accuracy": float(np.mean(probabilities.argmax(axis=1) == labels[is_known])),
+        "accuracy": float(np.mean(right)),
         "tolerance": {"max_probability_difference": largest, "label_agreement": least},
         "is_within": bool(within),
     }
     if "unlike" in reference:
-        found, wanted = given["unlike"], reference["unlike"]
-        alike = ((found > 1) == (wanted > 1)) | (np.abs(wanted - 1) < _UNDECIDED)
-        row["max_unlike_difference"] = float(np.max(np.abs(found - wanted)))
-        row["none_of_these_agreement"] = float(np.mean(alike & np.isfinite(found)))
+        unlike, wanted = given["unlike"], reference["unlike"]
+        alike = ((unlike > 1) == (wanted > 1)) | (np.abs(wanted - 1) < _UNDECIDED)
+        row["max_unlike_difference"] = float(np.max(np.abs(unlike - wanted)))
+        row["none_of_these_agreement"] = float(np.mean(alike & np.isfinite(unlike)))
         row["is_within"] = bool(within and row["none_of_these_agreement"] >= least)
     return row
+
+
+def _is_known(labels: np.ndarray) -> np.ndarray:
+    """Which images are of a class, or of several or none: bool [n]."""
+    return labels >= 0 if labels.ndim == 1 else np.ones(len(labels), bool)
+
+
+def _answers(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The most probable class, int [n]; of several labels those over 1/2, bool [n, num_classes]."""
+    return probabilities.argmax(axis=1) if labels.ndim == 1 else probabilities > 0.5
 
 
 def _size(path: Path) -> int:

@@ -20,13 +20,16 @@ def trains_batch_norm(config: ModelConfig) -> bool:
     return config.weights == "none" and not config.init_from and not backbones.is_file(config.backbone)
 
 
-def build_classifier(config: ModelConfig, *, num_classes: int, image_size: int, policy: str) -> keras.Model:
+def build_classifier(
+    config: ModelConfig, *, num_classes: int, image_size: int, policy: str, task: str = "single"
+) -> keras.Model:
     """Builds the classifier.
 
     Args:
       config: backbone, weights and head.
       num_classes: number of classes.
       image_size: side of the square input, pixels.
+      task: `single` for a softmax, `multi` for a sigmoid of each class.
       policy: dtype policy of the base; preprocessing, head and output are of the type of its variables, float32.
 
     Returns:
@@ -45,23 +48,23 @@ def build_classifier(config: ModelConfig, *, num_classes: int, image_size: int, 
         own_preprocessing=config.preprocessing == "backbone",
     )
     with layer_names.numbered_afresh():
-        model = _classifier(base, config, num_classes, image_size=image_size, policy=policy)
+        model = _classifier(base, config, num_classes, image_size=image_size, policy=policy, task=task)
     if config.init_from:
         load_weights(model, Path(config.init_from).expanduser())
     return model
 
 
 def _classifier(
-    base: keras.Model, config: ModelConfig, num_classes: int, *, image_size: int, policy: str
+    base: keras.Model, config: ModelConfig, num_classes: int, *, image_size: int, policy: str, task: str
 ) -> keras.Model:
     pixels = keras.Input((image_size, image_size, 3), name="pixels", dtype="float32")
     x = preprocessing.apply(pixels, backbone=config.backbone, mode=config.preprocessing)
     x = base(x)
     dtype = keras.DTypePolicy(policy).variable_dtype
-    return keras.Model(pixels, _head(x, config, num_classes, dtype=dtype), name="classifier")
+    return keras.Model(pixels, _head(x, config, num_classes, dtype=dtype, task=task), name="classifier")
 
 
-def _head(features: Any, config: ModelConfig, num_classes: int, *, dtype: str) -> Any:
+def _head(features: Any, config: ModelConfig, num_classes: int, *, dtype: str, task: str) -> Any:
     layers, options = keras.layers, {"dtype": dtype}
     x = features
     if len(x.shape) == 4:
@@ -76,7 +79,20 @@ def _head(features: Any, config: ModelConfig, num_classes: int, *, dtype: str) -
     if config.dropout:
         x = layers.Dropout(config.dropout, name="dropout", **options)(x)
     x = layers.Dense(num_classes, name="logits", **options)(x)
-    return layers.Softmax(name="probabilities", **options)(x)
+    return probabilities_layer(task, dtype=dtype)(x)
+
+
+def probabilities_layer(task: str, *, dtype: str) -> keras.layers.Layer:
+    """What makes probabilities of the scores: the softmax, or with the task `multi` the sigmoid of each."""
+    if task == "multi":
+        return keras.layers.Activation("sigmoid", name="probabilities", dtype=dtype)
+    return keras.layers.Softmax(name="probabilities", dtype=dtype)
+
+
+def task_of(model: keras.Model) -> str:
+    """`multi` of a classifier that ends with sigmoids, else `single`."""
+    last = model.get_layer("probabilities")
+    return "multi" if isinstance(last, keras.layers.Activation) else "single"
 
 
 def base_of(model: keras.Model) -> keras.Model:

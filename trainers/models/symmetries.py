@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 from ftdata.errors import UserError
-from trainers.models.classifier import logits_of
+from trainers.models.classifier import logits_of, probabilities_layer, task_of
 
 KINDS = {"none": 1, "flip": 2, "dihedral": 8}  # how many images each makes of one
 
@@ -48,7 +48,13 @@ def averaged(model: keras.Model, kind: str) -> keras.Model:
     pixels = keras.Input(model.input_shape[1:], name="pixels", dtype="float32")
     scores = logits_of(model)
     # in logarithms throughout: a probability that all of them round to 0 still has its place
-    logs = [keras.ops.log_softmax(scores(image), axis=-1) for image in images_of(pixels, kind)]
-    total = functools.reduce(keras.ops.logaddexp, logs)
+    task, found = task_of(model), [scores(image) for image in images_of(pixels, kind)]
+    if task == "multi":  # the logit of the mean: of what speaks for a class to what speaks against it
+        sides = [[keras.ops.log_sigmoid(sign * values) for values in found] for sign in (1, -1)]
+        positive, negative = (functools.reduce(keras.ops.logaddexp, logs) for logs in sides)
+        total = positive - negative
+    else:
+        logs = [keras.ops.log_softmax(values, axis=-1) for values in found]
+        total = functools.reduce(keras.ops.logaddexp, logs)
     scores = keras.layers.Activation("linear", dtype="float32", name="logits")(total)
-    return keras.Model(pixels, keras.layers.Softmax(dtype="float32", name="probabilities")(scores))
+    return keras.Model(pixels, probabilities_layer(task, dtype="float32")(scores))

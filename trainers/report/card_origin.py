@@ -5,7 +5,7 @@ from pathlib import PurePath
 
 from ftdata.config import AugmentConfig
 from trainers.config import ModelConfig, TrainConfig, TrainingConfig, settings
-from trainers.report import origin, provenance, summary
+from trainers.report import origin, provenance, several_labels, summary
 from trainers.report.blocks import Block, Section, Table, Text, percent
 from trainers.report.run_files import RunFiles
 
@@ -17,7 +17,7 @@ def about(run: RunFiles) -> Table:
     """What goes in and what comes out."""
     names, side = run.exports["class_names"], run.exports["image_size"]
     rows = [
-        ("Task", "image classification, one class an image"),
+        ("Task", f"image classification, {'several labels' if several_labels.applies(run) else 'one class'} an image"),
         ("Classes", f"{len(names):,}: {summary.few(names, limit=30)}"),
         ("Input", f"RGB images of {side}x{side} pixels"),
         ("Backbone", _last_name(run.settings.get("backbone", "unknown"))),

@@ -3,7 +3,8 @@
 from pathlib import PurePath
 
 from trainers.evaluation.calibration import expected_calibration_error
-from trainers.report import quality, summary
+from trainers.evaluation.scores import in_words
+from trainers.report import quality, several_labels, summary
 from trainers.report.blocks import Block, Section, Table, Text, between, percent
 from trainers.report.run_files import RunFiles
 from trainers.report.summary import Score
@@ -40,6 +41,9 @@ def _row(score: Score) -> tuple[str, str, str, str]:
 
 
 def _chosen_by(run: RunFiles) -> str:
+    if several_labels.applies(run) and run.metrics.get("validation_map") is not None:
+        by = in_words(run.metrics.get("monitor") or "map")
+        return f"The epoch was chosen by {by} on the validation split, whose scores therefore read too high."
     monitor = (run.metrics.get("monitor") or "accuracy").replace("_", " ")
     if "chosen_among" in run.metrics:
         return f"The epoch was chosen by {monitor} in the mean over what the folds left out."
@@ -65,6 +69,8 @@ def new_groups(run: RunFiles) -> Section:
 
 def calibration(run: RunFiles) -> Section:
     """Whether probabilities mean what they say, before and after the temperature."""
+    if several_labels.applies(run):
+        return several_labels.probabilities(run)
     value, images = run.exports["temperature"], run.exports["temperature_images"]
     if not images:
         temperature = "Exports have the temperature 1: no image was held out of the training to fit one on."
@@ -98,6 +104,8 @@ def _calibration_error(run: RunFiles, temperature: float) -> str:
 def none_of_these(run: RunFiles) -> Section:
     """What is refused as none of the classes."""
     kept = run.exports["none_of_these"]
+    if several_labels.applies(run):
+        return Section("none-of-these", "None of these", [Text("An image of none of the classes should get no label.")])
     if not kept:
         said = "Not available: the model names one of its classes whatever it is shown."
         return Section("none-of-these", "None of these", [Text(said)])
@@ -128,6 +136,8 @@ def failures(run: RunFiles) -> Section:
         rows = [(name, percent(share)) for name, share in hardest]
         caption = f"The hardest of {len(groups):,} groups left out in turn, judged {whose}"
         blocks.append(Table(caption, ("group", "accuracy"), rows))
+    if several_labels.applies(run) and run.metrics.get("per_class"):
+        blocks.append(Text("Which labels are missed and which are given wrongly is in the table of test images above."))
     nothing = [Text("None were looked for: there was no test set.")] if not blocks else []
     return Section("failures", "Known failures", [*blocks, *nothing])
 
@@ -140,7 +150,8 @@ def limits(run: RunFiles) -> list[str]:
     names, exports = run.exports["class_names"], run.exports
     said = [f"Made for telling {summary.few(names)} apart in images like those that it was trained and tested on."]
     scored, expected = summary.accuracy(run) if run.final else None, summary.new_group(run)
-    if scored:
+    several = several_labels.applies(run)
+    if scored and not several:
         wrong = f"{100 * (1 - scored.accuracy):.0f}"
         said.append(f"Of 100 answers on such images about {wrong} are wrong ({scored.label.lower()}).")
     if expected:
@@ -148,11 +159,13 @@ def limits(run: RunFiles) -> list[str]:
         said.append(f"On images of a new group expect about {wrong} wrong answers of 100.")
     else:
         said.append("On images from elsewhere nobody has measured how many are wrong: measure that first.")
-    if by_class := {name: row for name, row in (run.metrics.get("per_class") or {}).items() if row["support"]}:
+    if several:
+        said += several_labels.limits(run)
+    elif by_class := {name: row for name, row in (run.metrics.get("per_class") or {}).items() if row["support"]}:
         name, row = min(by_class.items(), key=lambda item: item[1]["recall"])
         said.append(f"Weakest for {name}: it finds {percent(row['recall'])} of its images.")
     refuses = "unlike says which belong to none" if exports["none_of_these"] else "it cannot say none of these"
-    said.append(f"Every image gets the name of a class; {refuses}.")
+    said += [] if several else [f"Every image gets the name of a class; {refuses}."]
     square = f"{_SQUARE[exports['resize']]} {exports['image_size']}x{exports['image_size']} pixels"
     said.append(f"An image is {square}: what cannot be told apart at that size, the model cannot tell apart.")
     said.append(

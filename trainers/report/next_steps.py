@@ -1,6 +1,6 @@
 """Sections on what to do with the results: use the model, make it better, complete the page."""
 
-from trainers.report import command_lines, summary
+from trainers.report import command_lines, several_labels, summary
 from trainers.report.blocks import Block, Command, Lines, Section, Text, percent
 from trainers.report.run_files import RunFiles
 
@@ -13,11 +13,12 @@ def use(run: RunFiles) -> Section:
     if run.final:
         side = run.settings.get("image_size") or "side"
         names = run.metrics.get("class_names") or []
+        images = "--labels_csv=FILE" if several_labels.applies(run) else "--image_dir=FOLDER"
         best = run.run_dir.root.resolve() / run.final / "best.keras"
         found = [
             Text("With the project fast-fine-tuning installed, from its folder:"),
             Command("Classify images", command_lines.line(run, "predict", "--images=photos/*.jpg")),
-            Command("Evaluate it on other images", command_lines.line(run, "evaluate", "--image_dir=FOLDER")),
+            Command("Evaluate it on other images", command_lines.line(run, "evaluate", images)),
             Command("Export it", command_lines.line(run, "export", "--export_formats=saved_model,keras,litert")),
             Text(
                 f"With Keras alone: the file takes pixels from 0 to 255, float32 [images, {side}, {side}, 3], and "
@@ -51,7 +52,7 @@ def improve(run: RunFiles) -> Section | None:
     count = run.images.get("test", 0)
     if count and count < _FEW_TEST_IMAGES:
         said.append(f"More test images, of other places: {count:,} leave the interval above as wide as it is.")
-    if run.settings.get("preset") != "best":
+    if run.settings.get("preset") != "best" and not several_labels.applies(run):
         said.append(
             "Another network or recipe: --preset=best --time_budget=60m on the same images compares those at hand, in "
             "a --model_dir of its own."
@@ -61,14 +62,14 @@ def improve(run: RunFiles) -> Section | None:
 
 def missing(run: RunFiles) -> Section | None:
     """What this page could show besides, and the command that makes it."""
-    wanted = []
+    wanted, several = [], several_labels.applies(run)
     if not run.final:
         wanted.append(("A trained model", command_lines.again(run, "finetune")))
-    elif not run.is_evaluated:
+    elif not run.is_evaluated and not several:
         wanted.append(("Grad-CAM of the mistakes and a temperature", command_lines.line(run, "evaluate")))
-    if run.final and not (run.is_evaluated and run.evaluation.get("none_of_these")):
+    if run.final and not several and not (run.is_evaluated and run.evaluation.get("none_of_these")):
         wanted.append(("None of these", command_lines.line(run, "evaluate", "--none_of_these=0.95")))
-    if not run.estimate and not run.metrics.get("groups"):
+    if not several and not run.estimate and not run.metrics.get("groups"):
         pattern = [] if run.settings.get("group_pattern") else ["--group_pattern=PATTERN"]
         wanted.append(("What to expect on a new group", command_lines.again(run, "estimate", *pattern)))
     if run.final and not run.findings:

@@ -8,6 +8,7 @@ import numpy as np
 from ftdata.names import shown
 from trainers.evaluation import calibration, scores
 from trainers.evaluation.scores import Evaluation
+from trainers.report import several_labels
 from trainers.report.blocks import MOST_ROWS, Block, Folded, Row, Section, Table, Text, percent
 from trainers.report.charts import Chart, Line
 from trainers.report.embedding import embed
@@ -101,6 +102,8 @@ def classes(run: RunFiles) -> Section | None:
 
 def class_scores(run: RunFiles) -> list[Block]:
     """Precision, recall and F1 of each class on the test set, and their means; nothing where there was none."""
+    if several_labels.applies(run):
+        return several_labels.classes(run)
     by_class = run.metrics.get("per_class")
     if not by_class:
         return []
@@ -129,6 +132,8 @@ def _thresholds(found: Mapping[str, Any]) -> Table:
 
 def probabilities(run: RunFiles) -> Section | None:
     """Whether probabilities mean what they say: calibration."""
+    if several_labels.applies(run):
+        return several_labels.probabilities(run) if run.final else None
     found, metrics = run.predictions, run.evaluation
     if not found:
         return None
@@ -159,6 +164,10 @@ def probabilities(run: RunFiles) -> Section | None:
 
 def precision_recall(run: RunFiles) -> Section | None:
     """A curve for each class against the rest; of many those with the lowest average precision."""
+    if several_labels.applies(run):
+        path = run.run_dir.evaluation / "precision_recall.png"
+        figures = embed(path, alt="Precision against recall of each class", caption="Precision and recall")
+        return Section("precision-recall", "Precision and recall", [Row(figures)]) if figures else None
     found = run.predictions
     if not found:
         return None
@@ -178,7 +187,7 @@ def precision_recall(run: RunFiles) -> Section | None:
 
 def _curve(scored: Evaluation, k: int, name: str, color: int) -> Line:
     order = np.argsort(-scored.probabilities[:, k], kind="stable")
-    right = np.cumsum(scored.labels[order] == k)
+    right = np.cumsum(scored.shows(k)[order])
     last = np.append(np.flatnonzero(np.diff(scored.probabilities[order, k])), len(order) - 1)  # of equal ones
     precision, recall = right[last] / (last + 1), right[last] / right[-1]
     return Line(name, [0.0, *recall.tolist()], [float(precision[0]), *precision.tolist()], color, dashed=color > 7)

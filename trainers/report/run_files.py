@@ -144,12 +144,18 @@ class RunFiles:
     def is_evaluated(self) -> bool:
         """Whether `--phase=evaluate` has looked at the final model; a phase that ends looks at less."""
         mine, evaluated = self.metrics.get("weights_sha256"), self.evaluation.get("weights_sha256")
-        return mine is not None and mine == evaluated and "expected_calibration_error" in self.evaluation
+        return (
+            mine is not None
+            and mine == evaluated
+            and bool({"expected_calibration_error", "map_on_images_not_trained_on"} & self.evaluation.keys())
+        )
 
     @functools.cached_property
     def predictions(self) -> Predictions | None:
         """Of the last evaluation; None where there are none, or too many for a page."""
         path, class_names = self.run_dir.evaluation / "predictions.csv", self.evaluation.get("class_names", ())
+        if self.evaluation.get("task") == "multi":
+            return None  # what stands there are sets of labels
         if not path.is_file() or path.stat().st_size > _LARGEST_TABLE:
             return None
         with path.open(newline="", encoding="utf-8", errors="surrogateescape") as stream:

@@ -28,6 +28,9 @@ class Score:
 def accuracy(run: RunFiles) -> Score | None:
     """How good the final model is: on the test set, else the validation split, else what was left out."""
     metrics = run.metrics
+    if metrics.get("test_map") is not None:
+        note = f"{metrics['test_images']:,} test images; the mean over the classes of the average precision"
+        return Score("Test mAP", metrics["test_map"], None, note)
     if metrics.get("test_accuracy") is not None:
         count = int(np.sum(metrics["confusion_matrix"]))
         interval = metrics.get("test_accuracy_interval") or _interval(metrics["test_accuracy"], count)
@@ -45,6 +48,9 @@ def accuracy(run: RunFiles) -> Score | None:
 def held_out(run: RunFiles) -> Score | None:
     """How good the final model is on the images that chose its epoch: the validation split or what folds left out."""
     metrics = run.metrics
+    if metrics.get("validation_map") is not None:
+        note = f"{run.images.get('validation', 0):,} validation images, which also chose the epoch"
+        return Score("Validation mAP", metrics["validation_map"], None, note)
     if metrics.get("validation_accuracy") is None:
         return None
     folds, count = "chosen_among" in metrics, run.images.get("validation", 0)

@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 
+from ftdata import labels
 from ftdata.names import counted, shown
 from ftdata.sources.source import Source
 
@@ -22,9 +23,9 @@ def table(source: Source) -> bytes:
     lines = list[str]()
     for split_name, split in source.splits.items():
         digests = split.digests.tobytes().hex()
-        for place, (label, name) in enumerate(zip(split.labels.tolist(), split.names, strict=True)):
+        for place, (label, name) in enumerate(zip(split.labels, split.names, strict=True)):
             digest = digests[32 * place : 32 * (place + 1)] if split.paths is not None else "-"
-            lines.append(_line(split_name, source.class_names[label], digest, name))
+            lines.append(_line(split_name, labels.in_words(label, source.class_names), digest, name))
     streams = [split for split in source.splits.values() if split.paths is None]
     records = list(dict.fromkeys(path for split in streams for path in split.records))
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as readers:

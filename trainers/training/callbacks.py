@@ -17,12 +17,20 @@ from trainers.evaluation.scores import in_words
 Logs = dict[str, Any]  # numbers by name, as Keras hands them to callbacks
 
 # Scores in the logs of an epoch, of which Keras cannot know that more is better: the model is compiled without metrics.
-_HIGHER_IS_BETTER = ("accuracy", "balanced_accuracy", "f1_macro")
+_HIGHER_IS_BETTER = ("accuracy", "balanced_accuracy", "f1_macro", "f1_micro", "map")
+_OF_SEVERAL_LABELS = ("f1_micro", "map")
 _LOGGED = ("loss", *_HIGHER_IS_BETTER)
 
 
-def check_callbacks(callbacks: Sequence[keras.callbacks.Callback], *, has_validation: bool) -> None:
+def check_callbacks(
+    callbacks: Sequence[keras.callbacks.Callback], *, has_validation: bool, task: str = "single"
+) -> None:
     """Checks further callbacks, and tells those that watch a score with mode `auto` which way is better.
+
+    Args:
+      callbacks: the callbacks.
+      has_validation: whether there is a validation split.
+      task: `multi` where there are the scores of several labels too.
 
     Raises:
       UserError: one that clashes with what this project does itself, or that watches what is not in the logs.
@@ -37,14 +45,15 @@ def check_callbacks(callbacks: Sequence[keras.callbacks.Callback], *, has_valida
         if isinstance(callback, keras.callbacks.BackupAndRestore):
             raise UserError(f"{name} clashes with the checkpoints of the run itself, which resumes without it")
         if isinstance(callback, keras.callbacks.EarlyStopping) or getattr(callback, "save_best_only", False):
-            _tell_direction(callback, has_validation=has_validation)
+            logged = [score for score in _LOGGED if task == "multi" or score not in _OF_SEVERAL_LABELS]
+            _tell_direction(callback, logged if has_validation else ())
 
 
-def _tell_direction(callback: Any, *, has_validation: bool) -> None:
+def _tell_direction(callback: Any, validated: Sequence[str]) -> None:
     name, monitor = type(callback).__name__, callback.monitor
-    known = ["loss", "accuracy", *(f"val_{score}" for score in _LOGGED if has_validation)]
+    known = ["loss", "accuracy", *(f"val_{score}" for score in validated)]
     if monitor not in known:
-        without = "" if has_validation else " (there is no validation split)"
+        without = "" if validated else " (there is no validation split)"
         raise UserError(f"{name} must monitor one of {', '.join(known)}{without}, got {monitor!r}")
     if callback.mode == "auto":
         callback.mode = "max" if monitor.removeprefix("val_") in _HIGHER_IS_BETTER else "min"
@@ -68,8 +77,12 @@ class ProgressLines(Watcher):
         global_batch: int,
         monitor: str = "accuracy",
         reads_features: bool = False,
+        task: str = "single",
     ):
         super().__init__()
+        several = task == "multi"
+        self.accuracy = "all labels right" if several else "accuracy"
+        self.scores: tuple[str, ...] = ("map", "f1_macro") if several else ("accuracy",)
         self.monitor, self.read = monitor, " from features" if reads_features else ""
         self.phase, self.total_steps, self.global_batch = phase, total_steps, global_batch
         self.bar: tqdm | None = None
@@ -107,7 +120,7 @@ class ProgressLines(Watcher):
         if logs:
             wait = f"input wait {logs['input_wait_fraction']:.1%}"
             left = f"{self._time_left(logs['step'])} left"
-            self.bar.set_postfix_str(f"loss {logs['loss']:.3f}, accuracy {logs['accuracy']:.3f}, {wait}, {left}")
+            self.bar.set_postfix_str(f"loss {logs['loss']:.3f}, {self.accuracy} {logs['accuracy']:.3f}, {wait}, {left}")
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Logs the line of the epoch."""
@@ -116,7 +129,8 @@ class ProgressLines(Watcher):
         count = int(logs.get("skipped_steps", 0))
         skipped = f"  loss scaling has skipped {count} of {int(logs['step'])} steps" if count else ""
         log.info(
-            f"{self._name(epoch + 1)}  loss {logs['loss']:.4f} accuracy {logs['accuracy']:.4f}{self._validation(logs)}"
+            f"{self._name(epoch + 1)}  loss {logs['loss']:.4f} {self.accuracy} {logs['accuracy']:.4f}"
+            f"{self._validation(logs)}"
             f"  {logs['images_per_second']:.0f} images/s{self.read}  input wait {logs['input_wait_fraction']:.1%}"
             f"  {logs['seconds']:.1f} s  {self._time_left(logs['step'])} left{skipped}"
         )
@@ -129,7 +143,7 @@ class ProgressLines(Watcher):
         star = "*" if logs["is_best"] else " "
         if "val_loss" not in logs:
             return star
-        shown = {name: logs[f"val_{name}"] for name in ("loss", "accuracy", self.monitor)}
+        shown = {name: logs[f"val_{name}"] for name in ("loss", *self.scores, self.monitor)}
         average = f" (EMA {logs['ema_decay']:g})" if "ema_decay" in logs else ""
         return f"  validation {' '.join(f'{in_words(name)} {v:.4f}' for name, v in shown.items())}{average}{star}"
 

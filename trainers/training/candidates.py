@@ -9,7 +9,7 @@ from ftdata.errors import UserError
 from ftdata.settings import as_text
 from ftdata.sources.source import Source
 from trainers.config import Phase, ResolvedConfig
-from trainers.evaluation.scores import Evaluation, Summary
+from trainers.evaluation.scores import Evaluation, Summary, summary_kind
 from trainers.models.classifier import save_classifier
 from trainers.rundir.progress import Progress, Row
 from trainers.training import interpolation
@@ -83,20 +83,23 @@ class Candidates:
         Args:
           at_start: nothing has trained, so that all are the same.
         """
-        is_one = len(self.decays) == 1
+        is_one, kind = len(self.decays) == 1, summary_kind(self._context.source.train.labels)
         if not self.can_be_scored:
             chosen = self._context.role.chosen.get(self._phase.name)
-            return {**validation_columns(None), **({"ema_decay": chosen.ema_decay} if chosen and not is_one else {})}
+            return {
+                **validation_columns(None, kind=kind),
+                **({"ema_decay": chosen.ema_decay} if chosen and not is_one else {}),
+            }
         found: dict[float | None, Evaluation | Summary] = {}
         for decay in self.decays[:1] if at_start else self.decays:
             with averaged_weights(self._network.optimizer, decay):
                 found[decay] = self._held_out.evaluate("validation")
                 self._keep(found[decay], None if is_one or at_start else decay, at_start=at_start)
-        columns = {decay: validation_columns(scores) for decay, scores in found.items()}
+        columns = {decay: validation_columns(scores, kind=kind) for decay, scores in found.items()}
         monitor = self._context.config.monitor
         best = max(found, key=lambda decay: monitor_key(columns[decay], monitor))  # of equals the first
         scores, names = found[best], self._context.source.class_names
-        if self._board and isinstance(scores, Evaluation):
+        if self._board and isinstance(scores, Evaluation) and kind is Summary:
             self._board.confusion_matrix(scores, names, step=self._progress.step)
         if is_one:
             return columns[best]

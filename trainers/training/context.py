@@ -165,4 +165,4 @@ def evaluate_split(
         whole = scores.assemble(((index, logits) for index, logits in parts), labels)
         context.processes.broadcast_object(lambda: dataclasses.asdict(whole.summary))
         return whole
-    return Summary(**context.processes.broadcast_object(dict))
+    return scores.summary_kind(labels)(**context.processes.broadcast_object(dict))

@@ -15,9 +15,11 @@ def means(totals: Sequence[float]) -> dict[str, float]:
     return {"loss": totals[0] / count, "accuracy": totals[1] / count}
 
 
-def validation_columns(scores: Evaluation | Summary | None) -> dict[str, float | None]:
-    """The columns that tell of the validation split, None in each where there is none."""
-    names = [field.name for field in dataclasses.fields(Summary)]
+def validation_columns(
+    scores: Evaluation | Summary | None, *, kind: type[Summary] = Summary
+) -> dict[str, float | None]:
+    """The columns that tell of the validation split, those of `kind`; None in each where there is none."""
+    names = [field.name for field in dataclasses.fields(kind)]
     return {f"validation_{name}": getattr(scores, name) if scores else None for name in names}
 
 

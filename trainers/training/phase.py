@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from ftdata import pipeline
+from ftdata import labels, pipeline
 from ftdata.augment.augmentation import Augmentation
 from ftdata.cache.images import FeatureViews
 from ftdata.errors import UserError
@@ -192,6 +192,7 @@ def _callbacks(
             global_batch=plan.global_batch,
             monitor=plan.monitor,
             reads_features=reads_features,
+            task=context.config.task,
         )
     ]
     if board:
@@ -228,7 +229,7 @@ def _show_training_images(
     count, source = min(16, context.config.training.batch_size), context.source
     index = pipeline.image_at(tf.range(count, dtype=tf.int64), count=len(source.train), seed=augmentation.seed).numpy()
     images = context.images["train"].take(index)
-    captions = [source.class_names[label] for label in source.train.labels[index]]
+    captions = [labels.in_words(label, source.class_names) for label in source.train.labels[index]]
     if views:
         shown = feature_views.shown_first(images, index, views, context)
     else:

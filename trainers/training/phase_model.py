@@ -54,6 +54,7 @@ def build(phase: Phase, context: RunContext) -> keras.Model:
             num_classes=len(context.source.class_names),
             image_size=config.image_size,
             policy=config.precision,
+            task=config.task,
         )
         unfreeze = config.training.unfreeze
         check_unfreeze(network, config.phases, unfreeze)

@@ -70,4 +70,5 @@ def train_step(
         suffix=suffix,
         images=images.tensor if images.tier == "device" and suffix is None else None,
         asked=consensus.asked if consensus.is_shared else None,
+        positive_weights=context.class_weights if context.config.task == "multi" else None,
     )

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from ftdata.log import log
 from trainers.config import Phase
-from trainers.evaluation import figures, reports, scores
+from trainers.evaluation import figures, label_reports, label_scores, reports, scores
+from trainers.evaluation.label_scores import LabelEvaluation
 from trainers.evaluation.scores import Evaluation, Summary
 from trainers.models.classifier import base_of, load_weights
 from trainers.rundir import checkpoint, seen
@@ -42,8 +43,26 @@ def finish(
     context.processes.broadcast_variables(network.weights)
     if context.role.is_fold:
         return context.processes.broadcast_object(lambda: _write_fold(phase, context, network, progress, best, board))
-    test = held_out.evaluate("test")
-    return context.processes.broadcast_object(lambda: _write(phase, context, network, test, progress, best, board))
+    test, found = held_out.evaluate("test"), dict[str, Any]()
+    if context.config.task == "multi":
+        chosen_on = held_out.evaluate("validation") if len(context.source.validation) else None
+        test, found = _with_thresholds(test, chosen_on, context.source.class_names)
+    return context.processes.broadcast_object(
+        lambda: _write(phase, context, network, test, progress, best, board, found)
+    )
+
+
+def _with_thresholds(
+    test: Evaluation | Summary, chosen_on: Evaluation | Summary | None, class_names: Sequence[str]
+) -> tuple[Evaluation | Summary, dict[str, Any]]:
+    """The scores with the thresholds that the validation split chose, and what metrics.json says of those."""
+    if not isinstance(test, LabelEvaluation):  # another worker than rank 0
+        return test, {}
+    if not isinstance(chosen_on, LabelEvaluation):
+        return test, label_scores.recorded(None, class_names, images=0)
+    thresholds = label_scores.best_thresholds(chosen_on)
+    found = label_scores.recorded(thresholds, class_names, images=len(chosen_on.labels))
+    return test.with_thresholds(thresholds), found
 
 
 def _write_fold(
@@ -64,6 +83,8 @@ def _write_fold(
 
 def outcome(metrics: dict[str, Any]) -> str:
     """How good a finished phase is: on its test set, or a fold on the images that it left out."""
+    if metrics.get("test_map") is not None:
+        return f"test mAP {percent(metrics['test_map'])}, macro F1 {percent(metrics['test_f1_macro'])}"
     name = "test_accuracy" if "test_accuracy" in metrics else "validation_accuracy"
     where = "test accuracy" if name == "test_accuracy" else "accuracy on what was left out"
     return f"{where} {percent(metrics[name])}"
@@ -77,16 +98,17 @@ def _write(
     progress: Progress,
     best: Row,
     board: TensorBoardWriter | None,
+    found: dict[str, Any],
 ) -> dict[str, Any]:
     assert isinstance(test, Evaluation), "rank 0 has all scores"
     files = context.run_dir.phase(phase.name)
     if phase.name == "pretrain":
         write_atomically(files.backbone_weights, base_of(network).save_weights)
-    metrics = _metrics(phase, context, network, progress, best)
-    metrics |= reports.scores(test, context.source.class_names) | seen.counts(context.run_dir, context.source.test)
+    metrics, files_of = _metrics(phase, context, network, progress, best) | found, reporting(test)
+    metrics |= files_of.scores(test, context.source.class_names) | seen.counts(context.run_dir, context.source.test)
     metrics |= context.role.metrics.get(phase.name, {})
     drawn = _draw(phase, context, test, progress, board)
-    report = reports.write_report(
+    report = files_of.write_report(
         context.run_dir.evaluation, test, names=context.source.test.names, metrics=metrics, drawn=drawn
     )
     if board:
@@ -99,7 +121,7 @@ def _write(
     write_json(files.metrics, metrics)
     read = f" on {feature_views.in_words(progress)}" if progress.features else ""
     log.info(
-        f"{_choice(phase, metrics)}, test accuracy {percent(test.accuracy)} "
+        f"{_choice(phase, metrics)}, {outcome(metrics)} "
         f"({progress.seconds:.0f} s of training{read}; checkpoints held it up for "
         f"{progress.checkpoint_stall_seconds:.1f} s and took {progress.checkpoint_write_seconds:.1f} s to write)"
         f"\n\n{report}"
@@ -123,7 +145,9 @@ def _choice(phase: Phase, metrics: dict[str, Any]) -> str:
         if monitor == "loss"
         else (f"validation {scores.in_words(monitor)} {percent(value)}")
     )
-    if monitor != "accuracy":
+    if "test_map" in metrics and monitor != "map":
+        chosen += f", validation mAP {percent(metrics['validation_map'])}"
+    elif monitor != "accuracy" and "test_map" not in metrics:
         chosen += f", validation accuracy {percent(accuracy)}"
     if metrics["images_per_second"] is None:
         return f"{phase.name}: the head that was solved for has {chosen}"
@@ -187,13 +211,18 @@ def _draw(
     if phase.starts_from:
         earlier = read_history(context.run_dir.phase(phase.starts_from).history)
         histories = {phase.starts_from: earlier, **histories}
-    drawn = reports.drawings(test, names, context.images["test"].take, title=title)
+    drawn = reporting(test).drawings(test, names, context.images["test"].take, title=title)
     figures.save(figures.curves(histories, monitor=context.config.monitor), context.run_dir.phase(phase.name).curves)
     if board:
         for name, figure in drawn.items():
             board.image(f"test_{name}", figures.as_image(figure), step=progress.step)
         board.close()
     return drawn
+
+
+def reporting(evaluation: Evaluation) -> Any:
+    """The module that writes what there is to say: `reports`, or `label_reports` of several labels."""
+    return label_reports if isinstance(evaluation, LabelEvaluation) else reports
 
 
 def percent(share: float | None) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from ftdata import seeds
@@ -17,6 +18,7 @@ from ftdata.augment.mixing import partner_of
 from ftdata.pipeline import Batch
 from trainers.models import training_graph
 from trainers.runtime.compilation import COMPILE_AUGMENTATION, COMPILE_STEP
+from trainers.training import objective
 
 _LoopState = tuple[tf.Tensor, list[tf.Tensor], tf.Tensor]  # number of the piece, gradients, totals
 
@@ -37,7 +39,7 @@ class TrainStep:
       strategy: the devices of all processes.
       augmentation: of the images; its seed is that of everything random here.
       global_batch: images a step over all devices.
-      label_smoothing: share of each label spread over all classes.
+      label_smoothing: share of each label spread over all classes, or of several between 0 and 1.
       compiled: what XLA compiles, as `compile_mode` says.
       fold_batch_norm: whether frozen batch normalization is computed as part of the convolution before it.
       micro_batches: pieces into which each replica splits its part of a batch, one after the other, adding up their
@@ -48,6 +50,7 @@ class TrainStep:
       images: uint8 [n, side, side, 3], copied into the memory of every device (the cache tier `device`): gathering,
         augmenting and training are then one program there. None where batches hold the images.
       asked: a number that is summed over all workers at each step, beside the loss.
+      positive_weights: of the classes, float32 [num_classes], where an image may have several labels.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class TrainStep:
         suffix: keras.Model | None = None,
         images: tf.Tensor | None = None,
         asked: Callable[[], float] | None = None,
+        positive_weights: np.ndarray | None = None,
     ):
         self._asked = asked
         self._resident = () if images is None else _on_every_device(images, strategy)
@@ -72,7 +76,7 @@ class TrainStep:
         self.model, self.logits = model, training_graph.create(trained, fold_batch_norm=fold_batch_norm)
         self.optimizer, self.strategy = optimizer, strategy
         self.augmentation, self.global_batch = augmentation, global_batch
-        self.label_smoothing, self.micro_batches = label_smoothing, micro_batches
+        self.objective, self.micro_batches = objective.of(label_smoothing, positive_weights), micro_batches
         self._seed_states = [v.value for v in model.variables if v.name == "seed_generator_state"]
         self._augment = self._augmented
         if compiled == COMPILE_AUGMENTATION:
@@ -181,7 +185,7 @@ class TrainStep:
             losses = self._losses(logits, batch, share)
             # a share of the global mean: the optimizer sums the replicas' gradients
             loss = self.optimizer.scale_loss(tf.reduce_sum(losses) / self.global_batch)
-        right = tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), _main_label(batch["label"], share))
+        right = self.objective.right(logits, _main_label(batch["label"], share))
         totals = [tf.reduce_sum(losses), tf.reduce_sum(tf.cast(right, losses.dtype)), float(losses.shape[0])]
         return tape.gradient(loss, variables), tf.stack(totals)
 
@@ -189,7 +193,7 @@ class TrainStep:
         """Of each image, weighted by class; where pairs are mixed, of both labels by their shares."""
 
         def losses(label: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
-            return tf.cast(weight, logits.dtype) * cross_entropy(logits, label, self.label_smoothing)
+            return tf.cast(weight, logits.dtype) * self.objective.losses(logits, label)
 
         own = losses(batch["label"], batch["weight"])
         if share is None:
@@ -200,7 +204,10 @@ class TrainStep:
 
 def _main_label(labels: tf.Tensor, share: tf.Tensor | None) -> tf.Tensor:
     """The label with the larger share, which training accuracy counts."""
-    return labels if share is None else tf.where(share >= 0.5, labels, partner_of(labels))
+    if share is None:
+        return labels
+    is_own = tf.reshape(share >= 0.5, [-1, *[1] * (len(labels.shape) - 1)])
+    return tf.where(is_own, labels, partner_of(labels))
 
 
 def _on_every_device(images: tf.Tensor, strategy: tf.distribute.Strategy) -> Any:
@@ -220,12 +227,3 @@ def images_at(resident: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
     TensorFlow's GPU kernel counts bytes in the type of the index: in int32 it would leave the array behind 2 GiB.
     """
     return tf.gather(resident, tf.cast(index, tf.int64))
-
-
-def cross_entropy(logits: tf.Tensor, labels: tf.Tensor, label_smoothing: float) -> tf.Tensor:
-    """Softmax cross entropy with smoothed targets (Szegedy et al., 2015, arXiv:1512.00567): [batch], logits' type."""
-    num_classes = logits.shape[-1]
-    targets = (
-        tf.one_hot(labels, num_classes, dtype=logits.dtype) * (1 - label_smoothing) + label_smoothing / num_classes
-    )
-    return tf.nn.softmax_cross_entropy_with_logits(targets, logits)

@@ -24,12 +24,12 @@ from tensorboard.plugins.hparams import summary_v2 as hp
 
 from ftdata.log import log
 from trainers.evaluation import figures, scores
-from trainers.evaluation.scores import Evaluation, Summary
+from trainers.evaluation.scores import Evaluation, LabelSummary
 from trainers.training.callbacks import Logs, Watcher
 
 HPARAMS_METRICS = (
-    "validation_accuracy", "validation_balanced_accuracy", "validation_f1_macro", "validation_loss",
-    "test_accuracy", "test_balanced_accuracy", "test_f1_macro", "test_loss", "images_per_second", "seconds",
+    "validation_accuracy", "validation_balanced_accuracy", "validation_f1_macro", "validation_map", "validation_loss",
+    "test_accuracy", "test_balanced_accuracy", "test_f1_macro", "test_map", "test_loss", "images_per_second", "seconds",
 )  # fmt: skip
 RESULT = "result/"  # of their tags: one group on the page, apart from the curves of the same names
 
@@ -113,7 +113,7 @@ class TensorBoardWriter(Watcher):
 
     def _validation_scores(self, logs: Logs, *, step: int) -> None:
         with self._writing("validation", step=step):
-            for name in (field.name for field in dataclasses.fields(Summary)):
+            for name in (field.name for field in dataclasses.fields(LabelSummary) if f"val_{field.name}" in logs):
                 tf.summary.scalar(f"epoch_{name}", logs[f"val_{name}"], step=step)
 
     def text(self, name: str, markdown: str) -> None:

@@ -181,3 +181,16 @@ def test_evaluation_by_two_workers_counts_each_image_once():
 
 def test_evaluation_of_nothing_is_nothing():
     assert evaluation(0, 8) == []
+
+
+def test_several_labels_travel_as_rows_and_every_image_weighs_one():
+    images, _ = pictures(10)
+    labels = np.random.default_rng(0).integers(0, 2, (10, 4)).astype(np.float32)
+    options = {"class_weights": np.float32([9, 8, 7, 6]), "global_batch": 4, "seed": SEED, "steps": (0, 6)}
+    batches = list(for_training(images, labels, **options).as_numpy_iterator())
+    batches += list(for_evaluation(images, labels, global_batch=4).as_numpy_iterator())
+    for batch in batches:
+        np.testing.assert_array_equal(batch["label"], labels[batch["index"]], strict=True)
+    assert all((batch["weight"] == 1).all() for batch in batches[:8])
+    singly = joined(training(10, 4, (0, 6)))
+    np.testing.assert_array_equal(joined(batches[:6]), singly)  # the order is that of the images, whatever their labels

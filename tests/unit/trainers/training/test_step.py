@@ -18,8 +18,9 @@ from trainers.models.trainable import is_synchronized, moving_statistics, set_tr
 from trainers.runtime.compilation import COMPILE_AUGMENTATION, COMPILE_NOTHING, COMPILE_STEP
 from trainers.runtime.devices import distribute, make_strategy
 from trainers.training.averaging import averaged_weights
+from trainers.training.objective import cross_entropy
 from trainers.training.optimizer import build_optimizer, make_optimizer
-from trainers.training.step import TrainStep, cross_entropy, images_at
+from trainers.training.step import TrainStep, images_at
 
 _SIDE, _COUNT, _BATCH = 32, 30, 8
 _IMAGES = np.random.default_rng(0).integers(0, 256, (_COUNT, _SIDE, _SIDE, 3), np.uint8)

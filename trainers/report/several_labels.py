@@ -1,0 +1,81 @@
+"""What a report and a model card say of a model that gives several labels an image, where that is another thing."""
+
+from typing import Any
+
+from trainers.report.blocks import MOST_ROWS, Block, Section, Table, Text, percent
+from trainers.report.run_files import RunFiles
+
+_MEANS = (("mAP", "test_map"), ("macro F1", "test_f1_macro"), ("micro F1", "test_f1_micro"))
+_KINDS = {
+    "true_positives": "shown, given",
+    "false_negatives": "shown, not given",
+    "false_positives": "not shown, given",
+    "true_negatives": "not shown, not given",
+}
+
+
+def applies(run: RunFiles) -> bool:
+    """Whether the run is of images with several labels."""
+    return run.settings.get("task") == "multi"
+
+
+def classes(run: RunFiles) -> list[Block]:
+    """Average precision, precision, recall and F1 of each class, its threshold, and the 2x2 counts."""
+    by_class = run.metrics.get("per_class")
+    if not by_class:
+        return []
+    listed, caption = list(by_class.items()), "Each class on the test set"
+    if len(listed) > MOST_ROWS:
+        listed = sorted(listed, key=lambda item: item[1]["average_precision"] or 0.0)[:MOST_ROWS]
+        caption = f"The {MOST_ROWS} classes with the lowest average precision of {len(by_class):,}"
+    shares = [
+        (name, _average(row), *(percent(row[key]) for key in ("precision", "recall", "f1")), f"{row['threshold']:.3f}")
+        for name, row in listed
+    ]
+    counts = [(name, *(f"{row[key]:,}" for key in _KINDS)) for name, row in listed]
+    columns = ("class", "average precision", "precision", "recall", "F1", "threshold")
+    means = ", ".join(f"{label} {percent(run.metrics[key])}" for label, key in _MEANS)
+    exact = f"every label is right in {percent(run.metrics['test_accuracy'])} of the images"
+    return [
+        Table(caption, columns, shares),
+        Table("Test images by whether they show a class and are given its label", ("class", *_KINDS.values()), counts),
+        Text(f"On the test set: {means}; {exact}."),
+        Text(_thresholds(run)),
+    ]
+
+
+def _average(row: dict[str, Any]) -> str:
+    value = row["average_precision"]
+    return "-" if value is None else percent(value)
+
+
+def _thresholds(run: RunFiles) -> str:
+    count = (run.metrics.get("label_thresholds") or {}).get("images", 0)
+    if not count:
+        return "A label is given from the probability 1/2 on: there was no validation split to choose thresholds on."
+    return (
+        f"A label is given from its threshold on, the one with the best F1 on the {count:,} validation images; the "
+        "test set chose none."
+    )
+
+
+def probabilities(run: RunFiles) -> Section:
+    """How far the probabilities can be trusted: not known."""
+    said = "Each label has a probability of its own (a sigmoid); how far they can be trusted was not measured"
+    balanced = run.settings.get("class_weight") == "balanced"
+    weighted = ", and the balanced weights of training raise those of rare labels" if balanced else ""
+    return Section("calibration", "Calibration", [Text(f"{said}{weighted}. No temperature is applied.")])
+
+
+def limits(run: RunFiles) -> list[str]:
+    """What the numbers mean for the use of the model."""
+    said = []
+    if by_class := {name: row for name, row in (run.metrics.get("per_class") or {}).items() if row["support"]}:
+        name, row = min(by_class.items(), key=lambda item: item[1]["average_precision"])
+        said.append(
+            f"Weakest for {name}: average precision {_average(row)}; at its threshold it finds "
+            f"{percent(row['recall'])} of the images that show it, and "
+            f"{percent(row['precision'])} of those that get its label show it."
+        )
+    said.append("An image may get several labels, or none.")
+    return said
