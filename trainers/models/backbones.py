@@ -10,7 +10,7 @@ import keras
 
 from ftdata.errors import UserError
 from ftdata.log import log
-from trainers.models import efficientnet_lite, imagenet_weights, inside, layer_names, lite_weights, loading
+from trainers.models import efficientnet_lite, hub_backbones, hub_presets, imagenet_weights, inside, layer_names, lite_weights, loading
 from trainers.models.precision import precision_scope
 from trainers.models.vgg_nano import vgg_nano
 
@@ -63,11 +63,13 @@ def is_file(backbone: str) -> bool:
 
 
 def module(backbone: str) -> str:
-    """The module that makes it, of Keras Applications or of this project; empty for a saved model.
+    """The module that makes it, of Keras Applications or of this project; empty for a saved model, `hub` for a preset.
 
     Raises:
       UserError: an unknown name.
     """
+    if hub_presets.is_hub(backbone):
+        return "hub"
     return "" if is_file(backbone) else _constructor(backbone).__module__.rsplit(".", 1)[-1]
 
 
@@ -88,6 +90,8 @@ def default_size(backbone: str) -> int:
     Raises:
       UserError: an unknown name, or a saved model without a fixed square input.
     """
+    if hub_presets.is_hub(backbone):
+        return hub_presets.default_size(backbone)
     if not is_file(backbone):
         _constructor(backbone)
         return _SIZES.get(backbone, 224)
@@ -107,7 +111,12 @@ def check(backbone: str, *, weights: str, arguments: Mapping[str, Any] | None = 
         if not Path(backbone).expanduser().is_file():
             raise UserError(f"cannot load {backbone}: no such file")
         return
-    _check_arguments(backbone, arguments or {})
+    if hub_presets.is_hub(backbone):
+        hub_presets.check(backbone)
+        if arguments:
+            raise UserError(f"backbone_args is for backbones of Keras Applications, and {backbone} is a preset")
+    else:
+        _check_arguments(backbone, arguments or {})
     if weights == "objects" and backbone != "vgg_nano":
         raise UserError("weights=objects is for the backbone vgg_nano only; use imagenet, none or a file")
     if weights == "imagenet" and backbone == "vgg_nano":
@@ -173,6 +182,8 @@ def create(
                 f"({', '.join(inside.of_saved(saved))}): use --preprocessing=backbone"
             )
         return _without_classifier(saved)
+    if hub_presets.is_hub(backbone):
+        return _of_hub(backbone, image_size, weights, policy=policy, own_preprocessing=own_preprocessing)
     if include_top and module(backbone) in _FLATTENED and image_size != default_size(backbone):
         raise UserError(
             f"image_size must be {default_size(backbone)} for the original classifier of {backbone}, got {image_size}"
@@ -189,6 +200,15 @@ def create(
         model = inside.completed(model, family=module(backbone), policy=policy)
     if weights not in ("imagenet", "none"):
         path = _OBJECTS_WEIGHTS if weights == "objects" else Path(weights).expanduser()
+        loading.fill(model, path, refusal=f"weights {path} do not fit the backbone {backbone}")
+    return model if own_preprocessing else inside.without(model)
+
+
+def _of_hub(backbone: str, image_size: int, weights: str, *, policy: str, own_preprocessing: bool) -> keras.Model:
+    has_weights = weights == "imagenet"
+    model = hub_backbones.create(backbone, image_size=image_size, has_weights=has_weights, policy=policy)
+    if weights not in ("imagenet", "none"):
+        path = Path(weights).expanduser()
         loading.fill(model, path, refusal=f"weights {path} do not fit the backbone {backbone}")
     return model if own_preprocessing else inside.without(model)
 
@@ -212,7 +232,10 @@ def _construct(
 
 def _constructor(backbone: str) -> Any:
     if backbone not in names():
-        raise UserError(f"backbone must be one of {', '.join(names())}, or a .keras file, got {backbone!r}")
+        raise UserError(
+            f"backbone must be one of {', '.join(names())}, a .keras file, or hub:PRESET or hub:FOLDER of KerasHub, "
+            f"got {backbone!r}"
+        )
     own = {"vgg_nano": vgg_nano} | {name: getattr(efficientnet_lite, name) for name in lite_weights.names()}
     return own.get(backbone) or getattr(keras.applications, backbone)
 
