@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 
-.PHONY: setup run test test-slow test-extras test-onnx test-openvino test-peers test-lite test-serve test-mlflow torch-peer lint
+.PHONY: setup run test test-slow test-extras test-onnx test-openvino test-peers test-lite test-serve test-mlflow test-zoo torch-peer lint
 
 setup: $(STAMP)
 
@@ -24,7 +24,7 @@ test-slow: setup
 	$(BIN)/python -m pytest -m slow -n 2 --dist loadscope --durations=15
 
 # Each extra in an environment of its own: some exclude each other, and none is part of .venv.
-test-extras: test-onnx test-openvino test-peers test-lite test-serve test-mlflow
+test-extras: test-onnx test-openvino test-peers test-lite test-serve test-mlflow test-zoo
 
 .venv-%/.complete: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-$*
@@ -54,6 +54,10 @@ test-serve: .venv-serve/.complete
 test-mlflow: .venv-mlflow/.complete
 	.venv-mlflow/bin/python -c 'import mlflow'
 	.venv-mlflow/bin/python -m pytest -m extra_mlflow
+
+test-zoo: .venv-zoo/.complete
+	.venv-zoo/bin/python -c 'import importlib.util as util; assert util.find_spec("keras_hub")'
+	.venv-zoo/bin/python -m pytest -m extra_zoo
 
 # PyTorch to measure beside us, as pip brings it today: neither in constraints.txt nor beside TensorFlow.
 torch-peer: .venv-torch/.complete

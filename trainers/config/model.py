@@ -18,8 +18,9 @@ class ModelConfig:
     backbone: str = setting(
         "EfficientNetV2B0",
         "pretrained network below the head: any name of Keras Applications, EfficientNetLite0, 1 or 2 (extra lite), "
-        "vgg_nano (embedded), a .keras file, hub:PRESET or hub:FOLDER of KerasHub (extra zoo), or auto: EfficientNetV2B0, or EfficientNetLite0 where the extra lite is "
-        "installed and the weights of EfficientNetV2B0 cannot be fetched",
+        "vgg_nano (embedded), a .keras file, hub:PRESET or hub:FOLDER of KerasHub (extra zoo), or auto: "
+        "EfficientNetV2B0, or EfficientNetLite0 where the extra lite is installed and the weights of EfficientNetV2B0 "
+        "cannot be fetched",
         is_path=True,
     )
     backbone_args: dict[str, Any] | None = setting(

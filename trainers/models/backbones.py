@@ -9,10 +9,19 @@ from typing import Any
 import keras
 
 from ftdata.errors import UserError
-from ftdata.log import log
-from trainers.models import efficientnet_lite, hub_backbones, hub_presets, imagenet_weights, inside, layer_names, lite_weights, loading
+from trainers.models import (
+    efficientnet_lite,
+    hub_backbones,
+    hub_presets,
+    imagenet_weights,
+    inside,
+    layer_names,
+    lite_weights,
+    loading,
+)
 from trainers.models.precision import precision_scope
 from trainers.models.vgg_nano import vgg_nano
+from trainers.models.without_classifier import without_classifier
 
 # Modules whose networks convolve depthwise (a test reads their source).
 _DEPTHWISE = (
@@ -46,7 +55,6 @@ _DECIDED = {
     "name": "Keras finds weights and preprocessing by it",
 }
 _FLATTENED = ("vgg16", "vgg19")  # modules whose original classifier fits one input size alone
-_TAKEN = ("pixels", "pooling", "dense", "dropout", "logits", "probabilities", "rescale")  # names in the classifier
 
 _OBJECTS_WEIGHTS = Path(__file__).parent / "weights" / "vgg_nano_objects.weights.h5"
 
@@ -181,7 +189,7 @@ def create(
                 f"preprocessing=rescale would come before what {backbone} does to its pixels itself "
                 f"({', '.join(inside.of_saved(saved))}): use --preprocessing=backbone"
             )
-        return _without_classifier(saved)
+        return without_classifier(saved)
     if hub_presets.is_hub(backbone):
         return _of_hub(backbone, image_size, weights, policy=policy, own_preprocessing=own_preprocessing)
     if include_top and module(backbone) in _FLATTENED and image_size != default_size(backbone):
@@ -238,32 +246,3 @@ def _constructor(backbone: str) -> Any:
         )
     own = {"vgg_nano": vgg_nano} | {name: getattr(efficientnet_lite, name) for name in lite_weights.names()}
     return own.get(backbone) or getattr(keras.applications, backbone)
-
-
-def _without_classifier(model: keras.Model) -> keras.Model:
-    """The model up to the features. What follows them is a last dense layer that gives scores or probabilities, with
-    its softmax; where there is none the model ends with its features, and is kept to its last layer."""
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise UserError(f"backbone {model.name} must have one input and one output")
-    name = f"{model.name}_features" if model.name in _TAKEN else model.name
-    layers = list(model.layers)
-    end, last = model.outputs[0], layers.pop()
-    removed = []
-    if len(end.shape) != 2:
-        last = None  # feature maps
-    if isinstance(last, keras.layers.Softmax) or _activation(last) in ("softmax", "sigmoid"):
-        removed, end = [last], last.input
-        last = layers.pop() if not isinstance(last, keras.layers.Dense) else None
-    if isinstance(last, keras.layers.Dense) and _activation(last) == "linear":
-        removed, end = [last, *removed], last.input
-    if removed:
-        names = ", ".join(layer.name for layer in removed)
-        log.info(f"note: the classifier of the backbone is removed ({names})")
-    return keras.Model(model.inputs[0], end, name=name)
-
-
-def _activation(layer: keras.layers.Layer | None) -> str:
-    """`softmax`, `relu`, ...; empty for a layer that is neither dense nor an activation."""
-    if not isinstance(layer, keras.layers.Dense | keras.layers.Activation):
-        return ""
-    return getattr(layer.activation, "__name__", "")

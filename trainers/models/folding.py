@@ -91,6 +91,7 @@ def pairs(
             continue
         is_last = norm.axis in (-1, len(node.outputs[0].shape) - 1) and convolution.data_format == "channels_last"
         is_plain = convolution.activation is keras.activations.linear and not convolution.dtype_policy.quantization_mode
+        is_plain = is_plain and not getattr(convolution, "lora_enabled", False)
         is_alike = convolution.compute_dtype == norm.compute_dtype
         if is_last and is_plain and is_alike and not _meets_a_shared_sum(following[0], users):
             yield convolution, norm

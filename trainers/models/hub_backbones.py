@@ -51,15 +51,6 @@ def create(backbone: str, *, image_size: int, has_weights: bool, policy: str) ->
         return _assembled(network, wanted, image_size, name=_name(backbone))
 
 
-def settle_positions(model: keras.Model) -> None:
-    """Makes a DINOv2 that is about to be saved say in both of its tables of positions what it has learned: KerasHub
-    loads the one that it does not train, and brings it up to date at saving only where the sum of the changes is
-    positive."""
-    for part in layer_names.within(model):
-        if hasattr(part, "interpolated_position_embeddings"):
-            part.position_embeddings.assign(part.interpolated_position_embeddings)
-
-
 def _at_size(source: Any, side: int, policy: str, backbone: str) -> Any:
     """The same network, with other weights, for images of a side."""
     config = source.get_config()
@@ -88,9 +79,9 @@ def _transfer(source: Any, network: Any, backbone: str, side: int) -> None:
     patch, trained = _patch(source), keras.tree.flatten(source.input)[0].shape[1]
     antialias = bool(getattr(source, "antialias_in_interpolation", False))
     for before, now in zip(source.weights, network.weights, strict=True):
-        value = np.asarray(before.numpy())
-        if value.shape != tuple(now.shape) and _TABLE in now.path and value.ndim > 1 and patch:
-            value = _interpolated(value, now.shape[-2], (side // patch) ** 2, antialias=antialias)
+        read = np.asarray(before.numpy())
+        is_table = read.shape != tuple(now.shape) and _TABLE in now.path and read.ndim > 1 and bool(patch)
+        value = _interpolated(read, now.shape[-2], (side // patch) ** 2, antialias=antialias) if is_table else read
         if "position_ids" in now.path:  # counts
             continue
         if value is None or value.shape != tuple(now.shape):
@@ -148,10 +139,10 @@ def _of_tokens(x: Any, network: Any, side: int) -> Any:
 def _has_classifier(network: Any) -> bool:
     from keras_hub.models import ImageClassifier
 
-    def kinds(kind: type) -> list[type]:
-        return [each for below in kind.__subclasses__() for each in (below, *kinds(below))]
-
-    return any(getattr(kind, "backbone_cls", None) is type(network) for kind in kinds(ImageClassifier))
+    kinds: list[Any] = [ImageClassifier]
+    for kind in kinds:  # and what is added meanwhile
+        kinds += kind.__subclasses__()
+    return any(getattr(kind, "backbone_cls", None) is type(network) for kind in kinds)
 
 
 def _patch(network: Any) -> int:

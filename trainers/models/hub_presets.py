@@ -15,6 +15,7 @@ import numpy as np
 
 from ftdata.errors import UserError
 from trainers.config.model import HUB, hub_folder
+from trainers.models import hub_repairs
 from trainers.runtime import extras
 
 _PATIENCE_S = 60  # for the first, small file of a preset that is not here
@@ -47,7 +48,7 @@ def check(backbone: str) -> None:
     name, folder = backbone.removeprefix(HUB), hub_folder(backbone)
     if folder and not (Path(folder) / "config.json").is_file():
         raise UserError(f"backbone={backbone}: the folder has no config.json, so it is no preset of KerasHub")
-    if not name or (not folder and (name.startswith((".", "/", "~")) or name.count("/") and "://" not in name)):
+    if not name or (not folder and (name.startswith((".", "/", "~")) or (name.count("/") and "://" not in name))):
         raise UserError(f"backbone={backbone}: no such folder; give hub:FOLDER or the name of a preset, hub:PRESET")
 
 
@@ -95,6 +96,7 @@ def open_backbone(backbone: str, *, load_weights: bool, **options: Any) -> Any:
     preset = find(backbone)
     import keras_hub
 
+    hub_repairs.repair()
     try:
         return keras_hub.models.Backbone.from_preset(preset, load_weights=load_weights, **options)
     except Exception as error:  # json, h5py, Keras and KerasHub raise many kinds for a folder that is no preset

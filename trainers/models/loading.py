@@ -1,7 +1,6 @@
 """Load a saved model or a file of weights, or say in one line why it does not fit."""
 
 import contextlib
-import importlib
 import itertools
 import json
 import re
@@ -14,6 +13,7 @@ from typing import Any
 import keras
 
 from ftdata.errors import UserError
+from trainers.models import hub_repairs
 from trainers.runtime import extras
 
 
@@ -47,7 +47,7 @@ def _import_hub(path: str) -> None:
         return
     if needs:
         extras.check_installed(f"{path} has layers of KerasHub and", ["keras_hub"], extra="zoo")
-        importlib.import_module("keras_hub")
+        hub_repairs.repair()
 
 
 def layer_kinds(path: str) -> set[str]:

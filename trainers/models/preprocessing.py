@@ -7,8 +7,8 @@ import keras
 from trainers.models import backbones
 
 # What the weights of each module expect; in Keras Applications, as its own preprocess_input computes it.
-# `inside`: the network starts with its own Rescaling or Normalization and takes pixels 0..255, as a saved model and a preset of KerasHub do;
-# `backbones.create` makes it whole, or leaves it out where pixels are rescaled in front.
+# `inside`: the network starts with its own Rescaling or Normalization and takes pixels 0..255, as saved models and
+# presets do; `backbones.create` makes it whole, or leaves it out where pixels are rescaled in front.
 _PREPROCESSING = {
     **dict.fromkeys(("vgg16", "vgg19", "resnet"), "caffe"),
     **dict.fromkeys(("resnet_v2", "inception_v3", "inception_resnet_v2", "xception", "nasnet"), "tf"),

@@ -41,7 +41,11 @@ def has_stacks(graph: keras.Model) -> bool:
 
 def unrolled(graph: keras.Model) -> keras.Model:
     """The same network (the same variables) as a graph in which each block is a layer; models inside it as they are."""
-    return keras.models.clone_model(graph, clone_function=lambda layer: layer, call_function=_call)
+    made = keras.models.clone_model(graph, clone_function=lambda layer: layer, call_function=_call)
+    for layer in made.layers:
+        if isinstance(layer, keras.layers.InputLayer):  # Keras makes new ones
+            layer.trainable = False
+    return made
 
 
 def _call(layer: Any, *arguments: Any, **options: Any) -> Any:

@@ -91,7 +91,7 @@ def _has_argument(layer: Any) -> bool:
 
 
 class _Told(keras.layers.Layer):
-    """A layer that has no argument `training` and holds some that have: Keras hands on to them what this one is told."""
+    """A layer without an argument `training` that holds some that have one: Keras hands on to them what it is told."""
 
     def __init__(self, layer: keras.layers.Layer):
         super().__init__(dtype=layer.dtype_policy, autocast=False, name=f"{layer.name}_told")

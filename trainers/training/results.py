@@ -11,7 +11,7 @@ from ftdata.log import log
 from trainers.config import Phase
 from trainers.evaluation import figures, reports, scores
 from trainers.evaluation.scores import Evaluation, Summary
-from trainers.models import hub_backbones
+from trainers.models import plain_layers
 from trainers.models.classifier import base_of, load_weights
 from trainers.rundir import checkpoint, seen
 from trainers.rundir.progress import Progress, Row, read_history
@@ -82,7 +82,7 @@ def _write(
     assert isinstance(test, Evaluation), "rank 0 has all scores"
     files = context.run_dir.phase(phase.name)
     if phase.name == "pretrain":
-        hub_backbones.settle_positions(network)
+        plain_layers.settle_positions(network)
         write_atomically(files.backbone_weights, base_of(network).save_weights)
     metrics = _metrics(phase, context, network, progress, best)
     metrics |= reports.scores(test, context.source.class_names) | seen.counts(context.run_dir, context.source.test)
