@@ -53,8 +53,8 @@ class TrainingConfig:
         maximum=256,
         affects="finetune",
     )
-    lora_targets: tuple[str, ...] = setting(
-        (),
+    lora_targets: tuple[str, ...] | None = setting(
+        None,
         "with --lora_rank, comma-separated patterns of names of Dense or 1x1 convolution layers",
         unset="queries and values of a transformer",
         affects="finetune",

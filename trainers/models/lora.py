@@ -22,14 +22,14 @@ _USUAL = ("query", "value", "query_*", "value_*", "q_proj", "v_proj", "*qkv*")
 _SHOWN = 12  # names in a message
 
 
-def enable(model: keras.Model, phase: Phase, *, rank: int, targets: Sequence[str]) -> None:
+def enable(model: keras.Model, phase: Phase, *, rank: int, targets: Sequence[str] | None) -> None:
     """Makes LoRA and the head all that trains, in the phase of fine-tuning.
 
     Args:
       model: a classifier with its starting weights; `trainable.set_trainable` has left it.
       phase: about to train; others stay as they are.
       rank: of the difference; 0 is no LoRA.
-      targets: patterns of names of layers; none stands for queries and values.
+      targets: patterns of names of layers; None stands for queries and values.
 
     Raises:
       UserError: no layer has such a name, or can be trained so.
@@ -49,7 +49,7 @@ def enable(model: keras.Model, phase: Phase, *, rank: int, targets: Sequence[str
             variable.trainable = variable.name in ("lora_kernel_a", "lora_kernel_b")
 
 
-def check(model: keras.Model, *, rank: int, targets: Sequence[str]) -> None:
+def check(model: keras.Model, *, rank: int, targets: Sequence[str] | None) -> None:
     """Checks the targets before anything trains.
 
     Raises:
@@ -69,7 +69,7 @@ def in_words(model: keras.Model) -> list[str]:
     return [f"LoRA of rank {layers[0].lora_rank} in {len(layers)} layers ({names}): {count:,} parameters, and the head"]
 
 
-def _chosen(model: keras.Model, targets: Sequence[str]) -> list[keras.layers.Layer]:
+def _chosen(model: keras.Model, targets: Sequence[str] | None) -> list[keras.layers.Layer]:
     """The layers of the base that the patterns name: by a layer's own name, or that of its block before it."""
     base = base_of(model)
     can = {

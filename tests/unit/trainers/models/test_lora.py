@@ -39,7 +39,9 @@ def _steps(model, count=3):
     network, optimizer = training_graph.create(model, fold_batch_norm=True), keras.optimizers.Adam(0.05)
     for _ in range(count):
         with tf.GradientTape() as tape:
-            loss = keras.losses.sparse_categorical_crossentropy([0, 1, 2, 0], network(_IMAGES), from_logits=True)
+            loss = keras.losses.sparse_categorical_crossentropy(
+                np.array([0, 1, 2, 0]), network(_IMAGES), from_logits=True
+            )
         optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
 
 
