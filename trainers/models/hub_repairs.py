@@ -21,6 +21,7 @@ def repair() -> None:
     _take_training(dinov2_layers.DINOV2Embedding)
     _count_patches(siglip_layers.SigLIPVisionEmbedding)
     _describe_norm(swin_transformer_layers.PatchEmbedding)
+    _count_merged(swin_transformer_layers.PatchMerging)
 
 
 def _give_tensors(block: Any) -> None:
@@ -45,6 +46,16 @@ def _take_training(embedding: Any) -> None:
 def _count_patches(embedding: Any) -> None:
     """The embedding of SigLIP says that it gives a token more than there are patches."""
     embedding.compute_output_shape = lambda self, shape: (shape[0], self.num_positions, self.hidden_dim)
+
+
+def _count_merged(merging: Any) -> None:
+    """The layer of Swin that merges patches does not say how many there are afterwards."""
+
+    def spec(self: Any, x: Any, H: int, W: int) -> keras.KerasTensor:
+        merged = ((H + 1) // 2) * ((W + 1) // 2)
+        return keras.KerasTensor((x.shape[0], merged, 2 * x.shape[-1]), dtype=self.compute_dtype)
+
+    merging.compute_output_spec = spec
 
 
 def _describe_norm(embedding: Any) -> None:
