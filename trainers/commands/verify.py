@@ -17,6 +17,7 @@ from ftdata.sources.source import Source
 from trainers.commands import audit, replays, train
 from trainers.commands.audit import Finding
 from trainers.config import PHASES, ModelConfig, Phase, TrainConfig, from_dict
+from trainers.config.model import HUB, hub_folder
 from trainers.rundir import receipt, record
 from trainers.rundir.chain import Entry
 from trainers.rundir.divergence import Diverged
@@ -96,6 +97,8 @@ def _settings(config: TrainConfig, run_dir: RunDir) -> dict[str, Any]:
         value = getattr(config.model, name)
         if value != getattr(usual, name) and Path(value).expanduser().is_file():
             moved[name] = value
+    if folder := hub_folder(config.model.backbone):
+        recorded = {**recorded, "backbone": HUB + os.path.abspath(folder)}
     return {**recorded, **{name: os.path.abspath(os.path.expanduser(value)) for name, value in moved.items()}}
 
 

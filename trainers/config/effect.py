@@ -44,7 +44,7 @@ _IDLE_IN_AN_ESTIMATE = (
     *("dense_units", "dropout", "train_batch_norm", "cache", "tensorboard", "track", "profile_steps"),
 )
 _OF_FINE_TUNING = (
-    *("finetune_epochs", "finetune_learning_rate", "unfreeze"),
+    *("finetune_epochs", "finetune_learning_rate", "unfreeze", "lora_rank", "lora_targets"),
     *("layer_decay", "l2_start", "interpolate_weights", "soup"),
 )
 _OF_A_SCHEDULE = ("transfer_learning_rate", "finetune_learning_rate", "learning_rate_schedule", "warmup_steps")
@@ -85,6 +85,7 @@ def without_effect(config: TrainConfig, given: set[str]) -> dict[str, str]:
         "backbone_args": (config.model.backbone.endswith(".keras"), "--backbone is a saved model"),
         "weights": (config.model.backbone.endswith(".keras"), "--backbone is a saved model with its own weights"),
     }
+    rules["lora_targets"] = (config.training.lora_rank == 0, "--lora_rank is not given")
     for name in _OF_FINE_TUNING:
         rules[name] = (not fine_tunes, f"--phase={config.phase} does not fine-tune")
     for name in ("transfer_epochs", "transfer_learning_rate"):

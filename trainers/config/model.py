@@ -1,11 +1,13 @@
 """What can be set about the network."""
 
 import dataclasses
+import os
 from typing import Any
 
 from ftdata.errors import UserError
 from ftdata.settings import check_settings, setting
 
+HUB = "hub:"  # begins a --backbone of KerasHub: a preset's name, or its folder
 _LARGEST_ARGUMENT = 1000  # of a number in backbone_args: widths and depths of networks
 
 
@@ -16,8 +18,9 @@ class ModelConfig:
     backbone: str = setting(
         "EfficientNetV2B0",
         "pretrained network below the head: any name of Keras Applications, EfficientNetLite0, 1 or 2 (extra lite), "
-        "vgg_nano (embedded), a .keras file, or auto: EfficientNetV2B0, or EfficientNetLite0 where the extra lite is "
-        "installed and the weights of EfficientNetV2B0 cannot be fetched",
+        "vgg_nano (embedded), a .keras file, hub:PRESET or hub:FOLDER of KerasHub (extra zoo), or auto: "
+        "EfficientNetV2B0, or EfficientNetLite0 where the extra lite is installed and the weights of EfficientNetV2B0 "
+        "cannot be fetched",
         is_path=True,
     )
     backbone_args: dict[str, Any] | None = setting(
@@ -25,7 +28,8 @@ class ModelConfig:
     )
     weights: str = setting(
         "imagenet",
-        "initial weights of the backbone: imagenet, none (random), objects (those of vgg_nano), or a weights file",
+        "initial weights of the backbone: imagenet (of hub:, those of the preset), none (random), objects (those of "
+        "vgg_nano), or a weights file",
         is_path=True,
     )
     preprocessing: str = setting(
@@ -61,3 +65,9 @@ class ModelConfig:
         for name, value in (self.backbone_args or {}).items():
             if isinstance(value, int | float) and not abs(value) <= _LARGEST_ARGUMENT:  # catches NaN too
                 raise UserError(f"backbone_args must have numbers up to {_LARGEST_ARGUMENT}, got {name}: {value!r}")
+
+
+def hub_folder(backbone: str | None) -> str | None:
+    """The folder of `hub:FOLDER`, as it was given, where there is one; None for other backbones."""
+    name = os.path.expanduser((backbone or "").removeprefix(HUB))
+    return name if (backbone or "").startswith(HUB) and os.path.isdir(name) else None

@@ -9,7 +9,7 @@ from ftdata.config import AugmentConfig, DataConfig
 from ftdata.errors import UserError
 from ftdata.settings import ANY_PHASE, NOTHING, check_settings, setting
 from trainers.config import multi_label
-from trainers.config.model import ModelConfig
+from trainers.config.model import HUB, ModelConfig, hub_folder
 from trainers.config.runtime import RuntimeConfig
 from trainers.config.search import SearchConfig
 from trainers.config.serve import ServeConfig
@@ -181,6 +181,9 @@ def as_recorded(config: TrainConfig) -> dict[str, Any]:
     for field, value in settings(config):
         if field.metadata["is_path"] and value:
             path = os.path.abspath(os.path.expanduser(value))
+            if folder := hub_folder(value):
+                values[field.name] = HUB + os.path.abspath(folder)
+                continue
             is_name = field.name in ("backbone", "weights", "model") and not os.path.isfile(path)
             values[field.name] = value if is_name else path
     return values

@@ -46,6 +46,19 @@ class TrainingConfig:
         "or all",
         affects="finetune",
     )
+    lora_rank: int = setting(
+        0,
+        "rank of the difference of kernels that the finetune phase trains in place of them (LoRA); 0 trains them",
+        minimum=0,
+        maximum=256,
+        affects="finetune",
+    )
+    lora_targets: tuple[str, ...] | None = setting(
+        None,
+        "with --lora_rank, comma-separated patterns of names of Dense or 1x1 convolution layers",
+        unset="queries and values of a transformer",
+        affects="finetune",
+    )
     pretrain_epochs: int = setting(
         30,
         "epochs of the pretrain phase, which trains every layer from random weights",
@@ -185,6 +198,9 @@ class TrainingConfig:
             raise UserError("soup must be false without folds, whose models it averages; --folds=groups or a number")
         if not self.unfreeze or not all(self.unfreeze):
             raise UserError(f"unfreeze must be layer-name prefixes or all, got {as_text(self.unfreeze)!r}")
+        for name in ("unfreeze", "l2_start", "interpolate_weights", "soup") if self.lora_rank else ():
+            if getattr(self, name) != (usual := {"unfreeze": ("all",)}.get(name, 0)):
+                raise UserError(f"{name} must be {as_text(usual) if usual else 'off'} with lora_rank, which decides it")
         if self.ema_decay == () or len(set(self.ema_decays)) < len(self.ema_decays):
             raise UserError(
                 f"ema_decay must be one number or several that differ, got {as_text(self.ema_decays)}: none switches "

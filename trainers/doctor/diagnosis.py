@@ -18,7 +18,7 @@ from trainers.config import ModelConfig, epochs_and_rate
 from trainers.doctor import findings
 from trainers.doctor.findings import Facts, Finding
 from trainers.doctor.survey import survey
-from trainers.models import classifier, trainable
+from trainers.models import classifier, lora, trainable
 from trainers.models.cut import cut
 from trainers.models.layer_names import layers_of
 from trainers.runtime.devices import runs_on_gpu
@@ -111,13 +111,14 @@ def _training(context: RunContext) -> tuple[Finding, ValueError | None]:
         numbers = "the head is solved for" if plan.solves_head else numbers
         if network is not None:
             trainable.set_trainable(network, phase, config.model, unfreeze=config.training.unfreeze)
+            lora.enable(network, phase, rank=config.training.lora_rank, targets=config.training.lora_targets)
             facts[phase.name] = _counts(network)
             numbers += "; {trainable:,} of {parameters:,} parameters, {layers_trained} of {layers} layers train".format(
                 **facts[phase.name]
             )
         lines += [f"{phase.name}: {numbers}", *(f"note: {note}" for note in misfits.misfits(phase, plan, context))]
         if network is not None:
-            lines += trainable.unfreezing(network, phase, config.training.unfreeze)
+            lines += [*trainable.unfreezing(network, phase, config.training.unfreeze), *lora.in_words(network)]
             lines += feature_views.outlook(cut(network), plan, context)
     return Finding(tuple(lines), (), facts), refusal or mismatch
 

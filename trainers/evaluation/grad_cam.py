@@ -13,6 +13,7 @@ from trainers.evaluation import tiles
 from trainers.models import folding
 from trainers.models.classifier import logits_of
 
+_PIXELS = (keras.layers.InputLayer, keras.layers.Rescaling, keras.layers.Normalization)  # give no features
 _CHUNK = 16  # images at a time: all activations are kept for the gradient
 
 
@@ -72,9 +73,13 @@ def _last_with_maps(model: keras.Model) -> keras.layers.Layer | None:
             found = _last_with_maps(layer)
             if found is not None:
                 return found
-        elif not isinstance(layer, keras.layers.InputLayer) and len(layer.output.shape) == 4:
+        elif not isinstance(layer, _PIXELS) and _gives_maps(layer):
             return layer
     return None
+
+
+def _gives_maps(layer: keras.layers.Layer) -> bool:
+    return isinstance(layer.output, keras.KerasTensor) and len(layer.output.shape) == 4
 
 
 @contextlib.contextmanager

@@ -9,10 +9,19 @@ from typing import Any
 import keras
 
 from ftdata.errors import UserError
-from ftdata.log import log
-from trainers.models import efficientnet_lite, imagenet_weights, inside, layer_names, lite_weights, loading
+from trainers.models import (
+    efficientnet_lite,
+    hub_backbones,
+    hub_presets,
+    imagenet_weights,
+    inside,
+    layer_names,
+    lite_weights,
+    loading,
+)
 from trainers.models.precision import precision_scope
 from trainers.models.vgg_nano import vgg_nano
+from trainers.models.without_classifier import without_classifier
 
 # Modules whose networks convolve depthwise (a test reads their source).
 _DEPTHWISE = (
@@ -46,7 +55,6 @@ _DECIDED = {
     "name": "Keras finds weights and preprocessing by it",
 }
 _FLATTENED = ("vgg16", "vgg19")  # modules whose original classifier fits one input size alone
-_TAKEN = ("pixels", "pooling", "dense", "dropout", "logits", "probabilities", "rescale")  # names in the classifier
 
 _OBJECTS_WEIGHTS = Path(__file__).parent / "weights" / "vgg_nano_objects.weights.h5"
 
@@ -63,11 +71,13 @@ def is_file(backbone: str) -> bool:
 
 
 def module(backbone: str) -> str:
-    """The module that makes it, of Keras Applications or of this project; empty for a saved model.
+    """The module that makes it, of Keras Applications or of this project; empty for a saved model, `hub` for a preset.
 
     Raises:
       UserError: an unknown name.
     """
+    if hub_presets.is_hub(backbone):
+        return "hub"
     return "" if is_file(backbone) else _constructor(backbone).__module__.rsplit(".", 1)[-1]
 
 
@@ -88,6 +98,8 @@ def default_size(backbone: str) -> int:
     Raises:
       UserError: an unknown name, or a saved model without a fixed square input.
     """
+    if hub_presets.is_hub(backbone):
+        return hub_presets.default_size(backbone)
     if not is_file(backbone):
         _constructor(backbone)
         return _SIZES.get(backbone, 224)
@@ -107,7 +119,12 @@ def check(backbone: str, *, weights: str, arguments: Mapping[str, Any] | None = 
         if not Path(backbone).expanduser().is_file():
             raise UserError(f"cannot load {backbone}: no such file")
         return
-    _check_arguments(backbone, arguments or {})
+    if hub_presets.is_hub(backbone):
+        hub_presets.check(backbone)
+        if arguments:
+            raise UserError(f"backbone_args is for backbones of Keras Applications, and {backbone} is a preset")
+    else:
+        _check_arguments(backbone, arguments or {})
     if weights == "objects" and backbone != "vgg_nano":
         raise UserError("weights=objects is for the backbone vgg_nano only; use imagenet, none or a file")
     if weights == "imagenet" and backbone == "vgg_nano":
@@ -172,7 +189,9 @@ def create(
                 f"preprocessing=rescale would come before what {backbone} does to its pixels itself "
                 f"({', '.join(inside.of_saved(saved))}): use --preprocessing=backbone"
             )
-        return _without_classifier(saved)
+        return without_classifier(saved)
+    if hub_presets.is_hub(backbone):
+        return _of_hub(backbone, image_size, weights, policy=policy, own_preprocessing=own_preprocessing)
     if include_top and module(backbone) in _FLATTENED and image_size != default_size(backbone):
         raise UserError(
             f"image_size must be {default_size(backbone)} for the original classifier of {backbone}, got {image_size}"
@@ -189,6 +208,15 @@ def create(
         model = inside.completed(model, family=module(backbone), policy=policy)
     if weights not in ("imagenet", "none"):
         path = _OBJECTS_WEIGHTS if weights == "objects" else Path(weights).expanduser()
+        loading.fill(model, path, refusal=f"weights {path} do not fit the backbone {backbone}")
+    return model if own_preprocessing else inside.without(model)
+
+
+def _of_hub(backbone: str, image_size: int, weights: str, *, policy: str, own_preprocessing: bool) -> keras.Model:
+    has_weights = weights == "imagenet"
+    model = hub_backbones.create(backbone, image_size=image_size, has_weights=has_weights, policy=policy)
+    if weights not in ("imagenet", "none"):
+        path = Path(weights).expanduser()
         loading.fill(model, path, refusal=f"weights {path} do not fit the backbone {backbone}")
     return model if own_preprocessing else inside.without(model)
 
@@ -212,35 +240,9 @@ def _construct(
 
 def _constructor(backbone: str) -> Any:
     if backbone not in names():
-        raise UserError(f"backbone must be one of {', '.join(names())}, or a .keras file, got {backbone!r}")
+        raise UserError(
+            f"backbone must be one of {', '.join(names())}, a .keras file, or hub:PRESET or hub:FOLDER of KerasHub, "
+            f"got {backbone!r}"
+        )
     own = {"vgg_nano": vgg_nano} | {name: getattr(efficientnet_lite, name) for name in lite_weights.names()}
     return own.get(backbone) or getattr(keras.applications, backbone)
-
-
-def _without_classifier(model: keras.Model) -> keras.Model:
-    """The model up to the features. What follows them is a last dense layer that gives scores or probabilities, with
-    its softmax; where there is none the model ends with its features, and is kept to its last layer."""
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise UserError(f"backbone {model.name} must have one input and one output")
-    name = f"{model.name}_features" if model.name in _TAKEN else model.name
-    layers = list(model.layers)
-    end, last = model.outputs[0], layers.pop()
-    removed = []
-    if len(end.shape) != 2:
-        last = None  # feature maps
-    if isinstance(last, keras.layers.Softmax) or _activation(last) in ("softmax", "sigmoid"):
-        removed, end = [last], last.input
-        last = layers.pop() if not isinstance(last, keras.layers.Dense) else None
-    if isinstance(last, keras.layers.Dense) and _activation(last) == "linear":
-        removed, end = [last, *removed], last.input
-    if removed:
-        names = ", ".join(layer.name for layer in removed)
-        log.info(f"note: the classifier of the backbone is removed ({names})")
-    return keras.Model(model.inputs[0], end, name=name)
-
-
-def _activation(layer: keras.layers.Layer | None) -> str:
-    """`softmax`, `relu`, ...; empty for a layer that is neither dense nor an activation."""
-    if not isinstance(layer, keras.layers.Dense | keras.layers.Activation):
-        return ""
-    return getattr(layer.activation, "__name__", "")

@@ -5,8 +5,8 @@ from trainers.models import backbones
 # Modules of whose networks `folding` puts every depthwise convolution together with its batch normalization
 _FOLDED = {"mobilenet", "mobilenet_v2", "mobilenet_v3", "efficientnet", "efficientnet_v2", "efficientnet_lite"}
 # Those with biases behind grouped convolutions and Dense layers at each place, whose gradients TensorFlow adds up in
-# bfloat16 (`precision.cpu_has_bfloat16`)
-_INEXACT = {"convnext"}
+# bfloat16 (`precision.cpu_has_bfloat16`); of KerasHub's the transformers
+_INEXACT = {"convnext", "hub"}
 
 
 def suits(backbone: str, *, is_folded: bool) -> bool:

@@ -10,7 +10,7 @@ import keras
 
 from ftdata.errors import UserError
 from trainers.config import ModelConfig
-from trainers.models import backbones, layer_names, loading, preprocessing
+from trainers.models import backbones, layer_names, loading, plain_layers, preprocessing
 
 
 def trains_batch_norm(config: ModelConfig) -> bool:
@@ -121,7 +121,9 @@ def logits_of(model: keras.Model) -> keras.Model:
 def save_classifier(model: keras.Model, path: Path) -> None:
     """Saves the network alone, without what it was compiled with: the optimizer may be a class of this project, which
     keras.saving.load_model would not find elsewhere, and its variables take twice the room of the weights."""
-    keras.Model(model.inputs[0], model.outputs[0], name=model.name).save(path)
+    plain_layers.settle_positions(model)
+    with plain_layers.as_plain(model):
+        keras.Model(model.inputs[0], model.outputs[0], name=model.name).save(path)
 
 
 def load_classifier(path: Path) -> keras.Model:

@@ -6,7 +6,6 @@ draws at random in training, as dropout in the head does, lies behind it.
 
 import collections
 import hashlib
-import inspect
 import json
 from typing import Any, NamedTuple
 
@@ -16,6 +15,7 @@ import numpy as np
 from trainers.models import folding
 from trainers.models.classifier import logits_of
 from trainers.models.layer_names import layers_of
+from trainers.models.training_graph import takes_training
 
 
 class Cut(NamedTuple):
@@ -131,8 +131,7 @@ def _is_told(layer: Any, *, is_head: bool) -> bool:
 
 def _trains(layer: Any, *, is_told: bool) -> bool:
     """Whether what a layer, or an operation, gives changes while a phase trains."""
-    takes_training = "training" in inspect.signature(layer.call).parameters
-    return bool(getattr(layer, "trainable_variables", ())) or (is_told and takes_training)
+    return bool(getattr(layer, "trainable_variables", ())) or (is_told and takes_training(layer))
 
 
 def _has_learned(layer: keras.layers.Layer) -> bool:

@@ -15,6 +15,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from trainers.models import stacks
+
 _Convolve = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 Substitution = Callable[[Any], Any]  # a layer -> what is called instead: itself, where nothing is
 
@@ -89,6 +91,7 @@ def pairs(
             continue
         is_last = norm.axis in (-1, len(node.outputs[0].shape) - 1) and convolution.data_format == "channels_last"
         is_plain = convolution.activation is keras.activations.linear and not convolution.dtype_policy.quantization_mode
+        is_plain = is_plain and not getattr(convolution, "lora_enabled", False)
         is_alike = convolution.compute_dtype == norm.compute_dtype
         if is_last and is_plain and is_alike and not _meets_a_shared_sum(following[0], users):
             yield convolution, norm
@@ -131,8 +134,10 @@ def is_graph(layer: Any) -> bool:
 
 
 def as_graph(model: keras.Model) -> keras.Model:
-    """A model of layers in a row as a graph of them; other models as they are."""
-    return keras.Model(model.inputs[0], model.outputs[0]) if isinstance(model, keras.Sequential) else model
+    """A model of layers in a row as a graph of them, and stacks of blocks block by block; other models as they are."""
+    if isinstance(model, keras.Sequential):
+        return keras.Model(model.inputs[0], model.outputs[0])
+    return stacks.unrolled(model) if stacks.has_stacks(model) else model
 
 
 def _of_convolution(layer: Any, scale: tf.Tensor) -> Callable[[tf.Tensor], tf.Tensor]:

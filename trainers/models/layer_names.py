@@ -9,6 +9,7 @@ import keras
 from keras.src.backend.common import global_state
 
 from ftdata.errors import UserError
+from trainers.models import stacks
 
 _COUNTERS = "object_name_uids"
 _SHOWN = 24  # names in a message
@@ -30,12 +31,18 @@ def numbered_afresh() -> Iterator[None]:
 
 
 def layers_of(model: keras.Model) -> Iterator[keras.layers.Layer]:
-    """The layers of a model, those of models inside it one by one: a saved classifier holds its backbone whole."""
+    """The layers of a model, those of models inside it one by one: a saved classifier holds its backbone whole. A stack
+    of blocks is its blocks."""
     for layer in model.layers:
         if isinstance(layer, keras.Model):
             yield from layers_of(layer)
         else:
-            yield layer
+            yield from stacks.parts_of(layer) or [layer]
+
+
+def within(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
+    """A layer and all those that it holds: a block of KerasHub holds its convolutions and their normalization."""
+    return [layer, *layer._flatten_layers(include_self=False)]  # no public name; a test pins it
 
 
 def taken_by(wanted: str, names: Sequence[str]) -> list[str]:

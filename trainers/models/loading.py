@@ -13,6 +13,8 @@ from typing import Any
 import keras
 
 from ftdata.errors import UserError
+from trainers.models import hub_repairs
+from trainers.runtime import extras
 
 
 def load_model(path: str) -> keras.Model:
@@ -21,6 +23,7 @@ def load_model(path: str) -> keras.Model:
     Raises:
       UserError: the file cannot be loaded.
     """
+    _import_hub(path)
     try:
         return keras.saving.load_model(Path(path).expanduser(), compile=False, safe_mode=True)
     except Exception as error:  # zipfile, json and Keras raise many kinds for a file that is no model
@@ -29,6 +32,22 @@ def load_model(path: str) -> keras.Model:
                 f"cannot load {path}: it holds code (such as a Lambda layer), and models load in safe mode only"
             ) from error
         raise UserError(f"cannot load {path}: {str(error).strip().splitlines()[0]}") from error
+
+
+def _import_hub(path: str) -> None:
+    """Imports KerasHub for a model that has layers of it.
+
+    Raises:
+      UserError: it is not installed.
+    """
+    try:
+        with zipfile.ZipFile(Path(path).expanduser()) as archive:
+            needs = b'"keras_hub' in archive.read("config.json")
+    except (OSError, KeyError, zipfile.BadZipFile):  # no such model: loading it says which
+        return
+    if needs:
+        extras.check_installed(f"{path} has layers of KerasHub and", ["keras_hub"], extra="zoo")
+        hub_repairs.repair()
 
 
 def layer_kinds(path: str) -> set[str]:

@@ -7,13 +7,13 @@ import keras
 from trainers.models import backbones
 
 # What the weights of each module expect; in Keras Applications, as its own preprocess_input computes it.
-# `inside`: the network starts with its own Rescaling or Normalization and takes pixels 0..255, as a saved model does;
-# `backbones.create` makes it whole, or leaves it out where pixels are rescaled in front.
+# `inside`: the network starts with its own Rescaling or Normalization and takes pixels 0..255, as saved models and
+# presets do; `backbones.create` makes it whole, or leaves it out where pixels are rescaled in front.
 _PREPROCESSING = {
     **dict.fromkeys(("vgg16", "vgg19", "resnet"), "caffe"),
     **dict.fromkeys(("resnet_v2", "inception_v3", "inception_resnet_v2", "xception", "nasnet"), "tf"),
     **dict.fromkeys(("mobilenet", "mobilenet_v2", "vgg_nano"), "tf"),
-    **dict.fromkeys(("efficientnet", "efficientnet_v2", "convnext", "mobilenet_v3", ""), "inside"),
+    **dict.fromkeys(("efficientnet", "efficientnet_v2", "convnext", "mobilenet_v3", "", "hub"), "inside"),
     "densenet": "torch",
     "efficientnet_lite": "lite",
 }

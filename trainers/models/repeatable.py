@@ -3,7 +3,7 @@
 import keras
 
 from ftdata.errors import UserError
-from trainers.models.layer_names import layers_of
+from trainers.models.layer_names import layers_of, within
 
 _DEPTHWISE = (
     keras.layers.DepthwiseConv1D,
@@ -21,7 +21,8 @@ def without_repeatable_gradient(model: keras.Model) -> list[str]:
     """
     return [
         layer.name
-        for layer in layers_of(model)
+        for outer in layers_of(model)
+        for layer in within(outer)
         if isinstance(layer, _DEPTHWISE) and layer.trainable and layer.compute_dtype in ("float32", "float64")
     ]
 

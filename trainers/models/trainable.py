@@ -7,7 +7,7 @@ import keras
 
 from trainers.config import ModelConfig, Phase
 from trainers.models.classifier import base_of, trains_batch_norm
-from trainers.models.layer_names import chosen, layers_of
+from trainers.models.layer_names import chosen, layers_of, within
 
 _ALL = ("all",)  # of --unfreeze
 
@@ -39,20 +39,24 @@ def set_trainable(
     taken = {id(layer) for layers in found.values() for layer in layers}
     for layer in layers_of(base):
         layer.trainable = phase.trains_base == "everything" or not by_name or id(layer) in taken
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.trainable = layer.trainable and trains_batch_norm(config)
-            layer.synchronized = layer.trainable and replicas > 1
+        for norm in _normalizations(layer):
+            norm.trainable = layer.trainable and trains_batch_norm(config)
+            norm.synchronized = norm.trainable and replicas > 1
 
 
 def is_synchronized(model: keras.Model) -> bool:
     """Whether the replicas exchange statistics of batch normalization inside the forward pass."""
-    return any(getattr(layer, "synchronized", False) for layer in layers_of(model))
+    return any(norm.synchronized for layer in layers_of(model) for norm in _normalizations(layer))
 
 
 def moving_statistics(model: keras.Model) -> list[keras.Variable]:
     """The statistics of batch normalization that trains, which the forward pass moves."""
-    layers = [layer for layer in layers_of(model) if isinstance(layer, keras.layers.BatchNormalization)]
+    layers = [norm for layer in layers_of(model) for norm in _normalizations(layer)]
     return [variable for layer in layers if layer.trainable for variable in layer.non_trainable_variables]
+
+
+def _normalizations(layer: keras.layers.Layer) -> list[keras.layers.BatchNormalization]:
+    return [part for part in within(layer) if isinstance(part, keras.layers.BatchNormalization)]
 
 
 def kernels_of_base(model: keras.Model) -> list[keras.Variable]:

@@ -8,7 +8,7 @@ import keras
 
 from trainers.models import folding
 from trainers.models.classifier import logits_of
-from trainers.models.layer_names import layers_of
+from trainers.models.layer_names import layers_of, within
 
 
 def create(model: keras.Model, *, fold_batch_norm: bool = False) -> keras.Model:
@@ -73,9 +73,38 @@ def _trains(layer: Any) -> bool:
 
 def _call_with_training(layer: Any, trains: bool, *arguments: Any, **options: Any) -> Any:
     """Calls a layer, or an operation, which cannot be told."""
-    if "training" in inspect.signature(layer.call).parameters:
-        options["training"] = trains
+    if takes_training(layer):
+        told = layer if _has_argument(layer) else _Told(layer)
+        return told(*arguments, **{**options, "training": trains})
     return layer(*arguments, **options)
+
+
+def takes_training(layer: Any) -> bool:
+    """Whether a layer, or an operation, may do otherwise in training: it is told, or one that a block of KerasHub's
+    holds is."""
+    is_block = type(layer).__module__.startswith("keras_hub.")
+    return _has_argument(layer) or (is_block and any(_has_argument(part) for part in within(layer)))
+
+
+def _has_argument(layer: Any) -> bool:
+    return "training" in inspect.signature(layer.call).parameters
+
+
+class _Told(keras.layers.Layer):
+    """A layer without an argument `training` that holds some that have one: Keras hands on to them what it is told."""
+
+    def __init__(self, layer: keras.layers.Layer):
+        super().__init__(dtype=layer.dtype_policy, autocast=False, name=f"{layer.name}_told")
+        self.layer = layer
+
+    @property
+    def trainable(self) -> bool:
+        """Whether the layer trains."""
+        return self.layer.trainable
+
+    def call(self, *arguments: Any, training: Any = None, **options: Any) -> Any:
+        """What the layer gives."""
+        return self.layer(*arguments, **options)
 
 
 def _called(model: keras.Model, call: Any, *, fold: bool) -> keras.Model:

@@ -10,6 +10,7 @@ from ftdata.errors import UserError
 from ftdata.log import log
 from ftdata.sources.source import Source
 from trainers.config import PHASES, ModelConfig
+from trainers.config.model import hub_folder
 from trainers.rundir import seen
 from trainers.rundir.fingerprint import (
     code_differences,
@@ -26,6 +27,7 @@ OLDER = {
     **{"hue": 0.0, "grayscale": 0.0, "rand_augment": None, "random_convolution": 0.0, "background_mixing": 0.0},
     **{"task": "single", "label_separator": None},
     **{"layer_decay": 1.0, "l2_start": 0.0, "interpolate_weights": False, "soup": False},
+    **{"lora_rank": 0, "lora_targets": None},
 }
 
 
@@ -158,6 +160,7 @@ def check_kept(name: str, value: str | None, *, cleared: Path, by: str) -> None:
     Raises:
       UserError: it is.
     """
-    path = Path(value or "").expanduser()
-    if path.is_file() and path.resolve().is_relative_to(cleared.resolve()):
+    folder = hub_folder(value)
+    path = Path(folder or value or "").expanduser()
+    if (folder or path.is_file()) and path.resolve().is_relative_to(cleared.resolve()):
         raise UserError(f"{name} {value} lies in {cleared}, which {by} clears: copy it elsewhere first")

@@ -15,7 +15,7 @@ from ftdata.log import log
 from ftdata.names import counted
 from trainers.config import Phase
 from trainers.evaluation import figures, tiles
-from trainers.models import folding
+from trainers.models import folding, lora
 from trainers.models.cut import cut
 from trainers.models.trainable import layer_table, unfreezing
 from trainers.rundir import record
@@ -163,6 +163,7 @@ def _describe(phase: Phase, plan: PhasePlan, context: RunContext, network: keras
         *([] if context.role.is_fold else [layer_table(network)]),  # the run on all images shows it
         *_folding(network, context),
         *unfreezing(network, phase, context.config.training.unfreeze),
+        *lora.in_words(network),
         *_rates(network, phase, context),
         *(f"note: {note}" for note in misfits(phase, plan, context)),
     ]

@@ -4,7 +4,7 @@ import keras
 
 from ftdata.errors import UserError
 from trainers.config import PHASES, Phase, TrainingConfig
-from trainers.models import depth
+from trainers.models import depth, lora
 from trainers.models.classifier import build_classifier, load_weights
 from trainers.models.repeatable import check_repeatable
 from trainers.models.trainable import (
@@ -58,6 +58,9 @@ def build(phase: Phase, context: RunContext) -> keras.Model:
         )
         unfreeze = config.training.unfreeze
         check_unfreeze(network, config.phases, unfreeze)
+        rank, targets = config.training.lora_rank, config.training.lora_targets
+        if any(each.trains_base == "unfrozen" for each in config.phases):
+            lora.check(network, rank=rank, targets=targets)
         replicas = context.strategy.num_replicas_in_sync
         if config.runtime.deterministic and runs_on_gpu(context.strategy):
             for each in config.phases:  # all of them now, not after hours of the first
@@ -71,6 +74,9 @@ def build(phase: Phase, context: RunContext) -> keras.Model:
             )
         if phase.starts_from and context.processes.is_chief:  # the others get them with the start of the phase
             load_weights(network, context.run_dir.phase(phase.starts_from).best)
+        lora.enable(
+            network, phase, rank=rank, targets=targets
+        )  # after the start is loaded, which would make A and B zero
         optimizer = make_optimizer(config.training, policy=config.precision)
         build_optimizer(
             optimizer,

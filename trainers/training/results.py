@@ -12,6 +12,7 @@ from trainers.config import Phase
 from trainers.evaluation import figures, label_reports, label_scores, reports, scores
 from trainers.evaluation.label_scores import LabelEvaluation
 from trainers.evaluation.scores import Evaluation, Summary
+from trainers.models import plain_layers
 from trainers.models.classifier import base_of, load_weights
 from trainers.rundir import checkpoint, seen
 from trainers.rundir.progress import Progress, Row, read_history
@@ -103,6 +104,7 @@ def _write(
     assert isinstance(test, Evaluation), "rank 0 has all scores"
     files = context.run_dir.phase(phase.name)
     if phase.name == "pretrain":
+        plain_layers.settle_positions(network)
         write_atomically(files.backbone_weights, base_of(network).save_weights)
     metrics, files_of = _metrics(phase, context, network, progress, best) | found, reporting(test)
     metrics |= files_of.scores(test, context.source.class_names) | seen.counts(context.run_dir, context.source.test)
