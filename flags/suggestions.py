@@ -52,7 +52,7 @@ _FOREIGN = {
     "inference infer predict": "phase=predict",
     "export": "phase=export",
     "report summary": "phase=report",
-    "mode task": "phase",
+    "mode": "phase",
     "file files image source": "images",
     "cutmix": "cutmix_alpha",
     "aa auto_augment autoaugment randaugment": "rand_augment",

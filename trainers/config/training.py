@@ -48,7 +48,8 @@ class TrainingConfig:
     )
     lora_rank: int = setting(
         0,
-        "rank of the difference of kernels that the finetune phase trains in place of them (LoRA); 0 trains them",
+        "rank (a number of columns) of the difference that the finetune phase trains in place of a kernel (LoRA); 0 "
+        "trains the kernels",
         minimum=0,
         maximum=256,
         affects="finetune",

@@ -4,7 +4,6 @@ Nothing of the run is written to: the checkpointer in place of the phase's keeps
 folder of the replay.
 """
 
-import contextlib
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from trainers.models.classifier import load_weights
 from trainers.rundir import checkpoint
 from trainers.rundir.checkpointer import NullCheckpointer, progress_at
 from trainers.rundir.progress import Progress
+from trainers.runtime.signals import Interrupted
 from trainers.training import phase_model
 from trainers.training.context import RunContext
 from trainers.training.phase import assemble, variable_groups
@@ -131,8 +131,11 @@ def replay(phase: Phase, context: RunContext, stretch: Stretch, *, with_rounding
     best.parent.mkdir(parents=True, exist_ok=True)
     until = _Until(stretch, best)
     made = assemble(phase, plan, context, network, until, progress)
-    with contextlib.suppress(_Reached):
+    try:
         made.loop.run()
+    except _Reached as end:
+        if isinstance(end.__context__, Interrupted):  # in the scoring after the last step, which is part of the stretch
+            raise end.__context__ from None
     arrays, state = checkpoint.copied(groups), dataclasses.asdict(progress)
     digests = computed(arrays, state, made.streams, first=stretch.first, step=progress.step)
     sha256 = None

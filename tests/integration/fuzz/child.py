@@ -23,6 +23,7 @@ from ftdata.config import DataConfig
 from ftdata.decoding import decode, headers
 from ftdata.folders import folder
 from ftdata.inspection import examine
+from ftdata.inspection.opened import Opened
 from ftdata.sources.files import open_files
 from tests.integration.fuzz import strategies
 
@@ -39,7 +40,7 @@ def _for_training(encoded: tf.Tensor) -> tf.Tensor:
 def judge(encoded: bytes, counts: dict[str, int]) -> None:
     """An image is refused with a reason, or the decoder of training takes it."""
     try:
-        entry = examine._Opened.of("image", encoded)
+        entry = Opened.of("image", encoded, foreign=False)
     except ValueError as error:
         (reason,) = str(error).splitlines()
         counts["refused by the header"] += bool(reason)

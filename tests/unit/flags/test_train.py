@@ -184,7 +184,9 @@ def another(field, value):
 def test_every_setting_has_a_flag_that_sets_it(name):
     old = flat()[name]
     text = another(FIELDS[name], old)
-    beside = {"head_solver": ["--feature_views=1"], "soup": ["--folds=2"]}.get(name, [])  # which it needs
+    several = ["--labels_csv=labels.csv", "--task=multi"]
+    needed = {"head_solver": ["--feature_views=1"], "soup": ["--folds=2"], "lora_rank": ["--unfreeze=all"]}
+    beside = {**needed, "task": several[:1], "label_separator": several}.get(name, [])
     config, given = parse(["main", f"--{name}={text}", *beside])
     new = as_dict(config)[name]
     assert name in given
