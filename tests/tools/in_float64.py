@@ -119,10 +119,15 @@ def table(
     alone = numbers.pop("1 process")
     rows = {}
     for layout, ours in numbers.items():
-        apart = {name: float(np.max(np.abs(ours[name] - alone[name])) / np.max(np.abs(alone[name]))) for name in alone}
+        apart = {name: _apart(ours[name], alone[name]) for name in alone}
         rows[layout] = {"loss": apart.pop("losses"), "weights": max(apart.values())}
         print(f"float64 {backbone} {optimizer} {rate:g}  {layout:<10} {rows[layout]}", flush=True)
     return rows
+
+
+def _apart(ours: np.ndarray, theirs: np.ndarray) -> float:
+    """Relative to the largest value; where that is 0 but for rounding (a sum that cancels), absolutely, in units of 1e-6."""
+    return float(np.max(np.abs(ours - theirs)) / max(float(np.max(np.abs(theirs))), 1e-6))
 
 
 def main() -> None:
