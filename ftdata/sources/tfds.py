@@ -58,7 +58,9 @@ def _lacks_labels(labels: np.ndarray) -> bool:
 
 
 def _check_shown(labels: np.ndarray, class_names: tuple[str, ...], config: DataConfig) -> None:
-    unseen = [name for name, count in zip(class_names, kinds.counts(labels, len(class_names)), strict=True) if not count]
+    unseen = [
+        name for name, count in zip(class_names, kinds.counts(labels, len(class_names)), strict=True) if not count
+    ]
     if unseen:
         raise UserError(f"dataset {config.dataset}: no training image shows {listed(unseen)}, so it cannot be learned")
 

@@ -41,7 +41,10 @@ def test_same_place_gives_same_bytes_and_another_size_the_same_things():
 
 def test_a_picture_shows_up_to_three_kinds_or_none():
     shown = [photos.photo(split="train", number=number, size=32).labels for number in range(1, 201)]
-    sizes, kinds = collections.Counter(map(len, shown)), collections.Counter(kind for labels in shown for kind in labels)
+    sizes, kinds = (
+        collections.Counter(map(len, shown)),
+        collections.Counter(kind for labels in shown for kind in labels),
+    )
     assert set(sizes) == {0, 1, 2, 3}
     assert 8 <= sizes[0] <= 32  # of 200 with p = 0.1: within three standard deviations
     assert set(kinds) == set(NAMES)
@@ -64,8 +67,12 @@ def test_every_picture_has_its_labels_and_its_bytes(capped):
 
 
 def test_a_data_set_for_the_other_task_is_refused_with_the_way_out(capped, photo_folder):
-    with pytest.raises(UserError, match=r"^dataset scenes .* got image: .*: it has several labels an image, which is --t"):
+    with pytest.raises(
+        UserError, match=r"^dataset scenes .* got image: .*: it has several labels an image, which is --t"
+    ):
         open_source(DataConfig("scenes", data_dir=str(capped)))
     write_tfds(photo_folder, capped, name="one_class_each")
-    with pytest.raises(UserError, match=r"^dataset one_class_each .*: it has one class an image, which is --task=single"):
+    with pytest.raises(
+        UserError, match=r"^dataset one_class_each .*: it has one class an image, which is --task=single"
+    ):
         open_source(DataConfig("one_class_each", task="multi", data_dir=str(capped)))
