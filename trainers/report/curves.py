@@ -65,11 +65,13 @@ def _in_numbers(histories: Mapping[str, Sequence[Row]], called: Mapping[str, str
         (f"{phase}, epoch {row['epoch']:.0f}" if row["epoch"] else f"{phase}, start", *(_cell(row, c) for c in known))
         for phase, row in rows
     ]
-    titles = [
-        f"{'validation' if column.startswith('validation') else 'training'} {called[column.removeprefix('validation_')]}"
-        for column in known
-    ]
+    titles = [_title(column, called) for column in known]
     return Table("Epochs: too few for a curve; training is on augmented images", ("phase", *titles), cells)
+
+
+def _title(column: str, called: Mapping[str, str]) -> str:
+    split, _, score = column.rpartition("_")
+    return f"{split or 'training'} {called[score]}"
 
 
 def _cell(row: Row, column: str) -> str:
