@@ -118,7 +118,7 @@ def _chart(root: Path, runs: Sequence[RunFiles]) -> Chart | None:
     """Validation accuracy, or mAP, over the epochs of both phases, of as many runs as there are colours, the latest."""
     drawn = [run for run in runs if run.histories and run.final]
     latest = sorted(drawn, key=lambda run: run.run_dir.phase(run.final or "").metrics.stat().st_mtime_ns)[-2 * COLORS :]
-    lines, of_labels = [], any(several_labels.applies(run) for run in latest)
+    lines, of_labels = list[Line](), any(several_labels.applies(run) for run in latest)
     for number, run in enumerate(run for run in drawn if run in latest):
         epochs = curves.over_all(run.histories)
         score, suffix = ("validation_map", ", mAP") if several_labels.applies(run) else ("validation_accuracy", "")

@@ -16,9 +16,12 @@ SEED = 20262
 COUNTS = {"train": 3000, "test": 600}
 MOST_THINGS = 3
 
-_SHAPES = {"bottle": objects, "cup": objects, "fork": cutlery, "knife": cutlery, "scissors": objects, "spoon": cutlery}
+_PARTS = {
+    **dict.fromkeys(("bottle", "cup", "scissors"), objects.parts),
+    **dict.fromkeys(("fork", "knife", "spoon"), cutlery.parts),
+}
 _IN_CUTLERY = {"fork": "forky", "knife": "knifey", "spoon": "spoony"}
-CLASS_NAMES = tuple(_SHAPES)
+CLASS_NAMES = tuple(sorted(_PARTS))
 _OFTEN = (0.1, 0.3, 0.3, 0.3)  # no thing, one, two, three
 
 
@@ -57,7 +60,7 @@ def file_name(*, split: str, number: int) -> str:
 
 
 def _parts(kind: str, rng: np.random.Generator) -> list[Part]:
-    return _SHAPES[kind].parts(_IN_CUTLERY.get(kind, kind), rng=rng)
+    return _PARTS[kind](_IN_CUTLERY.get(kind, kind), rng=rng)
 
 
 def _laid(parts: list[Part], *, at: tuple[float, float], scale: float, degrees: float) -> list[Part]:
