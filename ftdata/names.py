@@ -36,8 +36,8 @@ def listed(names: Sequence[str], *, limit: int = 5) -> str:
 
 
 def counted(count: int, noun: str) -> str:
-    """`1 image`, `2,000 images`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+    """`1 image`, `2,000 images`, `3 classes`."""
+    return f"{count:,} {noun}{'' if count == 1 else 'es' if noun.endswith('ss') else 's'}"
 
 
 def what_is_at(path: Path, *, missing: str) -> str:

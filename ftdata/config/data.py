@@ -13,7 +13,7 @@ class DataConfig:
     """Which images, and how they become arrays of one size."""
 
     dataset: str | None = setting(
-        None, "name of the data set: cutlery (rendered, needs no network), knifey_spoony, or any TFDS name"
+        None, "name of the data set: cutlery or scenes (rendered, need no network), knifey_spoony, or any TFDS name"
     )
     image_dir: str | None = setting(
         None,
@@ -36,7 +36,8 @@ class DataConfig:
     task: str = setting(
         "single",
         "labels of an image: single is one class each; multi is several or none, from a --labels_csv with a column of "
-        "0 and 1 for each class, or with a column labels of names with --label_separator between them",
+        "0 and 1 for each class, or with a column labels of names with --label_separator between them, or from a "
+        "--dataset with several",
         choices=("single", "multi"),
     )
     label_separator: str | None = setting(
@@ -169,8 +170,8 @@ class DataConfig:
                 ) from None
 
     def _check_labels(self) -> None:
-        """Several labels come from a CSV alone."""
-        named = next((name for name in ("dataset", "records", "image_dir") if getattr(self, name)), None)
+        """Several labels come from a CSV or a data set of TFDS alone."""
+        named = next((name for name in ("records", "image_dir") if getattr(self, name)), None)
         if self.task == "multi" and not self.labels_csv and named:
             way = "name the images and their labels in a --labels_csv"
             way += ", with --image_dir where its files lie elsewhere" if self.image_dir else ""

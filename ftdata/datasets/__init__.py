@@ -1,4 +1,4 @@
-"""This project's own data sets, as builders of TensorFlow Datasets: two that are rendered, one of photos.
+"""This project's own data sets, as builders of TensorFlow Datasets: three that are rendered, one of photos.
 
 For `sources`, which opens them by name; imports nothing of ftdata but `errors`.
 """
@@ -7,5 +7,6 @@ For `sources`, which opens them by name; imports nothing of ftdata but `errors`.
 BUILDERS = {
     "cutlery": "ftdata.datasets.cutlery.cutlery_dataset_builder",
     "objects": "ftdata.datasets.objects.objects_dataset_builder",
+    "scenes": "ftdata.datasets.scenes.scenes_dataset_builder",
     "knifey_spoony": "ftdata.datasets.knifey_spoony.knifey_spoony_dataset_builder",
 }

@@ -4,17 +4,20 @@ import hashlib
 import importlib
 import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from ftdata import labels as kinds
 from ftdata import parallelism
 from ftdata.config import DataConfig
 from ftdata.datasets import BUILDERS
 from ftdata.errors import UserError
 from ftdata.log import log
+from ftdata.names import listed
 from ftdata.sources.split import Split
 
 
@@ -23,24 +26,43 @@ def open_tfds(config: DataConfig) -> tuple[str, tuple[str, ...], dict[str, Split
 
     Returns:
       Its full name, its class names, and the splits it has of `train`, `validation` and `test`. A validation
-      split serves as the test set where there is no other with labels.
+      split serves as the test set where there is no other with labels. With task=multi the labels are those of a
+      Sequence of ClassLabel, float32 [n, num_classes] of 0 and 1.
 
     Raises:
-      UserError: an unknown name, no split `train`, no image or no label among its features.
+      UserError: an unknown name, no split `train`, no image or no label among its features, or, of several labels an
+        image, one that no training image has.
     """
     builder = _prepared_builder(config)
-    image_key, label_key = _feature_keys(builder)
+    is_multi = config.task == "multi"
+    image_key, label_key = _feature_keys(builder, is_multi=is_multi)
     available = set(builder.info.splits)
     if "train" not in available:
         raise UserError(f"dataset {config.dataset} has no split 'train', only {', '.join(sorted(available))}")
-    splits = {name: _from_tfds(builder, name, image_key, label_key) for name in available & {"train", "test"}}
-    if "validation" in available:
-        splits["validation"] = _from_tfds(builder, "validation", image_key, label_key)
-    if "test" in splits and (splits["test"].labels < 0).any():  # a competition's test set without labels
+    feature = builder.info.features[label_key]
+    class_names = tuple((feature.feature if is_multi else feature).names)
+    among = len(class_names) if is_multi else None
+    wanted = [name for name in ("train", "test", "validation") if name in available]
+    splits = {name: _from_tfds(builder, name, image_key, label_key, among=among) for name in wanted}
+    if "test" in splits and _lacks_labels(splits["test"].labels):  # that of a competition
         del splits["test"]
     if "test" not in splits and "validation" in splits:
         splits["test"] = splits.pop("validation")
-    return builder.info.full_name, tuple(builder.info.features[label_key].names), splits
+    if is_multi:
+        _check_shown(splits["train"].labels, class_names, config)
+    return builder.info.full_name, class_names, splits
+
+
+def _lacks_labels(labels: np.ndarray) -> bool:
+    return not labels.any() if kinds.is_multi(labels) else bool((labels < 0).any())
+
+
+def _check_shown(labels: np.ndarray, class_names: tuple[str, ...], config: DataConfig) -> None:
+    unseen = [
+        name for name, count in zip(class_names, kinds.counts(labels, len(class_names)), strict=True) if not count
+    ]
+    if unseen:
+        raise UserError(f"dataset {config.dataset}: no training image shows {listed(unseen)}, so it cannot be learned")
 
 
 def _prepared_builder(config: DataConfig) -> Any:
@@ -91,27 +113,42 @@ def _is_worth_saying(entry: logging.LogRecord) -> bool:
     return not any(text in entry.getMessage() for text in idle)
 
 
-def _feature_keys(builder: Any) -> tuple[str, str]:
-    """The keys of the image and the class label: the data set's own choice, else the first among its features."""
+def _feature_keys(builder: Any, *, is_multi: bool) -> tuple[str, str]:
+    """The keys of the image and of the class label, or the labels: the data set's own choice, else the first among its
+    features."""
     import tensorflow_datasets as tfds
 
     features = dict(builder.info.features.items())
     chosen = [key for key in builder.info.supervised_keys or () if key in features]
     keys = dict.fromkeys((*chosen, *features))
     image = next((key for key in keys if isinstance(features[key], tfds.features.Image)), None)
-    labels = [key for key in keys if isinstance(features[key], tfds.features.ClassLabel)]
+    singles = [key for key in keys if isinstance(features[key], tfds.features.ClassLabel)]
+    sequences = [key for key in keys if _is_of_labels(features[key])]
+    labels, others = (sequences, singles) if is_multi else (singles, sequences)
     label = labels[0] if labels else None
     if image is None or label is None:
+        kind, way = ("a Sequence of ClassLabel", "") if is_multi else ("a ClassLabel", "")
+        if image is not None and others:
+            task, told = ("single", "has one class an image") if is_multi else ("multi", "has several labels an image")
+            way = f": it {told}, which is --task={task}"
         raise UserError(
-            f"dataset {builder.name} must have an Image and a ClassLabel feature to train a classifier, "
-            f"got {', '.join(f'{key}: {type(value).__name__}' for key, value in features.items())}"
+            f"dataset {builder.name} must have an Image and {kind} feature to train a classifier, "
+            f"got {', '.join(f'{key}: {type(value).__name__}' for key, value in features.items())}{way}"
         )
     if len(labels) > 1:
         log.info(f"note: {builder.name} has the labels {', '.join(labels)}: {label} is trained")
     return image, label
 
 
-def _from_tfds(builder: Any, split_name: str, image_key: str, label_key: str) -> Split:
+def _is_of_labels(feature: Any) -> bool:
+    """Whether it is a sequence of class labels, as `labels` of voc."""
+    import tensorflow_datasets as tfds
+
+    return isinstance(feature, tfds.features.Sequence) and isinstance(feature.feature, tfds.features.ClassLabel)
+
+
+def _from_tfds(builder: Any, split_name: str, image_key: str, label_key: str, *, among: int | None) -> Split:
+    """A split, of several labels an image where `among` says of how many classes."""
     import tensorflow_datasets as tfds
 
     name_key = next((key for key in ("file_name", "filename", "image/filename") if key in builder.info.features), None)
@@ -122,7 +159,7 @@ def _from_tfds(builder: Any, split_name: str, image_key: str, label_key: str) ->
         return builder.as_dataset(split=split_name, decoders=decoders, read_config=in_order, shuffle_files=False)
 
     rows = list(read(tfds.decode.PartialDecoding(wanted)).as_numpy_iterator())
-    labels = np.array([row[label_key] for row in rows], np.int32)
+    labels = _labels([row[label_key] for row in rows], among)
     names = tuple(
         row[name_key].decode(errors="replace") if name_key else f"{split_name}/{position:07d}"
         for position, row in enumerate(rows)
@@ -145,3 +182,12 @@ def _from_tfds(builder: Any, split_name: str, image_key: str, label_key: str) ->
     digests = np.frombuffer(b"".join(hashlib.blake2b(name, digest_size=16).digest() for name in whole), np.uint64)
     places, records = np.arange(len(labels)), tuple(str(file) for file in files)
     return Split(labels, names, places, digests.reshape(-1, 2), open_at, origin, records=records)
+
+
+def _labels(rows: Sequence[Any], among: int | None) -> np.ndarray:
+    if among is None:
+        return np.array(rows, np.int32)
+    labels = np.zeros((len(rows), among), np.float32)
+    for number, places in enumerate(rows):
+        labels[number, places] = 1
+    return labels

@@ -113,7 +113,7 @@ def write_predictions(
                 labels = (
                     SEPARATOR.join(class_names[k] for k in np.flatnonzero(shown).tolist()) for shown in (truth, guess)
                 )
-                table.writerow([name, *labels, *(f"{p:.6f}" for p in row)])
+                table.writerow([name, *labels, *(f"{p:.9g}" for p in row)])  # sigmoids that near 1 are not all 1
 
     write_atomically(path, write)
 

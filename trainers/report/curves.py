@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from trainers.report import blocks
+from trainers.evaluation.scores import in_words
+from trainers.report import blocks, several_labels
 from trainers.report.blocks import Block, Table, percent
 from trainers.report.charts import Chart, Line
 from trainers.report.run_files import RunFiles
@@ -23,6 +24,7 @@ def curves(run: RunFiles) -> list[Block]:
     switches = [(end + 0.5, name) for end, name in zip(ends, run.histories, strict=False) if name in lasting]
     span = (min(places) - 0.5, float(ends[-1]) + 0.5)
     charts = []
+    called = _called(run)
     for panel in ("loss", "accuracy"):
         drawn = [
             Line("training (augmented)", places, [row.get(panel) for row in rows], 0),
@@ -30,24 +32,30 @@ def curves(run: RunFiles) -> list[Block]:
         ]
         if panel == "accuracy" and monitor not in ("accuracy", "loss"):
             chosen_by = [row.get(f"validation_{monitor}") for row in rows]
-            drawn.append(Line(f"validation, {monitor.replace('_', ' ')}", places, chosen_by, 1, dashed=True))
+            drawn.append(Line(f"validation, {in_words(monitor)}", places, chosen_by, 1, dashed=True))
         lines = [line for line in drawn if any(value is not None for value in line.y)]
         if not lines:
             continue
         last = ", ".join(f"{line.name} {_last(line.y):.3f}" for line in lines)
-        about = f"{panel} over {int(ends[-1])} epochs of {' and '.join(run.histories)}; at the end {last}"
+        about = f"{called[panel]} over {int(ends[-1])} epochs of {' and '.join(run.histories)}; at the end {last}"
+        axis = "score" if panel != called[panel] else panel  # beside the share of images mAP is drawn
         charts.append(
             Chart(
-                f"curve-{panel}", panel.capitalize(), about, lines, "epoch", panel,
+                f"curve-{panel}", called[panel].capitalize(), about, lines, "epoch", axis,
                 x_range=span, switches=switches, whole=True,
             )
         )  # fmt: skip
     if all(chart.is_compact for chart in charts):
-        return [_in_numbers(run.histories)] if charts else []
+        return [_in_numbers(run.histories, called)] if charts else []
     return [blocks.Row(charts)]
 
 
-def _in_numbers(histories: Mapping[str, Sequence[Row]]) -> Table:
+def _called(run: RunFiles) -> dict[str, str]:
+    """The scores as a reader knows them: with several labels an image, accuracy is that of whole images."""
+    return {"loss": "loss", "accuracy": several_labels.EXACT if several_labels.applies(run) else "accuracy"}
+
+
+def _in_numbers(histories: Mapping[str, Sequence[Row]], called: Mapping[str, str]) -> Table:
     """One or two epochs, in which no curve can be seen, as a table."""
     columns = ("loss", "accuracy", "validation_loss", "validation_accuracy")
     rows = [(phase, row) for phase, history in histories.items() for row in history]
@@ -57,9 +65,13 @@ def _in_numbers(histories: Mapping[str, Sequence[Row]]) -> Table:
         (f"{phase}, epoch {row['epoch']:.0f}" if row["epoch"] else f"{phase}, start", *(_cell(row, c) for c in known))
         for phase, row in rows
     ]
-    heads = {"loss": "training loss", "accuracy": "training accuracy"}
-    titles = [heads.get(column, column.replace("_", " ")) for column in known]
+    titles = [_title(column, called) for column in known]
     return Table("Epochs: too few for a curve; training is on augmented images", ("phase", *titles), cells)
+
+
+def _title(column: str, called: Mapping[str, str]) -> str:
+    split, _, score = column.rpartition("_")
+    return f"{split or 'training'} {called[score]}"
 
 
 def _cell(row: Row, column: str) -> str:

@@ -51,7 +51,12 @@ def improve(run: RunFiles) -> Section | None:
         said.append(f"Images of {lowest}, of which {percent(known[lowest])} are found, the fewest of all classes.")
     count = run.images.get("test", 0)
     if count and count < _FEW_TEST_IMAGES:
-        said.append(f"More test images, of other places: {count:,} leave the interval above as wide as it is.")
+        why = (
+            f"of {count:,} the average precision of a class is far from certain"
+            if several_labels.applies(run)
+            else f"{count:,} leave the interval above as wide as it is"
+        )
+        said.append(f"More test images, of other places: {why}.")
     if run.settings.get("preset") != "best" and not several_labels.applies(run):
         said.append(
             "Another network or recipe: --preset=best --time_budget=60m on the same images compares those at hand, in "

@@ -4,7 +4,7 @@ from typing import Any
 
 from ftdata.settings import as_text
 from trainers.config import TrainConfig, as_dict
-from trainers.report import command_lines
+from trainers.report import command_lines, several_labels
 from trainers.report.blocks import Block, Command, Folded, Lines, Row, Section, Table, Text, percent
 from trainers.report.embedding import embed
 from trainers.report.run_files import RunFiles, Values
@@ -77,14 +77,17 @@ def _bottleneck(name: str, wait: float) -> str:
 
 def _epochs(run: RunFiles) -> list[Block]:
     """The numbers behind the curves."""
-    columns = ("loss", "accuracy", "validation_loss", "validation_accuracy", "learning_rate")
+    several = several_labels.applies(run)
+    columns = ["loss", "accuracy", "validation_loss", "validation_accuracy", "learning_rate"]
+    columns[-1:-1] = ["validation_map"] if several else []
+    words = {"accuracy": several_labels.EXACT if several else "accuracy", "map": "mAP"}
     tables = []
     for name, history in run.histories.items():
         rows = [
             (f"{row['epoch']:.0f}", *("-" if row.get(c) is None else f"{row[c]:.4g}" for c in columns))
             for row in history[-_MOST_EPOCHS:]
         ]
-        head = ("epoch", *(column.replace("_", " ") for column in columns))
+        head = ("epoch", *(" ".join(words.get(word, word) for word in column.split("_")) for column in columns))
         tables.append(Table(f"Epochs of {name}; epoch 0 is the model it starts from", head, rows))
     return [Folded("Every epoch in numbers", tables)] if tables else []
 

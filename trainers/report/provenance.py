@@ -2,11 +2,13 @@
 
 import collections
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
+from ftdata.labels import NOTHING
 from ftdata.names import counted, shown
 from ftdata.sources.holdout import named_groups
+from trainers.report import several_labels
 from trainers.report.blocks import MOST_ROWS, Section, Table, Text
 from trainers.report.run_files import RunFiles
 
@@ -17,7 +19,8 @@ _MOST_NAMED, _MOST_CLASSES = 6, 8
 class TestSet:
     """The test images: `classes`, `names` and, where a pattern names them, `groups` of each.
 
-    `trained_folders` and `trained_groups` are those of the training images; None where nothing tells.
+    `trained_folders` and `trained_groups` are those of the training images; None where nothing tells. `shown_by` says
+    how many images show each class where an image has several labels, whose `classes` are then texts of them all.
     """
 
     __test__ = False  # no test of pytest's
@@ -27,6 +30,7 @@ class TestSet:
     groups: Sequence[str] | None
     trained_folders: frozenset[str] | None
     trained_groups: frozenset[str] | None
+    shown_by: Mapping[str, int] | None = None
 
     @classmethod
     def of(cls, run: RunFiles) -> "TestSet | None":
@@ -44,6 +48,7 @@ class TestSet:
             _groups(names, pattern) if pattern else None,
             frozenset(map(_folder, trained)) if trained else None,
             None if known is None else frozenset(known),
+            several_labels.support(run) if several_labels.applies(run) else None,
         )
 
     @property
@@ -54,7 +59,8 @@ class TestSet:
     @property
     def in_words(self) -> str:
         """How many, from where, of which classes and groups."""
-        parts = [f"{len(self.names):,}{self._where()}", _spread(self.classes, "class")]
+        classes = _spread(self.classes, "class") if self.shown_by is None else self._of_labels()
+        parts = [f"{len(self.names):,}{self._where()}", classes]
         return "; ".join([*parts, *([self._of_groups()] if self.groups else [])])
 
     def _where(self) -> str:
@@ -65,6 +71,14 @@ class TestSet:
             return f" held out of the folders of the training images ({_few(folders)})"
         own = ", which hold no training image" if self.trained_folders is not None else ""
         return f" from {_few(folders)}{own if self.trained_folders and not self.trained_folders & set(folders) else ''}"
+
+    def _of_labels(self) -> str:
+        found = dict(self.shown_by or {})
+        if len(found) > _MOST_NAMED:
+            said = f"{min(found.values()):,} to {max(found.values()):,} show each of the {len(found):,} classes"
+        else:
+            said = "by what they show: " + ", ".join(f"{shown(name)} {found[name]:,}" for name in sorted(found))
+        return f"{said}; {self.classes.count(NOTHING):,} show none" if NOTHING in self.classes else said
 
     def _of_groups(self) -> str:
         assert self.groups is not None, "the caller has looked"
@@ -98,7 +112,7 @@ def test_images(run: RunFiles) -> Section | None:
     counts = collections.Counter(zip(found.groups, found.classes, strict=True))
     sizes = collections.Counter(found.groups)
     classes = sorted(set(found.classes))
-    classes = classes if len(classes) <= _MOST_CLASSES else []
+    classes = classes if len(classes) <= _MOST_CLASSES and found.shown_by is None else []
     rows = [
         (
             shown(name),

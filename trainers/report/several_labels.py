@@ -6,6 +6,7 @@ from trainers.report.blocks import MOST_ROWS, Block, Section, Table, Text, perce
 from trainers.report.run_files import RunFiles
 
 _MEANS = (("mAP", "test_map"), ("macro F1", "test_f1_macro"), ("micro F1", "test_f1_micro"))
+EXACT = "every label right"  # what accuracy is of several labels
 _KINDS = {
     "true_positives": "shown, given",
     "false_negatives": "shown, not given",
@@ -17,6 +18,11 @@ _KINDS = {
 def applies(run: RunFiles) -> bool:
     """Whether the run is of images with several labels."""
     return run.settings.get("task") == "multi"
+
+
+def support(run: RunFiles) -> dict[str, int]:
+    """How many test images show each class; nothing where they were not evaluated."""
+    return {name: row["support"] for name, row in (run.metrics.get("per_class") or {}).items()}
 
 
 def classes(run: RunFiles) -> list[Block]:

@@ -34,7 +34,7 @@ class Part(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """What is photographed; the parts lie over each other in order."""
+    """What is photographed; the parts lie over each other in order, and without any it is the surface alone."""
 
     parts: Sequence[Part]
     background: str  # one of backgrounds.FAMILIES
@@ -47,7 +47,8 @@ def photograph(scene: Scene, *, size: int, rng: np.random.Generator) -> Array:
     image = backgrounds.draw(scene.background, size=size, rng=rng)
     projection = _random_projection(scene, size=size, rng=rng)
     masks = [_mask(part.solids, part.holes, projection=projection, size=size) for part in scene.parts]
-    image *= _shadow(masks, rng)[:, :, None]
+    if masks:
+        image *= _shadow(masks, rng)[:, :, None]
     sun, roundness = rng.uniform(0, 2 * math.pi), rng.uniform(1.2, 3.2)
     for part, mask in zip(scene.parts, masks, strict=True):
         dents = _mask(part.dents, (), projection=projection, size=size) if part.dents else None

@@ -84,7 +84,7 @@ def test_what_cannot_be_used_is_refused_in_one_line(tmp_path, text, message):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("where", [{"image_dir": "photos"}, {"dataset": "cutlery"}])
+@pytest.mark.parametrize("where", [{"image_dir": "photos"}, {"records": "shards"}])
 def test_images_of_one_class_each_are_refused_with_the_way_out(where):
     with pytest.raises(UserError, match=r"^task must be single with .* got multi: name the images .* --labels_csv"):
         DataConfig(task="multi", **where)

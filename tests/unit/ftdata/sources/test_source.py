@@ -220,7 +220,7 @@ def test_tfds_test_split_without_labels_is_no_test_split(tfds_dir):
     ],
 )
 def test_unknown_name_is_refused_in_one_line(tfds_dir, name, reason):
-    choices = "cutlery, objects, knifey_spoony, or a name TensorFlow Datasets knows"
+    choices = "cutlery, objects, scenes, knifey_spoony, or a name TensorFlow Datasets knows"
     message = rf"^dataset must be one of {choices}, got '{name}': [^\n]*{re.escape(reason)}[^\n]*$"
     with pytest.raises(UserError, match=message):
         open_source(DataConfig(dataset=name, data_dir=str(tfds_dir)))

@@ -6,7 +6,7 @@ import pytest
 
 from tests.tools import finished_run
 from tests.tools.html_page import Parsed
-from trainers.report import page, provenance
+from trainers.report import curves, page, provenance
 from trainers.report.run_files import RunFiles
 from trainers.rundir.run_dir import RunDir
 
@@ -92,3 +92,24 @@ def test_a_thousand_classes_are_counted(tmp_path):
     images = {f"{k}/{n}.jpg": f"class {k}" for k in range(1000) for n in range(1 + k % 2)}
     said = said_of(run_of(tmp_path, images, {}))
     assert said.startswith("1,500 from 0, 1, 10, 100, 101, 102 and 994 more; 1 to 2 of each of 1,000 class")
+
+
+def test_of_several_labels_the_images_that_show_each_class_are_counted(tmp_path):
+    test = {"test/1.jpg": "cat + dog", "test/2.jpg": "dog", "test/3.jpg": "none"}
+    run = run_of(tmp_path, test, {"train/1.jpg": "cat"}, task="multi")
+    run.metrics["per_class"] = {"cat": {"support": 1}, "dog": {"support": 2}}
+    assert said_of(run).endswith("by what they show: cat 1, dog 2; 1 show none")
+    run.metrics["per_class"] = {str(number): {"support": number} for number in range(1, 11)}
+    assert said_of(run).endswith("1 to 10 show each of the 10 classes; 1 show none")
+
+
+def test_the_classes_of_many_are_counted_in_english(tmp_path):
+    test = {f"test/{number}.jpg": str(number % 9) for number in range(10)}
+    assert said_of(run_of(tmp_path, test, {"train/1.jpg": "0"})).endswith("1 to 2 of each of 9 classes")
+
+
+def test_with_several_labels_the_curve_of_accuracy_says_what_it_is(tmp_path):
+    (row,) = curves.curves(run_of(tmp_path / "multi", {"1.jpg": "cat"}, task="multi"))
+    assert [chart.title for chart in row.blocks] == ["Loss", "Every label right"]
+    (row,) = curves.curves(run_of(tmp_path / "single", {"1.jpg": "cat"}))
+    assert [chart.title for chart in row.blocks] == ["Loss", "Accuracy"]
