@@ -1,5 +1,7 @@
 """Shards of AVIF, and of TIFF and HEIC with their extras: bytes as they are, and the batches of the folder."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -7,10 +9,11 @@ from PIL import Image, features
 
 from ftdata import cache, pipeline
 from ftdata.config import DataConfig, PackConfig
-from ftdata.decoding import reading
+from ftdata.decoding import reading, transcoding
+from ftdata.errors import UserError
 from ftdata.records import packing, shards
 from ftdata.records.listed_records import open_records
-from ftdata.records.writing import format_of
+from ftdata.records.writing import Item, format_of, write_tfrecord
 from ftdata.sources.source import open_source
 from tests.tools import bad_files, foreign_files
 from tests.tools.bad_files import encode
@@ -117,3 +120,15 @@ def test_formats_are_told_by_content(tmp_path):
             writer.write(tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString())
     listing, reader = open_records(path, keep_in=tmp_path)
     assert reader.read(listing.splits["train"].paths[0]) == avif
+
+
+@pytest.mark.skipif(transcoding.is_readable("TIFF"), reason="the extra tiff is installed")
+def test_a_record_whose_extra_is_absent_is_a_bad_image_that_names_it(tmp_path):
+    items = []
+    for number, kind in enumerate(["JPEG"] * 4 + ["TIFF"]):
+        content = functools.partial(encode, Image.new("RGB", (20, 30), (number, 0, 0)), kind)
+        items.append(Item(f"{number}.{kind}", number % 2, str(number % 2), content))
+    write_tfrecord(tmp_path / "train.tfrecord", items, ["0", "1"])
+    config = _config(tmp_path, records=str(tmp_path / "train.tfrecord"))
+    with pytest.raises(UserError, match=r"4\.TIFF: a TIFF file, not a supported image without the extra tiff: "):
+        open_source(config)
