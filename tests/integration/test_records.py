@@ -68,8 +68,9 @@ def test_what_the_builder_of_cutlery_has_prepared_is_read(tmp_path):
     records = open_source(DataConfig(records=pattern, data_dir=str(tmp_path)))
     assert records.class_names == named.class_names
     one, other = ([*source.splits.values()] for source in (named, records))  # names hold out others than contents do
-    assert sum(np.bincount(split.labels) for split in other).tolist() == sum(
-        np.bincount(split.labels) for split in one
-    ).tolist()
+    assert (
+        sum(np.bincount(split.labels) for split in other).tolist()
+        == sum(np.bincount(split.labels) for split in one).tolist()
+    )
     of_one, of_other = ([c for split in s for c in split.encoded().as_numpy_iterator()] for s in (one, other))
     assert sorted(of_other) == sorted(of_one)
