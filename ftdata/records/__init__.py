@@ -1,6 +1,6 @@
 """Images packed many to a file (TFRecord, WebDataset tar, Parquet): an index of them, read by position, and written.
 
-For `sources` and `ftdata.pack`; imports `folders` and `inspection`.
+For `sources` and `ftdata.pack`; imports `decoding`, `folders` and `inspection`.
 """
 
 from ftdata import lazy

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from ftdata import atomic
 from ftdata.config import PackConfig
+from ftdata.decoding import reading
 from ftdata.decoding.decode import Decoding
 from ftdata.decoding.errors import decode_error
 from ftdata.errors import UserError
@@ -110,7 +111,7 @@ def _squared(config: PackConfig) -> Callable[[tf.Tensor], tf.Tensor]:
     """The bytes of an image file, scalar string, to those of a PNG of `config.image_size`."""
     decoding = Decoding(int(config.image_size or 0), resize=config.resize)
     return tf.function(
-        lambda encoded: tf.io.encode_png(decoding.any_format(encoded)),
+        lambda encoded: tf.io.encode_png(decoding.any_format(reading.decodable(encoded))),
         input_signature=[tf.TensorSpec((), tf.string)],
         autograph=False,
     )

@@ -5,9 +5,11 @@ import glob
 import os
 from pathlib import Path
 
+from ftdata.decoding import foreign
 from ftdata.errors import UserError
 
-IMAGE_STARTS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"RIFF", b"II*\0", b"MM\0*")
+_STARTS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"RIFF")
+_FOREIGN = ("TIFF", "HEIC", "AVIF")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,6 +25,11 @@ class Record:
     length: int
     name: str | None
     class_name: str
+
+
+def begins_as_image(content: bytes) -> bool:
+    """Whether bytes begin as a file of a format that can be read, with what may be installed for it."""
+    return content.startswith(_STARTS) or foreign.image_format(content[: foreign.HEAD]) in _FOREIGN
 
 
 def class_of(label: object, names: tuple[str, ...], where: str) -> str:

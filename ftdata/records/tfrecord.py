@@ -12,7 +12,7 @@ import tensorflow as tf
 from ftdata import parallelism
 from ftdata.errors import UserError
 from ftdata.names import listed, shown
-from ftdata.records.record import IMAGE_STARTS, Record, class_of, names_beside
+from ftdata.records.record import Record, begins_as_image, class_of, names_beside
 
 _BEFORE, _AROUND = 12, 16
 _BUFFER = 2**20
@@ -68,7 +68,7 @@ def _image(features: Mapping[str, Any]) -> bytes | None:
     if known is not None:
         return known[0] if len(known) == 1 else None
     values = [feature.bytes_list.value for feature in features.values()]
-    alike = [value[0] for value in values if len(value) == 1 and value[0].startswith(IMAGE_STARTS)]
+    alike = [value[0] for value in values if len(value) == 1 and begins_as_image(value[0])]
     return alike[0] if len(alike) == 1 else None
 
 

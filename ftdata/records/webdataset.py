@@ -16,7 +16,8 @@ from ftdata.errors import UserError
 from ftdata.names import listed, shown
 from ftdata.records.record import Record, class_of, names_beside
 
-_IMAGES = ("jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff")
+_JPEG = ("jpg", "jpeg", "jpe", "jfif", "pjpeg", "pjp")
+_IMAGES = (*_JPEG, *["png", "apng", "webp", "bmp", "dib", "gif", "tif", "tiff", "heic", "heif", "hif", "avif"])
 _JSON_CLASSES, _JSON_NAMES = ("class_name", "label", "class", "cls"), ("filename", "file_name")
 _BLOCK = 512
 

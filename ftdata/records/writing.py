@@ -13,9 +13,11 @@ from typing import Any
 
 import tensorflow as tf
 
+from ftdata.decoding import foreign
 from ftdata.records import parquet, webdataset
 
 _ROWS = 100  # of a row group, as Hugging Face writes them
+_FOREIGN = {"TIFF": "tif", "HEIC": "heic", "AVIF": "avif"}
 _STARTS = {b"\xff\xd8\xff": "jpg", b"\x89PNG": "png", b"GIF8": "gif", b"BM": "bmp", b"RIFF": "webp"}
 
 
@@ -32,6 +34,7 @@ class Item:
 def format_of(content: bytes, name: str) -> str:
     """`jpg`, `png` and so on: by how the bytes begin, else the ending of the name."""
     by_start = next((ending for start, ending in _STARTS.items() if content.startswith(start)), None)
+    by_start = by_start or _FOREIGN.get(str(foreign.image_format(content[: foreign.HEAD])))
     return by_start or posixpath.splitext(name)[1][1:].lower()
 
 

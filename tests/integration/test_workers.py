@@ -16,6 +16,8 @@ import time
 import pytest
 
 from flags import train
+from ftdata.config import PackConfig
+from ftdata.records import packing
 from tests.tools import in_float64, kills, replicas
 from tests.tools.workers import Workers, free_ports
 from trainers.commands import agreement
@@ -99,6 +101,42 @@ def test_workers_with_other_settings_or_pictures_are_refused(flags, tmp_path, ph
         assert message in workers.said(0)
         assert message.partition("\n")[0] in workers.said(1)
         assert not list(workers.model_dir.glob("transfer"))
+
+
+def _shards(photos, root, kind):
+    packing.pack(PackConfig(image_dir=str(photos), output=str(root), format=kind, shards=2))
+    return root
+
+
+@pytest.mark.parametrize(("kind", "disk"), [("tfrecord", "shared"), ("parquet", "own")])
+def test_workers_on_shards_have_the_bits_of_workers_on_the_folder(kind, disk, undisturbed, photo_folder, tmp_path):
+    """On a shared disk one of them makes the index, else each its own; the shards may lie elsewhere, too."""
+    shards = [_shards(photo_folder, tmp_path / "shards", kind)] * 2
+    if disk == "own":
+        shards[1] = shutil.copytree(shards[0], tmp_path / "other/shards")
+    folders = [tmp_path / (disk if disk == "shared" else f"disk-{index}") for index in (0, 1)]
+    own = [(f"--records={place}", f"--data_dir={folder}") for place, folder in zip(shards, folders, strict=True)]
+    workers = Workers(tmp_path / "run", _FLAGS, count=2, own_flags=own)
+    workers.finish()
+    assert [len(list(folder.glob("records/*/index.npz"))) for folder in folders] == [1, 1]
+    assert disk == "shared" or "indexing" in workers.said(0)  # only rank 0 logs; there the other may be faster
+    assert kills.differences(undisturbed.model_dir, workers.model_dir) == []
+
+
+def test_a_worker_with_another_shard_is_refused(photo_folder, tmp_path):
+    shards = _shards(photo_folder, tmp_path / "shards", "tfrecord")
+    altered = shutil.copytree(photo_folder, tmp_path / "photos")
+    one, other = sorted(altered.glob("train/red/*.jpg"))[:2]
+    one.write_bytes(other.read_bytes() + bytes(3))
+    packed, copy = _shards(altered, tmp_path / "packed", "tfrecord"), shutil.copytree(shards, tmp_path / "copy")
+    shutil.copy(sorted(packed.glob("*-train.*"))[1], sorted(copy.glob("*-train.*"))[1])
+    own = [(f"--records={place}", f"--data_dir={tmp_path / place.name}-data") for place in (shards, copy)]
+    workers = Workers(tmp_path / "run", _FLAGS, count=2, own_flags=own)
+    assert workers.statuses(deadline_s=120) == [1, 1]
+    for index in (0, 1):
+        assert "worker 1 has other images than rank 0:" in workers.said(index)
+        assert "Traceback" not in workers.said(index)
+    assert "training images: the same file names, but other contents" in workers.said(0)
 
 
 def test_strangers_at_the_port_of_the_chief_disturb_nothing(flags, undisturbed, tmp_path):

@@ -31,8 +31,6 @@ from trainers.training.context import RunContext
 from trainers.training.replay import Stretch, replay
 
 _MOVABLE = ("image_dir", "labels_csv", "records", "exclude_csv", "data_dir", "manual_dir")
-
-
 SAME = "the same bits"
 
 
@@ -92,6 +90,8 @@ def _settings(config: TrainConfig, run_dir: RunDir) -> dict[str, Any]:
     if not recorded:
         raise UserError(f"{run_dir.config} is gone or holds no settings, so there is nothing to verify the run by")
     moved = {name: value for name in _MOVABLE if (value := getattr(config.data, name))}
+    if config.data.named_files:  # the same images may lie in files or in shards by now
+        recorded = {**recorded, **dict.fromkeys(("image_dir", "labels_csv") if config.data.records else ("records",))}
     usual = ModelConfig()
     for name in ("weights", "backbone", "init_from"):
         value = getattr(config.model, name)
