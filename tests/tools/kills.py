@@ -79,7 +79,7 @@ class Run:
         if not self._wait_for(aim, process):
             process.wait()
             return False
-        longest = {"anywhere": 3.0, "checkpoint": 0.01, "validation": 0.2, "switch": 3.0}[aim]
+        longest = {"anywhere": 3.0, "checkpoint": 0.01, "validation": 0.2, "switch": 3.0, "finetune": 0.3}[aim]
         time.sleep(generator.uniform(0, longest))
         os.killpg(process.pid, signal.SIGKILL)
         if process.wait() != -signal.SIGKILL:
@@ -95,6 +95,7 @@ class Run:
                 "checkpoint": bool(self._half_written()),
                 "validation": self.validating.exists(),
                 "switch": self._is_between_phases() and ("transfer" in text or "resuming" in text),
+                "finetune": "\nfinetune" in text and bool(list(self.model_dir.glob("finetune/checkpoints/step-*"))),
             }
             if signs[aim]:
                 return True
