@@ -130,6 +130,7 @@ def _batch(network: Network) -> Batch:
         "image": tf.constant(drawn),
         "label": tf.constant(np.arange(size, dtype=np.int32) % _CLASSES),
         "weight": tf.ones(size),
+        "slot": tf.range(size),
     }
 
 

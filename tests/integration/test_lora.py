@@ -3,45 +3,30 @@
 import csv
 import importlib.util
 import json
-import os
 import random
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests import ROOT
+import flags
 from tests.tools import saved_models
 from tests.tools.hub_families import make_preset
 from tests.tools.kills import Run, differences
+from trainers import command_line
 
 pytestmark = pytest.mark.slow
 
 _FLAGS = (
-    *(
-        "--batch_size=12",
-        "--transfer_epochs=2",
-        "--finetune_epochs=3",
-        "--finetune_learning_rate=3e-3",
-        "--lora_rank=4",
-    ),
-    *("--checkpoint_every_steps=2", "--log_every_steps=2", "--distribution_strategy=one_device", "--notensorboard"),
+    *("--image_size=32", "--batch_size=12", "--transfer_epochs=1", "--finetune_epochs=2", "--lora_rank=4"),
+    *("--finetune_learning_rate=3e-3", "--checkpoint_every_steps=2", "--log_every_steps=2", "--notensorboard"),
+    *("--distribution_strategy=one_device", "--mixed_precision=float32", "--jit_compile=false"),
 )
 
 
-def _main(*flags: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "trainers.main", *flags],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"},
-    )
-    assert done.returncode == 0, done.stdout
-    return done.stdout
+def _run(phase: str, model_dir: Path, **settings: str) -> None:
+    config = flags.config(phase=phase, model_dir=str(model_dir), **settings)
+    assert command_line.run(config, given=(), command_line=()) == 0
 
 
 def _probabilities(run: Path) -> np.ndarray:
@@ -49,9 +34,9 @@ def _probabilities(run: Path) -> np.ndarray:
         return np.array([[float(value) for value in row[3:]] for row in list(csv.reader(stream))[1:]])
 
 
-def _check(images: Path, work: Path, *flags: str) -> None:
+def _check(images: Path, work: Path, *network: str) -> None:
     """All that is promised of a run with LoRA."""
-    own = [f"--image_dir={images}", *_FLAGS, *flags]
+    own = [f"--image_dir={images}", *_FLAGS, *network]
     alone, killed = Run(work / "alone", own), Run(work / "killed", own)
     alone.finish()
     assert "LoRA of rank 4 in " in alone.log.read_text()
@@ -59,32 +44,28 @@ def _check(images: Path, work: Path, *flags: str) -> None:
     assert "finetune" in killed.killed_in
     killed.finish()
     assert "resuming" in killed.log.read_text()
-    assert differences(alone.model_dir, killed.model_dir) == []
-    assert (alone.model_dir / "receipt.json").read_bytes() == (killed.model_dir / "receipt.json").read_bytes()
+    run = killed.model_dir
+    assert differences(alone.model_dir, run) == []
+    assert (alone.model_dir / "receipt.json").read_bytes() == (run / "receipt.json").read_bytes()
 
-    place = f"--model_dir={killed.model_dir}"
-    assert "the same bits" in _main(place, "--phase=verify")
-    own_evaluation = _probabilities(killed.model_dir)
-    _main(place, "--phase=evaluate")  # of best.keras, in which LoRA is merged
-    assert np.abs(_probabilities(killed.model_dir) - own_evaluation).max() <= 2e-6  # of numbers of six digits
-    _main(place, "--phase=export", "--export_formats=saved_model,litert")
-    rows = json.loads((killed.model_dir / "export/parity.json").read_text(encoding="utf-8"))["exports"]
+    _run("verify", run)
+    own_evaluation = _probabilities(run)
+    _run("evaluate", run)  # of best.keras, in which LoRA is merged
+    assert np.abs(_probabilities(run) - own_evaluation).max() <= 2e-6  # of numbers of six digits
+    _run("export", run, export_formats="saved_model,litert")
+    rows = json.loads((run / "export/parity.json").read_text(encoding="utf-8"))["exports"]
     assert max(row["max_probability_difference"] for row in rows if row["call"] != "any_size") < 1e-5
     with saved_models.reader(work) as reader:
-        assert saved_models.difference(reader, killed.model_dir, images) < 1e-5
+        assert saved_models.difference(reader, run, images) < 1e-5
 
 
 def test_a_run_on_convolutions(tmp_path, photo_folder):
-    network = (
-        "--backbone=MobileNetV2",
-        '--backbone_args={"alpha": 0.35}',
-        "--weights=none",
-        "--lora_targets=*_project",
-    )
-    _check(photo_folder, tmp_path, *network, "--image_size=32", "--mixed_precision=float32")
+    network = ("--backbone=MobileNetV2", '--backbone_args={"alpha": 0.35}', "--weights=none")
+    _check(photo_folder, tmp_path, *network, "--lora_targets=*_project")
 
 
 @pytest.mark.extra_zoo
 @pytest.mark.skipif(importlib.util.find_spec("keras_hub") is None, reason="the extra zoo is not installed")
+@pytest.mark.filterwarnings("ignore")
 def test_a_run_on_a_transformer_of_keras_hub(tmp_path, photo_folder):
-    _check(photo_folder, tmp_path, f"--backbone={make_preset('ViT', tmp_path / 'preset')}", "--image_size=32")
+    _check(photo_folder, tmp_path, f"--backbone={make_preset('ViT', tmp_path / 'preset')}")

@@ -95,7 +95,7 @@ class Run:
                 "checkpoint": bool(self._half_written()),
                 "validation": self.validating.exists(),
                 "switch": self._is_between_phases() and ("transfer" in text or "resuming" in text),
-                "finetune": "\nfinetune" in text and bool(list(self.model_dir.glob("finetune/checkpoints/step-*"))),
+                "finetune": "\nfinetune" in text and self._has_step(),
             }
             if signs[aim]:
                 return True
@@ -103,6 +103,10 @@ class Run:
         if process.returncode:
             raise AssertionError(text)
         return False
+
+    def _has_step(self) -> bool:
+        """Whether a step of finetune is kept; the first checkpoint is of the model it starts from."""
+        return any(self.model_dir.glob("finetune/checkpoints/step-*[1-9]*"))
 
     def _half_written(self) -> list[Path]:
         return [

@@ -56,7 +56,7 @@ def difference(reader: Reader, run: Path, images: Path) -> float:
     with (run / "evaluation/predictions.csv").open(newline="", encoding="utf-8") as stream:
         rows = list(csv.reader(stream))[1:]
     expected = np.array([[float(value) for value in row[3:]] for row in rows])
-    temperature = json.loads((run / "evaluation/metrics.json").read_text(encoding="utf-8"))["temperature"] or 1.0
+    temperature = json.loads((run / "export/parity.json").read_text(encoding="utf-8"))["temperature"]
     found = reader.probabilities(run / "export/saved_model", [images / row[0] for row in rows]) ** temperature
     return float(np.max(np.abs(found / found.sum(axis=1, keepdims=True) - expected)))
 

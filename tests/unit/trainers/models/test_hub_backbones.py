@@ -74,10 +74,11 @@ def test_a_family_trains_in_both_phases_and_its_export_needs_nothing(family, pho
     results = experiment.run(flags.config(**settings, **fixed, **places, feature_views=1, tensorboard=False))
     assert list(results) == ["transfer", "finetune"]
     said = capsys.readouterr().out
-    print(said)
+    assert "features: 51 images x 1 view of " in said
     assert said.count("best.keras is loaded with the package keras-hub") <= 1
-    rows = [row for phase in results for row in csv.DictReader((run / phase / "history.csv").open())]
-    print(rows)
+    rows = [row for phase in results for row in csv.DictReader((run / phase / "history.csv").read_text().splitlines())]
+    assert [row["epoch"] for row in rows] == ["1", "0", "1"]  # of fine-tuning the start as well
+    assert all(np.isfinite(float(row["loss"])) for row in rows if row["epoch"] == "1")
     experiment.run(flags.config(phase="export", model_dir=str(run), export_formats="saved_model"))
     assert saved_models.difference(reader, run, photo_folder) < 1e-5
 
