@@ -23,7 +23,7 @@ from ftdata.pipeline import Batch
 from trainers.config import ModelConfig
 from trainers.runtime.devices import make_strategy
 
-_RANK, _CLASSES = 8, 3
+_RANK, _CLASSES, _STEPS = 8, 3, 2
 _TARGETS = {"MobileNetV2": ("*_project",)}
 _TRANSFORMER = "ViT-S/16"
 EXCLUDED = (
@@ -89,10 +89,9 @@ def main(argv: list[str]) -> None:
 def _rows(network: Network, policy: str, *, repeats: int) -> list[Row]:
     names = {f"{network.name}, {policy}, all kernels": 0, f"{network.name}, {policy}, LoRA of rank {_RANK}": _RANK}
     with process.start_all({name: (Side, network, rank, policy) for name, rank in names.items()}) as sides:
-        steps = 1 if network.name.startswith(_TRANSFORMER) else 8
         measured = timing.rates(
             {
-                name: timing.Contender(functools.partial(side.call, "run", steps), images=steps * network.batch_size)
+                name: timing.Contender(functools.partial(side.call, "run", _STEPS), images=_STEPS * network.batch_size)
                 for name, side in sides.items()
             },
             repeats=repeats,
@@ -103,7 +102,7 @@ def _rows(network: Network, policy: str, *, repeats: int) -> list[Row]:
 
 
 def transformer(folder: Path, *, quick: bool = False) -> Network:
-    """A vision transformer of the size S (Dosovitskiy et al., 2021) saved to a folder, a tenth of it for a trial."""
+    """A vision transformer of the size S (Touvron et al., 2021, arXiv:2012.12877), saved; a small one for a trial."""
     side, width, blocks, heads = (64, 48, 2, 2) if quick else (224, 384, 12, 6)
     inputs = keras.Input((side, side, 3))
     x = keras.layers.Rescaling(1 / 127.5, offset=-1.0)(inputs)
@@ -120,7 +119,8 @@ def transformer(folder: Path, *, quick: bool = False) -> Network:
     path = folder / "transformer.keras"
     keras.Model(inputs, x, name="transformer").save(path)
     config = ModelConfig(str(path), dropout=0.0)
-    return Network(f"{_TRANSFORMER} {side}x{side}", config, side, ("all",), 8)
+    name = f"{blocks} blocks of a transformer" if quick else _TRANSFORMER
+    return Network(f"{name} {side}x{side}", config, side, ("all",), 8)
 
 
 def _batch(network: Network) -> Batch:
