@@ -16,6 +16,7 @@ from trainers.config import PHASES, ModelConfig
 from trainers.config.model import hub_folder
 from trainers.models import backbones, classifier, cut, depth, hub_backbones, hub_presets, trainable
 from trainers.models.layer_names import layers_of
+from trainers.rundir.checkpoint import weights_sha256
 from trainers.rundir.fingerprint import settings_fingerprint
 
 needs_hub = pytest.mark.skipif(importlib.util.find_spec("keras_hub") is None, reason="the extra zoo is not installed")
@@ -79,6 +80,8 @@ def test_a_family_trains_in_both_phases_and_its_export_needs_nothing(family, pho
     rows = [row for phase in results for row in csv.DictReader((run / phase / "history.csv").read_text().splitlines())]
     assert [row["epoch"] for row in rows] == ["1", "0", "1"]  # of fine-tuning the start as well
     assert all(np.isfinite(float(row["loss"])) for row in rows if row["epoch"] == "1")
+    loaded = classifier.load_classifier(run / "finetune/best.keras")
+    assert weights_sha256(loaded.weights) == results["finetune"]["weights_sha256"]
     experiment.run(flags.config(phase="export", model_dir=str(run), export_formats="saved_model"))
     assert saved_models.difference(reader, run, photo_folder) < 1e-5
 
