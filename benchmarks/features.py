@@ -61,7 +61,7 @@ def _measured(network: Network, phase: str, source: Source, flags: Any) -> list[
     devices = make_strategy("one_device")
     suits = bfloat16.suits(network.model.backbone, is_folded=True)
     policy = flags.precision or resolve_precision("auto", on_gpu=runs_on_gpu(devices), suits_bfloat16=suits)
-    options = {"policy": policy, "jit_compile": flags.jit_compile or "auto"}
+    options: dict[str, Any] = {"policy": policy, "jit_compile": flags.jit_compile or "auto"}
     live = ours.train_step(network, phase, devices=devices, num_classes=len(source.class_names), **options)
     parts = cut(live.model)
     if parts is None:

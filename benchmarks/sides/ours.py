@@ -1,6 +1,6 @@
 """Training as this project does it: its pipeline, its step. The side that is compared with `baselines.notebook`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -20,7 +20,7 @@ from ftdata.sources.weighting import class_weights
 from trainers.config import PHASES, TrainConfig, TrainingConfig
 from trainers.evaluation import scores
 from trainers.evaluation.step import EvaluationStep
-from trainers.models import folding
+from trainers.models import folding, lora
 from trainers.models.classifier import build_classifier, logits_of
 from trainers.models.cut import Cut, cut
 from trainers.models.trainable import set_trainable
@@ -41,6 +41,8 @@ def train_step(
     devices: tf.distribute.Strategy,
     num_classes: int,
     fold_batch_norm: str = "auto",
+    lora_rank: int = 0,
+    lora_targets: Sequence[str] | None = None,
 ) -> TrainStep:
     """The step of a phase, from the network's starting weights."""
     config = TrainConfig(model=network.model, training=TrainingConfig(unfreeze=network.unfreeze))
@@ -49,6 +51,7 @@ def train_step(
             config.model, num_classes=num_classes, image_size=network.image_size, policy=policy
         )
         set_trainable(classifier, PHASES[phase], config.model, unfreeze=config.training.unfreeze)
+        lora.enable(classifier, PHASES[phase], rank=lora_rank, targets=lora_targets)
         optimizer = make_optimizer(config.training, policy=policy)
         build_optimizer(optimizer, classifier.trainable_variables)
     return TrainStep(

@@ -79,7 +79,7 @@ class Run:
         if not self._wait_for(aim, process):
             process.wait()
             return False
-        longest = {"anywhere": 3.0, "checkpoint": 0.01, "validation": 0.2, "switch": 3.0}[aim]
+        longest = {"anywhere": 3.0, "checkpoint": 0.01, "validation": 0.2, "switch": 3.0, "finetune": 0.3}[aim]
         time.sleep(generator.uniform(0, longest))
         os.killpg(process.pid, signal.SIGKILL)
         if process.wait() != -signal.SIGKILL:
@@ -95,6 +95,7 @@ class Run:
                 "checkpoint": bool(self._half_written()),
                 "validation": self.validating.exists(),
                 "switch": self._is_between_phases() and ("transfer" in text or "resuming" in text),
+                "finetune": "\nfinetune" in text and self._has_step(),
             }
             if signs[aim]:
                 return True
@@ -102,6 +103,10 @@ class Run:
         if process.returncode:
             raise AssertionError(text)
         return False
+
+    def _has_step(self) -> bool:
+        """Whether a step of finetune is kept; the first checkpoint is of the model it starts from."""
+        return any(self.model_dir.glob("finetune/checkpoints/step-*[1-9]*"))
 
     def _half_written(self) -> list[Path]:
         return [

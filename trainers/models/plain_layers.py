@@ -13,6 +13,13 @@ def is_on(layer: keras.layers.Layer) -> bool:
     return bool(getattr(layer, "lora_enabled", False))
 
 
+def weights(model: keras.Model) -> list[keras.Variable]:
+    """The weights of the plain layers: all but the factors of LoRA, which are zero once a saved model is loaded."""
+    with_lora = [layer for layer in within(model) if is_on(layer)]
+    factors = {id(factor) for layer in with_lora for factor in (layer.lora_kernel_a, layer.lora_kernel_b)}
+    return [weight for weight in model.weights if id(weight) not in factors]
+
+
 def settle_positions(model: keras.Model) -> None:
     """Makes a DINOv2 that is about to be saved say in both of its tables of positions what it has learned: KerasHub
     loads the one that it does not train, and brings it up to date at saving only where the sum of the changes is

@@ -17,6 +17,7 @@ from typing_extensions import override
 
 from ftdata import seeds
 from trainers.config import Phase
+from trainers.models import plain_layers
 from trainers.models.classifier import load_weights
 from trainers.rundir import checkpoint
 from trainers.rundir.checkpointer import NullCheckpointer, progress_at
@@ -141,7 +142,7 @@ def replay(phase: Phase, context: RunContext, stretch: Stretch, *, with_rounding
     sha256 = None
     if until.best_epoch is not None:
         load_weights(network, best)
-        sha256 = checkpoint.weights_sha256(network.weights)
+        sha256 = checkpoint.weights_sha256(plain_layers.weights(network))
     return Replayed(began_with, arrays, digests, progress.step, until.best_epoch, sha256)
 
 

@@ -192,7 +192,7 @@ def _metrics(
         "checkpoint_write_seconds": progress.checkpoint_write_seconds,
         "skipped_steps": progress.skipped_steps,
         **({"feature_rows": progress.features["rows"]} if progress.features else {}),
-        "weights_sha256": checkpoint.weights_sha256(network.weights),
+        "weights_sha256": checkpoint.weights_sha256(plain_layers.weights(network)),
     }
 
 

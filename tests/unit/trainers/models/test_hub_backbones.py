@@ -1,5 +1,6 @@
 """Backbones of KerasHub, tiny and of random weights, through a preset folder made on the spot."""
 
+import csv
 import importlib.util
 
 import keras
@@ -8,12 +9,14 @@ import pytest
 import tensorflow as tf
 
 import flags
+from tests.tools import saved_models
 from tests.tools.hub_families import FAMILIES, SIDE, make_preset
 from trainers import experiment
 from trainers.config import PHASES, ModelConfig
 from trainers.config.model import hub_folder
 from trainers.models import backbones, classifier, cut, depth, hub_backbones, hub_presets, trainable
 from trainers.models.layer_names import layers_of
+from trainers.rundir.checkpoint import weights_sha256
 from trainers.rundir.fingerprint import settings_fingerprint
 
 needs_hub = pytest.mark.skipif(importlib.util.find_spec("keras_hub") is None, reason="the extra zoo is not installed")
@@ -52,21 +55,35 @@ def test_a_family_is_cut_and_learns_by_block_and_is_the_same_when_loaded(family,
     np.testing.assert_array_equal(loaded(_IMAGES, training=False), before)
 
 
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory):
+    with saved_models.reader(tmp_path_factory.mktemp("empty")) as process:
+        yield process
+
+
+@pytest.mark.slow
 @pytest.mark.extra_zoo
 @needs_hub
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_family_trains_in_both_phases_and_is_exported(family, photo_folder, tmp_path, capsys):
+def test_a_family_trains_in_both_phases_and_its_export_needs_nothing(family, photo_folder, tmp_path, capsys, reader):
     backbone = make_preset(family, tmp_path / "preset")
     settings = {"backbone": backbone, "image_size": SIDE, "batch_size": 16, "transfer_epochs": 1, "finetune_epochs": 1}
     fixed = {"distribution_strategy": "one_device", "jit_compile": "false", "mixed_precision": "float32"}
-    places = {"image_dir": str(photo_folder), "model_dir": str(tmp_path / "run")}
+    run = tmp_path / "run"
+    places = {"image_dir": str(photo_folder), "model_dir": str(run)}
     results = experiment.run(flags.config(**settings, **fixed, **places, feature_views=1, tensorboard=False))
     assert list(results) == ["transfer", "finetune"]
     said = capsys.readouterr().out
+    assert "features: 51 images x 1 view of " in said
     assert said.count("best.keras is loaded with the package keras-hub") <= 1
-    experiment.run(flags.config(phase="export", model_dir=places["model_dir"], export_formats="saved_model"))
-    assert (tmp_path / "run/export/saved_model/saved_model.pb").is_file()
+    rows = [row for phase in results for row in csv.DictReader((run / phase / "history.csv").read_text().splitlines())]
+    assert [row["epoch"] for row in rows] == ["1", "0", "1"]  # of fine-tuning the start as well
+    assert all(np.isfinite(float(row["loss"])) for row in rows if row["epoch"] == "1")
+    loaded = classifier.load_classifier(run / "finetune/best.keras")
+    assert weights_sha256(loaded.weights) == results["finetune"]["weights_sha256"]
+    experiment.run(flags.config(phase="export", model_dir=str(run), export_formats="saved_model"))
+    assert saved_models.difference(reader, run, photo_folder) < 1e-5
 
 
 @pytest.mark.extra_zoo

@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 
 from trainers.config import PHASES, ModelConfig, TrainConfig, TrainingConfig
-from trainers.models import backbones, classifier, cut, folding, lora, trainable, training_graph
+from trainers.models import backbones, classifier, cut, folding, lora, plain_layers, trainable, training_graph
+from trainers.rundir.checkpoint import weights_sha256
 
 _IMAGES = np.random.default_rng(0).uniform(0, 255, (4, 16, 16, 3)).astype("float32")
 
@@ -75,6 +76,7 @@ def test_merged_is_unmerged_and_saving_changes_nothing(backbone, targets, tmp_pa
     np.testing.assert_allclose(plain(_IMAGES, training=False), scores, rtol=0, atol=1e-5)
     classifier.load_weights(model, tmp_path / "best.keras")  # as at the end of a phase
     np.testing.assert_allclose(model(_IMAGES, training=False), scores, rtol=0, atol=1e-5)
+    assert weights_sha256(plain_layers.weights(model)) == weights_sha256(plain.weights)
 
 
 def test_a_merged_kernel_is_not_rounded_to_half_precision(backbone, tmp_path):
