@@ -126,7 +126,7 @@ def table(
 
 
 def _apart(ours: np.ndarray, theirs: np.ndarray) -> float:
-    """Relative to the largest value; where that is 0 but for rounding (a sum that cancels), absolutely, in units of 1e-6."""
+    """Relative to the largest value, or to 1e-6 where that is 0 but for rounding, as of a sum that cancels."""
     return float(np.max(np.abs(ours - theirs)) / max(float(np.max(np.abs(theirs))), 1e-6))
 
 
