@@ -22,6 +22,7 @@ pytestmark = pytest.mark.slow
 _NAMES = ["bottle", "cup", "fork", "knife", "scissors", "spoon"]
 _TRAIN = ("--backbone=vgg_nano", "--weights=objects", "--image_size=32", "--batch_size=32", "--mixup_alpha=0.2")
 _TRAIN += ("--transfer_epochs=2", "--finetune_epochs=2", "--checkpoint_every_steps=2", "--notensorboard")
+_TRAIN += ("--finetune_learning_rate=0.001",)
 _TRAIN += ("--distribution_strategy=one_device", "--mixed_precision=float32", "--jit_compile=false")
 
 
