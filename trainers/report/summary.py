@@ -23,6 +23,7 @@ class Score:
     accuracy: float
     interval: tuple[float, float] | None
     note: str
+    single: tuple[float, float] | None = None  # of new groups: within which one of them may lie
 
 
 def accuracy(run: RunFiles) -> Score | None:
@@ -73,7 +74,11 @@ def new_group(run: RunFiles) -> Score | None:
         note += ", judged by heads on the frozen backbone, not by this model"
     note += f"; a single new group {between(single)}" if single else "; too few groups for an interval"
     return Score(
-        "Expected on a new group", values["expected_new_group_accuracy"], tuple(interval) if interval else None, note
+        "Expected on new groups, in the mean",
+        values["expected_new_group_accuracy"],
+        tuple(interval) if interval else None,
+        note,
+        tuple(single) if single else None,
     )
 
 
@@ -127,15 +132,16 @@ def trust(run: RunFiles) -> list[Text]:
 
 def _expected_in_words(scored: Score, expected: Score) -> Text:
     points = 100 * (scored.accuracy - expected.accuracy)
-    within = f" ({between(expected.interval)} in the mean over groups like these)" if expected.interval else ""
-    what = f"On new backgrounds: expect {percent(expected.accuracy)}{within}"
+    within = f" ({between(expected.interval)})" if expected.interval else ""
+    alone = f", and {between(expected.single)} in a single one: one place, camera or day" if expected.single else ""
+    what = f"On new backgrounds: expect {percent(expected.accuracy)} in the mean over groups like these{within}{alone}"
     measured = f"the {percent(scored.accuracy)} of {scored.note.partition(',')[0]}"
     if abs(points) < 100 * _GAP:
-        return Text(f"{what}, about as much as {measured}. A single place, camera or day may give more or less.")
+        return Text(f"{what}. That is about as much as {measured}.")
     if points < 0:
-        return Text(f"{what}, {-points:.0f} points more than {measured}: those are few, or harder than most.")
+        return Text(f"{what}. That is {-points:.0f} points more than {measured}: those are few, or harder than most.")
     advice = "Do not count on the higher number for images from elsewhere."
-    return Text(f"{what}, {points:.0f} points less than {measured}. {advice}", is_warning=True)
+    return Text(f"{what}. That is {points:.0f} points less than {measured}. {advice}", is_warning=True)
 
 
 def leaks(run: RunFiles) -> list[Text]:

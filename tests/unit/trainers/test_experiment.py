@@ -1,11 +1,14 @@
 """A run from end to end on real JPEG files, and what it leaves in model_dir."""
 
+import ast
 import contextlib
 import csv
 import dataclasses
+import html
 import io
 import json
 import os
+import re
 import shutil
 
 import keras
@@ -330,3 +333,18 @@ def test_the_report_is_of_the_finished_run(finished, run_alone, tmp_path):
     experiment.run(TrainConfig(phase="report", model_dir=str(copied)))
     again = Parsed((copied / "report.html").read_text(encoding="utf-8"))
     assert again.text.replace(str(copied), str(model_dir)) == parsed.text
+
+
+def test_the_program_of_the_report_classifies_a_photo(finished, photo_folder, tmp_path, monkeypatch, capsys):
+    model_dir, _, _ = finished
+    page = (model_dir / "report.html").read_text(encoding="utf-8")
+    (program,) = re.findall(r"<pre[^>]*>(import keras\n.*?)</pre>", page, re.DOTALL)
+    photo = sorted(photo_folder.glob("test/red/*.jpg"))[0]
+    shutil.copy(photo, tmp_path / "photo.jpg")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(html.unescape(program), "report.html", "exec"), {})
+    found = ast.literal_eval(capsys.readouterr().out)
+    rows = csv.DictReader((model_dir / "evaluation/predictions.csv").read_text(encoding="utf-8").splitlines())
+    (row,) = [row for row in rows if row["file"].endswith(f"red/{photo.name}")]
+    assert max(found, key=lambda name: found[name]) == row["predicted"]
+    assert sum(found.values()) == pytest.approx(1, abs=1e-2)

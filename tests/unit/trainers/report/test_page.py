@@ -66,8 +66,8 @@ def test_nothing_is_fetched(whole):
 def test_the_first_screen_says_how_good_and_whether_to_trust_it(whole):
     said = " ".join(whole[0].text.split())
     assert "Test accuracy 75.0% 95% interval 59.8% to 85.8% 40 test images" in said
-    assert "Expected on a new group 50.0% 95% interval 30.0% to 70.0% 2 groups left out in turn" in said
-    assert "expect 50.0% (30.0% to 70.0% in the mean over groups like these), 25 points less than the 75.0%" in said
+    assert "Expected on new groups, in the mean 50.0% 95% interval 30.0% to 70.0% 2 groups left out in turn" in said
+    assert "That is 25 points less than the 75.0%" in said
     assert "of 40 test images. Do not count on the higher number" in said
     assert "9 validation images (20.0%) look like a training image" in said
 
@@ -98,7 +98,7 @@ def test_what_is_not_there_is_left_out_and_the_command_named(tmp_path):
 def test_an_estimate_alone_has_a_page(tmp_path):
     finished_run.add_estimate(tmp_path)
     parsed = read(tmp_path)
-    assert "Expected on a new group" in parsed.text
+    assert "Expected on new groups, in the mean" in parsed.text
     assert "groups" in headings(parsed)
     assert f"python -m trainers.main --image_dir=FOLDER --model_dir={tmp_path} --phase=finetune" in parsed.text
     assert parsed.mistakes == []

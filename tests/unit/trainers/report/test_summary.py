@@ -19,9 +19,17 @@ def run_with(root, *, settings=None, **metrics):
 @pytest.mark.parametrize(
     ("expected", "said", "warns"),
     [
-        (0.5, "expect 50.0%, 25 points less than the 75.0% of 40 test images. Do not count on the higher number", True),
-        (0.74, "expect 74.0%, about as much as the 75.0% of 40 test images", False),
-        (0.9, "expect 90.0%, 15 points more than the 75.0% of 40 test images: those are few", False),
+        (0.5, "25 points less than the 75.0% of 40 test images. Do not count on the higher number", True),
+        (
+            0.74,
+            "expect 74.0% in the mean over groups like these. That is about as much as the 75.0% of 40 test images",
+            False,
+        ),
+        (
+            0.9,
+            "That is 15 points more than the 75.0% of 40 test images: those are few",
+            False,
+        ),
     ],
 )
 def test_with_an_expectation_it_is_compared(expected, said, warns, tmp_path):
