@@ -59,7 +59,9 @@ def read(
     if names_in is None:
         _check_classes(further, known)
     root, first = Path(image_dir or os.path.dirname(labels_file)).expanduser(), dict[tuple[int, int], _Image]()
+    separated = not separator
     for row in rows:
+        separated |= bool(names_in and separator and separator in row.values.get(names_in, ""))
         found = _names(row, names_in, separator) if names_in else _columns(row, further)
         image, identity = _image(row, root, found)
         before = first.setdefault(identity, image)
@@ -68,6 +70,11 @@ def read(
                 f"labels_csv names {image.file} twice: {_told(before)} in line {before.line} and {_told(image)} in "
                 f"line {image.line}; all labels of a picture belong in one row"
             )
+    if names_in and not separated:
+        raise UserError(
+            f"label_separator must stand between names of the column {names_in}, got {separator!r}, which no row has: "
+            "without the flag ; and | do"
+        )
     result = _listing(list(first.values()), None if names_in else further, labels_file, known=known)
     idle = further if names_in else []
     notes = (f"columns of the CSV that are not used: {listed(idle)}",) if idle else ()

@@ -41,7 +41,10 @@ def read(labels_csv: str, image_dir: str | None, *, known: Collection[str] | Non
       UserError: no such CSV, no text in UTF-8, columns missing, a row with another number of fields, or a file
         without a label, with two labels or splits, or that does not exist (the first is named, with its line).
     """
-    columns, rows = table.read(labels_csv, setting="labels_csv", columns=_COLUMNS[:2], optional=_COLUMNS[2:])
+    hint = "; several labels an image need --task=multi"
+    columns, rows = table.read(
+        labels_csv, setting="labels_csv", columns=_COLUMNS[:2], optional=_COLUMNS[2:], else_hint=hint
+    )
     root = Path(image_dir or os.path.dirname(labels_csv)).expanduser()
     found: dict[str, dict[str, list[tuple[str, str]]]] = {}
     first: dict[tuple[int, int], _Row] = {}  # file on disk -> the row that named it

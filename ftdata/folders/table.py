@@ -21,7 +21,13 @@ class Row(NamedTuple):
 
 
 def read(
-    path: str, *, setting: str, columns: Sequence[str], optional: Sequence[str] = (), as_written: bool = False
+    path: str,
+    *,
+    setting: str,
+    columns: Sequence[str],
+    optional: Sequence[str] = (),
+    as_written: bool = False,
+    else_hint: str = "",
 ) -> tuple[list[str], Iterator[Row]]:
     """The names of a table's columns, and its rows.
 
@@ -33,6 +39,7 @@ def read(
       columns: that it must have.
       optional: that it may have; neither of these twice.
       as_written: whether other columns keep their capitals.
+      else_hint: what to do where they are missing on purpose, for the message.
 
     Raises:
       UserError: no such file, no text in UTF-8, no CSV, or columns missing or twice.
@@ -63,7 +70,7 @@ def read(
         one = "column" if len(columns) == 1 else "columns"
         raise UserError(
             f"{setting} must have the {one} {','.join(columns)}, got {got} in {table}: name the {one} so in its first "
-            "line"
+            f"line{else_hint}"
         )
     twice = [name for name in ours if names.count(name) > 1]
     if twice:

@@ -1,6 +1,7 @@
 """A folder of images -> a folder of shards, whole or not at all."""
 
 import functools
+import glob
 import os
 import re
 import shutil
@@ -18,7 +19,7 @@ from ftdata.errors import UserError
 from ftdata.folders import folder
 from ftdata.inspection import examine
 from ftdata.log import log
-from ftdata.names import counted, shown, what_is_at
+from ftdata.names import counted, listed, shown, what_is_at
 from ftdata.records import parquet
 from ftdata.records.shards import PARQUET, TFRECORD
 from ftdata.records.writing import WRITERS, Item
@@ -38,6 +39,11 @@ def pack(config: PackConfig) -> list[Path]:
     if output.exists() or output.is_symlink():
         there = what_is_at(output, missing="it is a broken link")
         raise UserError(f"output must not exist yet, got {config.output}: {there}; remove it or name another")
+    if output.resolve().is_relative_to(Path(str(config.image_dir)).expanduser().resolve()):
+        raise UserError(f"output must lie outside image_dir, got {config.output}: its shards would count as its files")
+    left = sorted(str(path) for path in output.parent.glob(f".tmp-????????-{glob.escape(output.name)}"))
+    if left:
+        log.info(f"note: a pack that was killed has left {listed(left)}, which can be removed")
     if config.format == PARQUET:
         parquet.pyarrow()  # before any work
     listing = folder.scan(str(config.image_dir))

@@ -53,7 +53,8 @@ def find(pattern: str) -> tuple[str, tuple[Shard, ...], tuple[str, ...]]:
     if not by_format:
         raise UserError(
             f"records must be TFRecord (.tfrecord, or -00000-of-00010), tar or Parquet files, got {pattern!r}: "
-            f"{counted(len(others), 'file')} of other kinds ({listed([shown(path) for path in others], limit=2)})"
+            f"{counted(len(others), 'file')} of other kinds ({listed([shown(path) for path in others], limit=2)}); "
+            "a folder of images is --image_dir"
         )
     if len(by_format) > 1:
         kinds = [f"{len(paths):,} {kind} ({shown(paths[0])})" for kind, paths in by_format.items()]

@@ -190,7 +190,7 @@ def _in_words(metrics: dict[str, Any], temperature: Temperature | None) -> str:
     line = f"{unseen}expected calibration error {metrics['expected_calibration_error']:.2%}"
     views = metrics["test_time_augmentation"]
     if temperature is None:
-        return f"{line}; no image was held out of the training to fit a temperature on"
+        return f"{line}; no temperature: among these images are none that the run has validated on"
     if temperature.value == 1.0:
         return f"{line}; {temperature.in_words}"
     return (

@@ -201,7 +201,12 @@ class TrainingConfig:
             raise UserError(f"unfreeze must be layer-name prefixes or all, got {as_text(self.unfreeze)!r}")
         for name in ("unfreeze", "l2_start", "interpolate_weights", "soup") if self.lora_rank else ():
             if getattr(self, name) != (usual := {"unfreeze": ("all",)}.get(name, 0)):
-                raise UserError(f"{name} must be {as_text(usual) if usual else 'off'} with lora_rank, which decides it")
+                raise UserError(
+                    f"{name} must be {as_text(usual) if usual else 'off'} with lora_rank, which decides it, got "
+                    f"{as_text(getattr(self, name))} (of the command or the preset)"
+                )
+        if self.lora_targets and not self.lora_rank:
+            raise UserError(f"lora_targets needs a lora_rank above 0, got {as_text(self.lora_targets)!r} without")
         if self.ema_decay == () or len(set(self.ema_decays)) < len(self.ema_decays):
             raise UserError(
                 f"ema_decay must be one number or several that differ, got {as_text(self.ema_decays)}: none switches "

@@ -269,5 +269,5 @@ def test_accuracy_on_few_groups_is_said_to_be_little(photo_folder, tmp_path):
 
 def test_the_label_that_a_tfds_data_set_supervises_is_trained(tmp_path, capsys):
     builder = tfds.builder("omniglot", data_dir=tmp_path, try_gcs=False)  # alphabets come before characters
-    assert tfds_source._feature_keys(builder) == ("image", "label")
+    assert tfds_source._feature_keys(builder, is_multi=False) == ("image", "label")
     assert "note: omniglot has the labels label, alphabet: label is trained" in capsys.readouterr().out
