@@ -8,6 +8,7 @@ there.
 import hashlib
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -154,12 +155,16 @@ def held_out(
     for label in np.unique(labels):
         share = chosen[labels == label].mean()
         if share in (0.0, 1.0):
-            side, name = "training" if share else "held-out", class_names[label] if class_names else label
-            raise UserError(
-                f"group_pattern leaves class {name} without a {side} image: it has "
-                f"{len(np.unique(places[labels == label]))} group(s); use a finer pattern or another fraction"
-            )
+            raise one_sided(class_names[label] if class_names else label, share, places[labels == label])
     return chosen
+
+
+def one_sided(name: Any, share: float, places: np.ndarray) -> UserError:
+    """What to say of a class that groups leave on one side; `places` are those of its images."""
+    return UserError(
+        f"group_pattern leaves class {name} without a {'training' if share else 'held-out'} image: it has "
+        f"{len(np.unique(places))} group(s); use a finer pattern or another fraction"
+    )
 
 
 def _each_by_itself(labels: np.ndarray, places: np.ndarray, fraction: float) -> np.ndarray:

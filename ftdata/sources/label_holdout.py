@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ftdata.errors import UserError
 from ftdata.sources import holdout
 
 
@@ -55,12 +54,7 @@ def held_out(
     for k in np.flatnonzero(shows.any(axis=0)).tolist():
         share = chosen[shows[:, k]].mean()
         if share in (0.0, 1.0):
-            side, name = "training" if share else "held-out", class_names[k] if class_names else k
-            count = len(np.unique(places[shows[:, k]]))
-            raise UserError(
-                f"group_pattern leaves class {name} without a {side} image: it has {count} group(s); use a finer "
-                "pattern or another fraction"
-            )
+            raise holdout.one_sided(class_names[k] if class_names else k, share, places[shows[:, k]])
     return chosen
 
 

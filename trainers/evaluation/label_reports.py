@@ -1,7 +1,6 @@
 """The files that say how good a model of several labels is: the counterparts of `reports`, function by function."""
 
-import csv
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +8,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ftdata.labels import NOTHING
-from trainers.evaluation import excerpt, figures
+from trainers.evaluation import excerpt, figures, reports
 from trainers.evaluation.label_scores import LabelEvaluation, per_class
 from trainers.evaluation.scores import average_precision, wilson_interval
-from trainers.models.class_names import as_columns, in_a_line
-from trainers.rundir.run_dir import write_atomically, write_json
+from trainers.models.class_names import in_a_line
 
 SEPARATOR = ";"  # of names in predictions.csv
 
@@ -61,13 +59,15 @@ def write_report(
 
     What an earlier model of one class an image has left there is removed.
     """
-    text = report(evaluation, metrics["class_names"])
-    write_atomically(folder / "report.txt", lambda temporary: temporary.write_text(text, encoding="utf-8"))
-    write_predictions(folder / "predictions.csv", evaluation, names=names, class_names=metrics["class_names"])
-    for name, figure in drawn.items():
-        figures.save(figure, folder / f"{name}.png")
-    write_json(folder / "metrics.json", {**metrics, "loss": evaluation.loss, "accuracy": evaluation.accuracy})
-    return report(evaluation, metrics["class_names"], limit=excerpt.MOST_CLASSES)
+    class_names = metrics["class_names"]
+    reports.write_files(
+        folder,
+        report(evaluation, class_names),
+        _rows(evaluation, names, class_names),
+        metrics={**metrics, "loss": evaluation.loss, "accuracy": evaluation.accuracy},
+        drawn=drawn,
+    )
+    return report(evaluation, class_names, limit=excerpt.MOST_CLASSES)
 
 
 def report(evaluation: LabelEvaluation, class_names: Sequence[str], *, limit: int | None = None) -> str:
@@ -101,21 +101,15 @@ def write_predictions(
     Labels are separated by semicolons; the column of a class that is called as one of the first three is
     `class <name>`.
     """
-    columns = ("file", "true", "predicted")
+    reports.write_rows(path, _rows(evaluation, names, class_names), class_names=class_names)
 
-    def write(temporary: Path) -> None:
-        # a file name that is no UTF-8 is written with the bytes it has
-        with temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream:
-            table = csv.writer(stream)
-            table.writerow([*columns, *as_columns(class_names, taken=columns)])
-            rows = zip(names, evaluation.truth, evaluation.predicted, evaluation.probabilities, strict=True)
-            for name, truth, guess, row in rows:
-                labels = (
-                    SEPARATOR.join(class_names[k] for k in np.flatnonzero(shown).tolist()) for shown in (truth, guess)
-                )
-                table.writerow([name, *labels, *(f"{p:.9g}" for p in row)])  # sigmoids that near 1 are not all 1
 
-    write_atomically(path, write)
+def _rows(evaluation: LabelEvaluation, names: Sequence[str], class_names: Sequence[str]) -> Iterator[reports.Row]:
+    for name, truth, guess, row in zip(
+        names, evaluation.truth, evaluation.predicted, evaluation.probabilities, strict=True
+    ):
+        labels = (SEPARATOR.join(class_names[k] for k in np.flatnonzero(shown).tolist()) for shown in (truth, guess))
+        yield [name, *labels, *(f"{p:.9g}" for p in row)]  # sigmoids that near 1 are not all 1
 
 
 def in_words(class_names: Sequence[str]) -> str:

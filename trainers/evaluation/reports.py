@@ -1,7 +1,7 @@
 """The files that say how good a model is on a set of images: table, report, figures, numbers."""
 
 import csv
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from trainers.evaluation.classification_report import classification_report
 from trainers.evaluation.scores import Evaluation, confusion_matrix, per_class, wilson_interval
 from trainers.models.class_names import as_columns
 from trainers.rundir.run_dir import write_atomically, write_json
+
+Row = Sequence[str]  # of predictions.csv
 
 
 def scores(evaluation: Evaluation, class_names: Sequence[str]) -> dict[str, Any]:
@@ -72,13 +74,26 @@ def write_report(
       metrics: what metrics.json gets, `class_names` among them.
       drawn: figures by file name without its ending.
     """
-    text = classification_report(evaluation, metrics["class_names"])
+    class_names = metrics["class_names"]
+    write_files(
+        folder,
+        classification_report(evaluation, class_names),
+        _rows(evaluation, names, class_names),
+        metrics={**metrics, "loss": evaluation.loss, "accuracy": evaluation.accuracy},
+        drawn=drawn,
+    )
+    return classification_report(evaluation, class_names, is_whole=False)
+
+
+def write_files(
+    folder: Path, text: str, rows: Iterable[Row], *, metrics: Mapping[str, Any], drawn: Mapping[str, Figure]
+) -> None:
+    """Writes report.txt, predictions.csv, the figures and at last metrics.json, whatever was evaluated."""
     write_atomically(folder / "report.txt", lambda temporary: temporary.write_text(text, encoding="utf-8"))
-    write_predictions(folder / "predictions.csv", evaluation, names=names, class_names=metrics["class_names"])
+    write_rows(folder / "predictions.csv", rows, class_names=metrics["class_names"])
     for name, figure in drawn.items():
         figures.save(figure, folder / f"{name}.png")
-    write_json(folder / "metrics.json", {**metrics, "loss": evaluation.loss, "accuracy": evaluation.accuracy})
-    return classification_report(evaluation, metrics["class_names"], is_whole=False)
+    write_json(folder / "metrics.json", metrics)
 
 
 def write_predictions(path: Path, evaluation: Evaluation, *, names: Sequence[str], class_names: Sequence[str]) -> None:
@@ -86,6 +101,11 @@ def write_predictions(path: Path, evaluation: Evaluation, *, names: Sequence[str
 
     The column of a class that is called as one of the first three is `class <name>`.
     """
+    write_rows(path, _rows(evaluation, names, class_names), class_names=class_names)
+
+
+def write_rows(path: Path, rows: Iterable[Row], *, class_names: Sequence[str]) -> None:
+    """Writes predictions.csv: the file, what is true, what is predicted, and a number for each class, as text all."""
     columns = ("file", "true", "predicted")
 
     def write(temporary: Path) -> None:
@@ -93,8 +113,13 @@ def write_predictions(path: Path, evaluation: Evaluation, *, names: Sequence[str
         with temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream:
             table = csv.writer(stream)
             table.writerow([*columns, *as_columns(class_names, taken=columns)])
-            rows = zip(names, evaluation.labels, evaluation.predicted, evaluation.probabilities, strict=True)
-            for name, label, guess, row in rows:
-                table.writerow([name, class_names[label], class_names[guess], *(f"{p:.6f}" for p in row)])
+            table.writerows(rows)
 
     write_atomically(path, write)
+
+
+def _rows(evaluation: Evaluation, names: Sequence[str], class_names: Sequence[str]) -> Iterator[Row]:
+    for name, label, guess, row in zip(
+        names, evaluation.labels, evaluation.predicted, evaluation.probabilities, strict=True
+    ):
+        yield [name, class_names[label], class_names[guess], *(f"{p:.6f}" for p in row)]
