@@ -46,7 +46,8 @@ def measure(flags: Any, into: Path) -> list[Row]:
         "notebook, fit without XLA": (Notebook, task, False),
         "ours, float32": (Ours, task, "float32", "memory"),
         "ours, mixed_bfloat16": (Ours, task, "mixed_bfloat16", "memory"),
-        f"ours, features of {_VIEWS} views": (Ours, task, "float32", "memory", _VIEWS),
+        f"ours, features of {_VIEWS} views, float32": (Ours, task, "float32", "memory", _VIEWS),
+        f"ours, features of {_VIEWS} views, mixed_bfloat16": (Ours, task, "mixed_bfloat16", "memory", _VIEWS),
     }
     with start_all(sides) as workers:
         if flags.accuracy == NOTEBOOK:
