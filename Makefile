@@ -74,8 +74,8 @@ torch-peer: .venv-torch/.complete
 
 .venv-torch/.complete:
 	$(PYTHON) -m venv .venv-torch
-	.venv-torch/bin/python -m pip install --quiet --disable-pip-version-check torch timm
-	.venv-torch/bin/python -c 'import timm, torch'
+	.venv-torch/bin/python -m pip install --quiet --disable-pip-version-check torch timm webdataset datasets
+	.venv-torch/bin/python -c 'import datasets, timm, torch, webdataset'
 	touch $@
 
 lint: setup

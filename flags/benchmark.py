@@ -76,7 +76,7 @@ _FLAGS: dict[str, tuple[Callable[..., Any], Any, str, str]] = {
     "peer_python": (
         flags.DEFINE_string,
         None,
-        "Python with torch and timm, to measure the same networks in PyTorch beside ours",
+        "Python with PyTorch and what goes with it (docs/benchmarks.md), to measure the same beside ours",
         "none: ours alone",
     ),
     "fold_batch_norm": (
@@ -98,6 +98,12 @@ _FLAGS: dict[str, tuple[Callable[..., Any], Any, str, str]] = {
         None,
         "regular expression over file names: images with the same match stay on one side of the split, with --accuracy",
         "none",
+    ),
+    "cold": (
+        flags.DEFINE_bool,
+        False,
+        "whether each pass begins with none of its files in the page cache, so that the disk is measured too",
+        "",
     ),
     "tiers": (flags.DEFINE_string, None, "comma-separated cache tiers to measure: memory, disk, none", "all"),
     "saved_model": (

@@ -1,14 +1,12 @@
 """The same networks in PyTorch with timm: `torch_worker.py` in a Python of its own, one request at a time."""
 
 import contextlib
-import json
-import os
-import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from benchmarks.harness.networks import Network
+from benchmarks.sides.peer_process import PeerProcess
 
 EXCLUDED = (
     "PyTorch {torch} with timm {timm} trains the same architecture on a batch that rests on the device, "
@@ -16,8 +14,6 @@ EXCLUDED = (
     "device. Compiled is torch.compile; lower precision is torch.autocast, over the head too."
 )
 _SCRIPT = Path(__file__).with_name("torch_worker.py")
-# What leads to another Python's packages, and to TensorFlow's CUDA libraries.
-_OTHERS = ("PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH")
 _DROPPED_BRANCHES = {"drop_path_rate": 0.2}  # Keras's default for its EfficientNets; timm's is 0
 
 # Keras Applications -> timm: the name, and what its constructor is told
@@ -61,7 +57,7 @@ def counterpart(network: Network) -> tuple[str, dict[str, Any]]:
     return name, options
 
 
-class Peer:
+class Peer(PeerProcess):
     """A running `torch_worker.py`.
 
     Args:
@@ -72,22 +68,7 @@ class Peer:
     """
 
     def __init__(self, python: str):
-        self._python = python
-        command = [python, "-W", "ignore", str(_SCRIPT)]
-        try:
-            self._process = subprocess.Popen(
-                command, env=environment(os.environ), stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
-            )
-        except OSError as error:
-            raise ValueError(f"peer_python must be a Python with torch and timm, got {python}: {error}") from error
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._requests, self._answers = self._process.stdin, self._process.stdout
-        self.about = self._answer()
-        if "error" in self.about or "torch" not in self.about:
-            self.close()
-            said = self.about.get("error", "no Python")
-            raise ValueError(f"peer_python must be a Python with torch and timm, got {python}: {said}")
+        super().__init__(python, _SCRIPT, needs=("torch", "timm"))
 
     def build(
         self, network: Network, phase: str, *, policy: str, compiled: bool, num_classes: int
@@ -108,7 +89,7 @@ class Peer:
         """
         name, arguments = counterpart(network)
         model = network.model
-        built = self._ask(
+        built = self.ask(
             build={
                 "network": name,
                 "arguments": arguments,
@@ -127,38 +108,9 @@ class Peer:
         number = built.pop("model")
 
         def run(steps: int) -> None:
-            self._ask(run=number, steps=steps)
+            self.ask(run=number, steps=steps)
 
         return run, built
-
-    def close(self) -> None:
-        """Ends the process."""
-        with contextlib.suppress(OSError):  # it may have ended before
-            self._requests.close()
-        try:
-            self._process.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._answers.close()
-
-    def _ask(self, **request: Any) -> dict[str, Any]:
-        with contextlib.suppress(OSError):
-            self._requests.write(json.dumps(request) + "\n")
-            self._requests.flush()
-        answer = self._answer()
-        if "error" in answer:
-            raise ValueError(f"PyTorch cannot: {answer['error']}")
-        return answer
-
-    def _answer(self) -> dict[str, Any]:
-        line = self._answers.readline()
-        if not line:
-            return {"error": f"{self._python} ended with status {self._process.wait()}"}
-        try:
-            return dict(json.loads(line))
-        except ValueError:
-            return {"error": f"it says {line.strip()!r}"}
 
 
 def _trained(network: Network) -> list[str]:
@@ -166,16 +118,6 @@ def _trained(network: Network) -> list[str]:
     if network.unfreeze == ("all",):
         return [""]
     return [start for block in network.unfreeze for start in _BLOCKS[network.model.backbone, block]]
-
-
-def environment(ours: Mapping[str, str]) -> dict[str, str]:
-    """The peer's environment: ours without what leads to our packages; the script's folder is no package either.
-
-    PyTorch's threads wait for each other without spinning, unless OMP_WAIT_POLICY says otherwise: where another process
-    has a share of the cores, spinning made it four times slower.
-    """
-    kept = {name: value for name, value in ours.items() if name not in _OTHERS}
-    return {"OMP_WAIT_POLICY": "PASSIVE", **kept, "PYTHONSAFEPATH": "1"}
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from benchmarks.harness import networks
-from benchmarks.sides import ours, peer
+from benchmarks.sides import ours, peer, peer_process
 from tests import ROOT
 from trainers.models.classifier import base_of
 from trainers.runtime.devices import make_strategy
@@ -63,8 +63,8 @@ def test_a_backbone_without_counterpart_is_a_line_that_names_those_with_one(back
 def test_our_packages_and_libraries_do_not_reach_the_peer():
     ours_ = {"PATH": "/bin", "PYTHONPATH": "/tensorflow", "LD_LIBRARY_PATH": "/cuda", "CUDA_VISIBLE_DEVICES": "1"}
     theirs = {"PATH": "/bin", "CUDA_VISIBLE_DEVICES": "1", "PYTHONSAFEPATH": "1", "OMP_WAIT_POLICY": "PASSIVE"}
-    assert peer.environment(ours_) == theirs
-    assert peer.environment({"OMP_WAIT_POLICY": "ACTIVE"})["OMP_WAIT_POLICY"] == "ACTIVE"
+    assert peer_process.environment(ours_) == theirs
+    assert peer_process.environment({"OMP_WAIT_POLICY": "ACTIVE"})["OMP_WAIT_POLICY"] == "ACTIVE"
 
 
 @pytest.mark.parametrize(
@@ -138,6 +138,6 @@ def test_the_peer_waits_without_computing(torch_peer):
 @pytest.mark.extra_peers
 def test_what_the_peer_cannot_is_a_line_and_it_goes_on(torch_peer):
     options = {"policy": "float32", "compiled": False, "num_classes": 3}
-    with pytest.raises(ValueError, match=r"PyTorch cannot: RuntimeError: .*memory"):
+    with pytest.raises(ValueError, match=r"python cannot: RuntimeError: .*memory"):
         torch_peer.build(_network("VGG16", batch_size=10**9), "forward", **options)
     torch_peer.build(_network("MobileNetV2"), "forward", **options)[0](1)
