@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -32,6 +33,8 @@ from trainers.training.replay import Stretch, replay
 
 _MOVABLE = ("image_dir", "labels_csv", "records", "exclude_csv", "data_dir", "manual_dir")
 SAME = "the same bits"
+_SAYS = re.compile(r"^(?!Graph execution|File ).*(exception|[Ee]rror)")  # a line of TensorFlow's that says what failed
+_BESIDE = re.compile(r"^(\{\{.*?\}\} )?(.*Status: \d+, message: )?")  # what stands before that in it
 
 
 class NotVerified(UserError):
@@ -223,8 +226,8 @@ def _judged(
 def _first(error: tf.errors.OpError) -> str:
     """The line of TensorFlow's message that says what has failed."""
     lines = [line.strip() for line in str(error.message).splitlines() if line.strip()]
-    said = [line for line in lines if "rror" in line and not line.startswith("Graph execution")]
-    return (said or lines or [type(error).__name__])[0][:200]
+    said = [line for line in lines if _SAYS.search(line)]
+    return _BESIDE.sub("", (said or lines or [type(error).__name__])[0])[:200]
 
 
 def _reads_a_stream(entries: Sequence[Entry], phase: str) -> bool:
