@@ -10,7 +10,7 @@ from ftdata.log import log
 from trainers.commands.evaluator import Evaluator
 from trainers.commands.trained_model import TrainedModel
 from trainers.config import TrainConfig
-from trainers.evaluation import figures, label_reports, label_scores
+from trainers.evaluation import figures, label_reports, label_scores, label_thresholds
 from trainers.evaluation.label_scores import LabelEvaluation
 from trainers.report import page
 from trainers.rundir import seen
@@ -45,18 +45,18 @@ def finish(
       Interrupted: somebody asked to stop.
     """
     source, views = evaluator.source, config.use.test_time_augmentation
-    stored = label_scores.thresholds_of(model.metrics, model.class_names) if views == "none" else None
+    stored = label_thresholds.of_metrics(model.metrics, model.class_names) if views == "none" else None
     about = {"label_thresholds": model.metrics.get("label_thresholds")}
     if stored is None:
         held_out = evaluator.evaluate("validation") if len(source.validation) else None
-        stored = label_scores.best_thresholds(held_out) if isinstance(held_out, LabelEvaluation) else None
-        count = len(source.validation)
-        about = label_scores.recorded(stored, model.class_names, images=count)
+        about = label_thresholds.recorded(
+            held_out if isinstance(held_out, LabelEvaluation) else None, model.class_names
+        )
+        stored = label_thresholds.of_metrics(about, model.class_names)
     began = time.perf_counter()
     scored = evaluator.evaluate("test")
     assert isinstance(scored, LabelEvaluation), "the labels are several"
-    if stored is not None:
-        scored = scored.with_thresholds(stored)
+    scored = scored.with_thresholds(stored)
     seconds = time.perf_counter() - began
     unseen = LabelEvaluation(scored.logits[~known], scored.labels[~known]) if 0 < known.sum() < len(known) else None
     metrics: dict[str, Any] = {
@@ -81,13 +81,7 @@ def finish(
         ):
             for name, figure in drawn.items():
                 tf.summary.image(f"test_{name}", figures.as_image(figure)[None])
-    chosen = about["label_thresholds"] or {}
-    images = chosen.get("images", 0)
-    said = (
-        f"thresholds chosen on {images:,} validation images"
-        if images
-        else "every threshold is 1/2: there is no validation split to choose them on"
-    )
+    said = "\n".join(label_thresholds.in_words(about["label_thresholds"]))
     beside = f"mAP {unseen.map:.4f} on the images it was not trained on\n" if unseen else ""
     log.info("\n".join(["", report, f"{beside}{said}", f"everything is in {run_dir.evaluation}"]))
     return {**metrics, "loss": scored.loss, "accuracy": scored.accuracy}
@@ -96,5 +90,5 @@ def finish(
 def least_of(model: TrainedModel) -> np.ndarray:
     """The probabilities from which the model gives each label: those that its phase has recorded, else 1/2; float32
     [num_classes]."""
-    stored = label_scores.thresholds_of(model.metrics, model.class_names)
+    stored = label_thresholds.of_metrics(model.metrics, model.class_names)
     return np.full(len(model.class_names), label_scores.HALF, np.float32) if stored is None else stored

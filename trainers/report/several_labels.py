@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from ftdata.names import counted
+from trainers.evaluation import label_thresholds
 from trainers.report.blocks import MOST_ROWS, Block, Section, Table, Text, percent
 from trainers.report.run_files import RunFiles
 
@@ -35,7 +37,7 @@ def classes(run: RunFiles) -> list[Block]:
         listed = sorted(listed, key=lambda item: item[1]["average_precision"] or 0.0)[:MOST_ROWS]
         caption = f"The {MOST_ROWS} classes with the lowest average precision of {len(by_class):,}"
     shares = [
-        (name, _average(row), *(percent(row[key]) for key in ("precision", "recall", "f1")), f"{row['threshold']:.3f}")
+        (name, _average(row), *(percent(row[key]) for key in ("precision", "recall", "f1")), label_thresholds.as_text(row["threshold"]))
         for name, row in listed
     ]
     counts = [(name, *(f"{row[key]:,}" for key in _KINDS)) for name, row in listed]
@@ -46,7 +48,7 @@ def classes(run: RunFiles) -> list[Block]:
         Table(caption, columns, shares),
         Table("Test images by whether they show a class and are given its label", ("class", *_KINDS.values()), counts),
         Text(f"On the test set: {means}; {exact}."),
-        Text(_thresholds(run)),
+        *_thresholds(run),
     ]
 
 
@@ -55,14 +57,18 @@ def _average(row: dict[str, Any]) -> str:
     return "-" if value is None else percent(value)
 
 
-def _thresholds(run: RunFiles) -> str:
-    count = (run.metrics.get("label_thresholds") or {}).get("images", 0)
-    if not count:
-        return "A label is given from the probability 1/2 on: there was no validation split to choose thresholds on."
-    return (
-        f"A label is given from its threshold on, the one with the best F1 on the {count:,} validation images; the "
-        "test set chose none."
+def _thresholds(run: RunFiles) -> list[Text]:
+    stored = run.metrics.get("label_thresholds") or {}
+    if not stored.get("images"):
+        none = "A label is given from the probability 1/2 on: there was no validation split to choose thresholds on."
+        return [Text(none)]
+    said = (
+        "A label is given from its threshold on, the one with the best F1 on the "
+        f"{counted(stored['images'], 'validation image')}, drawn towards 1/2 the more the fewer of them show the class; "
+        "the test set chose none."
     )
+    lines = (line.removeprefix("warning: ") for line in label_thresholds.warning(stored))
+    return [Text(said), *(Text(f"{line[0].upper()}{line[1:]}.", is_warning=True) for line in lines)]
 
 
 def probabilities(run: RunFiles) -> Section:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from ftdata.log import log
 from trainers.config import Phase
-from trainers.evaluation import figures, label_reports, label_scores, reports, scores
+from trainers.evaluation import figures, label_reports, label_thresholds, reports, scores
 from trainers.evaluation.label_scores import LabelEvaluation
 from trainers.evaluation.scores import Evaluation, Summary
 from trainers.models import plain_layers
@@ -59,11 +59,8 @@ def _with_thresholds(
     """The scores with the thresholds that the validation split chose, and what metrics.json says of those."""
     if not isinstance(test, LabelEvaluation):  # another worker than rank 0
         return test, {}
-    if not isinstance(chosen_on, LabelEvaluation):
-        return test, label_scores.recorded(None, class_names, images=0)
-    thresholds = label_scores.best_thresholds(chosen_on)
-    found = label_scores.recorded(thresholds, class_names, images=len(chosen_on.labels))
-    return test.with_thresholds(thresholds), found
+    found = label_thresholds.recorded(chosen_on if isinstance(chosen_on, LabelEvaluation) else None, class_names)
+    return test.with_thresholds(label_thresholds.of_metrics(found, class_names)), found
 
 
 def _write_fold(
@@ -128,6 +125,8 @@ def _write(
         f"{progress.checkpoint_stall_seconds:.1f} s and took {progress.checkpoint_write_seconds:.1f} s to write)"
         f"\n\n{report}"
     )
+    if "label_thresholds" in found:
+        log.info("\n".join(label_thresholds.in_words(found["label_thresholds"])))
     return metrics
 
 
