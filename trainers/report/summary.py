@@ -7,6 +7,7 @@ import numpy as np
 
 from trainers.evaluation import excerpt
 from trainers.evaluation.scores import wilson_interval
+from trainers.report import state
 from trainers.report.blocks import Matrix, Text, between, percent
 from trainers.report.run_files import RunFiles, Values
 
@@ -91,8 +92,10 @@ def facts(run: RunFiles) -> list[tuple[str, str]]:
         found.append(("Classes", f"{len(names):,}: {few(names)}"))
     found.append(("Backbone", f"{run.backbone} pixels" if run.settings.get("image_size") else run.backbone))
     if run.final:
-        epochs = " and ".join(f"{name} ({epoch_kept(values)})" for name, values in run.phases.items())
-        found.append(("Trained", f"{epochs}; the model of {run.final} is the final one"))
+        kept = {name: f"{epoch_kept(values)}{state.stopped_early(run, name)}" for name, values in run.phases.items()}
+        epochs = " and ".join(f"{name} ({words})" for name, words in kept.items())
+        final = "the last one finished" if state.unfinished(run) else "the final one"
+        found.append(("Trained", f"{epochs}; the model of {run.final} is {final}"))
     return found
 
 
