@@ -55,7 +55,9 @@ def make_run(root, class_names=("cat", "dog"), *, phases=("transfer", "finetune"
 
 def make_label_run(root, class_names=("cat", "dog"), *, phases=("transfer", "finetune"), images=40, **settings):
     """The same with several labels an image: the last class on a tenth of the images. Returns the folder."""
-    make_run(root, class_names, phases=phases, images=images, **{"task": "multi", "labels_csv": "labels.csv", **settings})
+    make_run(
+        root, class_names, phases=phases, images=images, **{"task": "multi", "labels_csv": "labels.csv", **settings}
+    )
     generator = np.random.default_rng(0)
     logits = np.round(generator.normal(-1, 2, (images, len(class_names))), 2)
     labels = (generator.random(logits.shape) < special.expit(logits)).astype(np.float32)

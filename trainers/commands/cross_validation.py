@@ -13,6 +13,7 @@ from ftdata.cache import tiers
 from ftdata.cache.images import Images, IndexedImages
 from ftdata.config import DataConfig
 from ftdata.log import log
+from ftdata.names import counted
 from ftdata.sources.split import Split
 from ftdata.sources.weighting import class_weights
 from trainers.evaluation.scores import Evaluation
@@ -114,7 +115,9 @@ def train_folds(
     phases = context.config.phases
     for done, number in enumerate(numbers):
         fold = folds[number]
-        log.info(f"\nfold {number + 1} of {len(folds)}: without {int(fold.left_out.sum()):,} images ({fold.name})")
+        log.info(
+            f"\nfold {number + 1} of {len(folds)}: without {counted(int(fold.left_out.sum()), 'image')} ({fold.name})"
+        )
         own = _context(context, fold, number, data)
         if own.processes.is_chief:
             remove_leftovers(own.run_dir)

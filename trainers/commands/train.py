@@ -14,6 +14,7 @@ from ftdata.cache import tiers
 from ftdata.cache.features import FeatureStore
 from ftdata.config import AugmentConfig, DataConfig
 from ftdata.errors import UserError
+from ftdata.names import counted
 from ftdata.sources.holdout import group_ids
 from ftdata.sources.source import Source, open_source
 from ftdata.sources.weighting import class_weights
@@ -180,7 +181,8 @@ def _check_test_set(source: Source, *, validation_fraction: float) -> None:
         return
     if not validation_fraction:
         raise UserError(f"{source.name} has no test set and validation_fraction=0 holds none out: set it above 0")
+    images, classes = counted(len(source.train), "image"), counted(len(source.class_names), "class")
     raise UserError(
-        f"{source.name}: {len(source.train)} images in {len(source.class_names)} classes are too few to hold a test "
-        "set out of them: give every class two or more (three for a validation split too), or a test set"
+        f"{source.name}: {images} in {classes} are too few to hold a test set out of them: "
+        "give every class two or more (three for a validation split too), or a test set"
     )

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ftdata.labels import NOTHING
+from ftdata.names import counted
 from trainers.evaluation import excerpt, figures, reports
 from trainers.evaluation.label_scores import LabelEvaluation, per_class
 from trainers.evaluation.label_thresholds import as_text
@@ -90,7 +91,7 @@ def report(evaluation: LabelEvaluation, class_names: Sequence[str], *, limit: in
         cells = (*shares, *(f"{row[key]:,}" for key in kinds))
         lines.append(f"{in_a_line(name):<{width}}" + "".join(f"{cell:>11}" for cell in cells))
     means = f"mAP {evaluation.map:.4f}, macro F1 {evaluation.f1_macro:.4f}, micro F1 {evaluation.f1_micro:.4f}"
-    exact = f"every label right in {evaluation.accuracy:.2%} of {len(evaluation.labels):,} images"
+    exact = f"every label right in {evaluation.accuracy:.2%} of {counted(len(evaluation.labels), 'image')}"
     return "\n".join([*lines, "", f"{means}; {exact}", ""])
 
 

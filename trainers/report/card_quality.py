@@ -2,6 +2,7 @@
 
 from pathlib import PurePath
 
+from ftdata.names import counted
 from trainers.evaluation.calibration import expected_calibration_error
 from trainers.evaluation.scores import in_words
 from trainers.report import quality, several_labels, summary
@@ -112,7 +113,7 @@ def none_of_these(run: RunFiles) -> Section:
     said = (
         f"Exports also give unlike, above 1 for an image of none of the classes. The limit is chosen so that "
         f"{percent(kept['coverage'])} of the images of a new group are still taken for one of them "
-        f"({kept['images']:,} images left out of the training)."
+        f"({counted(kept['images'], 'image')} left out of the training)."
     )
     found = run.evaluation.get("none_of_these") if run.is_evaluated else None
     if found:

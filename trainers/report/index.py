@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ftdata.errors import UserError
 from ftdata.log import log
+from ftdata.names import counted
 from trainers.report import curves, several_labels, summary
 from trainers.report.blocks import between, percent
 from trainers.report.charts import COLORS, Chart, Line
@@ -136,6 +137,6 @@ def _chart(root: Path, runs: Sequence[RunFiles]) -> Chart | None:
         return None
     title = "Validation accuracy" + (", or mAP" if of_labels else "")
     about = f"{title.lower().replace('map', 'mAP')} over the epochs of all phases, one after the other, of "
-    about += f"{len(lines)} runs"
+    about += counted(len(lines), "run")
     about += f", the latest of {len(drawn)}" if len(drawn) > len(latest) else ""
     return Chart("runs", title, about, lines, "epoch", "score" if of_labels else "validation accuracy", whole=True)

@@ -37,7 +37,12 @@ def classes(run: RunFiles) -> list[Block]:
         listed = sorted(listed, key=lambda item: item[1]["average_precision"] or 0.0)[:MOST_ROWS]
         caption = f"The {MOST_ROWS} classes with the lowest average precision of {len(by_class):,}"
     shares = [
-        (name, _average(row), *(percent(row[key]) for key in ("precision", "recall", "f1")), label_thresholds.as_text(row["threshold"]))
+        (
+            name,
+            _average(row),
+            *(percent(row[key]) for key in ("precision", "recall", "f1")),
+            label_thresholds.as_text(row["threshold"]),
+        )
         for name, row in listed
     ]
     counts = [(name, *(f"{row[key]:,}" for key in _KINDS)) for name, row in listed]
@@ -64,8 +69,8 @@ def _thresholds(run: RunFiles) -> list[Text]:
         return [Text(none)]
     said = (
         "A label is given from its threshold on, the one with the best F1 on the "
-        f"{counted(stored['images'], 'validation image')}, drawn towards 1/2 the more the fewer of them show the class; "
-        "the test set chose none."
+        f"{counted(stored['images'], 'validation image')}, drawn towards 1/2 the more the fewer of them show the "
+        "class; the test set chose none."
     )
     lines = (line.removeprefix("warning: ") for line in label_thresholds.warning(stored))
     return [Text(said), *(Text(f"{line[0].upper()}{line[1:]}.", is_warning=True) for line in lines)]

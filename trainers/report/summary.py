@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ftdata.names import counted
 from trainers.evaluation import excerpt
 from trainers.evaluation.scores import wilson_interval
 from trainers.report import state
@@ -31,18 +32,18 @@ def accuracy(run: RunFiles) -> Score | None:
     """How good the final model is: on the test set, else the validation split, else what was left out."""
     metrics = run.metrics
     if metrics.get("test_map") is not None:
-        note = f"{metrics['test_images']:,} test images; the mean over the classes of the average precision"
+        note = f"{counted(metrics['test_images'], 'test image')}; the mean over the classes of the average precision"
         return Score("Test mAP", metrics["test_map"], None, note)
     if metrics.get("test_accuracy") is not None:
         count = int(np.sum(metrics["confusion_matrix"]))
         interval = metrics.get("test_accuracy_interval") or _interval(metrics["test_accuracy"], count)
-        return Score("Test accuracy", metrics["test_accuracy"], tuple(interval), f"{count:,} test images")
+        return Score("Test accuracy", metrics["test_accuracy"], tuple(interval), counted(count, "test image"))
     if (score := held_out(run)) is not None:
         return score
     if run.estimate:
         count = int(np.sum(run.estimate["confusion_matrix"]))
         shares = run.estimate["random_split_accuracy"]
-        note = f"{count:,} images, each judged by a head that has not seen it; nothing was trained"
+        note = f"{counted(count, 'image')}, each judged by a head that has not seen it; nothing was trained"
         return Score("Estimated accuracy, random split", shares, _interval(shares, count), note)
     return None
 
@@ -51,14 +52,14 @@ def held_out(run: RunFiles) -> Score | None:
     """How good the final model is on the images that chose its epoch: the validation split or what folds left out."""
     metrics = run.metrics
     if metrics.get("validation_map") is not None:
-        note = f"{run.images.get('validation', 0):,} validation images, which also chose the epoch"
+        note = f"{counted(run.images.get('validation', 0), 'validation image')}, which also chose the epoch"
         return Score("Validation mAP", metrics["validation_map"], None, note)
     if metrics.get("validation_accuracy") is None:
         return None
     folds, count = "chosen_among" in metrics, run.images.get("validation", 0)
     label = "Accuracy on images left out by the folds" if folds else "Validation accuracy"
     interval = _interval(metrics["validation_accuracy"], count) if count and not folds else None
-    note = "the mean over the folds" if folds else f"{count:,} validation images, which also chose the epoch"
+    note = "the mean over the folds" if folds else f"{counted(count, 'validation image')}, which also chose the epoch"
     return Score(label, metrics["validation_accuracy"], interval, note)
 
 
@@ -70,7 +71,7 @@ def new_group(run: RunFiles) -> Score | None:
         return None
     interval, single = values.get("expected_new_group_interval"), values.get("new_group_range")
     groups = len(values.get("groups", {}))
-    note = f"{groups:,} groups left out in turn"
+    note = f"{counted(groups, 'group')} left out in turn"
     if not by_folds and run.final:
         note += ", judged by heads on the frozen backbone, not by this model"
     note += f"; a single new group {between(single)}" if single else "; too few groups for an interval"

@@ -163,7 +163,7 @@ READ = {
     "traffic signs": (
         [*in_each("Train", classes=("0", "1")), "Test*5", "Meta*2", "Train.csv"],
         split(classes=("0", "1")),
-        "Test/ holds 5 images and no class folders: they are not used",
+        "Test/ holds 5 images and no class folders: not used",
     ),
     "ASL alphabet": (
         [*in_each("asl_train/asl_train", classes=("A", "B")), "asl_test/asl_test*3"],
@@ -178,7 +178,7 @@ READ = {
     "tiny-imagenet-200": (
         ["t/train/cat/images*2", "t/train/dog/images*2", "t/val/images*3", "t/val/val_annotations.txt"],
         split(),
-        "t/val/images/ holds 3 images and no class folders: they are not used",
+        "t/val/images/ holds 3 images and no class folders: not used",
     ),
     "malaria cells": (
         in_each("cell_images", "cell_images/cell_images"),
@@ -333,5 +333,5 @@ def test_a_folder_to_measure_a_model_on_needs_neither_two_classes_nor_a_training
 
 
 def test_images_without_class_folders_cannot_be_measured(tmp_path):
-    with pytest.raises(UserError, match="holds 1 images and no class folders: .*--phase=predict$"):
+    with pytest.raises(UserError, match="holds 1 image and no class folders: .*--phase=predict$"):
         folder.scan(build(tmp_path, ["1.jpg"]), known=("cat", "dog"))

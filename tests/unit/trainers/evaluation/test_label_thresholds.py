@@ -66,7 +66,9 @@ def test_on_new_images_it_is_better_than_the_best_one_where_images_are_few():
 def test_what_is_recorded_is_read_again_and_warns_of_few_images():
     scored = drawn(80, seed=1)
     found = json.loads(json.dumps(label_thresholds.recorded(scored, _NAMES)))
-    np.testing.assert_array_equal(label_thresholds.of_metrics(found, _NAMES), label_thresholds.choose(scored), strict=True)
+    np.testing.assert_array_equal(
+        label_thresholds.of_metrics(found, _NAMES), label_thresholds.choose(scored), strict=True
+    )
     assert label_thresholds.of_metrics(found, ("others",)) is None
     stored = found["label_thresholds"]
     assert (stored["images"], stored["shown_by"]["seldom"], stored["shown_by"]["always"]) == (80, 2, 80)

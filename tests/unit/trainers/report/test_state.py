@@ -15,7 +15,7 @@ def read(root):
 
 
 def started(root, *, epochs=None):
-    """A run whose transfer is finished and whose fine-tuning of 10 epochs is not: `epochs` are done, None for no start."""
+    """A run whose transfer is finished and whose fine-tuning is not: `epochs` of 10 are done, None for no start."""
     finished_run.make_run(root, finetune_epochs=10, transfer_epochs=2)
     (root / "finetune/metrics.json").unlink()
     history = root / "finetune/history.csv"
@@ -37,7 +37,9 @@ def test_an_unfinished_phase_is_said_with_its_epochs_and_what_is_taken(epochs, t
     assert "The numbers on this page are those of transfer." in text.text
     assert "Predict, evaluate and export take the best epoch of finetune so far" in text.text
     assert "the model of transfer is the last one finished" in dict(summary.facts(run))["Trained"]
-    (rest,) = [block for block in next_steps.missing(run).blocks if getattr(block, "about", "") == "The end of finetune"]
+    (rest,) = [
+        block for block in next_steps.missing(run).blocks if getattr(block, "about", "") == "The end of finetune"
+    ]
     assert rest.line.endswith("--phase=finetune")
 
 
