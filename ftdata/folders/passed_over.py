@@ -48,7 +48,7 @@ def beside_classes(folders: Sequence[tuple[Place, Folder]], images: Sequence[Pla
         yield f"warning: folders passed over: {listed(named, limit=_FOLDERS)}"
     if images:
         example = shown(posixpath.join(*images[0]))
-        yield f"warning: {counted(len(images), 'image')} beside the class folders passed over, such as {example}"
+        yield f"warning: {counted(len(images), 'image')} passed over beside the class folders, such as {example}"
 
 
 def _or_install(unread: Collection[str]) -> str:

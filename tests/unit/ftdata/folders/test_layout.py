@@ -125,11 +125,15 @@ READ = {
         split(),
         r"folders passed over: mine/ \(a model_dir\)",
     ),
-    "loose images": ([*in_each("."), "sample.jpg"], split(), r"1 image\(s\) beside the class folders .* sample.jpg"),
+    "loose images": (
+        [*in_each("."), "sample.jpg"],
+        split(),
+        r"1 image passed over beside the class .* sample.jpg",
+    ),
     "loose images beside splits": (
         [*in_each("train"), "a.jpg", "train/b.jpg"],
         split(),
-        r"2 image\(s\) beside the class",
+        r"2 images passed over beside the class",
     ),
     # well-known data sets
     "Intel scenes": (
@@ -234,7 +238,7 @@ REFUSED = {
         ["train/Cat*2", "train/dog*2", "test/cat*1"],
         "'cat' and 'Cat' differ only in capitals",
     ),
-    "TIFF only": (["Images/a/1.tif", "Images/b/2.tif"], r"found none.*2 image\(s\) are passed over.* 2 TIFF \(such as"),
+    "TIFF only": (["Images/a/1.tif", "Images/b/2.tif"], r"found none.*2 images passed over.* 2 TIFF \(such as"),
 }
 
 
