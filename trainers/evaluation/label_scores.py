@@ -50,6 +50,13 @@ class LabelEvaluation(Evaluation):
         """The same scores with other thresholds."""
         return dataclasses.replace(self, thresholds=thresholds)
 
+    def with_temperature(self, temperature: float | np.ndarray) -> "LabelEvaluation":
+        """The logits divided by `temperature`, of all classes or float [num_classes], and the thresholds moved along:
+        the same answers, with another confidence."""
+        least = np.full(self.logits.shape[1], HALF) if self.thresholds is None else self.thresholds
+        moved = special.expit(special.logit(least.astype(np.float64)) / temperature)
+        return dataclasses.replace(self, logits=self.logits / temperature, thresholds=moved)
+
     @property
     def accuracy(self) -> float:
         """Share of the images whose every label is right (scikit-learn's accuracy of several labels)."""

@@ -72,13 +72,21 @@ def of_metrics(metrics: Mapping[str, Any], class_names: Sequence[str]) -> np.nda
     return np.array([stored["by_class"][name] for name in class_names], np.float32)
 
 
-def recorded(held_out: LabelEvaluation | None, class_names: Sequence[str]) -> dict[str, Any]:
-    """Chooses them; what the metrics of a phase say of that, JSON values. None for no held-out images: 1/2 each."""
+def recorded(
+    held_out: LabelEvaluation | None, class_names: Sequence[str], *, chosen_on: str = "validation"
+) -> dict[str, Any]:
+    """Chooses them; what the metrics of a phase say of that, JSON values. None for no held-out images: 1/2 each.
+
+    Args:
+      held_out: what they are chosen on.
+      class_names: of the classes.
+      chosen_on: what that is: `validation`, or `folds`, whose models have judged what they left out.
+    """
     values = np.full(len(class_names), HALF) if held_out is None else choose(held_out)
     shown = np.zeros(len(class_names), int) if held_out is None else held_out.truth.sum(axis=0)
     by_class, shown_by = (dict(zip(class_names, column.tolist(), strict=True)) for column in (values, shown))
     images = 0 if held_out is None else len(held_out.truth)
-    found = {"chosen_on": "validation", "images": images, "by_class": by_class, "shown_by": shown_by}
+    found = {"chosen_on": chosen_on, "images": images, "by_class": by_class, "shown_by": shown_by}
     return {"label_thresholds": found}
 
 
@@ -87,7 +95,12 @@ def in_words(stored: Mapping[str, Any] | None) -> list[str]:
     images = (stored or {}).get("images", 0)
     if not stored or not images:
         return ["every threshold is 1/2: there is no validation split to choose them on"]
-    return [f"thresholds chosen on {counted(images, 'validation image')}", *warning(stored)]
+    return [f"thresholds chosen on {counted(images, image_of(stored))}", *warning(stored)]
+
+
+def image_of(stored: Mapping[str, Any]) -> str:
+    """What an image is that they were chosen on: `validation image`, or one that a fold left out."""
+    return "validation image" if stored["chosen_on"] == "validation" else "left-out image"
 
 
 def warning(stored: Mapping[str, Any]) -> list[str]:
@@ -100,7 +113,7 @@ def warning(stored: Mapping[str, Any]) -> list[str]:
     shown = stored["shown_by"]
     named = [f"{in_a_line(name)} ({shown[name]:,} of {images:,}: {as_text(least[name])})" for name in weak]
     return [
-        f"warning: few validation images show, or do not show, {listed(named, limit=10)}: thresholds that fewer than "
+        f"warning: few {image_of(stored)}s show, or do not show, {listed(named, limit=10)}: thresholds that fewer than "
         f"{FEW} images choose say little, and are drawn towards 1/2"
     ]
 

@@ -44,6 +44,8 @@ def _row(score: Score) -> tuple[str, str, str, str]:
 def _chosen_by(run: RunFiles) -> str:
     if several_labels.applies(run) and run.metrics.get("validation_map") is not None:
         by = in_words(run.metrics.get("monitor") or "map")
+        if "chosen_among" in run.metrics:
+            return f"The epoch was chosen by {by} in the mean over what the folds left out."
         return f"The epoch was chosen by {by} on the validation split, whose scores therefore read too high."
     monitor = (run.metrics.get("monitor") or "accuracy").replace("_", " ")
     if "chosen_among" in run.metrics:

@@ -65,9 +65,13 @@ def improve(run: RunFiles) -> Section | None:
     if not run.final:
         return None
     said = []
-    groups = run.metrics.get("groups") or {
-        name: row["accuracy"] for name, row in run.estimate.get("groups", {}).items() if row["accuracy"] is not None
-    }
+    groups = (
+        run.metrics.get("groups")
+        or run.metrics.get("group_map")
+        or {
+            name: row["accuracy"] for name, row in run.estimate.get("groups", {}).items() if row["accuracy"] is not None
+        }
+    )
     if len(groups) > 1:
         worst = sorted(groups, key=lambda name: groups[name])[:2]
         named = " and ".join(f"{name} ({percent(groups[name])})" for name in worst)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from ftdata.names import counted
-from trainers.evaluation import label_thresholds
+from trainers.evaluation import label_temperatures, label_thresholds
 from trainers.report.blocks import MOST_ROWS, Block, Section, Table, Text, percent
 from trainers.report.run_files import RunFiles
 
@@ -69,19 +69,32 @@ def _thresholds(run: RunFiles) -> list[Text]:
         return [Text(none)]
     said = (
         "A label is given from its threshold on, the one with the best F1 on the "
-        f"{counted(stored['images'], 'validation image')}, drawn towards 1/2 the more the fewer of them show the "
-        "class; the test set chose none."
+        f"{counted(stored['images'], label_thresholds.image_of(stored))}, drawn towards 1/2 the more the "
+        "fewer of them show the class; the test set chose none."
     )
     lines = (line.removeprefix("warning: ") for line in label_thresholds.warning(stored))
     return [Text(said), *(Text(f"{line[0].upper()}{line[1:]}.", is_warning=True) for line in lines)]
 
 
 def probabilities(run: RunFiles) -> Section:
-    """How far the probabilities can be trusted: not known."""
-    said = "Each label has a probability of its own (a sigmoid); how far they can be trusted was not measured"
-    balanced = run.settings.get("class_weight") == "balanced"
-    weighted = ", and the balanced weights of training raise those of rare labels" if balanced else ""
-    return Section("calibration", "Calibration", [Text(f"{said}{weighted}. No temperature is applied.")])
+    """How far the probabilities can be trusted, and the temperatures that exports apply."""
+    stored, metrics = run.metrics.get("label_temperatures"), run.metrics
+    said = "Each label has a probability of its own (a sigmoid)."
+    error, after = metrics.get("label_calibration_error"), metrics.get("calibrated_label_calibration_error")
+    if not stored or error is None:
+        said = f"{said[:-1]}; how far they can be trusted was not measured. No temperature is applied."
+        return Section("calibration", "Calibration", [Text(said)])
+    said += (
+        f" On the test set the mean distance between it and the share of images that show the label is {percent(error)}"
+        f", and {percent(after)} with the temperatures of the exports: {label_temperatures.in_words(stored)}."
+    )
+    if run.settings.get("class_weight") == "balanced":
+        said += " The balanced weights of training raise the probabilities of rare labels."
+    others = {name: value for name, value in stored["by_class"].items() if value != 1.0}
+    rows = [(name, f"{value:.3f}") for name, value in list(others.items())[:MOST_ROWS]]
+    caption = "What exports divide the logit of a class by: above 1 it was too sure of itself"
+    tables = [Table(caption, ("class", "temperature"), rows)] if rows else []
+    return Section("calibration", "Calibration", [Text(said), *tables])
 
 
 def limits(run: RunFiles) -> list[str]:

@@ -1,7 +1,7 @@
 """The first screen of a report: what was asked, what came out, and how far it can be trusted."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -51,6 +51,8 @@ def accuracy(run: RunFiles) -> Score | None:
 def held_out(run: RunFiles) -> Score | None:
     """How good the final model is on the images that chose its epoch: the validation split or what folds left out."""
     metrics = run.metrics
+    if metrics.get("validation_map") is not None and "chosen_among" in metrics:
+        return Score("mAP on images left out by the folds", metrics["validation_map"], None, "the mean over the folds")
     if metrics.get("validation_map") is not None:
         note = f"{counted(run.images.get('validation', 0), 'validation image')}, which also chose the epoch"
         return Score("Validation mAP", metrics["validation_map"], None, note)
@@ -116,6 +118,8 @@ def trust(run: RunFiles) -> list[Text]:
     texts = []
     if expected is not None:
         texts.append(_expected_in_words(scored, expected))
+    elif by_group := run.metrics.get("group_map"):
+        texts.append(Text(_by_group_in_words(by_group)))
     elif run.settings.get("group_pattern"):
         texts.append(
             Text(
@@ -132,6 +136,16 @@ def trust(run: RunFiles) -> list[Text]:
             )
         )
     return [*texts, *leaks(run)]
+
+
+def _by_group_in_words(by_group: Mapping[str, float]) -> str:
+    """Of several labels an image, of which nothing is expected of a new group."""
+    low, high, mean = min(by_group.values()), max(by_group.values()), float(np.mean(list(by_group.values())))
+    return (
+        f"On new backgrounds: the models of the folds have a mAP of {percent(mean)} in the mean over the "
+        f"{counted(len(by_group), 'group')} that they had not seen, from {percent(low)} to {percent(high)} on a single "
+        "one. Count on that for images from elsewhere, not on the number of a random split."
+    )
 
 
 def _expected_in_words(scored: Score, expected: Score) -> Text:
