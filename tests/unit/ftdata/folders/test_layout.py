@@ -45,7 +45,7 @@ READ = {
         split(test=2),
         r"passed over: misc/ \(3 images\)",
     ),
-    "empty validation": ([*in_each("train"), "val/.keep"], split(), r"no images in the folder\(s\) val$"),
+    "empty validation": ([*in_each("train"), "val/.keep"], split(), r"no images in 1 folder, val$"),
     # splits inside the classes
     "<class>/test": ([*in_each("."), "cat/test*1", "dog/test*1"], split(test=1), ""),
     "<class>/val": (

@@ -235,7 +235,7 @@ def test_files_that_stand_in_two_classes_are_told(tmp_path):
 def test_empty_class_folder_is_told(tmp_path):
     bad_files.write_good(tmp_path)
     (tmp_path / "green").mkdir()
-    assert load_folder(str(tmp_path)).notes[0] == "no images in the folder(s) green: no class of that name"
+    assert load_folder(str(tmp_path)).notes[0] == "no images in 1 folder, green: no class of that name"
 
 
 @pytest.mark.parametrize(
