@@ -11,6 +11,7 @@ from absl import flags
 
 from flags import help, suggestions
 from flags.errors import FlagError, in_words, printable
+from ftdata.errors import with_dashes
 from ftdata.settings import as_text
 
 NOTEBOOK = "notebook"  # as an accuracy: the one that the notebook's way has
@@ -192,7 +193,7 @@ def one_line_errors() -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        _reject(str(error))
+        _reject(with_dashes(str(error), _FLAGS))
 
 
 def _is_share(text: str) -> bool:

@@ -9,10 +9,11 @@ from absl import flags
 from flags import help, suggestions
 from flags.errors import FlagError, in_words, printable
 from ftdata.config import PackConfig
-from ftdata.errors import UserError
+from ftdata.errors import UserError, with_dashes
 from ftdata.settings import as_text, value_type
 
 _FIELDS = dataclasses.fields(PackConfig)
+FLAGS = tuple(field.name for field in _FIELDS)
 _RULES = {int: "a whole number", float: "a number"}
 
 
@@ -22,7 +23,7 @@ def parse(argv: list[str]) -> PackConfig:
         print("Flags of python -m ftdata.pack, written --name=value:\n")
         print(help.table((field.name, _described(field)) for field in _FIELDS))
         sys.exit(0)
-    values, known = flags.FlagValues(), [field.name for field in _FIELDS]
+    values, known = flags.FlagValues(), FLAGS
     for field in _FIELDS:
         define: Any = {int: flags.DEFINE_integer, float: flags.DEFINE_float}.get(_kind(field), flags.DEFINE_string)
         define(field.name, None, "", flag_values=values)
@@ -33,7 +34,7 @@ def parse(argv: list[str]) -> PackConfig:
         given: dict[str, Any] = {name: values[name].value for name in known if values[name].value is not None}
         return PackConfig(**given)
     except UserError as error:
-        _reject(f"--{error}")
+        _reject(with_dashes(str(error), FLAGS))
     except flags.UnrecognizedFlagError as error:
         hint = suggestions.hint(error.flagname, known, dashes="--")
         _reject(f"{printable('--' + error.flagname)}: no such flag; {hint}")

@@ -10,7 +10,7 @@ from absl import flags
 
 from flags import help, suggestions
 from flags.errors import FlagError, in_words, printable
-from ftdata.errors import UserError
+from ftdata.errors import UserError, with_dashes
 from ftdata.settings import item_type, value_type
 from trainers.config import USING_PHASES, TrainConfig, settings
 
@@ -181,7 +181,7 @@ def _config(values: dict[str, Any]) -> TrainConfig:
     try:
         return build(TrainConfig)
     except UserError as error:
-        raise FlagError(f"--{error}") from None
+        raise FlagError(with_dashes(str(error), [field.name for field, _ in settings(TrainConfig())])) from None
 
 
 def _value(field: dataclasses.Field, value: Any) -> Any:

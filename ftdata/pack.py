@@ -8,16 +8,19 @@ import sys
 
 def main(argv: list[str]) -> int:
     """Packs; returns the exit status."""
-    from flags.pack import parse
+    from flags.pack import FLAGS, parse
 
     config = parse(argv)
-    from ftdata.errors import UserError
-    from ftdata.records import packing
+    from ftdata import stderr
+    from ftdata.errors import UserError, with_dashes
+
+    with stderr.quiet_import():  # of TensorFlow
+        from ftdata.records import packing
 
     try:
         packing.pack(config)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {with_dashes(str(error), FLAGS)}", file=sys.stderr)
         return 1
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""

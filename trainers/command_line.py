@@ -9,10 +9,10 @@ from pathlib import Path
 import tensorflow as tf
 
 from ftdata.decoding.errors import input_error
-from ftdata.errors import UserError
+from ftdata.errors import UserError, with_dashes
 from ftdata.log import log, on_stderr
 from trainers import experiment
-from trainers.config import TRAINING_PHASES, TrainConfig, sequence, without_effect
+from trainers.config import TRAINING_PHASES, TrainConfig, sequence, settings, without_effect
 from trainers.rundir import record
 from trainers.rundir.run_dir import RunDir
 from trainers.runtime.signals import StopRequest
@@ -31,7 +31,10 @@ def run(
             experiment.run(config, command_line=command_line, given=given, stop=stop)
     except OutputLost:
         raise
-    except (UserError, OSError) as error:
+    except UserError as error:
+        print(f"error: {with_dashes(str(error), [field.name for field, _ in settings(config)])}", file=sys.stderr)
+        return 1
+    except OSError as error:
         print(f"error: {_in_words(error)}", file=sys.stderr)
         return 1
     except tf.errors.ResourceExhaustedError:
@@ -59,8 +62,8 @@ def _out_of_memory(config: TrainConfig) -> str:
     return advice
 
 
-def _in_words(error: Exception) -> str:
+def _in_words(error: OSError) -> str:
     """`Permission denied: runs/mine` instead of `[Errno 13] Permission denied: 'runs/mine'`."""
-    if not isinstance(error, OSError) or not error.strerror:
+    if not error.strerror:
         return str(error)
     return f"{error.strerror}: {os.fsdecode(error.filename)}" if error.filename else error.strerror

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from ftdata.folders import roles
 from ftdata.folders.level import Layout, Level, path_of
 from ftdata.folders.roles import ANNOTATION, SPLITS, TEST, TRAIN, VALIDATION
-from ftdata.names import composed, listed, shown
+from ftdata.names import composed, counted, listed, shown
 
 
 def read_one(layout: Layout, level: Level) -> None:
@@ -85,7 +85,7 @@ def say_empty(layout: Layout, level: Level, consequence: str) -> None:
     """Names the folders without images."""
     empty = sorted(shown(name) for name, folder in level.folder.folders.items() if not folder.count)
     if empty:
-        layout.notes.append(f"no images in the folder(s) {listed(empty)}{consequence}")
+        layout.notes.append(f"no images in {counted(len(empty), 'folder')}, {listed(empty)}{consequence}")
 
 
 def _bare(level: Level) -> list[str]:

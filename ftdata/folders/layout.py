@@ -6,7 +6,7 @@ from ftdata.folders import class_folders
 from ftdata.folders.level import Layout, Level, path_of
 from ftdata.folders.roles import IMAGES, SPLITS, TRAIN
 from ftdata.folders.tree import Folder
-from ftdata.names import composed, listed, shown
+from ftdata.names import composed, counted, listed, shown
 
 _WAYS = "put the images of each class into a folder of its own, or list them in a CSV of file,label (--labels_csv)"
 
@@ -68,7 +68,7 @@ def _splits(layout: Layout, level: Level) -> None:
             _refuse_flat(layout, split)
         if not split.folder.filled:
             layout.notes.append(
-                f"warning: {path_of(split.place)} holds {split.folder.count:,} images and no class folders: they are "
+                f"warning: {path_of(split.place)} holds {counted(split.folder.count, 'image')} and no class folders: "
                 "not used"
             )
             continue
@@ -99,7 +99,7 @@ def _refuse_flat(layout: Layout, level: Level) -> None:
     inner = [name for name, role in level.roles.items() if role in (*SPLITS, IMAGES)]
     level = level.inside(min(inner, key=lambda name: level.roles[name] != TRAIN)) if inner else level
     predict = "; to see what a model says of images without labels, --phase=predict" if level.known is not None else ""
-    raise level.error(f"holds {level.folder.count:,} images and no class folders: {_WAYS}{predict}")
+    raise level.error(f"holds {counted(level.folder.count, 'image')} and no class folders: {_WAYS}{predict}")
 
 
 def _refuse_two_meanings(layout: Layout, level: Level) -> None:

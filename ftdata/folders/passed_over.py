@@ -9,7 +9,7 @@ from ftdata.decoding import transcoding
 from ftdata.folders.level import Place
 from ftdata.folders.tree import Folder
 from ftdata.inspection import file_kind
-from ftdata.names import listed, shown
+from ftdata.names import counted, listed, shown
 
 _FOLDERS = 8  # named before the rest is counted
 
@@ -28,7 +28,7 @@ def in_tree(top: Folder) -> Iterator[str]:
     if unread:
         example = shown(examples[max(unread, key=unread.__getitem__)])
         yield (
-            f"warning: {sum(unread.values()):,} image(s) are passed over, as their format is not read: "
+            f"warning: {counted(sum(unread.values()), 'image')} passed over, as the format is not read: "
             f"{_counted(unread)} (such as {example}); save them as JPEG or PNG{_or_install(unread)}"
         )
     rest = {kind: count for kind, count in others.items() if kind not in unread}
@@ -44,11 +44,11 @@ def in_tree(top: Folder) -> Iterator[str]:
 def beside_classes(folders: Sequence[tuple[Place, Folder]], images: Sequence[Place]) -> Iterator[str]:
     """Lines on folders with images that are neither splits nor classes, and on images that lie in no class folder."""
     if folders:
-        named = [f"{shown(posixpath.join(*place))}/ ({folder.count:,} images)" for place, folder in folders]
+        named = [f"{shown(posixpath.join(*place))}/ ({counted(folder.count, 'image')})" for place, folder in folders]
         yield f"warning: folders passed over: {listed(named, limit=_FOLDERS)}"
     if images:
         example = shown(posixpath.join(*images[0]))
-        yield f"warning: {len(images):,} image(s) beside the class folders are passed over, such as {example}"
+        yield f"warning: {counted(len(images), 'image')} passed over beside the class folders, such as {example}"
 
 
 def _or_install(unread: Collection[str]) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ftdata import atomic
+from ftdata.names import counted
 
 # Raise this when a file could be judged differently: reports given before are not used any more.
 _VERSION = 3
@@ -54,7 +55,7 @@ def of_several(judged: Mapping[str, FileReport]) -> tuple[str, ...]:
     names = [name for name, report in judged.items() if report.several]
     if not names:
         return ()
-    count = f"{len(names):,} file(s) hold several pages or images, of which the first is read"
+    count = f"of {counted(len(names), 'file')} with several pages or images the first is read"
     return (f"warning: {count}, such as {names[0]}",)
 
 

@@ -9,6 +9,7 @@ from ftdata.decoding import foreign
 from ftdata.errors import UserError
 
 _STARTS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"RIFF")
+NAMES_OF_CLASSES = "labels.txt"  # how the name of a file that lists them ends
 _FOREIGN = ("TIFF", "HEIC", "AVIF")
 
 
@@ -58,7 +59,7 @@ def class_of(label: object, names: tuple[str, ...], where: str) -> str:
 def names_beside(path: str) -> tuple[str, ...]:
     """The names of the classes by number, a line each, as TFDS (`label.labels.txt`) and `ftdata.pack` leave them."""
     folder = Path(path).parent
-    pattern = os.path.join(glob.escape(str(folder)), "*labels.txt")
-    found = [folder / "label.labels.txt", folder / "labels.txt", *map(Path, sorted(glob.glob(pattern)))]
+    pattern = os.path.join(glob.escape(str(folder)), f"*{NAMES_OF_CLASSES}")
+    found = [folder / f"label.{NAMES_OF_CLASSES}", folder / NAMES_OF_CLASSES, *map(Path, sorted(glob.glob(pattern)))]
     file = next((file for file in found if file.is_file()), None)
     return tuple(file.read_text(encoding="utf-8").splitlines()) if file else ()

@@ -4,15 +4,19 @@ import dataclasses
 import glob
 import os
 import re
+import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from ftdata.decoding import foreign
 from ftdata.errors import UserError
 from ftdata.folders import roles
 from ftdata.names import counted, listed, shown
+from ftdata.records.record import NAMES_OF_CLASSES, begins_as_image
 
 TFRECORD, WEBDATASET, PARQUET = FORMATS = ("tfrecord", "webdataset", "parquet")
 _NUMBERED = re.compile(r"\.tfrecords?(\b|$)|-\d+-of-\d+$")  # as TFDS and as the Model Garden name them
+_CALLED = {TFRECORD: "a TFRecord", WEBDATASET: "a tar", PARQUET: "a Parquet file"}
 _SPLIT_WORD = re.compile(r"[A-Za-z]+")
 _HEAD = 512
 
@@ -49,7 +53,7 @@ def find(pattern: str) -> tuple[str, tuple[Shard, ...], tuple[str, ...]]:
     by_format: dict[str | None, list[str]] = {}
     for path in files:
         by_format.setdefault(_format(path), []).append(path)
-    others = by_format.pop(None, [])
+    others = [path for path in by_format.pop(None, []) if not path.endswith(NAMES_OF_CLASSES)]  # which are read
     if not by_format:
         raise UserError(
             f"records must be TFRecord (.tfrecord, or -00000-of-00010), tar or Parquet files, got {pattern!r}: "
@@ -65,17 +69,45 @@ def find(pattern: str) -> tuple[str, tuple[Shard, ...], tuple[str, ...]]:
 
 
 def _format(path: str) -> str | None:
-    """By content, as far as it has a mark, else by name; None where it is no shard."""
+    """By content, as far as it has a mark, else by name; None where it is no shard.
+
+    Raises:
+      UserError: it is compressed as a whole, or something else than its name says.
+    """
     with open(path, "rb") as stream:
         head = stream.read(_HEAD)
     name = Path(path).name.lower()
     if head[:2] == b"\x1f\x8b" and (_NUMBERED.search(name) or name.endswith((".tgz", ".gz"))):
         raise UserError(f"records must not be compressed as a whole, got {shown(path)}: unpack it with gunzip")
-    if head[:4] == b"PAR1" or name.endswith(".parquet"):
+    if head[:4] == b"PAR1":
         return PARQUET
-    if head[257:262] == b"ustar" or name.endswith(".tar"):
+    if head[257:262] == b"ustar":
         return WEBDATASET
-    return TFRECORD if _NUMBERED.search(name) else None
+    named = {name.endswith(".parquet"): PARQUET, name.endswith(".tar"): WEBDATASET}.get(True)
+    named = named or (TFRECORD if _NUMBERED.search(name) else None)
+    if named and not _begins_as(named, head):
+        held = foreign.name(head).partition(", not ")[0]
+        held = "an image" if begins_as_image(head) else "something else" if held.startswith("no image") else held
+        raise UserError(
+            f"records must be TFRecord, WebDataset (tar) or Parquet files, got {shown(path)}: its name is that of "
+            f"{_CALLED[named]}, and it holds {held}; leave it out of the pattern"
+        )
+    return named
+
+
+def _begins_as(kind: str, head: bytes) -> bool:
+    """Whether a file without the mark of its format may be of it all the same, by its first bytes."""
+    if kind == PARQUET:
+        return False
+    if kind == TFRECORD:  # the length of the first record, below 2^40
+        return head[5:8] == bytes(len(head[5:8]))
+    if not head.strip(b"\0"):
+        return True  # an archive without files
+    try:
+        tarfile.TarInfo.frombuf(head, "utf-8", "surrogateescape")  # tar of before 1988
+    except tarfile.HeaderError:
+        return False
+    return True
 
 
 def _shards(paths: Sequence[str]) -> tuple[Shard, ...]:

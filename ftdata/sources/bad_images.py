@@ -12,6 +12,7 @@ from ftdata import labels
 from ftdata.errors import UserError
 from ftdata.folders.folder import Files, Listing
 from ftdata.inspection.reports import FileReport
+from ftdata.names import counted
 from ftdata.sources.split import Split
 
 _SHOWN = 20
@@ -55,9 +56,9 @@ def drop_bad_images(
         raise UserError(_list_of(bad, count=len(names), way_out=way_out))
     if len(bad) > max_bad_fraction * len(names):
         raise UserError(
-            f"{len(bad):,} of {len(names):,} images cannot be used, more than --max_bad_fraction={max_bad_fraction:g} "
-            f"lets --on_bad_image=skip pass over: {summary(bad)} (the first is {bad[0].name}). Look at some of "
-            f"them; {way_out} trains without them"
+            f"{len(bad):,} of {counted(len(names), 'image')} cannot be used, more than "
+            f"--max_bad_fraction={max_bad_fraction:g} lets --on_bad_image=skip pass over: {summary(bad)} (the first is "
+            f"{bad[0].name}). Look at some of them; {way_out} trains without them"
         )
     splits = {split: _good(files, judged) for split, files in listing.splits.items()}
     if "train" not in splits and not any(files.paths for files in splits.values()):
@@ -90,7 +91,7 @@ def _list_of(bad: Sequence[BadImage], *, count: int, way_out: str = "") -> str:
     if len(bad) > _SHOWN:
         lines.append(f"  and {len(bad) - _SHOWN:,} more ({summary(bad[_SHOWN:])})")
     return (
-        f"{len(bad):,} of {count:,} images cannot be used:\n" + "\n".join(lines) + "\n"
+        f"{len(bad):,} of {counted(count, 'image')} cannot be used:\n" + "\n".join(lines) + "\n"
         "Remove or replace them" + (f", or train without them: {way_out}" if way_out else "")
     )
 
@@ -139,4 +140,4 @@ def _warning(twice: Sequence[str], where: str, effect: str) -> tuple[str, ...]:
         return ()
     more = f", and {len(twice) - _EXAMPLES:,} more" if len(twice) > _EXAMPLES else ""
     examples = "; ".join(twice[:_EXAMPLES])
-    return (f"warning: {len(twice):,} image(s) stand in {where}, byte for byte, so {effect}: {examples}{more}",)
+    return (f"warning: {counted(len(twice), 'image')} in {where}, byte for byte, so {effect}: {examples}{more}",)

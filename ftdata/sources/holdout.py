@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ftdata.errors import UserError
+from ftdata.names import counted
 
 # Of groups: how close to the asked share counts as there, how many starts are tried where the hash's own does not
 # lead there (fewer where groups are many), the moves from each, and how many groups on each side may be exchanged.
@@ -163,7 +164,7 @@ def one_sided(name: Any, share: float, places: np.ndarray) -> UserError:
     """What to say of a class that groups leave on one side; `places` are those of its images."""
     return UserError(
         f"group_pattern leaves class {name} without a {'training' if share else 'held-out'} image: it has "
-        f"{len(np.unique(places))} group(s); use a finer pattern or another fraction"
+        f"{counted(len(np.unique(places)), 'group')}; use a finer pattern or another fraction"
     )
 
 

@@ -1,8 +1,15 @@
 """Which images are held out where an image may have several labels, or none: the hash decides, as in `holdout`.
 
-Iterative stratification (Sechidis et al., 2011) would give closer shares, but deals all images again when one is added.
-Here an image stays on its side whatever comes (but for one that a class of few had to give), and the shares of the
-classes are those of chance.
+Iterative stratification (Sechidis et al.: On the Stratification of Multi-Label Data, 2011) deals images one by one,
+each to the side that lacks its rarest label most. It gives closer shares, but deals all images again when one is added.
+What the promise that images stay leaves of it is the correction of classes that would have no image on one side.
+Measured on drawn sets of 12 labels that lean on each other, held by 1 to 50 % of the images, with the share 0.15 and a
+ninth more images added, by this module and by iterative stratification in the order of the hash:
+
+| images | mean error of a class's share | classes on one side, of 240 | moved, of those held out |
+|---|---|---|---|
+| 100 | 0.126 and 0.056 | 0 and 60 | 5.4 % and 117 % |
+| 1,000 | 0.036 and 0.009 | 0 and 0 | 0.1 % and 112 % |
 """
 
 from collections.abc import Sequence
@@ -10,6 +17,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from ftdata.sources import holdout
+
+_MOVES, _TRIED = 20, 32  # for each class on one side; places of a class of which one may change sides
 
 
 def held_out(
@@ -22,10 +31,11 @@ def held_out(
 ) -> np.ndarray:
     """Marks the images to hold out; images of one place stay together.
 
-    Those with places below `fraction` are held out. A class of which that takes no image, or all, gives the one with
-    the lowest place, or keeps the one with the highest, as long as it has two places; the classes with the fewest
-    images come last, so that theirs is the last word. With groups their choice is only the start, as in
-    `holdout.held_out`: the images as a whole, without regard to labels, count as one more class.
+    Those with places below `fraction` are held out. A class of which that takes no image gives one, and a class of
+    which it takes all keeps one: of those nearest to the border the one that leaves the fewest other classes on one
+    side, class by class, those with the fewest images last, and no image twice. A class of one place trains. With
+    groups their choice is only the start, as in `holdout.held_out`: the images as a whole, without regard to labels,
+    count as one more class.
 
     Args:
       labels: float32 [n, num_classes] of 0 and 1.
@@ -59,11 +69,30 @@ def held_out(
 
 
 def _each_by_itself(shows: np.ndarray, places: np.ndarray, fraction: float) -> np.ndarray:
-    chosen = places < fraction
-    for k in np.argsort(-shows.sum(axis=0), kind="stable"):
-        here = np.unique(places[shows[:, k]])
-        if len(here) > 1 and not chosen[shows[:, k]].any():
-            chosen |= places == here[0]
-        if len(here) and chosen[shows[:, k]].all():
-            chosen &= places != here[-1]
-    return chosen
+    chosen, there = places < fraction, shows.sum(axis=0)
+    held = shows[chosen].sum(axis=0)
+    one_sided = np.flatnonzero((there > 0) & ((held == 0) | (held == there)))
+    can_give = np.ones(shows.shape[1], bool)
+    can_give[[k for k in one_sided.tolist() if len(np.unique(places[shows[:, k]])) == 1]] = False
+
+    def lack(held: np.ndarray) -> np.ndarray:
+        """How badly each class lacks an image on one side: no other lack is as bad as none that trains."""
+        return np.where(there == 0, 0, np.where(held == there, 1 + len(there), (held == 0) & can_give))
+
+    best, least, moved = chosen.copy(), lack(held).sum(), set[float]()
+    for _ in range(_MOVES * len(one_sided)):
+        lacking = np.flatnonzero(lack(held))
+        if not len(lacking):
+            break
+        k = lacking[np.argmax(there[lacking])]  # those with the fewest images last
+        here = [place for place in np.unique(places[shows[:, k]]).tolist() if place not in moved]
+        if not here:
+            break
+        tried = [places == place for place in (here[::-1] if held[k] else here)[:_TRIED]]
+        after = [held + np.where(chosen[part][0], -1, 1) * shows[part].sum(axis=0) for part in tried]
+        at = int(np.argmin([lack(counts).sum() for counts in after]))
+        chosen, held = chosen ^ tried[at], after[at]
+        moved.add(float(places[tried[at]][0]))
+        if lack(held).sum() < least:
+            best, least = chosen.copy(), lack(held).sum()
+    return best

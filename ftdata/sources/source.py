@@ -7,7 +7,7 @@ import numpy as np
 
 from ftdata import labels
 from ftdata.config import DataConfig
-from ftdata.names import listed
+from ftdata.names import counted, listed
 from ftdata.sources import exclusion, holdout, label_holdout
 from ftdata.sources.bad_images import BadImage, shared_between
 from ftdata.sources.files import ImageFiles, open_files
@@ -40,7 +40,7 @@ class Source:
         train, validation, test = (f"{len(split):,}" for split in self.splits.values())
         return (
             f"Source {self.name}: {train} train, {validation} validation and {test} test images "
-            f"in {len(self.class_names)} classes ({listed(self.class_names)})"
+            f"in {counted(len(self.class_names), 'class')} ({listed(self.class_names)})"
         )
 
     def pooled(self) -> "Source":
@@ -132,7 +132,7 @@ def _of_few_groups(name: str, held_out: Split, config: DataConfig) -> list[str]:
     count = len(set(holdout.group_ids(held_out.names, config.group_pattern).tolist()))
     if count >= _ENOUGH_GROUPS:
         return []
-    of = "one group" if count == 1 else f"{count} groups"
+    of = counted(count, "group")
     return [f"the {name} images are of {of}: on another group the accuracy may be far from theirs, better or worse"]
 
 

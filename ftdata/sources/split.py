@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from ftdata import parallelism
+from ftdata.names import counted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Split:
 
     def __repr__(self) -> str:
         """`Split of 12 images from photos`: a notebook shows it, and no line for each file."""
-        return f"Split of {len(self):,} images from {self.origin}"
+        return f"Split of {counted(len(self), 'image')} from {self.origin}"
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -192,3 +192,8 @@ def test_a_signal_to_the_command_line(number, status, moment, photo_folder, tmp_
     if moment == "trains":
         saved = re.search(r"saved at step (\d+) of", said)
         assert checkpoint.latest(model_dir / "transfer/checkpoints").name == f"step-{int(saved.group(1)):09d}"
+        page = (model_dir / "report.html").read_text(encoding="utf-8")
+        assert re.search(
+            r"Not finished: transfer has done [1-9]\d* of 900 epochs; it is still running, or it was stopped", page
+        )
+        assert "Not finished: finetune has not begun" in page

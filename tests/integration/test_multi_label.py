@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -11,11 +12,17 @@ import time
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy import special
 from sklearn import metrics as sklearn_metrics
 
+from ftdata.config import DataConfig
+from ftdata.sources.source import open_source
 from tests import ROOT
 from tests.tools import scene_files
 from tests.tools.server import files, running
+from trainers.evaluation import label_temperatures, label_thresholds
+from trainers.evaluation.label_scores import LabelEvaluation
+from trainers.folds import division
 
 pytestmark = pytest.mark.slow
 
@@ -128,6 +135,7 @@ def test_other_pictures_get_the_labels_that_they_are_evaluated_with(used, scenes
     for row in rows:
         k = by_file[row["file"].rpartition("/")[2]]
         assert row["labels"] == [name for name, is_given in zip(_NAMES, given[k], strict=True) if is_given]
+        assert set(row) == {"file", "labels", "top"}
         for guess in row["top"]:
             assert guess["probability"] == pytest.approx(probabilities[k, guess["index"]], abs=1e-5)
 
@@ -141,13 +149,81 @@ def test_the_exports_answer_as_the_model_does(used, scenes):
     served = tf.saved_model.load(used / "export/saved_model").signatures["serving_default"]
     (argument,) = served.structured_input_signature[1]
     answers = served(**{argument: tf.constant([(scenes.parent / name).read_bytes() for name in names])})
-    np.testing.assert_allclose(answers["probabilities"], probabilities, atol=1e-5)
+    np.testing.assert_allclose(answers["probabilities"], _as_exported(used, probabilities), atol=1e-5)
     np.testing.assert_array_equal(answers["shows"], given)
 
 
-@pytest.mark.parametrize("phase", ["check", "find_learning_rate"])
-def test_what_looks_before_training_takes_several_labels(phase, scenes, tmp_path):
-    said = _run(tmp_path / "run", f"--phase={phase}", "--task=multi", f"--labels_csv={scenes}", *_TRAIN)
+def _as_exported(model_dir, probabilities):
+    """With the temperature of each class, which exports apply to its logit."""
+    parity = _read(model_dir / "export/parity.json")
+    stored = _read(model_dir / "finetune/metrics.json")["label_temperatures"]["by_class"]
+    assert parity["temperatures"] == [stored[name] for name in _NAMES]
+    return special.expit(special.logit(probabilities) / parity["temperatures"])
+
+
+@pytest.fixture(scope="module")
+def folded(scenes, tmp_path_factory):
+    """A run whose three folds chose, evaluated and exported."""
+    model_dir = tmp_path_factory.mktemp("folded") / "run"
+    flags = ("--folds=3", "--class_weight=balanced", "--transfer_epochs=1", "--finetune_epochs=2")
+    said = _run(model_dir, "--task=multi", f"--labels_csv={scenes}", *_TRAIN, *flags)
+    assert "fold 3 of 3" in said
+    assert "mAP on what was left out" in said
+    assert "thresholds chosen on 120 left-out images" in said
+    _run(model_dir, "--phase=evaluate")
+    _run(model_dir, "--phase=export", "--export_formats=saved_model,keras,litert")
+    return model_dir
+
+
+def test_folds_choose_epoch_thresholds_and_temperatures(folded, scenes):
+    metrics, chosen = _read(folded / "finetune/metrics.json"), _read(folded / "folds/finetune.json")
+    for key in ("label_thresholds", "label_temperatures", "validation_map", "epoch"):
+        assert metrics[key] == chosen[key]
+    data = open_source(DataConfig(labels_csv=str(scenes), task="multi", image_size=32)).pooled().train
+    folds = division.of_labels(data.labels, class_names=_NAMES, folds=3)
+    logits = np.zeros(data.labels.shape)
+    for fold, folder in zip(folds, sorted(folded.glob("folds/0*")), strict=True):
+        logits[fold.left_out] = np.load(folder / f"finetune/left_out/{chosen['epoch']:05}.npy", allow_pickle=False)
+    each = [
+        sklearn_metrics.average_precision_score(data.labels[fold.left_out], logits[fold.left_out]) for fold in folds
+    ]
+    assert metrics["validation_map"] == pytest.approx(np.mean(each))
+    left_out = LabelEvaluation(logits, data.labels)
+    found = metrics["label_thresholds"]
+    assert (found["chosen_on"], found["images"]) == ("folds", 120)
+    np.testing.assert_allclose(list(found["by_class"].values()), label_thresholds.choose(left_out), rtol=1e-6)
+    np.testing.assert_allclose(
+        list(metrics["label_temperatures"]["by_class"].values()), label_temperatures.fit(left_out)
+    )
+
+
+def test_exports_of_a_run_with_folds_give_the_labels_that_it_was_evaluated_with(folded, scenes):
+    names, _, given, probabilities = _predictions(folded / "evaluation/predictions.csv")
+    served = tf.saved_model.load(folded / "export/saved_model").signatures["serving_default"]
+    (argument,) = served.structured_input_signature[1]
+    answers = served(**{argument: tf.constant([(scenes.parent / name).read_bytes() for name in names])})
+    np.testing.assert_allclose(answers["probabilities"], _as_exported(folded, probabilities), atol=1e-5)
+    np.testing.assert_array_equal(answers["shows"], given)
+    parity = _read(folded / "export/parity.json")
+    assert all(row["is_within"] and row["max_probability_difference"] < 1e-4 for row in parity["exports"])
+    page = (folded / "report.html").read_text(encoding="utf-8")
+    assert "mAP on what each fold left out" in page
+    assert "mAP on images left out by the folds" in (folded / "export/MODEL_CARD.md").read_text(encoding="utf-8")
+
+
+def test_the_doctor_counts_images_without_a_label_and_classes_of_few(scenes, tmp_path):
+    said = _run(tmp_path / "run", "--phase=check", "--task=multi", f"--labels_csv={scenes}", *_TRAIN)
+    with scenes.open(newline="") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["split"] == "test"]
+    counts = [re.search(rf"^ +{words} +(.*)", said, re.MULTILINE)[1].split() for words in ("all images", "no label")]
+    assert counts[0][2] == "40"
+    assert int(counts[0][0]) + int(counts[0][1]) == 120
+    assert int(counts[1][2]) == sum(not row["labels"] for row in rows) > 0
+    assert re.search(r"warning: fewer than 10 validation images show, or do not show, \w+ \(\d\)", said)
+
+
+def test_a_learning_rate_is_found_for_several_labels(scenes, tmp_path):
+    said = _run(tmp_path / "run", "--phase=find_learning_rate", "--task=multi", f"--labels_csv={scenes}", *_TRAIN)
     assert "in 6 classes" in said
 
 
@@ -160,4 +236,5 @@ def test_the_server_says_what_each_picture_shows(used, scenes, tmp_path):
         reply = server.ask(body=files(*((scenes.parent / name).read_bytes() for name in names[:8])))
     answers = reply.json()["predictions"]
     assert [answer["shows"] for answer in answers] == given[:8].tolist()
-    np.testing.assert_allclose([answer["probabilities"] for answer in answers], probabilities[:8], atol=1e-5)
+    expected = _as_exported(used, probabilities[:8])
+    np.testing.assert_allclose([answer["probabilities"] for answer in answers], expected, atol=1e-5)

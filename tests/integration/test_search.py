@@ -171,7 +171,7 @@ def test_what_no_trial_can_be_trained_with_is_one_line(photo_folder, tmp_path):
     flags = ("--mixup_alpha=0.2", "--feature_views=0", "--head_solver=sgd", "--batch_size=15")
     status, output = _run(photo_folder, tmp_path / "run", tmp_path / "data", *flags)
     assert status == 1
-    assert output.splitlines()[-1].startswith("error: batch_size must be ")
+    assert output.splitlines()[-1].startswith("error: --batch_size must be ")
 
 
 def test_overwrite_keeps_what_the_search_reads(photo_folder, tmp_path):

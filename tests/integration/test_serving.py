@@ -272,7 +272,7 @@ def test_a_port_in_use_no_export_and_no_extra_are_a_line_each(exported, tmp_path
         serve = ServeConfig(port=taken.getsockname()[1])
         config = TrainConfig(phase="serve", model_dir=str(exported), serve=serve)
         assert command_line.run(config, given=(), command_line=()) == 1
-    assert capsys.readouterr().err.startswith(f"error: port {serve.port} of host 127.0.0.1 cannot be listened on (")
+    assert capsys.readouterr().err.startswith(f"error: --port {serve.port} of host 127.0.0.1 cannot be listened on (")
     config = TrainConfig(phase="serve", model_dir=str(tmp_path / "none"), serve=ServeConfig(port=0))
     assert command_line.run(config, given=(), command_line=()) == 1
     assert "holds no SavedModel: --phase=export makes one" in capsys.readouterr().err

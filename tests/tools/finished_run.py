@@ -5,9 +5,11 @@ import json
 
 import numpy as np
 from PIL import Image
+from scipy import special
 
 from trainers.config import TrainConfig, as_dict
-from trainers.evaluation import reports
+from trainers.evaluation import label_reports, label_thresholds, reports
+from trainers.evaluation.label_scores import LabelEvaluation
 from trainers.evaluation.scores import Evaluation
 from trainers.search.state import State
 
@@ -48,6 +50,28 @@ def make_run(root, class_names=("cat", "dog"), *, phases=("transfer", "finetune"
     image(root / "samples.png", side=48)
     if phases:
         image(root / "evaluation/mistakes.png", side=48)
+    return root
+
+
+def make_label_run(root, class_names=("cat", "dog"), *, phases=("transfer", "finetune"), images=40, **settings):
+    """The same with several labels an image: the last class on a tenth of the images. Returns the folder."""
+    make_run(
+        root, class_names, phases=phases, images=images, **{"task": "multi", "labels_csv": "labels.csv", **settings}
+    )
+    generator = np.random.default_rng(0)
+    logits = np.round(generator.normal(-1, 2, (images, len(class_names))), 2)
+    labels = (generator.random(logits.shape) < special.expit(logits)).astype(np.float32)
+    labels[:, -1] = np.argsort(np.argsort(-logits[:, -1])) < images / 10
+    for phase in phases:
+        found = label_thresholds.recorded(LabelEvaluation(logits, labels), class_names)
+        scored = LabelEvaluation(logits, labels).with_thresholds(label_thresholds.of_metrics(found, class_names))
+        path = root / phase / "metrics.json"
+        metrics = {**json.loads(path.read_text()), "monitor": "map", "validation_map": 0.7, **found}
+        del metrics["confusion_matrix"]
+        metrics |= label_reports.scores(scored, class_names)
+        _write(path, metrics)
+        names = [f"test/{k}.jpg" for k in range(images)]
+        label_reports.write_report(root / "evaluation", scored, names=names, metrics=metrics, drawn={})
     return root
 
 

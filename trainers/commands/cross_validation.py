@@ -12,10 +12,12 @@ import numpy as np
 from ftdata.cache import tiers
 from ftdata.cache.images import Images, IndexedImages
 from ftdata.config import DataConfig
+from ftdata.labels import is_multi
 from ftdata.log import log
+from ftdata.names import counted
 from ftdata.sources.split import Split
 from ftdata.sources.weighting import class_weights
-from trainers.evaluation.scores import Evaluation
+from trainers.evaluation.scores import Evaluation, in_words
 from trainers.folds import choice, kept_scores, left_out, soup
 from trainers.folds.division import Division, Fold
 from trainers.rundir.run_dir import RunDir, read_json, remove_leftovers, write_json
@@ -114,7 +116,9 @@ def train_folds(
     phases = context.config.phases
     for done, number in enumerate(numbers):
         fold = folds[number]
-        log.info(f"\nfold {number + 1} of {len(folds)}: without {int(fold.left_out.sum()):,} images ({fold.name})")
+        log.info(
+            f"\nfold {number + 1} of {len(folds)}: without {counted(int(fold.left_out.sum()), 'image')} ({fold.name})"
+        )
         own = _context(context, fold, number, data)
         if own.processes.is_chief:
             remove_leftovers(own.run_dir)
@@ -205,12 +209,14 @@ def _choose(phase: str, context: RunContext, divided: Division, *, all_epochs: b
         monitor=context.config.monitor,
         groups=divided.groups,
         folds=[fold.left_out for fold in folds],
+        class_names=context.source.class_names,
     )
 
 
 def _keep_left_out(phase: str, values: dict[str, Any], context: RunContext, divided: Division) -> None:
-    """Keeps the scores of what was chosen in one place, from which thresholds are chosen later."""
-    if left_out.is_there(context.run_dir, phase):
+    """Keeps the scores of what was chosen in one place, from which thresholds are chosen later; those of several
+    labels are chosen already."""
+    if left_out.is_there(context.run_dir, phase) or is_multi(context.source.train.labels):
         return
     roots, candidate = [_root(context, *of) for of in enumerate(divided.folds)], choice.chosen(values)
     if all(kept_scores.scores_file(root, phase, candidate).is_file() for root in roots):
@@ -220,11 +226,13 @@ def _keep_left_out(phase: str, values: dict[str, Any], context: RunContext, divi
 
 
 def _in_words(phase: str, stored: dict[str, Any]) -> str:
-    accuracy, bounds = stored["validation_accuracy"], stored.get("expected_new_group_interval")
+    bounds = stored.get("expected_new_group_interval")
+    score = "map" if "validation_map" in stored else "accuracy"
     among = f" (chosen among {stored['chosen_among']})" if stored["chosen_among"] > 1 else ""
     is_solved = phase == "transfer" and not stored["epoch"]
     kept = "the head that was solved for" if is_solved else which(stored)
-    text = f"{phase}, {kept}{among}: accuracy {accuracy:.1%} in the mean over what was left out"
+    value = f"{in_words(score)} {stored[f'validation_{score}']:.1%}"
+    text = f"{phase}, {kept}{among}: {value} in the mean over what was left out"
     if bounds:
         low, high = stored["new_group_range"]
         text += f", {bounds[0]:.1%} to {bounds[1]:.1%} (95%); a single new group {low:.1%} to {high:.1%}"

@@ -81,7 +81,9 @@ def found(
     source = source or _source(config)
     context = _opened(config, source, run_dir, devices, stop=stop)
     pool = context.source.train
-    log.info(f"{source.name}: an estimate from {len(pool):,} images in {len(source.class_names)} classes")
+    log.info(
+        f"{source.name}: an estimate from {counted(len(pool), 'image')} in {counted(len(source.class_names), 'class')}"
+    )
     for note in (*context.source.notes, *_left_alone(source, pool)):
         log.info(f"  {note}")
     log.info(context.hardware)
@@ -143,7 +145,7 @@ def estimate(context: RunContext, divided: Division, prefix: keras.Model) -> Est
     features = frozen.features_of(prefix, context)
     channels = features.plain.shape[1]
     log.info(
-        f"  features: {len(labels):,} images of {channels:,} numbers, "
+        f"  features: {counted(len(labels), 'image')} of {channels:,} numbers, "
         f"{f'{features.made:,} computed' if features.made else 'all of them read'}"
     )
     options: dict[str, Any] = {
@@ -183,10 +185,10 @@ def _some(whole: Split, *, seed: int) -> Split:
 
 
 def _left_alone(source: Source, pool: Split) -> list[str]:
-    lines = [f"the {len(source.test):,} images of the test set are left alone"] if len(source.test) else []
+    lines = [f"the test set is left alone: {counted(len(source.test), 'image')}"] if len(source.test) else []
     count = len(source.train) + len(source.validation)
     if len(pool) < count:
-        lines.append(f"{len(pool):,} of {count:,} images are drawn at random: more would not tell more")
+        lines.append(f"drawn at random: {len(pool):,} of {counted(count, 'image')}: more would not tell more")
     return lines
 
 

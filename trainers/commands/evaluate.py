@@ -11,6 +11,7 @@ import tensorflow as tf
 from matplotlib.figure import Figure
 
 from ftdata.log import log
+from ftdata.names import counted
 from ftdata.sources import unlabeled
 from trainers.commands import class_thresholds, label_evaluation, none_of_these, trained_model
 from trainers.commands.evaluator import (
@@ -58,7 +59,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     is_other = names_other_images(config.data, model)
     source = open_other(config.data, model) if is_other else open_own(config.data, model)
     what = source.name if is_other else "test set"
-    log.info(f"{model.path} on {len(source.test)} images ({source.name})")
+    log.info(f"{model.path} on {counted(len(source.test), 'image')} ({source.name})")
     for note in source.notes if is_other else ():
         log.info(f"  {note}")
     record = seen.of_model(model.path)
@@ -176,8 +177,8 @@ def _by_class(values: np.ndarray, class_names: tuple[str, ...]) -> dict[str, flo
 
 def _warning(known: np.ndarray) -> str:
     return (
-        f"warning: the model was trained on {known.sum():,} of these {len(known):,} images, so the accuracy reads "
-        "too high: remove them, or evaluate its own test set, without --dataset, --image_dir, --labels_csv and "
+        f"warning: the model was trained on {known.sum():,} of {counted(len(known), 'image')} here, so the accuracy "
+        "reads too high: remove them, or evaluate its own test set, without --dataset, --image_dir, --labels_csv and "
         "--records"
     )
 

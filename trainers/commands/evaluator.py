@@ -18,7 +18,7 @@ from ftdata.errors import UserError
 from ftdata.folders.folder import nearly_one_of
 from ftdata.labels import counts, renumbered
 from ftdata.log import log
-from ftdata.names import composed, listed
+from ftdata.names import composed, counted, listed
 from ftdata.sources import bad_images
 from ftdata.sources.files import open_files
 from ftdata.sources.source import Source, open_source
@@ -103,7 +103,7 @@ def open_other(given: DataConfig, trained: TrainedModel) -> Source:
         whole = [everything]
         notes += files.notes
         if files.bad_images:
-            notes.append(f"{len(files.bad_images):,} images are skipped ({bad_images.summary(files.bad_images)})")
+            notes.append(f"{counted(len(files.bad_images), 'image')} skipped ({bad_images.summary(files.bad_images)})")
     else:
         source = open_source(data)
         name, class_names = source.name, source.class_names
@@ -130,7 +130,7 @@ def open_other(given: DataConfig, trained: TrainedModel) -> Source:
     there = counts(chosen.labels, len(trained.class_names))
     lacking = [known for known, count in zip(trained.class_names, there, strict=True) if not count]
     if lacking:
-        notes.append(f"no images of the class(es) {listed(lacking)}, which the model knows")
+        notes.append(f"no images of {counted(len(lacking), 'class')} that the model knows: {listed(lacking)}")
     nothing = chosen.subset(np.zeros(len(chosen), bool))
     return Source(name, trained.class_names, nothing, nothing, chosen, tuple(notes))
 

@@ -16,6 +16,7 @@ from trainers.commands import compared, label_evaluation, none_of_these, other_i
 from trainers.commands.evaluator import Evaluator, fit_on_validation, open_own, stored_temperature
 from trainers.commands.trained_model import TrainedModel
 from trainers.config import TrainConfig, UseConfig, multi_label
+from trainers.evaluation import label_temperatures
 from trainers.export import formats, golden, onnx_format, openvino_format, parity, web
 from trainers.export.parity import Samples
 from trainers.models import symmetries
@@ -60,7 +61,9 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     )
     found = stored_temperature(run_dir, network, test_time_augmentation=views)
     found = None if several else found or fit_on_validation(evaluator, model if views == "none" else None)
-    temperature = found.value if found else 1.0
+    of_labels = label_evaluation.for_exports(model, evaluator, test_time_augmentation=views) if several else None
+    temperature = of_labels.temperatures if of_labels else found.value if found else 1.0
+    least = of_labels.thresholds if of_labels else None
     boundary = None if several else none_of_these.kept(run_dir, network)
     final = formats.finished(
         network,
@@ -77,8 +80,8 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     source_of_temperature = (
         found.in_words if found else "temperature 1: no image was held out of the training to fit one on"
     )
-    if several:
-        source_of_temperature = "sigmoids inside: a probability of each label, without a temperature"
+    if of_labels:
+        source_of_temperature = label_temperatures.in_words(of_labels.stored)
     count = compared.known_count(samples)
     whole = len(source.test)
     on = f"compared on {count:,} {'' if count == whole else f'of the {whole:,} '}test images"
@@ -91,7 +94,8 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     of_litert: dict[str, np.ndarray] = {}
     for kind in stop.between(config.use.export_formats):
         path = folder / formats.FILES[kind]
-        _write(kind, path, final, model, source, others=samples.images[count:], web_runtime=config.use.web_runtime)
+        more = samples.images[count:]
+        _write(kind, path, final, model, source, others=more, web_runtime=config.use.web_runtime, least=least)
         found_rows, answers = parity.check_parity(kind, path, samples, as_files, stop=stop)
         rows += found_rows
         if kind.startswith("litert"):
@@ -100,11 +104,11 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     as_trained = evaluator.evaluate("test").with_temperature(temperature).probabilities
     result = {
         "model": str(model.path),
-        "temperature": temperature,
-        "temperature_images": found.images if found else 0,
+        "temperature": None if of_labels else temperature,
+        "temperature_images": of_labels.stored["images"] if of_labels else found.images if found else 0,
         "test_time_augmentation": views,
         "class_names": list(model.class_names),
-        **({"task": "multi", "thresholds": label_evaluation.least_of(model).tolist()} if several else {}),
+        **(of_labels.metrics if of_labels else {}),
         **{name: getattr(model.data, name) for name in ("image_size", "resize", "interpolation", "jpeg_decode")},
         "none_of_these": boundary and dict(boundary.about),
         "images": count,
@@ -149,9 +153,9 @@ def _write(
     *,
     others: np.ndarray,
     web_runtime: str | None,
+    least: np.ndarray | None,
 ) -> None:
     if kind == "saved_model":
-        least = label_evaluation.least_of(model) if model.task == "multi" else None
         formats.write_saved_model(path, formats.Served(final, model.class_names, model.data, least=least))
     elif kind == "keras":
         write_atomically(path, final.save)

@@ -94,8 +94,8 @@ def _outlook(phase: Phase, context: RunContext) -> str:
     steps = range_test.number_of_steps(count, batch_size=batch)
     few = f" (not {range_test.MOST_STEPS}: there are only {counted(count, 'image')})"
     return (
-        f"the first {steps} steps of {phase.name}{few if steps < range_test.MOST_STEPS else ''} at learning rates that "
-        f"rise from {range_test.LOWEST:g} to {range_test.HIGHEST:g}, and once more at 0, to compare with"
+        f"the first {counted(steps, 'step')} of {phase.name}{few if steps < range_test.MOST_STEPS else ''} at learning "
+        f"rates that rise from {range_test.LOWEST:g} to {range_test.HIGHEST:g}, and once more at 0, to compare with"
     )
 
 
@@ -168,7 +168,8 @@ def _in_words(curve: LossCurve, metrics: dict[str, Any]) -> list[str]:
         "lowest": "where it is lowest, below a tenth of where it diverges",
         "minimum": "a tenth of where it is lowest",
     }[metrics["rule"]]
+    batch = counted(metrics["batch_size"], "image")
     return [
-        f"  in {metrics['steps']} steps of {metrics['batch_size']} images the loss {fall}, and {rise}",
+        f"  in {counted(metrics['steps'], 'step')} of {batch} the loss {fall}, and {rise}",
         f"suggested: {metrics['flag']} ({reason})",
     ]

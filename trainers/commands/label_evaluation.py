@@ -1,7 +1,7 @@
 """What `--phase=evaluate` says of a model that gives several labels an image."""
 
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -10,7 +10,7 @@ from ftdata.log import log
 from trainers.commands.evaluator import Evaluator
 from trainers.commands.trained_model import TrainedModel
 from trainers.config import TrainConfig
-from trainers.evaluation import figures, label_reports, label_scores
+from trainers.evaluation import figures, label_reports, label_scores, label_temperatures, label_thresholds
 from trainers.evaluation.label_scores import LabelEvaluation
 from trainers.report import page
 from trainers.rundir import seen
@@ -45,18 +45,12 @@ def finish(
       Interrupted: somebody asked to stop.
     """
     source, views = evaluator.source, config.use.test_time_augmentation
-    stored = label_scores.thresholds_of(model.metrics, model.class_names) if views == "none" else None
-    about = {"label_thresholds": model.metrics.get("label_thresholds")}
-    if stored is None:
-        held_out = evaluator.evaluate("validation") if len(source.validation) else None
-        stored = label_scores.best_thresholds(held_out) if isinstance(held_out, LabelEvaluation) else None
-        count = len(source.validation)
-        about = label_scores.recorded(stored, model.class_names, images=count)
+    about = chosen(model, evaluator, test_time_augmentation=views)
     began = time.perf_counter()
     scored = evaluator.evaluate("test")
     assert isinstance(scored, LabelEvaluation), "the labels are several"
-    if stored is not None:
-        scored = scored.with_thresholds(stored)
+    scored = scored.with_thresholds(label_thresholds.of_metrics(about, model.class_names))
+    errors = label_temperatures.errors(scored, label_temperatures.of_metrics(about, model.class_names))
     seconds = time.perf_counter() - began
     unseen = LabelEvaluation(scored.logits[~known], scored.labels[~known]) if 0 < known.sum() < len(known) else None
     metrics: dict[str, Any] = {
@@ -64,6 +58,7 @@ def finish(
         "phase": model.phase,
         **about,
         **label_reports.scores(scored, model.class_names),
+        **errors,
         **seen.counts(run_dir, source.test),
         "map_on_images_not_trained_on": unseen.map if unseen else None,
         "weights_sha256": digest,
@@ -81,20 +76,59 @@ def finish(
         ):
             for name, figure in drawn.items():
                 tf.summary.image(f"test_{name}", figures.as_image(figure)[None])
-    chosen = about["label_thresholds"] or {}
-    images = chosen.get("images", 0)
-    said = (
-        f"thresholds chosen on {images:,} validation images"
-        if images
-        else "every threshold is 1/2: there is no validation split to choose them on"
-    )
+    said = "\n".join(label_thresholds.in_words(about["label_thresholds"]))
+    before, after = errors.values()
+    temperatures = label_temperatures.in_words(about["label_temperatures"])
+    said += f"\nmean calibration error of the labels {before:.2%}, {after:.2%} with {temperatures}"
     beside = f"mAP {unseen.map:.4f} on the images it was not trained on\n" if unseen else ""
     log.info("\n".join(["", report, f"{beside}{said}", f"everything is in {run_dir.evaluation}"]))
     return {**metrics, "loss": scored.loss, "accuracy": scored.accuracy}
 
 
+def chosen(model: TrainedModel, evaluator: Evaluator, *, test_time_augmentation: str) -> dict[str, Any]:
+    """The thresholds and the temperatures of a model, as its metrics record them.
+
+    Where they do not yet, because the phase is not finished or earlier versions have trained it, or where
+    probabilities are averaged over several views of an image, both are chosen on the validation split now.
+    """
+    names, keys = model.class_names, ("label_thresholds", "label_temperatures")
+    is_recorded = label_thresholds.of_metrics(model.metrics, names) is not None
+    if is_recorded and test_time_augmentation == "none" and keys[1] in model.metrics:
+        return {key: model.metrics[key] for key in keys}
+    held_out = evaluator.evaluate("validation") if len(evaluator.source.validation) else None
+    known = held_out if isinstance(held_out, LabelEvaluation) else None
+    found = label_thresholds.recorded(known, names)
+    if is_recorded and test_time_augmentation == "none":
+        found = {keys[0]: model.metrics[keys[0]]}
+    return found | label_temperatures.recorded(known, names, chosen_on="validation")
+
+
+class ForExports(NamedTuple):
+    """What exports of a model of several labels apply: the temperature of each class, float64 [num_classes], the
+    thresholds of probabilities with these temperatures, float32 [num_classes], and where the former are from."""
+
+    temperatures: np.ndarray
+    thresholds: np.ndarray
+    stored: dict[str, Any]
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """What parity.json says, in the order of the classes."""
+        values = {"temperatures": self.temperatures.tolist(), "thresholds": self.thresholds.tolist()}
+        return {"task": "multi", **values}
+
+
+def for_exports(model: TrainedModel, evaluator: Evaluator, *, test_time_augmentation: str) -> ForExports:
+    """As `chosen`; the exports then give the labels that the model gives."""
+    about = chosen(model, evaluator, test_time_augmentation=test_time_augmentation)
+    least = label_thresholds.of_metrics(about, model.class_names)
+    assert least is not None, "they were chosen now where there were none"
+    temperatures = label_temperatures.of_metrics(about, model.class_names)
+    return ForExports(temperatures, label_temperatures.thresholds_at(least, temperatures), about["label_temperatures"])
+
+
 def least_of(model: TrainedModel) -> np.ndarray:
     """The probabilities from which the model gives each label: those that its phase has recorded, else 1/2; float32
     [num_classes]."""
-    stored = label_scores.thresholds_of(model.metrics, model.class_names)
+    stored = label_thresholds.of_metrics(model.metrics, model.class_names)
     return np.full(len(model.class_names), label_scores.HALF, np.float32) if stored is None else stored

@@ -11,7 +11,7 @@ import numpy as np
 from ftdata import labels, seeds
 from ftdata.augment import augmentation
 from ftdata.log import log
-from ftdata.names import listed
+from ftdata.names import counted, listed
 from ftdata.sources import bad_images
 from ftdata.sources.source import Source
 from trainers.evaluation import figures, tiles
@@ -34,7 +34,7 @@ def list_bad_images(source: Source, run_dir: RunDir) -> None:
     content = lines.encode("utf-8", "surrogateescape")  # file names as they are
     write_atomically(run_dir.bad_images, lambda temporary: temporary.write_bytes(content))
     kinds = bad_images.summary(source.bad_images)
-    log.info(f"{len(source.bad_images):,} images are skipped ({kinds}); {run_dir.bad_images} lists them")
+    log.info(f"{counted(len(source.bad_images), 'image')} skipped ({kinds}); {run_dir.bad_images} lists them")
 
 
 def describe(context: RunContext) -> None:
@@ -43,7 +43,7 @@ def describe(context: RunContext) -> None:
     train, validation, test = (len(split) for split in (source.train, source.validation, source.test))
     log.info(
         f"{source.name}: {train} training, {validation} validation and {test} test images in "
-        f"{len(source.class_names)} classes"
+        f"{counted(len(source.class_names), 'class')}"
     )
     log.info(f"  classes {listed(source.class_names, limit=20)}")
     for note in (

@@ -16,6 +16,7 @@ from ftdata.config import DataConfig
 from ftdata.errors import UserError
 from ftdata.folders import folder
 from ftdata.log import log, on_stderr
+from ftdata.names import counted
 from ftdata.sources import unlabeled
 from trainers.commands import class_thresholds, label_evaluation, none_of_these, predicted_rows, trained_model
 from trainers.config import TrainConfig, multi_label
@@ -28,7 +29,6 @@ from trainers.rundir.run_dir import RunDir
 from trainers.runtime.devices import grow_gpu_memory
 from trainers.runtime.signals import StopRequest
 
-_TOP = 5  # guesses kept for each image
 _SHOWN = 25  # images in the grid
 
 
@@ -84,7 +84,8 @@ def _run(config: TrainConfig, stop: StopRequest) -> dict[str, Any]:
         log.info(note)
     kind = predictor.averaged_over
     averaged = "" if kind == "none" else f", averaged over {symmetries.KINDS[kind]} of each ({kind})"
-    log.info(f"{predictor.name} on {len(paths)} images{averaged}")
+    about = f"{predictor.name} on {counted(len(paths), 'image')}{averaged}"
+    log.info("\n".join([about, *predicted_rows.thresholds(predictor.class_names, predictor.least)]))
     rows: list[dict[str, Any]] = []
     shown: list[np.ndarray] = []
     skipped = unlabeled.examined(paths, str(config.use.images), predictor.data)
@@ -100,7 +101,9 @@ def _run(config: TrainConfig, stop: StopRequest) -> dict[str, Any]:
     for path, why in skipped.items():
         log.info(f"skipped: {folder.shown(path)}: {why}")
     if not rows:
-        raise UserError(f"none of the {len(paths)} files of images {config.use.images!r} can be read as an image")
+        raise UserError(
+            f"none of the {counted(len(paths), 'file')} of images {config.use.images!r} can be read as an image"
+        )
     if not config.use.json:
         print("\n".join(predicted_rows.table(rows)), flush=True)
     count = f", {len(skipped)} skipped" if skipped else ""
@@ -112,7 +115,7 @@ def _run(config: TrainConfig, stop: StopRequest) -> dict[str, Any]:
     if config.use.label_next:
         log.info(_to_label(run_dir.root / "label_next.csv", str(config.use.images), rows, config.use.label_next))
     drawn = _draw(grid, predictor, rows, shown)
-    log.info(f"{len(rows)} images predicted{count}; {drawn}")
+    log.info(f"{counted(len(rows), 'image')} predicted{count}; {drawn}")
     return {"predictions": rows, "left_out": skipped}
 
 
@@ -182,20 +185,11 @@ def _predictions(
             accepted = predictor.thresholds.accepted(probabilities) if predictor.thresholds else None
             for place, (number, image) in enumerate(zip(numbers.numpy(), images.numpy(), strict=True)):
                 bar.update(number + 1 - bar.n)
-                row = _row(paths[number], probabilities[place], predictor.class_names)
-                if predictor.least is not None:
-                    given = np.flatnonzero(probabilities[place] >= predictor.least)
-                    row["labels"] = [predictor.class_names[k] for k in given.tolist()]
+                row = predicted_rows.row(paths[number], probabilities[place], predictor.class_names, predictor.least)
                 row |= {} if accepted is None else {"accepted": bool(accepted[place])}
                 if unlike is not None:
                     row |= {"unlike": float(unlike[place]), "none_of_these": bool(unlike[place] > 1)}
                 yield row, image
-
-
-def _row(path: str, probabilities: np.ndarray, class_names: Sequence[str]) -> dict[str, Any]:
-    best = np.argsort(-probabilities, kind="stable")[:_TOP]
-    top = [{"class": class_names[k], "index": int(k), "probability": float(probabilities[k])} for k in best]
-    return {"file": path, "predicted": top[0]["class"], "probability": top[0]["probability"], "top": top}
 
 
 def _to_label(path: Path, images: str, rows: Sequence[dict[str, Any]], count: int) -> str:

@@ -1,7 +1,8 @@
 """The story of a training run: data, network, phases, results."""
 
+import contextlib
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -13,6 +14,7 @@ from ftdata.cache import tiers
 from ftdata.cache.features import FeatureStore
 from ftdata.config import AugmentConfig, DataConfig
 from ftdata.errors import UserError
+from ftdata.names import counted
 from ftdata.sources.holdout import group_ids
 from ftdata.sources.source import Source, open_source
 from ftdata.sources.weighting import class_weights
@@ -27,7 +29,7 @@ from trainers.rundir.run_dir import RunDir
 from trainers.runtime import hardware
 from trainers.runtime.devices import runs_on_gpu
 from trainers.runtime.processes import ALONE, ProcessGroup
-from trainers.runtime.signals import StopRequest
+from trainers.runtime.signals import Interrupted, StopRequest
 from trainers.tracking.tracked_run import TrackedRun
 from trainers.training import candidates
 from trainers.training.callbacks import check_callbacks
@@ -90,13 +92,26 @@ def run(
     with tracked.ended():
         for phase in phases:
             network, own = built.pop(phase.name, None), tracked.callbacks(phase, phases=phases)
-            results[phase.name] = run_phase(phase, context, network=network, callbacks=[*callbacks, *own])
+            with _reported(context):
+                results[phase.name] = run_phase(phase, context, network=network, callbacks=[*callbacks, *own])
             if processes.is_chief:
-                page.refresh(run_dir)
                 tracked.finish(phase, results[phase.name], phases=phases)
     messages.summarize(context, results[config.phase])
     messages.show_receipt(context)
     return results
+
+
+@contextlib.contextmanager
+def _reported(context: RunContext) -> Iterator[None]:
+    """Writes the page of the run when a phase ends, or is ended: it then says how far the phase has come."""
+    try:
+        yield
+    except (Interrupted, UserError):
+        if context.processes.is_chief:
+            page.refresh(context.run_dir)
+        raise
+    if context.processes.is_chief:
+        page.refresh(context.run_dir)
 
 
 def open_data(config: TrainConfig, data: DataConfig) -> Source:
@@ -166,7 +181,8 @@ def _check_test_set(source: Source, *, validation_fraction: float) -> None:
         return
     if not validation_fraction:
         raise UserError(f"{source.name} has no test set and validation_fraction=0 holds none out: set it above 0")
+    images, classes = counted(len(source.train), "image"), counted(len(source.class_names), "class")
     raise UserError(
-        f"{source.name}: {len(source.train)} images in {len(source.class_names)} classes are too few to hold a test "
-        "set out of them: give every class two or more (three for a validation split too), or a test set"
+        f"{source.name}: {images} in {classes} are too few to hold a test set out of them: "
+        "give every class two or more (three for a validation split too), or a test set"
     )

@@ -22,9 +22,11 @@ def check(config: "TrainConfig") -> None:
         return
     refused = {
         "head_solver=lbfgs": (training.head_solver == "lbfgs", "it solves for one class an image: leave it at sgd"),
-        "folds": (training.folds is not None, "folds are not divided by several labels yet: leave it out"),
-        "soup": (training.soup, "it averages the models of folds: leave it out"),
-        "time_budget": (config.search.time_budget is not None, "a search judges by folds: leave it out"),
+        "soup": (training.soup, "thresholds are chosen by the models of the folds, not by their average: leave it out"),
+        "time_budget": (
+            config.search.time_budget is not None,
+            "a search is for one class an image: leave it out",
+        ),
         "phase=estimate": (config.phase == "estimate", "it solves for heads of one class an image: train instead"),
     }
     for name, (is_asked, reason) in refused.items():

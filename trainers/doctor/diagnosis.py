@@ -14,6 +14,7 @@ from ftdata.cache import tiers
 from ftdata.config import DataConfig
 from ftdata.errors import UserError
 from ftdata.log import log
+from ftdata.names import counted
 from trainers.config import ModelConfig, epochs_and_rate
 from trainers.doctor import findings
 from trainers.doctor.findings import Facts, Finding
@@ -44,13 +45,13 @@ def check(context: RunContext, data: DataConfig) -> Facts:
     began = time.perf_counter()
     config, source = context.config, context.source
     count = sum(map(len, source.splits.values()))
-    log.info(f"{source.name}: looking at {count:,} images")
+    log.info(f"{source.name}: looking at {counted(count, 'image')}")
     surveys = survey(source.splits)
     plan, refusal = _training(context)
     sections = {
         "data": findings.balance(source, class_weight=config.training.class_weight),
         "images": findings.sizes(data, source, surveys),
-        "leakage": findings.leakage(source, surveys, group_pattern=data.group_pattern, seed=config.seed),
+        "leakage": findings.leakage(data, source, surveys, seed=config.seed),
         "machine": _machine(context, data),
         "training": plan,
     }

@@ -9,12 +9,13 @@ import numpy as np
 from ftdata import labels
 from ftdata.config import DataConfig
 from ftdata.errors import UserError
+from ftdata.names import counted
 from ftdata.settings import as_text
 from ftdata.sources import holdout
 from ftdata.sources.bad_images import way_to_skip
 from ftdata.sources.source import Source
 from ftdata.sources.split import Split
-from trainers.doctor import duplicates, grouping
+from trainers.doctor import duplicates, grouping, label_counts
 from trainers.doctor.survey import Survey
 
 _SHOWN_CLASSES = 8
@@ -58,10 +59,14 @@ def balance(data: Source, *, class_weight: str | Sequence[str]) -> Finding:
             ("--class_weight=balanced", f"the largest class has {ratio:.1f} times the images of the smallest")
         )
     balanced = f"balance: largest to smallest class {ratio:.1f}, class weights {as_text(class_weight)}"
+    what = "accuracy is known to within "
+    if labels.is_multi(data.train.labels):
+        what = "the share of images with every label right is known to within "
     known = [_known_to(name, len(part)) for name, part in (("validation", data.validation), ("test", data.test))]
     facts = {name: dict(zip(data.class_names, column.tolist(), strict=True)) for name, column in _columns(counts)}
-    lines = (head, *rows, balanced, "accuracy is known to within " + ", ".join(known), *data.notes)
-    return Finding(lines, tuple(advice), facts)
+    of_labels, more = label_counts.look(data, counts, width=width) if labels.is_multi(data.train.labels) else ((), {})
+    lines = (head, *rows, *of_labels, balanced, what + ", ".join(known), *data.notes)
+    return Finding(lines, tuple(advice), {**facts, **more})
 
 
 def _columns(counts: np.ndarray) -> list[tuple[str, np.ndarray]]:
@@ -110,7 +115,9 @@ def sizes(config: DataConfig, data: Source, surveys: Surveys) -> Finding:
     lines = [line, shape]
     if bad:
         examples = "; ".join(f"{name}: {reason}" for name, reason in bad[:3])
-        lines.append(f"warning: {len(bad):,} image(s) cannot be used: {examples}{'; ...' if len(bad) > 3 else ''}")
+        lines.append(
+            f"warning: {counted(len(bad), 'image')} cannot be used: {examples}{'; ...' if len(bad) > 3 else ''}"
+        )
         count = len(data.bad_images) + sum(len(getattr(data, key)) for key in surveys)
         if config.on_bad_image == "error" or len(bad) > config.max_bad_fraction * count:
             flags = way_to_skip(len(bad), count, max_bad_fraction=config.max_bad_fraction)
@@ -127,7 +134,7 @@ def _unreadable(part: Split, survey: Survey) -> list[str]:
     return [part.names[k] for k in np.flatnonzero(~survey.is_readable)]
 
 
-def leakage(data: Source, surveys: Surveys, *, group_pattern: str | None, seed: int) -> Finding:
+def leakage(config: DataConfig, data: Source, surveys: Surveys, *, seed: int) -> Finding:
     """Held-out images that look like training images, and a `--group_pattern` that would separate them."""
     usable = {key: np.flatnonzero(survey.is_readable & ~survey.is_blank) for key, survey in surveys.items()}
     hashes = {key: survey.hashes[usable[key]] for key, survey in surveys.items()}
@@ -150,7 +157,7 @@ def leakage(data: Source, surveys: Surveys, *, group_pattern: str | None, seed: 
             + (f": {text}" if text else "")
         )
         facts[key] = {"look_alikes": len(alike), "share": leaks[key], "examples": examples}
-    groups, advice = _groups(data, surveys, leaks, group_pattern=group_pattern, seed=seed)
+    groups, advice = _groups(config, data, surveys, leaks, seed=seed)
     return Finding((*lines, *groups), advice, facts)
 
 
@@ -159,11 +166,17 @@ def _base(name: str) -> str:
 
 
 def _groups(
-    data: Source, surveys: Surveys, leaks: dict[str, float], *, group_pattern: str | None, seed: int
+    config: DataConfig, data: Source, surveys: Surveys, leaks: dict[str, float], *, seed: int
 ) -> tuple[list[str], tuple[tuple[str, str], ...]]:
     """Lines on what the file names tell of groups, and the advice to use it."""
-    leaking = [name for name in data.held_out if leaks.get(name, 0.0) >= _LEAK]
-    lines = []
+    leaking, group_pattern = [name for name in leaks if leaks[name] >= _LEAK], config.group_pattern
+    own = [name for name in leaking if name not in data.held_out]
+    leaking, lines = [name for name in leaking if name in data.held_out], list[str]()
+    if own:
+        lines.append(
+            f"the {' and '.join(own)} images are those that the data names: bring what looks alike to one side, "
+            f"{_split_by_hand(config)}"
+        )
     if group_pattern and data.held_out:
         names = [name for key in ("train", *data.held_out) for name in getattr(data, key).names]
         count = len(np.unique(holdout.group_ids(names, group_pattern)))
@@ -174,7 +187,8 @@ def _groups(
     found = grouping.suggest(names, classes, alike, splits=1 + len(data.held_out))
     if found is None or found.pattern == group_pattern:
         lines.append(
-            f"no grouping by file names explains it: hold {' and '.join(leaking)} images out by hand, in a folder"
+            f"no grouping by file names explains it: say by hand which images are {' and '.join(leaking)} images, "
+            f"whole series of those that look alike, {_split_by_hand(config)}"
         )
         return lines, ()
     lines.append(
@@ -184,6 +198,15 @@ def _groups(
     return lines, (
         (f"--group_pattern='{found.pattern}'", f"the {' and '.join(leaking)} accuracy reads too high without"),
     )
+
+
+def _split_by_hand(config: DataConfig) -> str:
+    """Where data say which image is in which split."""
+    if config.labels_csv:
+        return "in a column split of the CSV (train, validation, test)"
+    if config.records:
+        return "in shards of their own, with validation or test in their names"
+    return "in folders train, validation and test" if config.image_dir else "as splits of the data set"
 
 
 def _pool(data: Source, surveys: Surveys, *, seed: int) -> tuple[list[str], np.ndarray, np.ndarray]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+from ftdata.names import counted
 from ftdata.sources.split import Split
 from trainers.doctor import duplicates, grouping
 from trainers.doctor.grouping import Grouping
@@ -35,7 +36,7 @@ def picture(of_image: np.ndarray, names: Sequence[str], images_at: Callable[[np.
         members = np.flatnonzero(of_image == place)
         some = members[np.linspace(0, len(members) - 1, _SHOWN_IMAGES).astype(int)]
         shown.append(some)
-        captions += [f"{name}: {len(members):,} images", *[""] * (_SHOWN_IMAGES - 1)]
+        captions += [f"{name}: {counted(len(members), 'image')}", *[""] * (_SHOWN_IMAGES - 1)]
     places = np.concatenate(shown)
     unique, back = np.unique(places, return_inverse=True)
     title = f"{len(shown)} of {len(names)} proposed groups" if len(names) > len(shown) else "proposed groups"

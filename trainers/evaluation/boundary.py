@@ -46,7 +46,7 @@ class Boundary:
             share = "-" if row["coverage"] is None else f"{row['coverage']:.1%}"
             lines.append(f"{in_a_line(name):<{width}}  {row['images']:>8,}  {share}")
         if len(ranked) > _SHOWN_GROUPS:
-            lines.append(f"... and {len(ranked) - _SHOWN_GROUPS:,} groups with more")
+            lines.append(f"... and {counted(len(ranked) - _SHOWN_GROUPS, 'group')} with more")
         lines.append(f"here {np.mean(test <= 1):.1%} of {len(test):,} images are taken (the others are false alarms)")
         lines += [
             f"of {len(distances):,} {name} {np.mean(distances <= 1):.1%} are taken for one of the classes (misses)"

@@ -8,8 +8,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ftdata.labels import NOTHING
+from ftdata.names import counted
 from trainers.evaluation import excerpt, figures, reports
 from trainers.evaluation.label_scores import LabelEvaluation, per_class
+from trainers.evaluation.label_thresholds import as_text
 from trainers.evaluation.scores import average_precision, wilson_interval
 from trainers.models.class_names import in_a_line
 
@@ -84,12 +86,12 @@ def report(evaluation: LabelEvaluation, class_names: Sequence[str], *, limit: in
     for name in shown:
         row = found[name]
         average = "-" if row["average_precision"] is None else f"{row['average_precision']:.3f}"
-        shares = (average, *(f"{row[key]:.3f}" for key in ("precision", "recall", "f1", "threshold")))
+        shares = (average, *(f"{row[key]:.3f}" for key in ("precision", "recall", "f1")), as_text(row["threshold"]))
         kinds = ("true_positives", "false_positives", "false_negatives", "true_negatives")
         cells = (*shares, *(f"{row[key]:,}" for key in kinds))
         lines.append(f"{in_a_line(name):<{width}}" + "".join(f"{cell:>11}" for cell in cells))
     means = f"mAP {evaluation.map:.4f}, macro F1 {evaluation.f1_macro:.4f}, micro F1 {evaluation.f1_micro:.4f}"
-    exact = f"every label right in {evaluation.accuracy:.2%} of {len(evaluation.labels):,} images"
+    exact = f"every label right in {evaluation.accuracy:.2%} of {counted(len(evaluation.labels), 'image')}"
     return "\n".join([*lines, "", f"{means}; {exact}", ""])
 
 

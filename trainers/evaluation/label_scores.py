@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -46,9 +46,16 @@ class LabelEvaluation(Evaluation):
         """Whether each image shows class `k`: bool [n]."""
         return self.truth[:, k]
 
-    def with_thresholds(self, thresholds: np.ndarray) -> "LabelEvaluation":
+    def with_thresholds(self, thresholds: np.ndarray | None) -> "LabelEvaluation":
         """The same scores with other thresholds."""
         return dataclasses.replace(self, thresholds=thresholds)
+
+    def with_temperature(self, temperature: float | np.ndarray) -> "LabelEvaluation":
+        """The logits divided by `temperature`, of all classes or float [num_classes], and the thresholds moved along:
+        the same answers, with another confidence."""
+        least = np.full(self.logits.shape[1], HALF) if self.thresholds is None else self.thresholds
+        moved = special.expit(special.logit(least.astype(np.float64)) / temperature)
+        return dataclasses.replace(self, logits=self.logits / temperature, thresholds=moved)
 
     @property
     def accuracy(self) -> float:
@@ -126,42 +133,3 @@ def per_class(evaluation: LabelEvaluation, class_names: Sequence[str]) -> dict[s
             **{"true_positives": tp, "false_positives": fp, "false_negatives": fn, "true_negatives": tn},
         }
     return rows
-
-
-def best_thresholds(held_out: LabelEvaluation) -> np.ndarray:
-    """Of each class the threshold with the highest F1 on held-out images: float32 [num_classes].
-
-    Of several with the same F1 it is the highest; it lies halfway from the last probability that is accepted to the
-    next one. A class that none of the images shows keeps 1/2.
-    """
-    rounded = held_out.probabilities.astype(np.float32)
-    return np.array([_best(rounded[:, k], held_out.shows(k)) for k in range(rounded.shape[1])], np.float32)
-
-
-def _best(probabilities: np.ndarray, is_class: np.ndarray) -> float:
-    if not is_class.any():
-        return HALF
-    order = np.argsort(-probabilities, kind="stable")
-    falling, found = probabilities[order], np.cumsum(is_class[order])
-    last = np.append(np.flatnonzero(np.diff(falling)), len(falling) - 1)  # of equal probabilities
-    f1 = 2 * found[last] / (last + 1 + is_class.sum())
-    at = int(last[np.argmax(f1)])
-    if at + 1 == len(falling):
-        return float(falling[at] / 2)
-    halfway = np.float32((float(falling[at]) + float(falling[at + 1])) / 2)
-    return float(halfway if halfway > falling[at + 1] else falling[at])  # between neighbours there is nothing
-
-
-def thresholds_of(metrics: Mapping[str, Any], class_names: Sequence[str]) -> np.ndarray | None:
-    """Those that the metrics of a phase record, float32 [num_classes]; None where there are none of these classes."""
-    stored = metrics.get("label_thresholds")
-    if not stored or set(stored["by_class"]) != set(class_names):
-        return None
-    return np.array([stored["by_class"][name] for name in class_names], np.float32)
-
-
-def recorded(thresholds: np.ndarray | None, class_names: Sequence[str], *, images: int) -> dict[str, Any]:
-    """What the metrics of a phase say of its thresholds, JSON values; `images` were they chosen on, 0 for none."""
-    values = np.full(len(class_names), HALF) if thresholds is None else thresholds
-    by_class = {name: float(value) for name, value in zip(class_names, values, strict=True)}
-    return {"label_thresholds": {"chosen_on": "validation", "images": images, "by_class": by_class}}

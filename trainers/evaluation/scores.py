@@ -44,7 +44,7 @@ class Evaluation:
         """Whether each image is of class `k`: bool [n]."""
         return self.labels == k
 
-    def with_temperature(self, temperature: float) -> "Evaluation":
+    def with_temperature(self, temperature: float | np.ndarray) -> "Evaluation":
         """The logits divided by `temperature`: the same answers, with another confidence."""
         return dataclasses.replace(self, logits=self.logits / temperature)  # of its own kind
 
@@ -155,11 +155,16 @@ def assemble(parts: Iterable[tuple[np.ndarray, np.ndarray]], labels: np.ndarray)
         np.add.at(times, index, 1)
     if scores is None or (times != 1).any():
         raise RuntimeError(f"{(times != 1).sum()} of {len(labels)} images were not evaluated exactly once")
+    return scored(scores, labels)
+
+
+def scored(logits: np.ndarray, labels: np.ndarray) -> Evaluation:
+    """An `Evaluation`, or of several labels an image a `LabelEvaluation`."""
     if is_multi(labels):
         from trainers.evaluation.label_scores import LabelEvaluation  # only here: it stands on this module
 
-        return LabelEvaluation(scores, labels)
-    return Evaluation(scores, labels)
+        return LabelEvaluation(logits, labels)
+    return Evaluation(logits, labels)
 
 
 def confusion_matrix(evaluation: Evaluation) -> np.ndarray:

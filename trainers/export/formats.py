@@ -38,12 +38,12 @@ FILES = {
 def finished(
     network: keras.Model,
     *,
-    temperature: float,
+    temperature: float | np.ndarray,
     test_time_augmentation: str = "none",
     novelty: Novelty | None = None,
 ) -> keras.Model:
     """The same network in float32, averaged as `test_time_augmentation` says (`symmetries.KINDS`), with its scores
-    divided by `temperature` before the softmax (or the sigmoids).
+    divided by `temperature` before the softmax (or the sigmoids, each of which may have its own, float [num_classes]).
 
     With `novelty` it gives {"probabilities": [b, num_classes], "unlike": [b]}: how far an image lies from the classes,
     above 1 for none of these.
@@ -54,7 +54,8 @@ def finished(
     plain.set_weights(network.get_weights())
     several = symmetries.averaged(plain, test_time_augmentation)
     scores = several.get_layer("logits").output
-    scores = keras.layers.Rescaling(1 / temperature, dtype="float32", name="temperature")(scores)
+    scale = (1 / np.asarray(temperature, np.float64)).tolist()  # a number or a list
+    scores = keras.layers.Rescaling(scale, dtype="float32", name="temperature")(scores)
     probabilities = probabilities_layer(task_of(network), dtype="float32")(scores)
     pixels = several.inputs[0]
     if novelty is None:

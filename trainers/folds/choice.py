@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from trainers.evaluation import calibration
+from trainers.evaluation import calibration, label_temperatures, label_thresholds, scores
+from trainers.evaluation.label_scores import LabelEvaluation
 from trainers.evaluation.scores import Evaluation, Summary
 from trainers.folds.expectation import expect
 from trainers.folds.groups import Groups
@@ -24,6 +25,7 @@ def choose(
     monitor: str,
     groups: Groups | None,
     folds: Sequence[np.ndarray],
+    class_names: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The candidate that is best in the mean over the groups, or over the folds where there are no groups.
 
@@ -32,26 +34,38 @@ def choose(
       monitor: the score to choose by, such as `balanced_accuracy`, taken of each group by itself.
       groups: of the images; they count equally.
       folds: which images were left out together, bool [n] each.
+      class_names: of several labels an image, to name what is chosen for each.
 
     Returns:
       JSON values: the `epoch` after which the phase on all images is to end (0 keeps the model that it starts from),
       among how many it was chosen, and what metrics.json says: the mean scores of what was left out, and what to
-      expect of a new group.
+      expect of a new group. Of several labels an image they are the thresholds and temperatures of the classes, on the
+      scores of what was left out, and the mAP of each group; nothing is expected of a new one.
     """
-    parts = folds if groups is None else [groups.of_image == place for place in range(len(groups.names))]
+    parts = list(folds) if groups is None else [groups.of_image == place for place in range(len(groups.names))]
+    every = next(iter(candidates.values()))
+    if isinstance(every, LabelEvaluation):  # what shows nothing has no mAP
+        parts = [part for part in parts if every.truth[part].any()] or parts
+    kind = scores.summary_kind(every.labels)
     rows: list[Row] = [
-        {"candidate": candidate, "epoch": candidate.epoch, **validation_columns(_mean(candidates[candidate], parts))}
+        {
+            "candidate": candidate,
+            "epoch": candidate.epoch,
+            **validation_columns(_mean(candidates[candidate], parts), kind=kind),
+        }
         for candidate in sorted(candidates, key=lambda one: (one.epoch, one.ema_decay or 0, -one.alpha))
     ]
     best = max(rows, key=lambda row: monitor_key(row, monitor))  # the first of several
     scored = candidates[best["candidate"]]
-    temperature = calibration.fit_temperature(scored)
     found: dict[str, Any] = {"epoch": best["epoch"], "chosen_among": len(rows)}
     if any(candidate.ema_decay is not None for candidate in candidates):
         found["ema_decay"] = best["candidate"].ema_decay
     if any(candidate.alpha != 1 for candidate in candidates):
         found["interpolation"] = {"alpha": best["candidate"].alpha if best["epoch"] else 0.0, "epoch": best["epoch"]}
     found |= {name: value for name, value in best.items() if name.startswith("validation_")}
+    if isinstance(scored, LabelEvaluation):
+        return found | _of_labels(scored, groups, class_names)
+    temperature = calibration.fit_temperature(scored)
     found |= {"temperature": temperature.value, "temperature_images": temperature.images}
     if groups is None:
         return found
@@ -65,6 +79,17 @@ def choose(
     }
 
 
+def _of_labels(left_out: LabelEvaluation, groups: Groups | None, class_names: Sequence[str]) -> dict[str, Any]:
+    """What the scores of images left out choose for each of several labels, and the mAP of each group."""
+    found = label_thresholds.recorded(left_out, class_names, chosen_on="folds")
+    found |= label_temperatures.recorded(left_out, class_names, chosen_on="folds")
+    if groups is None:
+        return found
+    parts = {name: groups.of_image == place for place, name in enumerate(groups.names)}
+    judged = {name: part for name, part in parts.items() if left_out.truth[part].any()}
+    return found | {"group_map": by_part(left_out, judged, "map")}
+
+
 def chosen(values: Mapping[str, Any]) -> Candidate:
     """The candidate that `choose` has found, out of its JSON values."""
     alpha = values.get("interpolation", {}).get("alpha", 1.0) if values["epoch"] else 1.0
@@ -75,17 +100,13 @@ def by_part(scored: Evaluation, parts: Mapping[str, np.ndarray], monitor: str) -
     """The score to choose by of each part of the images, bool [n], by its name: higher is better."""
     sign = -1.0 if monitor == "loss" else 1.0
     return {
-        name: sign * float(getattr(Evaluation(scored.logits[part], scored.labels[part]), monitor))
+        name: sign * float(getattr(scores.scored(scored.logits[part], scored.labels[part]), monitor))
         for name, part in parts.items()
     }
 
 
 def _mean(scored: Evaluation, parts: Sequence[np.ndarray]) -> Summary:
     """The mean of the scores of parts of the images, bool [n] each."""
-    each = [Evaluation(scored.logits[part], scored.labels[part]).summary for part in parts]
-    return Summary(
-        **{
-            field.name: float(np.mean([getattr(one, field.name) for one in each]))
-            for field in dataclasses.fields(Summary)
-        }
-    )
+    each, kind = [scores.scored(scored.logits[part], scored.labels[part]) for part in parts], type(scored.summary)
+    names = [field.name for field in dataclasses.fields(kind)]
+    return kind(**{name: float(np.mean([getattr(one, name) for one in each])) for name in names})

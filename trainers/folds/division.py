@@ -8,8 +8,10 @@ import numpy as np
 
 from ftdata.config import DataConfig
 from ftdata.errors import UserError
+from ftdata.labels import is_multi
 from ftdata.names import listed
 from ftdata.sources.source import Source
+from trainers.folds import label_division
 from trainers.folds.groups import Groups
 
 _WITHOUT_GROUPS = 5  # folds where nothing is known of groups
@@ -41,7 +43,7 @@ def by_groups(
     """Folds of whole groups: each group by itself where that leaves images of all classes, else several together.
 
     Args:
-      labels: int [n].
+      labels: int [n], or of several labels an image float32 [n, num_classes].
       groups: int [n], places in `names`.
       names: of the groups.
       class_names: of the classes.
@@ -53,6 +55,8 @@ def by_groups(
     Raises:
       UserError: a class that is in one group alone, or fewer groups than folds.
     """
+    if is_multi(labels):
+        return _label_groups(labels, groups, names, class_names=class_names, folds=folds)
     units = np.unique(np.stack([labels, groups], axis=1), axis=0)  # each class in each group, once
     groups_of = np.bincount(units[:, 0], minlength=len(class_names))
     lonely = [name for name, count in zip(class_names, groups_of, strict=True) if count == 1]
@@ -76,6 +80,36 @@ def by_groups(
         members = tuple(names[place] for place in inside)
         found.append(Fold(" ".join(members), np.isin(groups, inside), members))
     return sorted(found, key=lambda fold: fold.name)
+
+
+def _label_groups(
+    labels: np.ndarray, groups: np.ndarray, names: Sequence[str], *, class_names: Sequence[str], folds: int | None
+) -> list[Fold]:
+    counts = np.zeros((len(names), len(class_names)))
+    np.add.at(counts, groups, labels > 0)
+    label_division.check(counts, class_names, what="group")
+    if (folds or len(names)) == len(names) <= _MOST_FOLDS:
+        return [Fold(name, groups == place, (name,)) for place, name in enumerate(names)]
+    sizes = np.bincount(groups, minlength=len(names))
+    count = folds or min(_MOST_FOLDS, len(names))
+    fold_of, found = label_division.divide(counts, sizes, class_names, folds=count), []
+    for number in range(count):
+        members = tuple(names[place] for place in np.flatnonzero(fold_of == number).tolist())
+        found.append(Fold(" ".join(members), fold_of[groups] == number, members))
+    return sorted(found, key=lambda fold: fold.name)
+
+
+def of_labels(labels: np.ndarray, *, class_names: Sequence[str], folds: int | None = None) -> list[Fold]:
+    """As `at_random`, of several labels an image, float32 [n, num_classes], by iterative stratification.
+
+    Raises:
+      UserError: a class that a single image shows.
+    """
+    shows = labels > 0
+    label_division.check(shows, class_names, what="image")
+    count = folds or min(_WITHOUT_GROUPS, len(labels))
+    fold_of = label_division.divide(shows, np.ones(len(labels), int), class_names, folds=count)
+    return [Fold(f"{number + 1} of {count}", fold_of == number) for number in range(count)]
 
 
 def at_random(labels: np.ndarray, *, folds: int | None = None) -> list[Fold]:
@@ -132,6 +166,8 @@ class Division:
         labels, count = source.train.labels, int(asked) if asked and asked != "groups" else None
         groups = Groups.of(source.train.names, data.group_pattern)
         if groups is None:
+            if is_multi(labels):
+                return cls(of_labels(labels, class_names=source.class_names, folds=count), None)
             return cls(at_random(labels, folds=count), None)
         names = source.class_names
         return cls(by_groups(labels, groups.of_image, groups.names, class_names=names, folds=count), groups)

@@ -118,7 +118,7 @@ class Estimate:
             cells = "".join(f"{'-' if recall is None else f'{recall:.1%}':>{_COLUMN + 2}}" for recall in recalls)
             lines.append(f"{in_a_line(row.name):<{max(width, 14)}}{row.images:>9,}{row.accuracy:>11.1%}{cells}")
         if len(rows) > _SHOWN_GROUPS:
-            lines.append(f"... and {len(rows) - _SHOWN_GROUPS:,} groups with more")
+            lines.append(f"... and {counted(len(rows) - _SHOWN_GROUPS, 'group')} with more")
         return lines
 
     def in_words(self) -> list[str]:

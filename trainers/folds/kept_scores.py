@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from trainers.evaluation import scores
 from trainers.evaluation.scores import Evaluation
 from trainers.folds import soup
 from trainers.folds.division import Fold
@@ -62,13 +63,13 @@ def pooled(
       folds: that the runs in `roots` are of.
       phase: of the models.
       candidate: which of them.
-      labels: of the images, int [n].
+      labels: of the images, int [n], or of several labels each float32 [n, classes].
       classes: how many there are.
     """
     logits = np.zeros((len(labels), classes))
     for root, fold in zip(roots, folds, strict=True):
         logits[fold.left_out] = np.load(scores_file(root, phase, candidate), allow_pickle=False)
-    return Evaluation(logits, labels)
+    return scores.scored(logits, labels)
 
 
 def scores_file(root: Path, phase: str, candidate: Candidate) -> Path:

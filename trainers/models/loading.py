@@ -13,6 +13,7 @@ from typing import Any
 import keras
 
 from ftdata.errors import UserError
+from ftdata.names import counted
 from trainers.models import hub_repairs
 from trainers.runtime import extras
 
@@ -148,4 +149,4 @@ def _reason(message: str) -> str:
     shapes = re.search(r"variable\.shape=(\(.*?\)).*?value\.shape=(\(.*?\))", example, re.DOTALL)
     if shapes:
         example = f"it has the shape {shapes[1]}, in the file {shapes[2]}"
-    return f"{count} layer(s) do not fit, such as {layer}: {example.splitlines()[0].rstrip('.')}"
+    return f"{counted(int(count), 'layer')} cannot be filled, such as {layer}: {example.splitlines()[0].rstrip('.')}"

@@ -2,6 +2,7 @@
 
 from pathlib import PurePath
 
+from ftdata.names import counted
 from trainers.evaluation.calibration import expected_calibration_error
 from trainers.evaluation.scores import in_words
 from trainers.report import quality, several_labels, summary
@@ -43,6 +44,8 @@ def _row(score: Score) -> tuple[str, str, str, str]:
 def _chosen_by(run: RunFiles) -> str:
     if several_labels.applies(run) and run.metrics.get("validation_map") is not None:
         by = in_words(run.metrics.get("monitor") or "map")
+        if "chosen_among" in run.metrics:
+            return f"The epoch was chosen by {by} in the mean over what the folds left out."
         return f"The epoch was chosen by {by} on the validation split, whose scores therefore read too high."
     monitor = (run.metrics.get("monitor") or "accuracy").replace("_", " ")
     if "chosen_among" in run.metrics:
@@ -112,7 +115,7 @@ def none_of_these(run: RunFiles) -> Section:
     said = (
         f"Exports also give unlike, above 1 for an image of none of the classes. The limit is chosen so that "
         f"{percent(kept['coverage'])} of the images of a new group are still taken for one of them "
-        f"({kept['images']:,} images left out of the training)."
+        f"({counted(kept['images'], 'image')} left out of the training)."
     )
     found = run.evaluation.get("none_of_these") if run.is_evaluated else None
     if found:

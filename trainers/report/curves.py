@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ftdata.names import counted
 from trainers.evaluation.scores import in_words
 from trainers.report import blocks, several_labels
 from trainers.report.blocks import Block, Table, percent
@@ -37,7 +38,8 @@ def curves(run: RunFiles) -> list[Block]:
         if not lines:
             continue
         last = ", ".join(f"{line.name} {_last(line.y):.3f}" for line in lines)
-        about = f"{called[panel]} over {int(ends[-1])} epochs of {' and '.join(run.histories)}; at the end {last}"
+        epochs = f"{counted(int(ends[-1]), 'epoch')} of {' and '.join(run.histories)}"
+        about = f"{called[panel]} over {epochs}; at the end {last}"
         axis = "score" if panel != called[panel] else panel  # beside the share of images mAP is drawn
         charts.append(
             Chart(

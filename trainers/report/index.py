@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ftdata.errors import UserError
 from ftdata.log import log
+from ftdata.names import counted
 from trainers.report import curves, several_labels, summary
 from trainers.report.blocks import between, percent
 from trainers.report.charts import COLORS, Chart, Line
@@ -16,7 +17,7 @@ from trainers.report.run_files import RunFiles
 from trainers.rundir.run_dir import RunDir, write_atomically
 
 _COLUMNS = (
-    *("run", "data", "backbone", "phase", "accuracy", "95% interval", "new group", "images/s"),
+    *("run", "data", "backbone", "phase", "accuracy", "95% interval", "mAP", "new group", "images/s"),
     *("seconds", "finished (UTC)"),
 )
 _TEXTS = 4  # the first columns; the others are numbers
@@ -59,8 +60,13 @@ def html(root: Path, runs: Sequence[RunFiles]) -> str:
     from trainers.report.rendering import render
 
     rows = [(_address(root, run), _cells(root, run)) for run in runs]
-    name = root.resolve().name
-    return render("index.html", name=name, columns=_COLUMNS, texts=_TEXTS, rows=rows, chart=_chart(root, runs))
+    columns, at = list(_COLUMNS), _COLUMNS.index("mAP")
+    several = any(several_labels.applies(run) for run in runs)
+    if not several:
+        columns.pop(at)
+        rows = [(address, [*cells[:at], *cells[at + 1 :]]) for address, cells in rows]
+    chart, name = _chart(root, runs), root.resolve().name
+    return render("index.html", name=name, columns=columns, texts=_TEXTS, rows=rows, chart=chart, several=several)
 
 
 def _address(root: Path, run: RunFiles) -> str | None:
@@ -71,7 +77,8 @@ def _address(root: Path, run: RunFiles) -> str | None:
 
 
 def _cells(root: Path, run: RunFiles) -> list[Cell]:
-    scored, expected, finished = summary.accuracy(run), summary.new_group(run), _finished(run)
+    found, expected, finished = summary.accuracy(run), summary.new_group(run), _finished(run)
+    scored, of_labels = (None, found) if several_labels.applies(run) else (found, None)
     data = run.data.rstrip("/").rpartition("/")[2] or run.data  # a whole path would fill the screen
     texts = [
         _name(root, run),
@@ -85,6 +92,7 @@ def _cells(root: Path, run: RunFiles) -> list[Cell]:
         *(Cell(text, text.casefold()) for text in texts),
         _share(scored),
         _number(low, _interval(scored)),
+        _share(of_labels),
         _share(expected),
         _number(rate, "-" if rate is None else f"{rate:,.0f}"),
         _number(seconds, "-" if seconds is None else f"{seconds:,.0f}"),
@@ -129,6 +137,6 @@ def _chart(root: Path, runs: Sequence[RunFiles]) -> Chart | None:
         return None
     title = "Validation accuracy" + (", or mAP" if of_labels else "")
     about = f"{title.lower().replace('map', 'mAP')} over the epochs of all phases, one after the other, of "
-    about += f"{len(lines)} runs"
+    about += counted(len(lines), "run")
     about += f", the latest of {len(drawn)}" if len(drawn) > len(latest) else ""
     return Chart("runs", title, about, lines, "epoch", "score" if of_labels else "validation accuracy", whole=True)

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from trainers.report import curves, summary
+from trainers.evaluation.scores import in_words
+from trainers.report import curves, several_labels, summary
 from trainers.report.blocks import MOST_ROWS, Block, Row, Section, Table, Text, between, percent
 from trainers.report.charts import COLORS, Chart, Line
 from trainers.report.embedding import embed
@@ -21,6 +22,10 @@ def groups(run: RunFiles) -> Section | None:
         caption = "Accuracy on each group, by the model that has not seen it (--folds), the lowest first"
         rows = [(name, percent(share)) for name, share in sorted(by_folds.items(), key=lambda item: item[1])]
         blocks.append(_shortened(caption, ("group left out", "accuracy"), rows))
+    if by_map := run.metrics.get("group_map"):
+        caption = "mAP on each group, by the model that has not seen it (--folds), the lowest first"
+        rows = [(name, percent(value)) for name, value in sorted(by_map.items(), key=lambda item: item[1])]
+        blocks.append(_shortened(caption, ("group left out", "mAP"), rows))
     if estimate:
         blocks.append(_estimated(run))
     if estimate.get("groups"):
@@ -55,14 +60,16 @@ def _shortened(caption: str, columns: tuple[str, ...], rows: list[Any]) -> Table
 
 def _curves(run: RunFiles) -> Chart:
     """Accuracy of each fold's model on what it has not seen, over the epochs of all phases."""
-    lines = []
+    score = "map" if several_labels.applies(run) else "accuracy"
+    called, lines = in_words(score), []
     for place, (name, histories) in enumerate(list(run.folds.items())[: 2 * COLORS]):
         epochs = curves.over_all(histories)
-        accuracies = [row.get("validation_accuracy") for _, row in epochs]
+        accuracies = [row.get(f"validation_{score}") for _, row in epochs]
         left_out = name.partition("-")[2] or name  # the folder is called NUMBER-GROUP
         lines.append(Line(left_out, [x for x, _ in epochs], accuracies, place % COLORS, dashed=place >= COLORS))
-    about = f"accuracy of the models of {len(lines)} folds on the images that each has not seen, over the epochs"
-    return Chart("folds", "Accuracy on what each fold left out", about, lines, "epoch", "accuracy", whole=True)
+    about = f"{called} of the models of {len(lines)} folds on the images that each has not seen, over the epochs"
+    title = f"{called[0].upper() if score == 'accuracy' else called[0]}{called[1:]} on what each fold left out"
+    return Chart("folds", title, about, lines, "epoch", called, whole=True)
 
 
 def _estimated(run: RunFiles) -> Text:

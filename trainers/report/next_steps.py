@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from trainers.report import command_lines, several_labels, summary
+from trainers.report import command_lines, several_labels, state, summary
 from trainers.report.blocks import Block, Command, Lines, Section, Text, percent
 from trainers.report.run_files import RunFiles
 
@@ -65,9 +65,13 @@ def improve(run: RunFiles) -> Section | None:
     if not run.final:
         return None
     said = []
-    groups = run.metrics.get("groups") or {
-        name: row["accuracy"] for name, row in run.estimate.get("groups", {}).items() if row["accuracy"] is not None
-    }
+    groups = (
+        run.metrics.get("groups")
+        or run.metrics.get("group_map")
+        or {
+            name: row["accuracy"] for name, row in run.estimate.get("groups", {}).items() if row["accuracy"] is not None
+        }
+    )
     if len(groups) > 1:
         worst = sorted(groups, key=lambda name: groups[name])[:2]
         named = " and ".join(f"{name} ({percent(groups[name])})" for name in worst)
@@ -100,6 +104,8 @@ def missing(run: RunFiles) -> Section | None:
     wanted, several = [], several_labels.applies(run)
     if not run.final:
         wanted.append(("A trained model", command_lines.again(run, "finetune")))
+    elif open_phases := state.open_phases(run):
+        wanted.append((f"The end of {open_phases[-1]}", command_lines.again(run, open_phases[-1])))
     elif not run.is_evaluated and not several:
         wanted.append(("Grad-CAM of the mistakes and a temperature", command_lines.line(run, "evaluate")))
     if run.final and not several and not (run.is_evaluated and run.evaluation.get("none_of_these")):

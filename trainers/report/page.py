@@ -1,7 +1,7 @@
 """`report.html`: the results of a run on one page, a function of the files in its folder."""
 
 from ftdata.log import log
-from trainers.report import curves, new_groups, next_steps, origin, provenance, quality, summary, trials
+from trainers.report import curves, new_groups, next_steps, origin, provenance, quality, state, summary, trials
 from trainers.report.blocks import Section
 from trainers.report.run_files import RunFiles
 from trainers.rundir.run_dir import RunDir, write_atomically
@@ -60,7 +60,7 @@ def html(run: RunFiles) -> str:
         name=run.name,
         scores=scores,
         facts=[*provenance.facts(run), *summary.facts(run)],
-        trust=summary.trust(run),
+        trust=[*state.unfinished(run), *summary.trust(run)],
         confusion=confusion,
         curves=curves.curves(run),
         sections=_with_addresses(sections),

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ftdata.names import shown
+from ftdata.names import counted, shown
 from trainers.evaluation import calibration, scores
 from trainers.evaluation.scores import Evaluation
 from trainers.report import several_labels
@@ -58,7 +58,8 @@ def _worst(found: Predictions) -> Table:
         truth, guess = names[scored.labels[place]], names[scored.predicted[place]]
         rows.append((shown(found.names[place]), truth, guess, percent(confidence[place])))
     count = f"{len(rows)} of {len(wrong):,} mistakes" if len(rows) < len(wrong) else f"All {len(wrong):,} mistakes"
-    caption = f"{count} in {len(scored.labels):,} images, the most confident first (all in evaluation/predictions.csv)"
+    images = counted(len(scored.labels), "image")
+    caption = f"{count} in {images}, the most confident first (all in evaluation/predictions.csv)"
     return Table(caption, ("file", "true", "predicted", "probability"), rows, is_text=True)
 
 

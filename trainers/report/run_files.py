@@ -90,7 +90,7 @@ class RunFiles:
 
     @property
     def final(self) -> str | None:
-        """The last phase that is finished: its model is what predict, evaluate and export take."""
+        """The last phase that is finished."""
         return list(self.phases)[-1] if self.phases else None
 
     @property

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from ftdata.names import counted
+from trainers.evaluation import label_temperatures, label_thresholds
 from trainers.report.blocks import MOST_ROWS, Block, Section, Table, Text, percent
 from trainers.report.run_files import RunFiles
 
@@ -35,7 +37,12 @@ def classes(run: RunFiles) -> list[Block]:
         listed = sorted(listed, key=lambda item: item[1]["average_precision"] or 0.0)[:MOST_ROWS]
         caption = f"The {MOST_ROWS} classes with the lowest average precision of {len(by_class):,}"
     shares = [
-        (name, _average(row), *(percent(row[key]) for key in ("precision", "recall", "f1")), f"{row['threshold']:.3f}")
+        (
+            name,
+            _average(row),
+            *(percent(row[key]) for key in ("precision", "recall", "f1")),
+            label_thresholds.as_text(row["threshold"]),
+        )
         for name, row in listed
     ]
     counts = [(name, *(f"{row[key]:,}" for key in _KINDS)) for name, row in listed]
@@ -46,7 +53,7 @@ def classes(run: RunFiles) -> list[Block]:
         Table(caption, columns, shares),
         Table("Test images by whether they show a class and are given its label", ("class", *_KINDS.values()), counts),
         Text(f"On the test set: {means}; {exact}."),
-        Text(_thresholds(run)),
+        *_thresholds(run),
     ]
 
 
@@ -55,22 +62,39 @@ def _average(row: dict[str, Any]) -> str:
     return "-" if value is None else percent(value)
 
 
-def _thresholds(run: RunFiles) -> str:
-    count = (run.metrics.get("label_thresholds") or {}).get("images", 0)
-    if not count:
-        return "A label is given from the probability 1/2 on: there was no validation split to choose thresholds on."
-    return (
-        f"A label is given from its threshold on, the one with the best F1 on the {count:,} validation images; the "
-        "test set chose none."
+def _thresholds(run: RunFiles) -> list[Text]:
+    stored = run.metrics.get("label_thresholds") or {}
+    if not stored.get("images"):
+        none = "A label is given from the probability 1/2 on: there was no validation split to choose thresholds on."
+        return [Text(none)]
+    said = (
+        "A label is given from its threshold on, the one with the best F1 on the "
+        f"{counted(stored['images'], label_thresholds.image_of(stored))}, drawn towards 1/2 the more the "
+        "fewer of them show the class; the test set chose none."
     )
+    lines = (line.removeprefix("warning: ") for line in label_thresholds.warning(stored))
+    return [Text(said), *(Text(f"{line[0].upper()}{line[1:]}.", is_warning=True) for line in lines)]
 
 
 def probabilities(run: RunFiles) -> Section:
-    """How far the probabilities can be trusted: not known."""
-    said = "Each label has a probability of its own (a sigmoid); how far they can be trusted was not measured"
-    balanced = run.settings.get("class_weight") == "balanced"
-    weighted = ", and the balanced weights of training raise those of rare labels" if balanced else ""
-    return Section("calibration", "Calibration", [Text(f"{said}{weighted}. No temperature is applied.")])
+    """How far the probabilities can be trusted, and the temperatures that exports apply."""
+    stored, metrics = run.metrics.get("label_temperatures"), run.metrics
+    said = "Each label has a probability of its own (a sigmoid)."
+    error, after = metrics.get("label_calibration_error"), metrics.get("calibrated_label_calibration_error")
+    if not stored or error is None:
+        said = f"{said[:-1]}; how far they can be trusted was not measured. No temperature is applied."
+        return Section("calibration", "Calibration", [Text(said)])
+    said += (
+        f" On the test set the mean distance between it and the share of images that show the label is {percent(error)}"
+        f", and {percent(after)} with the temperatures of the exports: {label_temperatures.in_words(stored)}."
+    )
+    if run.settings.get("class_weight") == "balanced":
+        said += " The balanced weights of training raise the probabilities of rare labels."
+    others = {name: value for name, value in stored["by_class"].items() if value != 1.0}
+    rows = [(name, f"{value:.3f}") for name, value in list(others.items())[:MOST_ROWS]]
+    caption = "What exports divide the logit of a class by: above 1 it was too sure of itself"
+    tables = [Table(caption, ("class", "temperature"), rows)] if rows else []
+    return Section("calibration", "Calibration", [Text(said), *tables])
 
 
 def limits(run: RunFiles) -> list[str]:

@@ -1,12 +1,14 @@
 """The first screen of a report: what was asked, what came out, and how far it can be trusted."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ftdata.names import counted
 from trainers.evaluation import excerpt
 from trainers.evaluation.scores import wilson_interval
+from trainers.report import state
 from trainers.report.blocks import Matrix, Text, between, percent
 from trainers.report.run_files import RunFiles, Values
 
@@ -30,18 +32,18 @@ def accuracy(run: RunFiles) -> Score | None:
     """How good the final model is: on the test set, else the validation split, else what was left out."""
     metrics = run.metrics
     if metrics.get("test_map") is not None:
-        note = f"{metrics['test_images']:,} test images; the mean over the classes of the average precision"
+        note = f"{counted(metrics['test_images'], 'test image')}; the mean over the classes of the average precision"
         return Score("Test mAP", metrics["test_map"], None, note)
     if metrics.get("test_accuracy") is not None:
         count = int(np.sum(metrics["confusion_matrix"]))
         interval = metrics.get("test_accuracy_interval") or _interval(metrics["test_accuracy"], count)
-        return Score("Test accuracy", metrics["test_accuracy"], tuple(interval), f"{count:,} test images")
+        return Score("Test accuracy", metrics["test_accuracy"], tuple(interval), counted(count, "test image"))
     if (score := held_out(run)) is not None:
         return score
     if run.estimate:
         count = int(np.sum(run.estimate["confusion_matrix"]))
         shares = run.estimate["random_split_accuracy"]
-        note = f"{count:,} images, each judged by a head that has not seen it; nothing was trained"
+        note = f"{counted(count, 'image')}, each judged by a head that has not seen it; nothing was trained"
         return Score("Estimated accuracy, random split", shares, _interval(shares, count), note)
     return None
 
@@ -49,15 +51,17 @@ def accuracy(run: RunFiles) -> Score | None:
 def held_out(run: RunFiles) -> Score | None:
     """How good the final model is on the images that chose its epoch: the validation split or what folds left out."""
     metrics = run.metrics
+    if metrics.get("validation_map") is not None and "chosen_among" in metrics:
+        return Score("mAP on images left out by the folds", metrics["validation_map"], None, "the mean over the folds")
     if metrics.get("validation_map") is not None:
-        note = f"{run.images.get('validation', 0):,} validation images, which also chose the epoch"
+        note = f"{counted(run.images.get('validation', 0), 'validation image')}, which also chose the epoch"
         return Score("Validation mAP", metrics["validation_map"], None, note)
     if metrics.get("validation_accuracy") is None:
         return None
     folds, count = "chosen_among" in metrics, run.images.get("validation", 0)
     label = "Accuracy on images left out by the folds" if folds else "Validation accuracy"
     interval = _interval(metrics["validation_accuracy"], count) if count and not folds else None
-    note = "the mean over the folds" if folds else f"{count:,} validation images, which also chose the epoch"
+    note = "the mean over the folds" if folds else f"{counted(count, 'validation image')}, which also chose the epoch"
     return Score(label, metrics["validation_accuracy"], interval, note)
 
 
@@ -69,7 +73,7 @@ def new_group(run: RunFiles) -> Score | None:
         return None
     interval, single = values.get("expected_new_group_interval"), values.get("new_group_range")
     groups = len(values.get("groups", {}))
-    note = f"{groups:,} groups left out in turn"
+    note = f"{counted(groups, 'group')} left out in turn"
     if not by_folds and run.final:
         note += ", judged by heads on the frozen backbone, not by this model"
     note += f"; a single new group {between(single)}" if single else "; too few groups for an interval"
@@ -91,8 +95,10 @@ def facts(run: RunFiles) -> list[tuple[str, str]]:
         found.append(("Classes", f"{len(names):,}: {few(names)}"))
     found.append(("Backbone", f"{run.backbone} pixels" if run.settings.get("image_size") else run.backbone))
     if run.final:
-        epochs = " and ".join(f"{name} ({epoch_kept(values)})" for name, values in run.phases.items())
-        found.append(("Trained", f"{epochs}; the model of {run.final} is the final one"))
+        kept = {name: f"{epoch_kept(values)}{state.stopped_early(run, name)}" for name, values in run.phases.items()}
+        epochs = " and ".join(f"{name} ({words})" for name, words in kept.items())
+        final = "the last one finished" if state.unfinished(run) else "the final one"
+        found.append(("Trained", f"{epochs}; the model of {run.final} is {final}"))
     return found
 
 
@@ -112,6 +118,8 @@ def trust(run: RunFiles) -> list[Text]:
     texts = []
     if expected is not None:
         texts.append(_expected_in_words(scored, expected))
+    elif by_group := run.metrics.get("group_map"):
+        texts.append(Text(_by_group_in_words(by_group)))
     elif run.settings.get("group_pattern"):
         texts.append(
             Text(
@@ -128,6 +136,16 @@ def trust(run: RunFiles) -> list[Text]:
             )
         )
     return [*texts, *leaks(run)]
+
+
+def _by_group_in_words(by_group: Mapping[str, float]) -> str:
+    """Of several labels an image, of which nothing is expected of a new group."""
+    low, high, mean = min(by_group.values()), max(by_group.values()), float(np.mean(list(by_group.values())))
+    return (
+        f"On new backgrounds: the models of the folds have a mAP of {percent(mean)} in the mean over the "
+        f"{counted(len(by_group), 'group')} that they had not seen, from {percent(low)} to {percent(high)} on a single "
+        "one. Count on that for images from elsewhere, not on the number of a random split."
+    )
 
 
 def _expected_in_words(scored: Score, expected: Score) -> Text:

@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from ftdata.decoding.errors import decode_error
+from ftdata.names import counted
 from trainers.serving.errors import Refused
 from trainers.serving.saved_model import IMAGE_BYTES, Signature
 
@@ -80,7 +81,9 @@ class Batcher:
                 raise Refused(503, "the server is stopping")
             waiting = len(self._line)
             if waiting + len(items) > self._most_queued:
-                raise Refused(503, f"busy: {waiting:,} images wait already, the limit is {self._most_queued:,}")
+                raise Refused(
+                    503, f"busy: {counted(waiting, 'image')} waiting already, the limit is {self._most_queued:,}"
+                )
             self._line.extend(items)
             self._changed.notify()
 

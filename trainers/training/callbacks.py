@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from ftdata.errors import UserError
 from ftdata.log import log, prefix
+from ftdata.names import counted
 from trainers.evaluation.scores import in_words
 
 Logs = dict[str, Any]  # numbers by name, as Keras hands them to callbacks
@@ -127,7 +128,7 @@ class ProgressLines(Watcher):
         if self.bar is not None:
             self.bar.close()
         count = int(logs.get("skipped_steps", 0))
-        skipped = f"  loss scaling has skipped {count} of {int(logs['step'])} steps" if count else ""
+        skipped = f"  loss scaling has skipped {count} of {counted(int(logs['step']), 'step')}" if count else ""
         log.info(
             f"{self._name(epoch + 1)}  loss {logs['loss']:.4f} {self.accuracy} {logs['accuracy']:.4f}"
             f"{self._validation(logs)}"

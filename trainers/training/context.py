@@ -11,6 +11,7 @@ import tensorflow as tf
 from ftdata import pipeline
 from ftdata.cache.features import FeatureStore
 from ftdata.cache.images import Images
+from ftdata.names import counted
 from ftdata.sources.source import Source
 from trainers.config import ResolvedConfig
 from trainers.evaluation import scores
@@ -102,7 +103,7 @@ class RunContext:
         kind = "GPU" if runs_on_gpu(self.strategy) else "CPU"
         compiled = self.config.compile_mode
         return (
-            f"{self.strategy.num_replicas_in_sync} {kind} device(s), {self.config.precision}, "
+            f"{counted(self.strategy.num_replicas_in_sync, f'{kind} device')}, {self.config.precision}, "
             f"XLA compiles {'nothing' if compiled == 'nothing' else f'the {compiled}'}"
         )
 

@@ -90,7 +90,7 @@ def in_words(progress: Progress) -> str:
     rows, computed = progress.features["rows"], progress.features["computed"]
     some = "" if computed >= rows else f"{computed:,} of them "
     how = f"{some}computed in {progress.features['seconds']:.0f} s" if computed else "which were there"
-    return f"{rows:,} rows of features, {how}"
+    return f"{counted(rows, 'row')} of features, {how}"
 
 
 def shown_first(images: np.ndarray, index: np.ndarray, views: FeatureViews, context: RunContext) -> np.ndarray:
@@ -156,7 +156,7 @@ def layout_of(prefix: keras.Model, views: int, context: RunContext) -> Layout:
 def _described(layout: Layout, context: RunContext) -> str:
     count, views = len(context.source.train), counted(layout.views, "view")
     size = count * layout.views * layout.row_bytes / 2**20
-    return f"{count:,} images x {views} of {math.prod(layout.shape):,} numbers, {size:,.0f} MiB"
+    return f"{counted(count, 'image')} x {views} of {math.prod(layout.shape):,} numbers, {size:,.0f} MiB"
 
 
 def opened(prefix: keras.Model, layout: Layout, context: RunContext) -> tuple[FeatureViews, int]:

@@ -73,7 +73,7 @@ def run_phase(
     board = _open_board(phase, context, progress)
     made = assemble(phase, plan, context, network, checkpointer, progress, board=board, callbacks=callbacks)
     if board and board.is_new and made.views:
-        board.text("features", f"{progress.features['rows']:,} rows of features are read in place of images")
+        board.text("features", f"{counted(progress.features['rows'], 'row')} of features in place of images")
     _show_training_images(phase, board, context, made.augmentation, made.views)
     receipt.follow(made.streams, progress)
     try:

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from ftdata.errors import UserError
+from ftdata.names import counted
 from trainers.config import Phase
 from trainers.models.cut import cut
 from trainers.rundir.checkpointer import NullCheckpointer
@@ -75,8 +76,8 @@ def loss_curve(phase: Phase, context: RunContext) -> LossCurve:
     found = run(plan, still.losses)
     if len(found.losses) < _FEWEST_LOSSES:
         raise UserError(
-            f"find_learning_rate: the loss of {phase.name} diverges after {len(found.losses)} steps, at a rate below "
-            f"{rate_of(_FEWEST_LOSSES, steps=plan.total_steps):.1g}, so that no other would do: try "
+            f"find_learning_rate: the loss of {phase.name} diverges after {counted(len(found.losses), 'step')}, at a "
+            f"rate below {rate_of(_FEWEST_LOSSES, steps=plan.total_steps):.1g}, so that no other would do: try "
             "--gradient_clip_norm=1 or other --weights"
         )
     starting = np.array(still.losses[: len(found.losses)])

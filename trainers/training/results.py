@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from ftdata.log import log
 from trainers.config import Phase
-from trainers.evaluation import figures, label_reports, label_scores, reports, scores
+from trainers.evaluation import figures, label_reports, label_temperatures, label_thresholds, reports, scores
 from trainers.evaluation.label_scores import LabelEvaluation
 from trainers.evaluation.scores import Evaluation, Summary
 from trainers.models import plain_layers
@@ -47,23 +47,28 @@ def finish(
     test, found = held_out.evaluate("test"), dict[str, Any]()
     if context.config.task == "multi":
         chosen_on = held_out.evaluate("validation") if len(context.source.validation) else None
-        test, found = _with_thresholds(test, chosen_on, context.source.class_names)
+        test, found = _of_labels(phase, context, test, chosen_on)
     return context.processes.broadcast_object(
         lambda: _write(phase, context, network, test, progress, best, board, found)
     )
 
 
-def _with_thresholds(
-    test: Evaluation | Summary, chosen_on: Evaluation | Summary | None, class_names: Sequence[str]
+def _of_labels(
+    phase: Phase, context: RunContext, test: Evaluation | Summary, held_out: Evaluation | Summary | None
 ) -> tuple[Evaluation | Summary, dict[str, Any]]:
-    """The scores with the thresholds that the validation split chose, and what metrics.json says of those."""
+    """The scores with the thresholds that the folds or the validation split chose, and what metrics.json says of those
+    and of the temperatures."""
     if not isinstance(test, LabelEvaluation):  # another worker than rank 0
         return test, {}
-    if not isinstance(chosen_on, LabelEvaluation):
-        return test, label_scores.recorded(None, class_names, images=0)
-    thresholds = label_scores.best_thresholds(chosen_on)
-    found = label_scores.recorded(thresholds, class_names, images=len(chosen_on.labels))
-    return test.with_thresholds(thresholds), found
+    names, by_folds = context.source.class_names, context.role.metrics.get(phase.name, {})
+    of_folds = {key: by_folds[key] for key in ("label_thresholds", "label_temperatures") if key in by_folds}
+    found = of_folds
+    if not found:
+        known = held_out if isinstance(held_out, LabelEvaluation) else None
+        found = label_thresholds.recorded(known, names)
+        found |= label_temperatures.recorded(known, names, chosen_on="validation")
+    test = test.with_thresholds(label_thresholds.of_metrics(found, names))
+    return test, found | label_temperatures.errors(test, label_temperatures.of_metrics(found, names))
 
 
 def _write_fold(
@@ -86,6 +91,8 @@ def outcome(metrics: dict[str, Any]) -> str:
     """How good a finished phase is: on its test set, or a fold on the images that it left out."""
     if metrics.get("test_map") is not None:
         return f"test mAP {percent(metrics['test_map'])}, macro F1 {percent(metrics['test_f1_macro'])}"
+    if metrics.get("validation_map") is not None and "test_accuracy" not in metrics:
+        return f"mAP on what was left out {percent(metrics['validation_map'])}"
     name = "test_accuracy" if "test_accuracy" in metrics else "validation_accuracy"
     where = "test accuracy" if name == "test_accuracy" else "accuracy on what was left out"
     return f"{where} {percent(metrics[name])}"
@@ -128,6 +135,9 @@ def _write(
         f"{progress.checkpoint_stall_seconds:.1f} s and took {progress.checkpoint_write_seconds:.1f} s to write)"
         f"\n\n{report}"
     )
+    if "label_thresholds" in found:
+        log.info("\n".join(label_thresholds.in_words(found["label_thresholds"])))
+        log.info(f"exports have the {label_temperatures.in_words(found['label_temperatures'])}")
     return metrics
 
 

@@ -66,4 +66,4 @@ def test_a_value_found_wrong_in_use_is_one_line_too(capsys):
     with pytest.raises(SystemExit) as stopped, benchmark.one_line_errors():
         raise ValueError("image_dir must be a folder, got 'x': no such folder")
     assert stopped.value.code == 2
-    assert capsys.readouterr().err == "image_dir must be a folder, got 'x': no such folder\n"
+    assert capsys.readouterr().err == "--image_dir must be a folder, got 'x': no such folder\n"

@@ -93,7 +93,7 @@ WRONG = [
     # rules between settings
     (
         ["--dataset=a", "--image_dir=b"],
-        "--dataset must not be given together with image_dir, got 'a' and 'b': choose one",
+        "--dataset must not be given together with --image_dir, got 'a' and 'b': choose one",
     ),
     (["--phase=pretrain"], "--weights must be none for the phase pretrain"),
     (["--group_pattern=("], "--group_pattern must be a regular expression, got '(': "),

@@ -45,7 +45,7 @@ READ = {
         split(test=2),
         r"passed over: misc/ \(3 images\)",
     ),
-    "empty validation": ([*in_each("train"), "val/.keep"], split(), r"no images in the folder\(s\) val$"),
+    "empty validation": ([*in_each("train"), "val/.keep"], split(), r"no images in 1 folder, val$"),
     # splits inside the classes
     "<class>/test": ([*in_each("."), "cat/test*1", "dog/test*1"], split(test=1), ""),
     "<class>/val": (
@@ -125,11 +125,15 @@ READ = {
         split(),
         r"folders passed over: mine/ \(a model_dir\)",
     ),
-    "loose images": ([*in_each("."), "sample.jpg"], split(), r"1 image\(s\) beside the class folders .* sample.jpg"),
+    "loose images": (
+        [*in_each("."), "sample.jpg"],
+        split(),
+        r"1 image passed over beside the class .* sample.jpg",
+    ),
     "loose images beside splits": (
         [*in_each("train"), "a.jpg", "train/b.jpg"],
         split(),
-        r"2 image\(s\) beside the class",
+        r"2 images passed over beside the class",
     ),
     # well-known data sets
     "Intel scenes": (
@@ -163,7 +167,7 @@ READ = {
     "traffic signs": (
         [*in_each("Train", classes=("0", "1")), "Test*5", "Meta*2", "Train.csv"],
         split(classes=("0", "1")),
-        "Test/ holds 5 images and no class folders: they are not used",
+        "Test/ holds 5 images and no class folders: not used",
     ),
     "ASL alphabet": (
         [*in_each("asl_train/asl_train", classes=("A", "B")), "asl_test/asl_test*3"],
@@ -178,7 +182,7 @@ READ = {
     "tiny-imagenet-200": (
         ["t/train/cat/images*2", "t/train/dog/images*2", "t/val/images*3", "t/val/val_annotations.txt"],
         split(),
-        "t/val/images/ holds 3 images and no class folders: they are not used",
+        "t/val/images/ holds 3 images and no class folders: not used",
     ),
     "malaria cells": (
         in_each("cell_images", "cell_images/cell_images"),
@@ -234,7 +238,7 @@ REFUSED = {
         ["train/Cat*2", "train/dog*2", "test/cat*1"],
         "'cat' and 'Cat' differ only in capitals",
     ),
-    "TIFF only": (["Images/a/1.tif", "Images/b/2.tif"], r"found none.*2 image\(s\) are passed over.* 2 TIFF \(such as"),
+    "TIFF only": (["Images/a/1.tif", "Images/b/2.tif"], r"found none.*2 images passed over.* 2 TIFF \(such as"),
 }
 
 
@@ -333,5 +337,5 @@ def test_a_folder_to_measure_a_model_on_needs_neither_two_classes_nor_a_training
 
 
 def test_images_without_class_folders_cannot_be_measured(tmp_path):
-    with pytest.raises(UserError, match="holds 1 images and no class folders: .*--phase=predict$"):
+    with pytest.raises(UserError, match="holds 1 image and no class folders: .*--phase=predict$"):
         folder.scan(build(tmp_path, ["1.jpg"]), known=("cat", "dog"))

@@ -91,7 +91,7 @@ def test_what_is_read_goes_by_content_and_all_else_is_counted(odd_folder, withou
     assert source.train.labels.tolist() == [0] * 4 + [1] * 4
     assert sum(1 for _ in source.train.encoded()) == 8
     assert source.notes == (
-        "warning: 3 image(s) are passed over, as their format is not read: 2 TIFF, 1 HEIC (such as blue/y.tif); save "
+        "warning: 3 images passed over, as the format is not read: 2 TIFF, 1 HEIC (such as blue/y.tif); save "
         "them as JPEG or PNG, or read HEIC, TIFF with .venv/bin/pip install --constraint constraints.txt --editable "
         "'.[heic,tiff]'",
         "files passed over: 1 .txt, 1 hidden",

@@ -301,6 +301,42 @@ def test_patterns_that_cannot_be_used(packed, tmp_path):
         DataConfig(records="a", image_dir="b")
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.tfrecord", b"file,label\na.jpg,cat\n" * 9, "its name is that of a TFRecord, and it holds text"),
+        ("a-00000-of-00001", b"%PDF-1.7 and more", "a TFRecord, and it holds a PDF file"),
+        ("a.tfrecord", JPEG, "a TFRecord, and it holds an image"),
+        ("a.tar", b"notes\n" * 200, "a tar, and it holds text"),
+        ("a.parquet", b"PK\3\4 zipped", "a Parquet file, and it holds a ZIP archive"),
+    ],
+)
+def test_what_is_no_shard_is_not_called_damaged(name, content, said, tmp_path):
+    (tmp_path / name).write_bytes(content)
+    found = _refusal(tmp_path, name)
+    assert said in found
+    assert "damaged" not in found
+    assert str(tmp_path / name) in found
+
+
+def test_tars_of_before_ustar_and_empty_ones_are_tars(tmp_path):
+    member = tarfile.TarInfo("a.jpg")
+    old = bytearray(member.tobuf(tarfile.USTAR_FORMAT))
+    old[257:265] = bytes(8)  # no mark
+    old[148:156] = b"%06o\0 " % (sum(old[:148]) + 8 * 32 + sum(old[156:]))
+    for content in (bytes(old) + bytes(1024), bytes(1024)):
+        (tmp_path / "a.tar").write_bytes(content)
+        assert shards.find(str(tmp_path / "*.tar"))[0] == shards.WEBDATASET
+
+
+def test_names_of_classes_are_read_and_not_passed_over(packed, tmp_path):
+    assert (packed["tfrecord"] / "labels.txt").is_file()
+    assert shards.find(str(packed["tfrecord"]))[2] == ()
+    shutil.copytree(packed["tfrecord"], tmp_path / "more")
+    (tmp_path / "more/notes.txt").write_text("x")
+    assert shards.find(str(tmp_path / "more"))[2] == ("files beside the shards that are passed over: notes.txt",)
+
+
 @pytest.mark.parametrize("tier", ["memory", "none"])
 def test_a_shard_that_changes_under_a_run_is_named(packed, tmp_path, tier):
     shutil.copytree(packed["tfrecord"], tmp_path / "shards")

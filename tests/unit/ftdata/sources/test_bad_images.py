@@ -217,7 +217,7 @@ def test_files_that_stand_in_two_splits_are_told(tmp_path):
     bad_files.write_good(tmp_path / "train")
     bad_files.write_good(tmp_path / "test", count=2)  # the same first two of each class
     (note,) = load_folder(str(tmp_path), validation_fraction=0.0).notes
-    assert note.startswith("warning: 4 image(s) stand in two splits, byte for byte")
+    assert note.startswith("warning: 4 images in two splits, byte for byte")
     assert "test test/blue/blue-00.jpg = train train/blue/blue-00.jpg" in note
     assert note.endswith(", and 1 more")
 
@@ -235,7 +235,7 @@ def test_files_that_stand_in_two_classes_are_told(tmp_path):
 def test_empty_class_folder_is_told(tmp_path):
     bad_files.write_good(tmp_path)
     (tmp_path / "green").mkdir()
-    assert load_folder(str(tmp_path)).notes[0] == "no images in the folder(s) green: no class of that name"
+    assert load_folder(str(tmp_path)).notes[0] == "no images in 1 folder, green: no class of that name"
 
 
 @pytest.mark.parametrize(
@@ -347,7 +347,7 @@ def test_skip_trains_the_good_images_and_lists_the_others(mixed, tmp_path):
     finished = train(mixed, tmp_path, "--on_bad_image=skip", "--max_bad_fraction=1", "--cache=none")
     assert finished.returncode == 0, finished.stderr
     bad = len(bad_files.BAD) + len(bad_files.UNREADABLE) - 1
-    assert f"{bad} images are skipped (" in finished.stdout
+    assert f"{bad} images skipped (" in finished.stdout
     listed = (tmp_path / "bad_images.txt").read_text().splitlines()
     assert len(listed) == bad
     assert all(line.count("\t") == 1 for line in listed)

@@ -102,7 +102,7 @@ def test_files_of_several_images_are_said_once_with_their_count(tmp_path):
         two = encode(bad_files.PHOTO, "AVIF", save_all=True, append_images=[bad_files.OTHER], speed=10)
         (root / "red" / f"two-{number}.avif").write_bytes(two)
     notes = open_source(_config(root)).notes
-    said = "warning: 3 file(s) hold several pages or images, of which the first is read, such as red/two-0.avif"
+    said = "warning: of 3 files with several pages or images the first is read, such as red/two-0.avif"
     assert said in notes
 
 

@@ -1,5 +1,7 @@
 """What is held out of images with several labels: by the hash, at least one of each class, and it stays."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -31,6 +33,25 @@ def test_rare_classes_have_an_image_on_either_side():
         chosen = held_out(labels, places_of(range(50), seed=seed), fraction=0.1)
         assert chosen[[3, 4]].sum() == 1
         assert not chosen[7]
+
+
+def test_where_any_split_has_each_class_on_both_sides_so_has_this_one():
+    """Against all splits of small sets, in which correcting one class takes the image of another."""
+    generator, solved, possible = np.random.default_rng(1), 0, 0
+    for _ in range(80):
+        count = int(generator.integers(6, 12))
+        labels = (generator.random((count, 5)) < generator.uniform(0.1, 0.5)).astype(np.float32)
+        splits = np.array(list(itertools.product([False, True], repeat=count)))
+        there = labels.sum(axis=0)
+        held, trained = splits @ labels, ~splits @ labels
+        good = ((trained > 0) | (there == 0)) & ((held > 0) | (there < 2))
+        chosen = held_out(labels, generator.random(count), fraction=0.15)
+        here = int(chosen @ (1 << np.arange(count)[::-1]))
+        possible += good.all(axis=1).any()
+        solved += good[here].all()
+        assert (trained[here] > 0)[there > 0].all()  # at worst a class is held out nowhere
+    assert possible > 50
+    assert solved >= 0.97 * possible
 
 
 def test_no_image_changes_sides_when_others_come():

@@ -58,7 +58,7 @@ def test_validation_folder_is_taken_as_it_is(tmp_path, photo_folder):
     assert [len(split) for split in (source.train, source.validation, source.test)] == [60, 15, 15]
     assert_same_images(source.validation, tmp_path, source.class_names)
     assert source.notes[0] == "the validation images are those that come with the data set: none are held out for it"
-    assert "15 image(s) stand in two splits" in source.notes[1]
+    assert "15 images in two splits" in source.notes[1]
 
 
 def test_classes_too_small_to_part_are_named(tmp_path):
@@ -263,7 +263,7 @@ def test_renaming_moving_and_adding_change_no_side(photo_folder, tmp_path):
 def test_accuracy_on_few_groups_is_said_to_be_little(photo_folder, tmp_path):
     settings = {"group_pattern": r"-(\d+)-", "validation_fraction": 0.25, "data_dir": str(tmp_path)}
     (line,) = (note for note in load_folder(str(photo_folder), **settings).notes if "group" in note)
-    assert line.startswith("the validation images are of one group: on another group the accuracy may be far from ")
+    assert line.startswith("the validation images are of 1 group: on another group the accuracy may be far from ")
     assert not [note for note in load_folder(str(photo_folder), data_dir=str(tmp_path)).notes if "group" in note]
 
 

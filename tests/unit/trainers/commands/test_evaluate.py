@@ -163,8 +163,8 @@ def test_a_folder_of_one_class_is_measured(evaluated, photo_folder, tmp_path, ca
     assert [sum(row) for row in metrics["confusion_matrix"]] == [0, 5, 0]
     assert metrics["temperature"] == evaluated[1]["temperature"]  # of the validation set, not of this folder
     said = capsys.readouterr().out
-    assert "no images of the class(es) blue, red, which the model knows" in said
-    assert "1 image(s) are passed over, as their format is not read: 1 TIFF" in said
+    assert "no images of 2 classes that the model knows: blue, red" in said
+    assert "1 image passed over, as the format is not read: 1 TIFF" in said
 
 
 @pytest.mark.parametrize("kind", ["flip", pytest.param("dihedral", marks=pytest.mark.slow)])
@@ -199,7 +199,7 @@ def test_without_a_trained_model_the_way_to_one_is_said(tmp_path, capsys):
     config = TrainConfig(phase="evaluate", model_dir=str(tmp_path / "none"))
     assert command_line.run(config, given=(), command_line=()) == 1
     said = capsys.readouterr().err
-    assert said.startswith(f"error: model_dir {tmp_path / 'none'} holds no trained model")
+    assert said.startswith(f"error: --model_dir {tmp_path / 'none'} holds no trained model")
     assert "train one first" in said
     assert not (tmp_path / "none").exists()
 

@@ -1,4 +1,4 @@
-"""Scores and thresholds of several labels an image, against scikit-learn's; and what the files say of them."""
+"""Scores of several labels an image, against scikit-learn's; and what the files say of them."""
 
 import csv
 import json
@@ -8,7 +8,7 @@ import pytest
 from scipy import special
 from sklearn import metrics
 
-from trainers.evaluation import label_reports, label_scores, scores
+from trainers.evaluation import label_reports, scores
 from trainers.evaluation.label_scores import LabelEvaluation
 
 _NAMES = ("a", "b;c", "file", "never")
@@ -40,19 +40,6 @@ def test_scores_are_those_of_scikit_learn(seed):
     assert scored.balanced_accuracy == pytest.approx(np.mean(balanced), abs=1e-14)
 
 
-def test_thresholds_have_the_best_f1_of_all():
-    scored = drawn(120, seed=3)
-    chosen = label_scores.best_thresholds(scored)
-    best = scored.with_thresholds(chosen)
-    f1 = metrics.f1_score(scored.labels, best.predicted, average=None, zero_division=0)
-    for k in range(3):
-        others = [
-            metrics.f1_score(scored.labels[:, k], scored.probabilities[:, k] >= p) for p in np.linspace(0, 1, 301)
-        ]
-        assert f1[k] >= max(others) - 1e-12
-    assert chosen[3] == label_scores.HALF
-
-
 def test_an_evaluation_without_positives_has_scores():
     scored = LabelEvaluation(np.zeros((3, 2)), np.zeros((3, 2), np.float32))
     assert (scored.map, scored.f1_macro, scored.f1_micro, scored.balanced_accuracy) == (0, 0, 0, 0)
@@ -70,9 +57,6 @@ def test_the_files_say_what_was_found(tmp_path):
     scored = drawn(40).with_thresholds(thresholds)
     found = label_reports.scores(scored, _NAMES)
     assert "confusion_matrix" not in found
-    assert label_scores.recorded(thresholds, _NAMES, images=9)["label_thresholds"]["by_class"]["a"] == 0.25
-    stored = label_scores.thresholds_of(label_scores.recorded(thresholds, _NAMES, images=9), _NAMES)
-    np.testing.assert_array_equal(stored, thresholds, strict=True)
     for k, name in enumerate(_NAMES):
         row = found["per_class"][name]
         counts = [row[f"{kind}_{sign}"] for kind, sign in (("true", "negatives"), ("false", "positives"))]

@@ -2,7 +2,10 @@
 
 import numpy as np
 import pytest
+from sklearn.metrics import average_precision_score
 
+from trainers.evaluation import label_temperatures, label_thresholds
+from trainers.evaluation.label_scores import LabelEvaluation
 from trainers.evaluation.scores import Evaluation
 from trainers.folds import choice
 from trainers.folds.groups import Groups
@@ -72,3 +75,26 @@ def test_the_start_has_no_average_and_is_no_way_from_itself():
     }
     found = choice.choose(candidates, monitor="accuracy", groups=None, folds=[np.ones(12, bool)])
     assert (found["epoch"], found["ema_decay"], found["interpolation"]) == (0, None, {"alpha": 0.0, "epoch": 0})
+
+
+def test_of_several_labels_what_was_left_out_chooses_thresholds_and_temperatures():
+    generator = np.random.default_rng(0)
+    labels = (generator.random((90, 3)) < 0.4).astype(np.float32)
+    labels[60:] = 0  # the last group shows nothing: it has no mAP, and does not count
+    groups = Groups(np.arange(90) // 30, ("x", "y", "z"))
+    better = LabelEvaluation(4 * labels - 2 + generator.normal(size=(90, 3)), labels)
+    candidates = {Candidate(1): LabelEvaluation(generator.normal(size=(90, 3)), labels), Candidate(2): better}
+    found = choice.choose(candidates, monitor="map", groups=groups, folds=[], class_names="abc")
+    assert (found["epoch"], found["chosen_among"]) == (2, 2)
+    each = [average_precision_score(labels[p], better.probabilities[p], average="macro") for p in _thirds(2)]
+    assert found["validation_map"] == pytest.approx(np.mean(each))
+    assert found["group_map"] == {"x": pytest.approx(each[0]), "y": pytest.approx(each[1])}
+    thresholds, temperatures = found["label_thresholds"], found["label_temperatures"]
+    assert (thresholds["chosen_on"], thresholds["images"]) == ("folds", 90)
+    assert list(thresholds["by_class"].values()) == label_thresholds.choose(better).tolist()
+    assert list(temperatures["by_class"].values()) == label_temperatures.fit(better).tolist()
+    assert not {"groups", "expected_new_group_accuracy", "temperature"} & set(found)
+
+
+def _thirds(count):
+    return [slice(30 * k, 30 * k + 30) for k in range(count)]

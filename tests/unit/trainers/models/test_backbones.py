@@ -127,7 +127,7 @@ def test_weights_of_another_network_are_refused(tmp_path):
     [
         (
             "wider.weights.h5",
-            r"1 layer\(s\) do not fit, such as logits: it has the shape \(4, 2\), in the file \(4, 3\)$",
+            r"1 layer cannot be filled, such as logits: it has the shape \(4, 2\), in the file \(4, 3\)$",
         ),
         ("wider.keras", r"such as logits: it has the shape \(4, 2\), in the file \(4, 3\)$"),
         ("junk.weights.h5", "file signature not found"),

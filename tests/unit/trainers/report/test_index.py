@@ -57,6 +57,21 @@ def test_a_row_for_each_run(runs):
     assert parsed.values("href") == ["b%20%26%20c/report.html", "deeper/a%231/report.html", "guess/report.html"]
 
 
+def test_of_several_labels_the_mean_average_precision_has_a_column_of_its_own(runs):
+    report(runs)
+    assert "mAP" not in (runs / "index.html").read_text(encoding="utf-8")
+    finished_run.make_label_run(runs / "several")
+    report(runs)
+    parsed = Parsed((runs / "index.html").read_text(encoding="utf-8"))
+    assert parsed.mistakes == []
+    keys = [values["data-key"] for _, values in parsed.tags if "data-key" in values]
+    rows = {keys[k]: keys[k : k + 11] for k in range(0, len(keys), 11)}
+    metrics = json.loads((runs / "several/finetune/metrics.json").read_text())
+    assert rows["several"][4:7] == ["", "", repr(metrics["test_map"])]
+    assert rows["b & c"][4] == "0.75"
+    assert rows["b & c"][6] == ""
+
+
 def test_its_script_is_the_one_that_the_page_allows(runs):
     report(runs)
     text = (runs / "index.html").read_text(encoding="utf-8")

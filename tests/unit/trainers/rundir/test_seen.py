@@ -54,7 +54,7 @@ def test_training_images_under_other_names_are_counted(run, photo_folder, tmp_pa
     assert (metrics["test_images_trained_on"], metrics["test_images_validated_on"]) == (48, 12)
     assert 0 <= metrics["accuracy_on_images_not_trained_on"] <= 1
     out = capsys.readouterr().out
-    assert "warning: the model was trained on 48 of these 61 images, so the accuracy reads too high" in out
+    assert "warning: the model was trained on 48 of 61 images here, so the accuracy reads too high" in out
     assert "on the images it was not trained on\n" in out
 
 

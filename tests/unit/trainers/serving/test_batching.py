@@ -85,7 +85,7 @@ def test_a_line_that_is_full_takes_nothing_of_a_request(sums):
     while batcher._line:
         pass
     batcher.submit([sums.item(2)])
-    with pytest.raises(Refused, match="busy: 1 images wait already, the limit is 2") as refused:
+    with pytest.raises(Refused, match="busy: 1 image waiting already, the limit is 2") as refused:
         batcher.submit([sums.item(3), sums.item(4)])
     assert refused.value.status == 503
     batcher.submit([sums.item(5)])

@@ -64,7 +64,7 @@ def test_sigmoids_are_averaged_as_probabilities():
     ("settings", "message"),
     [
         ({"head_solver": "lbfgs", "feature_views": 1}, "head_solver=lbfgs cannot go with task=multi: "),
-        ({"folds": "3"}, "folds cannot go with task=multi: "),
+        ({"folds": "3", "soup": True}, "soup cannot go with task=multi: "),
         ({"time_budget": "5m"}, "time_budget cannot go with task=multi: "),
         ({"phase": "estimate"}, "phase=estimate cannot go with task=multi: "),
         ({"none_of_these": 0.9}, "none_of_these cannot go with a model of task=multi: "),
