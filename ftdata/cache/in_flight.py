@@ -22,7 +22,7 @@ def most(split: Split, decoding: Decoding) -> int | None:
         return None
     largest = int(split.pixels.max())
     if decoding.jpeg_decode == "scaled" and split.plain is not None and split.plain.all():
-        # at 1/8 of its size, or the shorter side is less than twice what is needed, and the longer one up to eight times
+        # at 1/8 of its size, or a shorter side of less than twice what is needed and a longer one of up to eight times
         largest = min(largest, max(largest // 64, 16 * decoding.image_size**2))
     budget = max(_LEAST, resources.available_memory() // _SHARE)
     return int(np.clip(budget // max(1, _BYTES * largest), 1, 2**20))

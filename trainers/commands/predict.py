@@ -20,6 +20,7 @@ from ftdata.sources import unlabeled
 from trainers.commands import class_thresholds, label_evaluation, none_of_these, predicted_rows, trained_model
 from trainers.config import TrainConfig, multi_label
 from trainers.evaluation import figures, label_next, tiles
+from trainers.evaluation.ranking import highest
 from trainers.evaluation.thresholds import Thresholds
 from trainers.models import backbones, folding, imagenet, imagenet_weights, symmetries
 from trainers.models.classifier import features_of, task_of
@@ -193,7 +194,7 @@ def _predictions(
 
 
 def _row(path: str, probabilities: np.ndarray, class_names: Sequence[str]) -> dict[str, Any]:
-    best = np.argsort(-probabilities, kind="stable")[:_TOP]
+    best = highest(probabilities, _TOP)
     top = [{"class": class_names[k], "index": int(k), "probability": float(probabilities[k])} for k in best]
     return {"file": path, "predicted": top[0]["class"], "probability": top[0]["probability"], "top": top}
 
