@@ -60,11 +60,9 @@ def main(argv: list[str]) -> None:
             small_images.write(images, count=count, classes=_CLASSES)
             small_images.write(work / _FEW, count=64, classes=2)
             shutil.rmtree(kept, ignore_errors=True)
-            with start_all({"stages": (Stages, images, kept)}) as workers:
-                found[count] = dict(workers["stages"].call("seconds"))
-            with start_all({"memory": (Opened, images, kept)}) as workers:
-                found[count] |= workers["memory"].call("kib_per_image")
-            found[count][_SECOND_RUN] = _second_run(images, kept)
+            found[count] = {}
+            for part in PARTS:
+                found[count] |= measured(part, images, kept)
             shutil.rmtree(kept, ignore_errors=True)
             print(f"{count:,}: { ({name: round(value, 3) for name, value in found[count].items()}) }", file=sys.stderr)
     publish(
@@ -85,19 +83,18 @@ class Stages:
         self._data = _data(images, kept)
         _warm_up(images, kept)
 
-    def seconds(self) -> dict[str, float]:
-        """By stage."""
+    def found(self) -> dict[str, float]:
+        """Seconds by stage."""
         return {name: _median(stage) for name, stage in self._stages()}
 
     def _stages(self) -> Iterator[tuple[str, Callable[[], object]]]:
         yield "listing", lambda: folder.scan(self._images)
         paths = [path for files in folder.scan(self._images).splits.values() for path in files.paths]
         again = functools.partial(examine.inspect_files, paths, origin=self._images)
-        yield "examining", lambda: again(keep_in=_emptied(self._kept / "new"))
-        again(keep_in=self._data.folder / "examined")
-        yield "examining again", lambda: again(keep_in=self._data.folder / "examined")
+        examined = self._data.folder / "examined"
+        yield "examining", lambda: again(keep_in=_emptied(examined))
+        yield "examining again", lambda: again(keep_in=examined)
         del paths
-        yield from self._of_records()
         yield "opening all again", lambda: open_source(self._data)
         source = open_source(self._data)
         yield "splitting", lambda: _split(source, self._data.validation_fraction)
@@ -106,15 +103,26 @@ class Stages:
         yield "recording", lambda: _record(source, self._kept / "run")
         yield "first batch", lambda: _first_batch(source, self._data)
 
-    def _of_records(self) -> Iterator[tuple[str, Callable[[], object]]]:
-        shards = self._kept / "shards"
+
+class Shards:
+    """The stages of images in eight TFRecord files, in a process of its own."""
+
+    def __init__(self, images: Path, kept: Path):
+        log.setLevel("WARNING")
+        self._images, self._kept = str(images), kept
+        _warm_up(images, kept)
+
+    def found(self) -> dict[str, float]:
+        """Seconds by stage."""
+        shards, index_in = self._kept / "shards", self._kept / "index"
         pack = PackConfig(image_dir=self._images, output=str(shards), format="tfrecord", shards=8)
-        yield "packing into shards", lambda: (_emptied(shards), packing.pack(pack))
         index = functools.partial(listed_records.open_records, str(shards))
-        yield "indexing shards", lambda: index(keep_in=_emptied(self._kept / "new"))
-        index(keep_in=self._kept / "index")
-        yield "opening the index", lambda: index(keep_in=self._kept / "index")
-        shutil.rmtree(shards)
+        stages = {
+            "packing into shards": lambda: (_emptied(shards), packing.pack(pack)),
+            "indexing shards": lambda: index(keep_in=_emptied(index_in)),
+            "opening the index": lambda: index(keep_in=index_in),
+        }
+        return {name: _median(stage) for name, stage in stages.items()}
 
 
 class Opened:
@@ -125,7 +133,7 @@ class Opened:
         self._data = _data(images, kept)
         _warm_up(images, kept)
 
-    def kib_per_image(self) -> dict[str, float]:
+    def found(self) -> dict[str, float]:
         """What the images take once they are opened, and while the first batch is there."""
         before = memory.now()["rss_anon_mib"]
         source = open_source(self._data)
@@ -136,6 +144,30 @@ class Opened:
         count = sum(map(len, source.splits.values()))
         taken = {"opened": opened, "first_batch": memory.now()["rss_anon_mib"]}
         return {_KEPT[name]: (mib - before) * 1024 / count for name, mib in taken.items()}
+
+
+class Started:
+    """A whole run up to its first step, of images that were examined before."""
+
+    def __init__(self, images: Path, kept: Path):
+        self._settings = {
+            **{"image_dir": str(images), "data_dir": str(kept / "data"), "model_dir": str(kept / "second")},
+            **{"phase": "transfer", "backbone": "vgg_nano", "weights": "none", "image_size": str(small_images.SIDE)},
+            **{"cache": "none", "batch_size": str(_BATCH)},
+        }
+
+    def found(self) -> dict[str, float]:
+        """Its seconds."""
+        return {_SECOND_RUN: first_step.measure(self._settings, timeout=_LONGEST)["seconds"]}
+
+
+PARTS = (Stages, Shards, Opened, Started)
+
+
+def measured(part: Callable[[Path, Path], Any], images: Path, kept: Path) -> dict[str, float]:
+    """What one of PARTS finds, by its name in the table; seconds, but for what is in memory."""
+    with start_all({"part": (part, images, kept)}) as workers:
+        return dict(workers["part"].call("found"))
 
 
 def _data(images: Path, kept: Path) -> DataConfig:
@@ -175,20 +207,6 @@ def _first_batch(source: Source, data: DataConfig) -> None:
         images, source.train.labels, class_weights=weights, global_batch=_BATCH, seed=0, steps=(0, 1000)
     )
     next(iter(batches))["image"].numpy()
-
-
-def _second_run(images: Path, kept: Path) -> float:
-    settings = {
-        **{
-            "image_dir": str(images),
-            "data_dir": str(kept / "data"),
-            "model_dir": str(kept / "second"),
-            "cache": "none",
-        },
-        **{"phase": "transfer", "backbone": "vgg_nano", "weights": "none", "image_size": str(small_images.SIDE)},
-        "batch_size": str(_BATCH),
-    }
-    return first_step.measure(settings, timeout=_LONGEST)["seconds"]
 
 
 def _median(stage: Callable[[], object]) -> float:
