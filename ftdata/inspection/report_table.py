@@ -100,7 +100,7 @@ class KeptReports:
     def load(cls, path: Path) -> "KeptReports":
         """Reads what `save` has written; of no files where there is no such file, or one that holds something else."""
         try:
-            with np.load(path, allow_pickle=False) as kept:
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as kept:
                 said = json.loads(kept["reasons"].tobytes())
                 arrays = {name: kept[name] for name in ("stamps", "digests", "pixels", "flags")}
                 table = ReportTable(**arrays, reasons={int(place): str(reason) for place, reason in said.items()})
