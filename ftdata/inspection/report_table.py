@@ -107,7 +107,7 @@ class KeptReports:
                 found = cls(kept["paths"].tobytes(), table)
                 shapes = [len(array) == len(table) for array in arrays.values()]
                 return found if all(shapes) and found.count == len(table) else cls.none()
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile):
             return cls.none()
 
     @classmethod
