@@ -73,7 +73,7 @@ def _stages(images: Path, run: Path, work: Path) -> Iterator[tuple[str, Mapping[
     yield "check", {**training, "phase": "check"}
     yield "transfer", {**training, "phase": "transfer", "overwrite": "true"}
     using = {"model_dir": str(run), "data_dir": str(work / "data")}
-    yield "evaluate", {**using, "phase": "evaluate", "target_precision": "0.9"}
+    yield "evaluate", {**using, "phase": "evaluate"}
     yield "export", {**using, "phase": "export", "export_formats": "saved_model,litert"}
     yield "predict", {**using, "phase": "predict", "images": str(images / _PREDICTED)}
     yield "report", {**using, "phase": "report"}

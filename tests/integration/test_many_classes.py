@@ -31,9 +31,8 @@ def test_a_run_of_two_thousand_classes(tmp_path):
     assert f"... {_CLASSES - 8} more classes" in said
     said = _run(**training, phase="transfer")
     assert len(said.splitlines()) < 120
-    said = _run(**where, phase="evaluate", target_recall=0.5)
+    said = _run(**where, phase="evaluate")
     assert len(said.splitlines()) < 120
-    assert "the 30 of 2,000 classes with the least recall when held out" in said
     metrics = json.loads((model_dir / "evaluation/metrics.json").read_text())
     assert metrics["confusion_matrix"] is None
     assert sum(count for _, _, count in metrics["confusion_cells"]) == _CLASSES  # one of each is tested
