@@ -3,7 +3,8 @@
 import contextlib
 import json
 import sys
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -107,6 +108,24 @@ _FLAGS: dict[str, tuple[Callable[..., Any], Any, str, str]] = {
         "",
     ),
     "tiers": (flags.DEFINE_string, None, "comma-separated cache tiers to measure: memory, disk, none", "all"),
+    "images": (
+        flags.DEFINE_string,
+        None,
+        "comma-separated numbers of images to measure",
+        "the benchmark's own",
+    ),
+    "classes": (
+        flags.DEFINE_string,
+        None,
+        "comma-separated numbers of classes to measure",
+        "the benchmark's own",
+    ),
+    "work": (
+        flags.DEFINE_string,
+        None,
+        "folder in which the images are made, and kept for the next time",
+        "a temporary one, removed at the end",
+    ),
     "saved_model": (
         flags.DEFINE_string,
         None,
@@ -178,6 +197,8 @@ def _check(name: str, value: Any) -> None:
         raise FlagError(f"--{name} must be >= 1, got {value}")
     if name == "accuracy" and value != NOTEBOOK and not _is_share(value):
         raise FlagError(f"--accuracy must be {NOTEBOOK}, or above 0 and at most 1, got {value!r}")
+    if name in ("images", "classes") and not all(part.isdecimal() and int(part) > 1 for part in value.split(",")):
+        raise FlagError(f"--{name} must be whole numbers above 1 such as 1000,20000, got {value!r}")
     if name == "backbone_args":
         try:
             is_object = isinstance(json.loads(value), dict)
@@ -185,6 +206,23 @@ def _check(name: str, value: Any) -> None:
             is_object = False
         if not is_object:
             raise FlagError(f"--backbone_args must be a JSON object, got {value!r}")
+
+
+def numbers(text: str | None, default: Sequence[int]) -> list[int]:
+    """The value of `--images` or `--classes`, rising."""
+    return sorted({int(part) for part in text.split(",")} if text else set(default))
+
+
+@contextlib.contextmanager
+def working_folder(kept: str | None) -> Iterator[Path]:
+    """The folder that `--work` names, made if need be; else a temporary one."""
+    if kept:
+        folder = Path(kept).expanduser()
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder
+    else:
+        with tempfile.TemporaryDirectory() as name:
+            yield Path(name)
 
 
 @contextlib.contextmanager

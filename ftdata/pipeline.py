@@ -113,7 +113,8 @@ def for_training(
         return batch(slots, index, {} if images.tier == "device" else {"image": images.read_at(index)})
 
     made = (lambda element: (element, batch_at(element))) if numbered else batch_at
-    batches = elements.map(made, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    calls = tf.data.AUTOTUNE if isinstance(images, FeatureViews) else images.parallel_calls
+    batches = elements.map(made, num_parallel_calls=calls).prefetch(tf.data.AUTOTUNE)
     return batches.with_options(parallelism.fixed(rewritten=images.tier == "none"))
 
 
@@ -224,8 +225,8 @@ def for_evaluation(images: Images, labels: np.ndarray, *, global_batch: int, sha
     if isinstance(images, ImageStream):
         pixels = _in_order(images, steps, per_replica, shard)
         return tf.data.Dataset.zip(elements, pixels).map(lambda element, part: batch_at(element, lambda _: part))
-    read = images.read_at
-    batches = elements.map(lambda element: batch_at(element, read), num_parallel_calls=tf.data.AUTOTUNE).prefetch(2)
+    read, calls = images.read_at, images.parallel_calls
+    batches = elements.map(lambda element: batch_at(element, read), num_parallel_calls=calls).prefetch(2)
     return batches.with_options(parallelism.fixed(rewritten=images.tier == "none"))
 
 

@@ -15,7 +15,9 @@ from benchmarks.harness.timing import Row
 _CONTRACT = ("name", "batch_size", "images_per_second", "repeats", "vs_baseline")
 
 
-def publish(rows: Sequence[Row], *, question: str, excluded: str, json_file: str | None) -> None:
+def publish(
+    rows: Sequence[Row], *, question: str, excluded: str, json_file: str | None, shown: str | None = None
+) -> None:
     """Prints the rows as a Markdown table and writes them as JSON where asked to.
 
     Args:
@@ -23,8 +25,9 @@ def publish(rows: Sequence[Row], *, question: str, excluded: str, json_file: str
       question: what is measured, in a line.
       excluded: a sentence on what the numbers do not include.
       json_file: path, or None.
+      shown: what is printed in place of the table of the rows.
     """
-    print(f"{question}\n{hardware()}; {software()}\n\n{table(rows)}\n\n{excluded}")
+    print(f"{question}\n{hardware()}; {software()}\n\n{shown or table(rows)}\n\n{excluded}")
     if json_file:
         result = {"hardware": hardware(), "software": software(), "date": datetime.date.today().isoformat()}
         result |= {"command": command(sys.argv), "question": question, "left_out": excluded}
@@ -45,16 +48,17 @@ def table(rows: Sequence[Row]) -> str:
     further = list(dict.fromkeys(key for row in rows for key in row if key not in _CONTRACT))
     titles = ["way", "batch", "images/s (median)", "p10 - p90", "rounds", "against baseline"]
     titles += [key.replace("_", " ") for key in further]
-    lines = [_line(titles), "|" + "---|" * len(titles)]
+    lines = [line(titles), "|" + "---|" * len(titles)]
     for row in rows:
         median, low, high = (three_digits(row["images_per_second"][name]) for name in ("median", "p10", "p90"))
         cells = [row["name"], str(row["batch_size"]), median, f"{low} - {high}", str(row["repeats"])]
         cells.append(f"{row['vs_baseline']:.2f}")
-        lines.append(_line(cells + [_cell(row.get(key)) for key in further]))
+        lines.append(line(cells + [_cell(row.get(key)) for key in further]))
     return "\n".join(lines)
 
 
-def _line(cells: Sequence[str]) -> str:
+def line(cells: Sequence[str]) -> str:
+    """A row of a Markdown table."""
     return "| " + " | ".join(cells) + " |"
 
 

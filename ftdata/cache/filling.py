@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from ftdata import parallelism
+from ftdata.cache import in_flight
 from ftdata.config import DataConfig
 from ftdata.decoding import jpeg
 from ftdata.decoding.decode import Decoding
@@ -82,7 +83,8 @@ def _decoded(split: Split, decoding: Decoding, is_plain: bool) -> tf.data.Datase
         return decoding.decode_batch(chunk, plain=is_plain, read=split.read, parallel_iterations=1)
 
     chunks = split.open_at(split.positions).batch(max(1, most))
-    return chunks.map(decoded, num_parallel_calls=parallelism.CORES).prefetch(2)
+    calls = min(parallelism.CORES, in_flight.most(split, decoding) or parallelism.CORES)
+    return chunks.map(decoded, num_parallel_calls=calls).prefetch(2)
 
 
 def _are_plain(split: Split) -> np.ndarray:

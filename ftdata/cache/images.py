@@ -20,19 +20,24 @@ class IndexedImages:
     `tier` names where they are kept (one of `planner.TIERS`). `read_at` maps positions, int64 [b], to uint8
     [b, side, side, 3] and is made of graph operations. `tensor` holds all of them, uint8 [n, side, side, 3], or is None
     where no tensor does. `content` is what a batch calls them: `image`, or `feature` for what a network has made of
-    images, of any type and shape.
+    images, of any type and shape. `parallel_calls` is how many batches may be read at a time.
     """
 
     tier: str
     read_at: Read
     tensor: tf.Tensor | None = None
     content: str = "image"
+    parallel_calls: int = tf.data.AUTOTUNE
 
     def subset(self, places: np.ndarray) -> "IndexedImages":
         """The images at `places`, int [k], in that order, without a copy of them."""
         of_all = tf.constant(places, tf.int64)
         tier = "memory" if self.tier == "device" else self.tier  # there is no tensor of them for a device to hold
-        return IndexedImages(tier, lambda index: self.read_at(tf.gather(of_all, index)), None, self.content)
+
+        def read_at(index: tf.Tensor) -> tf.Tensor:
+            return self.read_at(tf.gather(of_all, index))
+
+        return IndexedImages(tier, read_at, None, self.content, self.parallel_calls)
 
     def take(self, index: np.ndarray) -> np.ndarray:
         """Some of the images, never through an accelerator: int [k] -> uint8 [k, side, side, 3]."""
@@ -93,8 +98,8 @@ def from_tensor(tensor: tf.Tensor, *, tier: str = "memory") -> IndexedImages:
     return IndexedImages(tier, lambda index: tf.gather(tensor, index), tensor)
 
 
-def decoder_of_files(split: Split, decoding: Decoding) -> Read:
-    """Reads the image files of a split by position and decodes them, on every read."""
+def decoder_of_files(split: Split, decoding: Decoding, *, parallel_iterations: int | None = None) -> Read:
+    """Reads the image files of a split by position and decodes them, on every read; so many of a batch at a time."""
     paths, plain = tf.constant(split.paths, tf.string), tf.constant(split.plain, tf.bool)
     all_plain = split.plain is not None and bool(split.plain.all())
 
@@ -102,7 +107,9 @@ def decoder_of_files(split: Split, decoding: Decoding) -> Read:
         chosen = tf.gather(paths, index)
 
         def decoded(is_plain: bool) -> tf.Tensor:
-            return decoding.decode_batch(chosen, plain=is_plain, read=split.read)
+            return decoding.decode_batch(
+                chosen, plain=is_plain, read=split.read, parallel_iterations=parallel_iterations
+            )
 
         if all_plain:
             return decoded(True)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from ftdata.cache import disk, nvidia, planner, resources, store_files
+from ftdata.cache import disk, in_flight, nvidia, planner, resources, store_files
 from ftdata.cache.filling import decode_into, empty_store, in_memory
 from ftdata.cache.images import Images, ImageStream, IndexedImages, decoder_of_files, from_tensor, memoized
 from ftdata.config import DataConfig
@@ -90,11 +90,15 @@ def open_split(split: Split, config: DataConfig, *, tier: str, workers: int = 1)
         return IndexedImages(tier, lambda index: tf.gather(whole, tf.gather(row_of, index)))
     decoding = Decoding.of(config)
     if tier == "memory" and workers > 1 and split.paths is not None:
-        return IndexedImages(tier, memoized(decoder_of_files(split, decoding), empty_store(len(split), config)))
+        calls, iterations = in_flight.of_batches(split, decoding)
+        read = decoder_of_files(split, decoding, parallel_iterations=iterations)
+        return IndexedImages(tier, memoized(read, empty_store(len(split), config)), parallel_calls=calls)
     if tier != "none":
         return from_tensor(in_memory(split, config), tier=tier)
     if split.paths is not None:
-        return IndexedImages(tier, decoder_of_files(split, decoding))
+        calls, iterations = in_flight.of_batches(split, decoding)
+        read = decoder_of_files(split, decoding, parallel_iterations=iterations)
+        return IndexedImages(tier, read, parallel_calls=calls)
     return ImageStream(tier, lambda: split.encoded().enumerate(), decoding.any_format)
 
 

@@ -10,6 +10,7 @@ import concurrent.futures
 import contextlib
 import errno
 import hashlib
+import itertools
 import os
 import re
 import stat
@@ -18,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 
 from ftdata import names, parallelism, stderr
@@ -25,6 +27,7 @@ from ftdata.decoding import decode, headers, jpeg, transcoding
 from ftdata.errors import UserError
 from ftdata.inspection import reports
 from ftdata.inspection.opened import Opened
+from ftdata.inspection.report_table import KeptReports, ReportTable, joined
 from ftdata.inspection.reports import FileReport, Stamp, Storage
 
 _CHUNK = 256  # files read ahead
@@ -45,13 +48,11 @@ _OURS = re.compile(r"assertion failed: \[(.+?)\](?: \[Op|\n|$)")  # what the dec
 _COMPLAINT = re.compile(rf"^(?!{_HARMLESS})(?:Corrupt JPEG|Inconsistent progression|Premature end).*$", re.MULTILINE)
 
 
-def inspect_files(
-    paths: Sequence[str], *, origin: str, keep_in: Path, storage: Storage | None = None
-) -> list[FileReport]:
+def inspect_files(paths: Sequence[str], *, origin: str, keep_in: Path, storage: Storage | None = None) -> ReportTable:
     """Judges image files, on all cores; those that have not changed since the last time are not opened.
 
     Args:
-      paths: of n files.
+      paths: of n files, different from each other.
       origin: the folder or the CSV that names them.
       keep_in: where reports are kept; where it cannot be written, the next run examines again.
       storage: of images that are no files, whose places in it `paths` are.
@@ -61,27 +62,40 @@ def inspect_files(
     """
     made_with = (headers.MAX_PIXELS, tf.__version__, *transcoding.versions())
     record = reports.path_for(origin, folder=keep_in, made_with=made_with)
-    known, found, start = reports.load(record), dict[str, tuple[Stamp, FileReport]](), time.monotonic()
-    result, new = dict[str, FileReport](), list[tuple[str, Stamp]]()
-    for path in paths:
+    kept, start, table = KeptReports.load(record), time.monotonic(), ReportTable.empty(len(paths))
+    unread = _stamp_all(paths, storage, table)
+    before = kept.places_of(paths)
+    known = np.flatnonzero(before >= 0)
+    known = known[(kept.table.stamps[before[known]] == table.stamps[known]).all(axis=1)]
+    table.copy(known, kept.table, before[known])
+    is_new = np.ones(len(paths), bool)
+    is_new[known] = False
+    is_new[list(unread)] = False
+    new = {paths[place]: place for place in np.flatnonzero(is_new).tolist()}
+    stamped = [(path, Stamp(*table.stamps[place].tolist())) for path, place in new.items()]
+    for path, report in _judge_all(stamped, storage.read if storage else _read):
+        table.set(new[path], report)
+    is_kept = table.has("is_read")
+    changed = len(known) < kept.count or is_kept[list(new.values())].any()
+    if changed and (kept.count or time.monotonic() - start >= _WORTH_KEEPING_S):
+        of_these = table if is_kept.all() else table.at(np.flatnonzero(is_kept))
+        names = paths if is_kept.all() else list(itertools.compress(paths, is_kept))
+        with contextlib.suppress(OSError):
+            KeptReports(joined(names), of_these).save(record)
+    return table
+
+
+def _stamp_all(paths: Sequence[str], storage: Storage | None, table: ReportTable) -> dict[int, FileReport]:
+    """Puts the stamps of files into a table, and what is known without opening them; the places of the latter."""
+    unread = dict[int, FileReport]()
+    for place, path in enumerate(paths):
         stamp = storage.stamp(path) if storage else _stamp(path)
         if isinstance(stamp, FileReport):
-            result[path] = stamp
-        elif known.get(path, (None,))[0] == stamp:
-            found[path] = known[path]
+            unread[place] = stamp
+            table.set(place, stamp)
         else:
-            new.append((path, stamp))
-    stamps = dict(new)
-    for path, report in _judge_all(new, storage.read if storage else _read):
-        if report.digest is None:
-            result[path] = report
-        else:
-            found[path] = (stamps[path], report)
-    if found != known and (known or time.monotonic() - start >= _WORTH_KEEPING_S):
-        with contextlib.suppress(OSError):
-            reports.save(record, found)
-    result |= {path: report for path, (_, report) in found.items()}
-    return [result[path] for path in paths]
+            table.stamps[place] = stamp
+    return unread
 
 
 def why_not(files: Sequence[bytes]) -> list[str | None]:

@@ -35,7 +35,9 @@ class Opened:
     def report(self, reason: str | None = None) -> FileReport:
         """With the reason why it cannot be used, if there is one."""
         several = isinstance(self.header, ForeignHeader) and self.header.has_several
-        return FileReport(self.digest, reason, plain=self.plain, foreign=self.is_foreign, several=several)
+        return FileReport(
+            self.digest, reason, plain=self.plain, foreign=self.is_foreign, several=several, pixels=self.header.pixels
+        )
 
     def transcoded(self) -> FileReport:
         """Decodes a foreign file: the report of what was found."""

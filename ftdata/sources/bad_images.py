@@ -3,7 +3,6 @@
 import collections
 import dataclasses
 import math
-import os
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -11,8 +10,8 @@ import numpy as np
 from ftdata import labels
 from ftdata.errors import UserError
 from ftdata.folders.folder import Files, Listing
-from ftdata.inspection.reports import FileReport
-from ftdata.names import counted
+from ftdata.inspection.report_table import ReportTable
+from ftdata.names import counted, listed
 from ftdata.sources.split import Split
 
 _SHOWN = 20
@@ -28,29 +27,31 @@ class BadImage:
 
 
 def drop_bad_images(
-    listing: Listing, judged: Mapping[str, FileReport], *, on_bad_image: str, max_bad_fraction: float = 1.0
-) -> tuple[Listing, tuple[BadImage, ...]]:
+    listing: Listing, judged: Mapping[str, ReportTable], *, on_bad_image: str, max_bad_fraction: float = 1.0
+) -> tuple[Listing, dict[str, ReportTable], tuple[BadImage, ...]]:
     """Parts the images that can be used from the others.
 
     Args:
       listing: what a folder or a CSV holds.
-      judged: the report on each of its paths.
+      judged: the reports on its paths, by split.
       on_bad_image: `error`, or `skip` to use the others.
       max_bad_fraction: of the images, 0 to 1, that `skip` takes.
 
     Returns:
-      The listing without bad images, and those.
+      The listing without bad images, the reports on the others, and the bad images.
 
     Raises:
       UserError: with `error`, that there are bad images; the first ones with their reasons, and how many. With
         `skip`, that there are more than `max_bad_fraction`, by kind; that no image of a class is left to train on.
     """
-    names = {
-        path: name for files in listing.splits.values() for path, name in zip(files.paths, files.names, strict=True)
-    }
-    bad = tuple(BadImage(name, reason) for path, name in names.items() if (reason := judged[path].reason) is not None)
+    found = dict[str, BadImage]()
+    for split, files in listing.splits.items():
+        reasons = sorted(judged[split].reasons.items())
+        found |= {files.paths[place]: BadImage(files.names[place], reason) for place, reason in reasons}
+    bad = tuple(found.values())
     if not bad:
-        return listing, ()
+        return listing, dict(judged), ()
+    names = {path for files in listing.splits.values() for path in files.paths}
     way_out = way_to_skip(len(bad), len(names), max_bad_fraction=max_bad_fraction)
     if on_bad_image == "error":
         raise UserError(_list_of(bad, count=len(names), way_out=way_out))
@@ -60,15 +61,17 @@ def drop_bad_images(
             f"--max_bad_fraction={max_bad_fraction:g} lets --on_bad_image=skip pass over: {summary(bad)} (the first is "
             f"{bad[0].name}). Look at some of them; {way_out} trains without them"
         )
-    splits = {split: _good(files, judged) for split, files in listing.splits.items()}
+    good = {split: np.flatnonzero(judged[split].is_usable) for split in listing.splits}
+    splits = {split: _at(files, good[split]) for split, files in listing.splits.items()}
     if "train" not in splits and not any(files.paths for files in splits.values()):
         raise UserError(f"none of the images can be used: {_list_of(bad, count=len(names))}")
     # a model can be measured without a class, but not trained
     left = labels.counts(splits["train"].labels, len(listing.class_names)) if "train" in splits else np.ones(1)
     if not left.all():
         lost = [name for name, count in zip(listing.class_names, left, strict=True) if not count]
-        raise UserError(f"no training image of {', '.join(lost)} can be used: {_list_of(bad, count=len(names))}")
-    return dataclasses.replace(listing, splits={split: files for split, files in splits.items() if files.paths}), bad
+        raise UserError(f"no training image of {listed(lost, limit=20)} can be used: {_list_of(bad, count=len(names))}")
+    splits = {split: files for split, files in splits.items() if files.paths}
+    return dataclasses.replace(listing, splits=splits), {name: judged[name].at(good[name]) for name in splits}, bad
 
 
 def way_to_skip(bad: int, count: int, *, max_bad_fraction: float) -> str:
@@ -77,13 +80,9 @@ def way_to_skip(bad: int, count: int, *, max_bad_fraction: float) -> str:
     return "--on_bad_image=skip" + (f" --max_bad_fraction={needed:g}" if bad > max_bad_fraction * count else "")
 
 
-def _good(files: Files, judged: Mapping[str, FileReport]) -> Files:
-    keep = [position for position, path in enumerate(files.paths) if judged[path].reason is None]
-    return Files(
-        tuple(files.paths[position] for position in keep),
-        tuple(files.names[position] for position in keep),
-        files.labels[keep],
-    )
+def _at(files: Files, places: np.ndarray) -> Files:
+    paths, names = (tuple(column[place] for place in places.tolist()) for column in (files.paths, files.names))
+    return Files(paths, names, files.labels[places])
 
 
 def _list_of(bad: Sequence[BadImage], *, count: int, way_out: str = "") -> str:
@@ -102,37 +101,44 @@ def summary(bad: Sequence[BadImage]) -> str:
     return ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
 
 
-def labelled_twice(listing: Listing, judged: Mapping[str, FileReport]) -> tuple[str, ...]:
+def labelled_twice(splits: Mapping[str, Split]) -> tuple[str, ...]:
     """One line on images that stand in two classes, byte for byte; none where there are none."""
-    first: dict[str, tuple[int | list[float], str]] = {}
+    first: dict[bytes, tuple[int | list[float], str]] = {}
     twice: list[str] = []
-    for files in listing.splits.values():
-        for path, name, label in zip(files.paths, files.names, files.labels.tolist(), strict=True):
-            before, its_name = first.setdefault(judged[path].digest or path, (label, name))
+    for split, places in zip(splits.values(), _repeated(splits), strict=True):
+        for place in places:
+            name, label = split.names[place], split.labels[place].tolist()
+            before, its_name = first.setdefault(split.digests[place].tobytes(), (label, name))
             if before != label:
                 twice.append(f"{name} = {its_name}")
     return _warning(twice, "two classes", "one label is wrong")
 
 
-def shared_between(splits: Mapping[str, Split], judged: Mapping[str, FileReport]) -> tuple[str, ...]:
+def shared_between(splits: Mapping[str, Split]) -> tuple[str, ...]:
     """One line on images that stand in two splits, byte for byte; none where there are none.
 
     Args:
       splits: of image files, by name, in the order of their weight for training.
-      judged: the report on each of their paths.
     """
-    first: dict[str | None, tuple[str, str]] = {}
+    first: dict[bytes, tuple[str, str]] = {}
     twice: list[str] = []
-    for name, split in splits.items():
-        assert split.paths is not None, "image files have paths"
-        here: dict[str | None, tuple[str, str]] = {}
-        for path, shown in zip(split.paths, split.names, strict=True):
-            digest = judged[os.fsdecode(path)].digest
+    for (name, split), places in zip(splits.items(), _repeated(splits), strict=True):
+        here: dict[bytes, tuple[str, str]] = {}
+        for place in places:
+            digest, shown = split.digests[place].tobytes(), split.names[place]
             if digest in first:
                 twice.append(f"{name} {shown} = {' '.join(first[digest])}")
             here.setdefault(digest, (name, shown))
         first = here | first
     return _warning(twice, "two splits", "accuracy reads too high")
+
+
+def _repeated(splits: Mapping[str, Split]) -> list[list[int]]:
+    """The places of each split whose contents may stand elsewhere too: of the others there is nothing to look up."""
+    words = np.concatenate([split.digests[:, 0] for split in splits.values()])
+    _, number, counts = np.unique(words, return_inverse=True, return_counts=True)
+    ends = np.cumsum([len(split) for split in splits.values()])
+    return [np.flatnonzero(part).tolist() for part in np.split(counts[number] > 1, ends[:-1])]
 
 
 def _warning(twice: Sequence[str], where: str, effect: str) -> tuple[str, ...]:

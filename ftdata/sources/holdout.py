@@ -171,13 +171,19 @@ def one_sided(name: Any, share: float, places: np.ndarray) -> UserError:
 def _each_by_itself(labels: np.ndarray, places: np.ndarray, fraction: float) -> np.ndarray:
     chosen = places < fraction
     there, held = (np.bincount(part, minlength=1 + labels.max()) for part in (labels, labels[chosen]))
+    by_label, ends, by_place = np.argsort(labels, kind="stable"), np.cumsum(there), np.argsort(places, kind="stable")
+    rising = places[by_place]
+
+    def at(place: float) -> np.ndarray:  # which images: of many classes, a comparison with all would take minutes
+        return by_place[slice(*(np.searchsorted(rising, place, side) for side in ("left", "right")))]
+
     for label in np.flatnonzero((there > 0) & ((held == 0) | (held == there))):
-        members = labels == label
+        members = by_label[ends[label] - there[label] : ends[label]]
         here = np.unique(places[members])
         if here[0] >= fraction and len(here) > 1:
-            chosen |= places == here[0]
+            chosen[at(here[0])] = True
         if chosen[members].all():
-            chosen &= places != here[-1]
+            chosen[at(here[-1])] = False
     return chosen
 
 

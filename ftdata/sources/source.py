@@ -92,7 +92,7 @@ def open_source(config: DataConfig) -> Source:
         notes += _lacking("validation", splits, class_names, config)
     notes += [line for name in held_out for line in _of_few_groups(name, splits[name], config)]
     if files:
-        notes += shared_between({**splits, "train": train}, files.judged)
+        notes += shared_between({**splits, "train": train})
     bad = files.bad_images if files else ()
     return Source(name, class_names, train, splits["validation"], splits["test"], tuple(notes), bad, held_out)
 

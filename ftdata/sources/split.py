@@ -21,7 +21,8 @@ class Split:
     `digests`, uint64 [n, 2], are of the files' contents or, where images are no files, of their names; `origin` is
     where the whole set comes from: in it images of one digest are the same.
     `paths`, bytes [n], is None where images can only be read in sequence; so is `plain`, bool [n], which files
-    are `jpeg.is_plain_jpeg`. `records` are the paths of the files that hold the images where they are no files: with
+    are `jpeg.is_plain_jpeg`, and `pixels`, int64 [n], how many each file's header says. `records` are the paths of the
+    files that hold the images where they are no files: with
     `paths`, which then are places in them, images are read in any order all the same.
     """
 
@@ -35,6 +36,7 @@ class Split:
     paths: np.ndarray | None = None
     plain: np.ndarray | None = None
     records: tuple[str, ...] = ()
+    pixels: np.ndarray | None = None
 
     def __repr__(self) -> str:
         """`Split of 12 images from photos`: a notebook shows it, and no line for each file."""
@@ -58,6 +60,7 @@ class Split:
             digests=self.digests[chosen],
             paths=None if self.paths is None else self.paths[chosen],
             plain=None if self.plain is None else self.plain[chosen],
+            pixels=None if self.pixels is None else self.pixels[chosen],
         )
 
     def joined(self, other: "Split") -> "Split":
@@ -84,5 +87,6 @@ class Split:
             origin=self.origin if self.origin == other.origin else f"{self.origin} {other.origin}",
             paths=both(self.paths, other.paths),
             plain=both(self.plain, other.plain),
+            pixels=both(self.pixels, other.pixels),
             records=tuple(dict.fromkeys((*self.records, *other.records))),
         )

@@ -58,7 +58,7 @@ def examined(paths: Sequence[str], images: str, config: DataConfig) -> dict[str,
     """
     verdicts = examine.inspect_files(paths, origin=images, keep_in=config.folder / "examined")
     judged = dict(zip(paths, verdicts, strict=True))
-    for line in reports.of_several({shown(path): report for path, report in judged.items()}):
+    for line in reports.of_several([shown(path) for path, report in judged.items() if report.several]):
         log.info(line)
     return {path: report.reason for path, report in judged.items() if report.reason is not None}
 

@@ -225,8 +225,7 @@ def _write(found: Estimate, context: RunContext, pool: Split, *, seconds: float)
         group, places = found.hardest
         drawn["hardest_group"] = figures.mistakes(
             lambda some: images_at(places[some]),
-            judged.labels[places],
-            judged.probabilities[places],
+            Evaluation(judged.logits[places], judged.labels[places]),
             names,
             title=f"group {group}, left out",
         )

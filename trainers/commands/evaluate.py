@@ -162,12 +162,12 @@ def _where_mistaken(
     fold_batch_norm: bool,
 ) -> dict[str, Figure]:
     """The worst mistakes, with what in them spoke for the wrong class; empty for a network without feature maps."""
-    worst = figures.worst_mistakes(scored.labels, scored.probabilities)
+    worst = figures.worst_mistakes(scored)
     images = images_at(worst)
     maps = grad_cam.heat(network, images, scored.predicted[worst], fold_batch_norm=fold_batch_norm)
     if maps is None:
         return {}
-    captions = figures.mistake_captions(worst, scored.labels, scored.probabilities, names)
+    captions = figures.mistake_captions(worst, scored, names)
     return {"grad_cam": grad_cam.gallery(images, maps, captions, title=f"{title}: what spoke for the wrong class")}
 
 
@@ -216,8 +216,8 @@ def _write_board(
     with writer.as_default(step=step):
         for name, figure in drawn.items():
             tf.summary.image(f"test_{name}", figures.as_image(figure)[None])
-        for k in curves:
+        for k, column in zip(curves, scored.by_class(curves.tolist()), strict=True):
             labels, tag = scored.shows(k), f"precision_recall/{in_a_line(names[k])}"
-            curve = summary.pb(tag, labels, scored.probabilities[:, k])
+            curve = summary.pb(tag, labels, column)
             tf.summary.experimental.write_raw_pb(curve.SerializeToString(), step=step)
     writer.close()

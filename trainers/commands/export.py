@@ -101,7 +101,8 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
         if kind.startswith("litert"):
             of_litert[kind] = answers["call"]["probabilities"]
         log.info("\n".join(_in_words(row) for row in rows if row["format"] == kind))
-    as_trained = evaluator.evaluate("test").with_temperature(temperature).probabilities
+    calibrated = evaluator.evaluate("test").with_temperature(temperature)
+    as_trained = calibrated.probabilities_of(compared.spread(whole, count))
     result = {
         "model": str(model.path),
         "temperature": None if of_labels else temperature,
@@ -115,7 +116,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
         "test_images": whole,
         "golden": _golden(folder / "golden", samples, of_litert, model, is_wanted=config.use.golden),
         "as_trained_max_probability_difference": float(
-            np.max(np.abs(as_trained[compared.spread(whole, count)] - samples.answers["probabilities"][:count]))
+            np.max(np.abs(as_trained - samples.answers["probabilities"][:count]))
         ),
         "exports": rows,
     }

@@ -11,6 +11,7 @@ from ftdata.folders import folder
 from ftdata.names import listed
 from trainers.evaluation import label_reports
 from trainers.evaluation.label_thresholds import as_text
+from trainers.evaluation.ranking import highest
 from trainers.models.class_names import in_a_line
 
 _TOP = 5  # guesses kept for each image
@@ -32,9 +33,9 @@ def row(
       least: of a model of several labels, the threshold of each, float32 [num_classes].
     """
     given = np.zeros(len(probabilities), bool) if least is None else probabilities >= least
-    best = np.argsort(-probabilities, kind="stable").tolist()
-    shown = [k for place, k in enumerate(best) if place < _TOP or given[k]]
-    top = [{"class": class_names[k], "index": k, "probability": float(probabilities[k])} for k in shown]
+    shown = np.union1d(highest(probabilities, _TOP), np.flatnonzero(given))
+    shown = shown[np.argsort(-probabilities[shown], kind="stable")]
+    top = [{"class": class_names[k], "index": k, "probability": float(probabilities[k])} for k in shown.tolist()]
     if least is None:
         return {"file": path, "predicted": top[0]["class"], "probability": top[0]["probability"], "top": top}
     top = [guess | {"threshold": float(least[guess["index"]])} for guess in top]

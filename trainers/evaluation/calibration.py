@@ -27,7 +27,7 @@ class Reliability:
 
 def reliability(evaluation: Evaluation) -> Reliability:
     """Sorts the answers into 15 bins of equal width by the probability of the predicted class."""
-    confidence = evaluation.probabilities.max(axis=1)
+    confidence = evaluation.confidence
     right = evaluation.predicted == evaluation.labels
     number = np.clip(np.ceil(confidence * _BINS).astype(int) - 1, 0, _BINS - 1)
     counts = np.bincount(number, minlength=_BINS)
@@ -63,7 +63,7 @@ class Confidence:
     @classmethod
     def of(cls, evaluation: Evaluation) -> "Confidence":
         """That of n answers. Of right probabilities p the number of right answers varies by the sum of p (1 - p)."""
-        highest = evaluation.probabilities.max(axis=1)
+        highest = evaluation.confidence
         right = float(np.mean(evaluation.predicted == evaluation.labels))
         error = math.sqrt(float(np.sum(highest * (1 - highest)))) / len(highest)
         return cls(float(highest.mean()), right, 1.96 * error)

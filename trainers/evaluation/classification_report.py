@@ -40,7 +40,7 @@ def classification_report(evaluation: Evaluation, class_names: Sequence[str], *,
         "confusion matrix (rows: true, columns: predicted)",
         " " * width + "".join(f"{n:>{width}}" for n in class_names),
     ]
-    for name, counts in zip(class_names, scores.confusion_matrix(evaluation), strict=True):
+    for name, counts in zip(class_names, evaluation.confusion.among(np.arange(len(class_names))), strict=True):
         rows.append(f"{name:>{width}}" + "".join(f"{count:>{width}}" for count in counts))
     pairs = _pairs(evaluation, class_names, limit=_MOST_PAIRS)
     rows += ["", "most confused", *pairs] if pairs else []
@@ -52,7 +52,7 @@ def _long_report(evaluation: Evaluation, class_names: Sequence[str], text: str, 
     lines, count = text.split("\n"), len(class_names)
     row_of = {int(k): 2 + row for row, k in enumerate(np.unique(evaluation.labels))}
     if is_whole:
-        pairs = ["all confused pairs (metrics.json has the matrix)", *_pairs(evaluation, class_names, limit=None)]
+        pairs = ["all confused pairs (metrics.json has the counts)", *_pairs(evaluation, class_names, limit=None)]
     else:
         of_class = scores.per_class(evaluation, class_names)
         lowest = sorted(row_of, key=lambda k: of_class[class_names[k]]["f1"])[:_LOWEST_SHOWN]
@@ -63,7 +63,7 @@ def _long_report(evaluation: Evaluation, class_names: Sequence[str], text: str, 
 
 
 def _pairs(evaluation: Evaluation, class_names: Sequence[str], *, limit: int | None) -> list[str]:
-    found = scores.confused_pairs(evaluation, limit=limit)
+    found = evaluation.confusion.pairs(limit=limit)
     return [f"  {class_names[true]} taken for {class_names[guess]}: {count}" for true, guess, count in found]
 
 

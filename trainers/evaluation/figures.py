@@ -13,6 +13,7 @@ from PIL import Image
 
 from trainers.evaluation import excerpt, scores, tiles
 from trainers.evaluation.calibration import reliability
+from trainers.evaluation.confusion import Confusion
 from trainers.evaluation.scores import Evaluation
 from trainers.models.class_names import in_a_figure, in_a_line
 from trainers.rundir.run_dir import write_atomically
@@ -51,8 +52,7 @@ def _any_script() -> Iterator[None]:
 
 def mistakes(
     images_at: Callable[[np.ndarray], np.ndarray],
-    labels: np.ndarray,
-    probabilities: np.ndarray,
+    evaluation: Evaluation,
     class_names: Sequence[str],
     *,
     title: str,
@@ -61,47 +61,43 @@ def mistakes(
 
     Args:
       images_at: int [k] -> uint8 [k, height, width, 3].
-      labels: int [n].
-      probabilities: float [n, num_classes].
+      evaluation: of n images.
       class_names: of the classes.
       title: of the figure.
     """
-    worst = worst_mistakes(labels, probabilities)
-    captions = mistake_captions(worst, labels, probabilities, class_names)
-    wrong = np.sum(probabilities.argmax(axis=1) != labels)
-    return tiles.image_grid(images_at(worst), captions, title=f"{title}: {wrong} of {len(labels)} wrong")
+    worst = worst_mistakes(evaluation)
+    captions = mistake_captions(worst, evaluation, class_names)
+    wrong = np.sum(evaluation.predicted != evaluation.labels)
+    return tiles.image_grid(images_at(worst), captions, title=f"{title}: {wrong} of {len(evaluation.labels)} wrong")
 
 
-def worst_mistakes(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """The nine most confident mistakes, the most confident first: int64 [k], places in `labels`."""
-    predicted = probabilities.argmax(axis=1)
-    wrong = np.flatnonzero(predicted != labels)
-    return wrong[np.argsort(-probabilities[wrong, predicted[wrong]], kind="stable")][:9]
+def worst_mistakes(evaluation: Evaluation) -> np.ndarray:
+    """The nine most confident mistakes, the most confident first: int64 [k], places in its labels."""
+    wrong = np.flatnonzero(evaluation.predicted != evaluation.labels)
+    return wrong[np.argsort(-evaluation.confidence[wrong], kind="stable")][:9]
 
 
-def mistake_captions(
-    places: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, class_names: Sequence[str]
-) -> list[str]:
+def mistake_captions(places: np.ndarray, evaluation: Evaluation, class_names: Sequence[str]) -> list[str]:
     """What stands above an image that was mistaken."""
-    names, predicted = [in_a_line(name) for name in class_names], probabilities.argmax(axis=1)
     return [
-        f"true: {names[labels[k]]}\npredicted: {names[predicted[k]]} {probabilities[k, predicted[k]]:.0%}"
+        f"true: {in_a_line(class_names[evaluation.labels[k]])}\n"
+        f"predicted: {in_a_line(class_names[evaluation.predicted[k]])} {evaluation.confidence[k]:.0%}"
         for k in places
     ]
 
 
-def confusion_matrix(counts: np.ndarray, class_names: Sequence[str], *, title: str) -> Figure:
+def confusion_matrix(confusion: Confusion, class_names: Sequence[str], *, title: str) -> Figure:
     """The matrix: in each cell the count and, as its colour too, the share of the true class.
 
     Of more than 30 classes those that are in most of the mistakes.
     """
-    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    shown = np.arange(len(class_names))
     if len(class_names) > excerpt.MOST_CLASSES:
-        shown = excerpt.most_confused(counts)
+        shown = confusion.most_confused()
         title = f"{title}: the {len(shown)} most confused of {len(class_names):,} classes"
-        counts, share = counts[np.ix_(shown, shown)], share[np.ix_(shown, shown)]
-        class_names = [class_names[k] for k in shown]
-    names = [excerpt.label(name) for name in class_names]
+    counts = confusion.among(shown)
+    share = counts / np.maximum(confusion.support[shown, None], 1)
+    names = [excerpt.label(class_names[k]) for k in shown.tolist()]
     size = min(16.0, 2.5 + 0.9 * len(names))
     figure = Figure(figsize=(size + 0.8, size), layout="constrained")
     axes = figure.subplots()
@@ -166,7 +162,7 @@ def reliability_diagram(evaluation: Evaluation, calibrated: Evaluation | None, *
         bins = reliability(scored)
         upper.plot(bins.confidence, bins.accuracy, "o-", color=color, label=name)
         edges = np.linspace(0, 1, 16)
-        lower.hist(scored.probabilities.max(axis=1), bins=edges, histtype="step", color=color)
+        lower.hist(scored.confidence, bins=edges, histtype="step", color=color)
     upper.set(ylabel="accuracy", xlim=(0, 1), ylim=(0, 1.02), title=in_a_figure(title))
     upper.legend(loc="upper left")
     upper.grid(alpha=0.25)
@@ -191,10 +187,10 @@ def precision_recall(
     axes = figure.subplots()
     known = np.flatnonzero(~np.isnan(average))
     shown = scores.lowest(average, _MOST_CURVES)
-    for k in shown:
+    for k, column in zip(shown, evaluation.by_class(shown.tolist()), strict=True):
         is_k = evaluation.shows(k)
         name = excerpt.label(class_names[k])  # not first in the label: a legend skips what begins with _
-        precision, recall, _ = metrics.precision_recall_curve(is_k, evaluation.probabilities[:, k])
+        precision, recall, _ = metrics.precision_recall_curve(is_k, column)
         axes.step(recall, precision, where="post", label=f"AP {average[k]:.3f}  {name}")
     if len(shown) < len(known):
         title = f"{title}: the {_MOST_CURVES} lowest of {len(known)} classes"

@@ -111,7 +111,7 @@ def _rows(evaluation: LabelEvaluation, names: Sequence[str], class_names: Sequen
         names, evaluation.truth, evaluation.predicted, evaluation.probabilities, strict=True
     ):
         labels = (SEPARATOR.join(class_names[k] for k in np.flatnonzero(shown).tolist()) for shown in (truth, guess))
-        yield [name, *labels, *(f"{p:.9g}" for p in row)]  # sigmoids that near 1 are not all 1
+        yield [name, *labels, *reports.numbers(row, class_names, ".9g")]  # sigmoids that near 1 are not all 1
 
 
 def in_words(class_names: Sequence[str]) -> str:

@@ -1,6 +1,7 @@
 """The files that say how good a model is on a set of images: table, report, figures, numbers."""
 
 import csv
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,11 +9,15 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from trainers.evaluation import figures
+from trainers.evaluation import excerpt, figures
 from trainers.evaluation.classification_report import classification_report
-from trainers.evaluation.scores import Evaluation, confusion_matrix, per_class, wilson_interval
+from trainers.evaluation.ranking import highest
+from trainers.evaluation.scores import Evaluation, per_class, wilson_interval
 from trainers.models.class_names import as_columns
 from trainers.rundir.run_dir import write_atomically, write_json
+
+_MOST_PROBABLE = 5
+_GUESSES = [f"{what}_{k}" for k in range(1, _MOST_PROBABLE + 1) for what in ("class", "probability")]
 
 Row = Sequence[str]  # of predictions.csv
 
@@ -30,7 +35,7 @@ def scores(evaluation: Evaluation, class_names: Sequence[str]) -> dict[str, Any]
         **({} if top5 is None else {"test_top5_accuracy": top5}),
         "test_accuracy_interval": list(wilson_interval(right, len(evaluation.labels))),
         "class_names": list(class_names),
-        "confusion_matrix": confusion_matrix(evaluation).tolist(),
+        **evaluation.confusion.recorded(),
         "per_class": per_class(evaluation, class_names),
     }
 
@@ -50,10 +55,9 @@ def drawings(
       images_at: int [k] -> uint8 [k, height, width, 3].
       title: of each figure.
     """
-    counts = confusion_matrix(evaluation)
     return {
-        "confusion_matrix": figures.confusion_matrix(counts, class_names, title=title),
-        "mistakes": figures.mistakes(images_at, evaluation.labels, evaluation.probabilities, class_names, title=title),
+        "confusion_matrix": figures.confusion_matrix(evaluation.confusion, class_names, title=title),
+        "mistakes": figures.mistakes(images_at, evaluation, class_names, title=title),
     }
 
 
@@ -99,27 +103,41 @@ def write_files(
 def write_predictions(path: Path, evaluation: Evaluation, *, names: Sequence[str], class_names: Sequence[str]) -> None:
     """Writes a CSV of file, true class, predicted class and the probability of each class.
 
-    The column of a class that is called as one of the first three is `class <name>`.
+    The column of a class that is called as one of the first three is `class <name>`. Of more than 1,000 classes there
+    are the five most probable with their probabilities instead.
     """
     write_rows(path, _rows(evaluation, names, class_names), class_names=class_names)
 
 
 def write_rows(path: Path, rows: Iterable[Row], *, class_names: Sequence[str]) -> None:
-    """Writes predictions.csv: the file, what is true, what is predicted, and a number for each class, as text all."""
+    """Writes predictions.csv: the file, what is true, what is predicted, and `numbers`, as text all."""
     columns = ("file", "true", "predicted")
 
     def write(temporary: Path) -> None:
         # a file name that is no UTF-8 is written with the bytes it has
         with temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream:
             table = csv.writer(stream)
-            table.writerow([*columns, *as_columns(class_names, taken=columns)])
+            further = _GUESSES if _are_many(class_names) else as_columns(class_names, taken=columns)
+            table.writerow([*columns, *further])
             table.writerows(rows)
 
     write_atomically(path, write)
 
 
+def numbers(probabilities: np.ndarray, class_names: Sequence[str], form: str) -> list[str]:
+    """What a row of predictions.csv says of the probabilities of an image, float [num_classes]: all of them, or of many
+    classes the five highest, each after its class."""
+    if not _are_many(class_names):
+        return [format(p, form) for p in probabilities]
+    best = highest(probabilities, _MOST_PROBABLE).tolist()
+    return [text for k in best for text in (class_names[k], format(probabilities[k], form))]
+
+
+def _are_many(class_names: Sequence[str]) -> bool:
+    return len(class_names) > excerpt.MANY_CLASSES
+
+
 def _rows(evaluation: Evaluation, names: Sequence[str], class_names: Sequence[str]) -> Iterator[Row]:
-    for name, label, guess, row in zip(
-        names, evaluation.labels, evaluation.predicted, evaluation.probabilities, strict=True
-    ):
-        yield [name, class_names[label], class_names[guess], *(f"{p:.6f}" for p in row)]
+    every = itertools.chain.from_iterable(evaluation.by_image())
+    for name, label, guess, row in zip(names, evaluation.labels, evaluation.predicted, every, strict=True):
+        yield [name, class_names[label], class_names[guess], *numbers(row, class_names, ".6f")]

@@ -2,15 +2,22 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from scipy import special
 
 from ftdata.labels import is_multi
 from ftdata.pipeline import Batch
+from trainers.evaluation import excerpt
+from trainers.evaluation.confusion import Confusion
+from trainers.evaluation.ranking import average_precision as average_precision
+from trainers.evaluation.ranking import lowest as lowest
 from trainers.evaluation.step import EvaluationStep
 
+_CELLS, _COLUMNS = 2**22, 64  # logits that are looked at together, and columns of them
 _CLASSES_FOR_TOP5 = 10  # of fewer, five guesses are more than half
 
 
@@ -19,26 +26,89 @@ class Evaluation:
     """What a model says of a split: `logits` float64 [n, num_classes] and `labels` int32 [n], in its order.
 
     Logits are the scores before the softmax: they tell apart what is 0 or 1 as a probability. Everything else is
-    computed from them once, here.
+    computed from them once, here. Of many classes they may be float32, as the network gave them, to be divided by
+    `temperature`: the numbers are the same, and what is computed of them is computed of some images at a time, so that
+    no second matrix of all images and classes is there; only `probabilities` is one.
     """
 
     logits: np.ndarray
     labels: np.ndarray
+    temperature: float = 1.0
+
+    @property
+    def num_classes(self) -> int:
+        """How many classes there are."""
+        return self.logits.shape[1]
+
+    def _scores(self, rows: Any) -> np.ndarray:
+        """The logits of some images, float64 [k, num_classes]."""
+        return self.logits[rows].astype(np.float64) / self.temperature
+
+    def _blocks(self) -> Iterator[np.ndarray]:
+        """The logits of a few images after the other, float64 [k, num_classes]."""
+        rows = max(1, _CELLS // self.num_classes)
+        return (self._scores(slice(start, start + rows)) for start in range(0, len(self.logits), rows))
 
     @functools.cached_property
     def probabilities(self) -> np.ndarray:
         """float64 [n, num_classes]."""
-        return special.softmax(self.logits, axis=1)
+        return special.softmax(self._scores(slice(None)), axis=1)
+
+    def probabilities_of(self, rows: np.ndarray) -> np.ndarray:
+        """Those of some images, int [k]: float64 [k, num_classes]."""
+        return special.softmax(self._scores(rows), axis=1)
+
+    def by_image(self) -> Iterator[np.ndarray]:
+        """The probabilities of a few images after the other, float64 [k, num_classes]."""
+        return (special.softmax(block, axis=1) for block in self._blocks())
+
+    def by_class(self, classes: Sequence[int]) -> Iterator[np.ndarray]:
+        """The probabilities of one class after the other, float64 [n]."""
+        if self.logits.dtype == np.float64:  # of which there is room for a second matrix
+            yield from (self.probabilities[:, k] for k in classes)
+            return
+        highest, total = self._normalizers
+        for start in range(0, len(classes), _COLUMNS):  # read a few together: they lie side by side
+            scores = self._scores((slice(None), classes[start : start + _COLUMNS])).T
+            yield from np.exp(np.ascontiguousarray(scores) - highest) / total
+
+    @functools.cached_property
+    def _normalizers(self) -> tuple[np.ndarray, np.ndarray]:
+        """Of the softmax of each image the highest logit and the sum of the powers, float64 [n] each."""
+        found = [(high := block.max(axis=1), np.exp(block - high[:, None]).sum(axis=1)) for block in self._blocks()]
+        highest, total = zip(*found, strict=True)
+        return np.concatenate(highest), np.concatenate(total)
 
     @functools.cached_property
     def log_likelihoods(self) -> np.ndarray:
         """The logarithm of the probability of each image's label, float64 [n]."""
-        return special.log_softmax(self.logits, axis=1)[np.arange(len(self.labels)), self.labels]
+        found, own = list[np.ndarray](), iter(self.labels.tolist())
+        for block in self._blocks():
+            labels = list(itertools.islice(own, len(block)))
+            found.append(special.log_softmax(block, axis=1)[np.arange(len(block)), labels])
+        return np.concatenate(found)
+
+    @functools.cached_property
+    def _answers(self) -> tuple[np.ndarray, np.ndarray]:
+        """The most probable class of each image and its probability, int64 [n] and float64 [n]."""
+        found = [(block.argmax(axis=1), block.max(axis=1)) for block in self.by_image()]
+        predicted, confidence = zip(*found, strict=True)
+        return np.concatenate(predicted), np.concatenate(confidence)
 
     @functools.cached_property
     def predicted(self) -> np.ndarray:
         """The most probable class, int64 [n]."""
-        return self.probabilities.argmax(axis=1)
+        return self._answers[0]
+
+    @property
+    def confidence(self) -> np.ndarray:
+        """The probability of the most probable class, float64 [n]."""
+        return self._answers[1]
+
+    @functools.cached_property
+    def confusion(self) -> Confusion:
+        """How often each class is taken for each other."""
+        return Confusion.of(self.labels, self.predicted, self.num_classes)
 
     def shows(self, k: int) -> np.ndarray:
         """Whether each image is of class `k`: bool [n]."""
@@ -46,7 +116,9 @@ class Evaluation:
 
     def with_temperature(self, temperature: float | np.ndarray) -> "Evaluation":
         """The logits divided by `temperature`: the same answers, with another confidence."""
-        return dataclasses.replace(self, logits=self.logits / temperature)  # of its own kind
+        if self.logits.dtype == np.float64:
+            return dataclasses.replace(self, logits=self.logits / temperature)
+        return dataclasses.replace(self, temperature=self.temperature * float(temperature))
 
     @property
     def accuracy(self) -> float:
@@ -56,9 +128,8 @@ class Evaluation:
     @property
     def balanced_accuracy(self) -> float:
         """Mean over the classes that have images of the share of them that is right."""
-        counts = confusion_matrix(self)
-        support = counts.sum(axis=1)
-        return float(np.mean(counts.diagonal()[support > 0] / support[support > 0]))
+        right, support = self.confusion.right, self.confusion.support
+        return float(np.mean(right[support > 0] / support[support > 0]))
 
     @property
     def f1_macro(self) -> float:
@@ -75,21 +146,22 @@ class Evaluation:
     @property
     def _f1(self) -> tuple[np.ndarray, np.ndarray]:
         """F1 and the number of images of each class."""
-        counts = confusion_matrix(self)
-        support = counts.sum(axis=1)
-        return 2 * counts.diagonal() / np.maximum(support + counts.sum(axis=0), 1), support
+        counts = self.confusion
+        return 2 * counts.right / np.maximum(counts.support + counts.answers, 1), counts.support
 
     def top_accuracy(self, count: int) -> float:
         """Share of the images whose class is among the `count` most probable; of equal classes the first are."""
-        own = np.take_along_axis(self.logits, self.labels[:, None].astype(np.intp), axis=1)
-        before = np.arange(self.logits.shape[1]) < self.labels[:, None]
-        better = (self.logits > own) | ((self.logits == own) & before)
-        return float(np.mean(better.sum(axis=1) < count))
+        better, own_labels = list[np.ndarray](), iter(self.labels.tolist())
+        for block in self._blocks():
+            labels = np.array(list(itertools.islice(own_labels, len(block))), np.intp)[:, None]
+            own, before = np.take_along_axis(block, labels, axis=1), np.arange(self.num_classes) < labels
+            better.append(((block > own) | ((block == own) & before)).sum(axis=1))
+        return float(np.mean(np.concatenate(better) < count))
 
     @property
     def top5_accuracy(self) -> float | None:
         """`top_accuracy` of five guesses; None of fewer than ten classes."""
-        return self.top_accuracy(5) if self.logits.shape[1] >= _CLASSES_FOR_TOP5 else None
+        return self.top_accuracy(5) if self.num_classes >= _CLASSES_FOR_TOP5 else None
 
     @property
     def summary(self) -> "Summary":
@@ -150,7 +222,8 @@ def assemble(parts: Iterable[tuple[np.ndarray, np.ndarray]], labels: np.ndarray)
     times = np.zeros(len(labels), int)
     for index, logits in parts:
         if scores is None:
-            scores = np.zeros((len(labels), logits.shape[1]))
+            is_kept = logits.shape[1] > excerpt.MANY_CLASSES and logits.dtype == np.float32 and not is_multi(labels)
+            scores = np.zeros((len(labels), logits.shape[1]), np.float32 if is_kept else np.float64)
         scores[index] = logits
         np.add.at(times, index, 1)
     if scores is None or (times != 1).any():
@@ -165,14 +238,6 @@ def scored(logits: np.ndarray, labels: np.ndarray) -> Evaluation:
 
         return LabelEvaluation(logits, labels)
     return Evaluation(logits, labels)
-
-
-def confusion_matrix(evaluation: Evaluation) -> np.ndarray:
-    """Counts, int64 [num_classes, num_classes]: rows are true classes, columns predicted ones."""
-    from sklearn import metrics
-
-    every_class = np.arange(evaluation.probabilities.shape[1])
-    return metrics.confusion_matrix(evaluation.labels, evaluation.predicted, labels=every_class)
 
 
 def per_class(evaluation: Evaluation, class_names: Sequence[str]) -> dict[str, dict[str, float]]:
@@ -195,33 +260,3 @@ def wilson_interval(right: int, count: int) -> tuple[float, float]:
 
     interval = stats.binomtest(right, count).proportion_ci(0.95, method="wilson")
     return float(interval.low), float(interval.high)
-
-
-def confused_pairs(evaluation: Evaluation, *, limit: int | None = None) -> list[tuple[int, int, int]]:
-    """(true class, predicted class, number of images) of the most frequent mistakes, most frequent first."""
-    counts = confusion_matrix(evaluation)
-    np.fill_diagonal(counts, 0)
-    rows, columns = np.nonzero(counts)
-    order = np.argsort(-counts[rows, columns], kind="stable")[:limit]
-    return [(int(rows[k]), int(columns[k]), int(counts[rows[k], columns[k]])) for k in order]
-
-
-def average_precision(evaluation: Evaluation) -> np.ndarray:
-    """Average precision of each class against the rest, float64 [num_classes]; NaN for a class without images."""
-    return np.array([_average_precision(evaluation.shows(k), p) for k, p in enumerate(evaluation.probabilities.T)])
-
-
-def _average_precision(is_class: np.ndarray, scores: np.ndarray) -> float:
-    """As scikit-learn's, which takes six times as long, most of it to look at its arguments: 3 s for 1000 classes."""
-    if not is_class.any():
-        return np.nan
-    order = np.argsort(-scores, kind="stable")
-    last = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)  # of equal scores
-    found = np.cumsum(is_class[order])[last]
-    return float(np.sum(np.diff(found, prepend=0) * found / (last + 1)) / found[-1])
-
-
-def lowest(average: np.ndarray, limit: int) -> np.ndarray:
-    """The classes with the lowest average precision, in their order: int64 [up to limit]; none without images."""
-    known = np.flatnonzero(~np.isnan(average))
-    return np.sort(known[np.argsort(average[known], kind="stable")][:limit])

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from trainers.evaluation import excerpt
 from trainers.evaluation.scores import Evaluation
 from trainers.models.class_names import in_a_line
 
@@ -39,9 +40,9 @@ class Thresholds:
     def choose(cls, held_out: Evaluation, *, target: str, wanted: float) -> "Thresholds":
         """Those that give what is wanted on images that the model has not learned from: of precision with the fewest
         answers refused, of recall with the fewest accepted."""
-        own, probabilities = _precise if target == "precision" else _complete, held_out.probabilities
-        rounded = probabilities.astype(np.float32)  # as a model gives them
-        return cls(target, wanted, tuple(own(rounded, held_out, k, wanted) for k in range(rounded.shape[1])))
+        own, every = _precise if target == "precision" else _complete, range(held_out.num_classes)
+        rounded = (column.astype(np.float32) for column in held_out.by_class(every))  # as a model gives them
+        return cls(target, wanted, tuple(own(column, held_out, k, wanted) for k, column in enumerate(rounded)))
 
     @classmethod
     def of_metrics(cls, stored: Mapping[str, Any] | None, class_names: Sequence[str]) -> "Thresholds | None":
@@ -59,17 +60,19 @@ class Thresholds:
 
     def metrics(self, evaluation: Evaluation, class_names: Sequence[str]) -> dict[str, Any]:
         """JSON values: the thresholds, and what they give on some images; None for the precision of no answers."""
-        accepted = self.accepted(evaluation.probabilities)
-        by_class = {}
-        for k, name in enumerate(class_names):
-            taken, is_class = accepted & (evaluation.predicted == k), evaluation.labels == k
-            right = int((taken & is_class).sum())
-            by_class[name] = {
+        accepted = np.concatenate([self.accepted(block) for block in evaluation.by_image()])
+        labels, predicted = evaluation.labels, evaluation.predicted
+        of_class = [labels, predicted[accepted], predicted[accepted & (labels == predicted)]]
+        counts = np.stack([np.bincount(part, minlength=len(class_names)) for part in of_class], axis=1)
+        by_class = {
+            name: {
                 "threshold": self.values[k],
-                "precision": right / int(taken.sum()) if taken.any() else None,
-                "recall": right / int(is_class.sum()) if is_class.any() else None,
-                "accepted": int(taken.sum()),
+                "precision": right / taken if taken else None,
+                "recall": right / support if support else None,
+                "accepted": taken,
             }
+            for k, (name, (support, taken, right)) in enumerate(zip(class_names, counts.tolist(), strict=True))
+        }
         return {
             "target": self.target,
             "wanted": self.wanted,
@@ -85,26 +88,34 @@ def reached(found: Mapping[str, Any]) -> list[str]:
 
 
 def in_words(chosen_on: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
-    """A table of what was wanted, what there is on the images that chose, and on others.
+    """A table of what was wanted, what there is on the images that chose, and on others; of many classes those with the
+    least of it.
 
     Args:
       chosen_on: `Thresholds.metrics` of the images that chose, and how many they are, `images`.
       found: those of the images evaluated.
     """
-    width = max(len("class"), *(len(in_a_line(name)) for name in found["by_class"]))
+    shown, rest = list(found["by_class"]), list[str]()
+    if len(shown) > excerpt.MOST_CLASSES:
+        rest = [f"the {excerpt.MOST_CLASSES} of {len(shown):,} classes with the least {found['target']} when held out"]
+        rest[0] += "; metrics.json has all"
+        least = sorted(shown, key=lambda name: chosen_on["by_class"][name][found["target"]] or 0.0)
+        shown = least[: excerpt.MOST_CLASSES]
+    width = max(len("class"), *(len(in_a_line(name)) for name in shown))
     titles = ("threshold", "held out: precision", "recall", "here: precision", "recall", "accepted")
     lines = [
         f"thresholds for a {found['target']} of {found['wanted']:g} in each class, chosen on {chosen_on['images']:,} "
         f"images held out of the training; here {found['accepted_fraction']:.1%} of the answers are accepted",
         _row("class", titles, width),
     ]
-    has_it = reached(chosen_on)
-    for name, here in found["by_class"].items():
+    has_it = set(reached(chosen_on))
+    for name in shown:
+        here = found["by_class"][name]
         value = "out of reach" if here["threshold"] is None else f"{here['threshold']:.3f}"
         shares = [_percent(row[score]) for row in (chosen_on["by_class"][name], here) for score in _SCORES]
         missed = "" if name in has_it or here["threshold"] is None else "  out of reach: all are accepted"
         lines.append(_row(in_a_line(name), (value, *shares, f"{here['accepted']:,}"), width) + missed)
-    return lines
+    return [*lines, *rest]
 
 
 def _row(name: str, cells: Sequence[str], width: int) -> str:
@@ -118,8 +129,8 @@ def _percent(share: float | None) -> str:
 def _precise(probabilities: np.ndarray, held_out: Evaluation, k: int, wanted: float) -> float | None:
     """The lowest threshold at which the share of right ones among the accepted answers `k` is what is wanted."""
     answered = held_out.predicted == k
-    order = np.argsort(-probabilities[answered, k], kind="stable")
-    falling = probabilities[answered, k][order]
+    order = np.argsort(-probabilities[answered], kind="stable")
+    falling = probabilities[answered][order]
     right = np.cumsum((held_out.labels[answered] == k)[order])
     ends = np.append(np.flatnonzero(np.diff(falling)), len(falling) - 1)  # of equal probabilities
     good = [end for end in ends if end >= 0 and right[end] >= (wanted - _ROUNDING) * (end + 1)]
@@ -129,11 +140,11 @@ def _precise(probabilities: np.ndarray, held_out: Evaluation, k: int, wanted: fl
 def _complete(probabilities: np.ndarray, held_out: Evaluation, k: int, wanted: float) -> float:
     """The highest threshold at which the share of images `k` that are answered so, and accepted, is what is wanted."""
     is_class, answered = held_out.labels == k, held_out.predicted == k
-    found = np.sort(probabilities[is_class & answered, k])[::-1]
+    found = np.sort(probabilities[is_class & answered])[::-1]
     needed = max(1, int(np.ceil((wanted - _ROUNDING) * is_class.sum())))
     if len(found) < needed:
         return 0.0
-    falling = np.sort(probabilities[answered, k])[::-1]
+    falling = np.sort(probabilities[answered])[::-1]
     return _below(falling, int(np.flatnonzero(falling >= found[needed - 1])[-1]))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ftdata.names import counted
-from trainers.evaluation.scores import Evaluation, confusion_matrix, per_class
+from trainers.evaluation.scores import Evaluation, per_class
 from trainers.folds.division import Fold
 from trainers.folds.expectation import FEWEST_GROUPS, LEVEL, Expectation, expect
 from trainers.folds.groups import Groups
@@ -101,7 +101,7 @@ class Estimate:
             "folds": len(self.folds),
             "groups": {row.name: row.scores for row in self.by_group},
             "class_names": list(self.class_names),
-            "confusion_matrix": confusion_matrix(self.left_out).tolist(),
+            **self.left_out.confusion.recorded(),
             "per_class": per_class(self.left_out, self.class_names),
             **({"learning_curve": {curve.unit: curve.metrics() for curve in self.curves}} if self.curves else {}),
         }

@@ -7,6 +7,7 @@ import numpy as np
 
 from ftdata.names import counted, shown
 from trainers.evaluation import calibration, scores
+from trainers.evaluation.confusion import Confusion
 from trainers.evaluation.scores import Evaluation
 from trainers.report import several_labels
 from trainers.report.blocks import MOST_ROWS, Block, Folded, Row, Section, Table, Text, percent
@@ -52,7 +53,7 @@ def mistakes(run: RunFiles) -> Section | None:
 def _worst(found: Predictions) -> Table:
     scored, rows = found.evaluation, []
     wrong = np.flatnonzero(scored.predicted != scored.labels)
-    confidence = scored.probabilities.max(axis=1)
+    confidence = scored.confidence
     names = found.class_names
     for place in wrong[np.argsort(-confidence[wrong], kind="stable")][:_MOST_MISTAKES]:
         truth, guess = names[scored.labels[place]], names[scored.predicted[place]]
@@ -76,16 +77,12 @@ def _whose(run: RunFiles) -> str:
 
 def confused(run: RunFiles) -> Section | None:
     """The pairs of classes that are taken for each other most often."""
-    counts, names = np.array(run.metrics.get("confusion_matrix", [])), run.metrics.get("class_names", [])
-    if not counts.size:
+    counts, names = Confusion.of_metrics(run.metrics), run.metrics.get("class_names", [])
+    if counts is None:
         return None
-    support = counts.sum(axis=1)
-    wrong = counts * (1 - np.eye(len(counts), dtype=counts.dtype))
-    places = np.argwhere(wrong > 0)
-    order = np.argsort(-wrong[tuple(places.T)], kind="stable")[:_MOST_PAIRS]
     rows = [
-        (f"{names[k]} taken for {names[j]}", int(wrong[k, j]), percent(wrong[k, j] / support[k]))
-        for k, j in places[order]
+        (f"{names[k]} taken for {names[j]}", count, percent(count / counts.support[k]))
+        for k, j, count in counts.pairs(limit=_MOST_PAIRS)
     ]
     if not rows:
         return Section("confused", "Most confused pairs", [Text("No test image was taken for another class.")])

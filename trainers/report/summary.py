@@ -7,6 +7,7 @@ import numpy as np
 
 from ftdata.names import counted
 from trainers.evaluation import excerpt
+from trainers.evaluation.confusion import Confusion
 from trainers.evaluation.scores import wilson_interval
 from trainers.report import state
 from trainers.report.blocks import Matrix, Text, between, percent
@@ -35,13 +36,13 @@ def accuracy(run: RunFiles) -> Score | None:
         note = f"{counted(metrics['test_images'], 'test image')}; the mean over the classes of the average precision"
         return Score("Test mAP", metrics["test_map"], None, note)
     if metrics.get("test_accuracy") is not None:
-        count = int(np.sum(metrics["confusion_matrix"]))
+        count = _images(metrics)
         interval = metrics.get("test_accuracy_interval") or _interval(metrics["test_accuracy"], count)
         return Score("Test accuracy", metrics["test_accuracy"], tuple(interval), counted(count, "test image"))
     if (score := held_out(run)) is not None:
         return score
     if run.estimate:
-        count = int(np.sum(run.estimate["confusion_matrix"]))
+        count = _images(run.estimate)
         shares = run.estimate["random_split_accuracy"]
         note = f"{counted(count, 'image')}, each judged by a head that has not seen it; nothing was trained"
         return Score("Estimated accuracy, random split", shares, _interval(shares, count), note)
@@ -176,18 +177,24 @@ def leaks(run: RunFiles) -> list[Text]:
 
 def confusion(values: Values, *, of: str) -> list[Matrix]:
     """The confusion matrix of metrics; of many classes those that are in most of the mistakes."""
-    names = values.get("class_names", [])
-    counts = np.array(values.get("confusion_matrix", []), np.int64)
-    if not len(names) or counts.shape != (len(names), len(names)):
+    names, found = values.get("class_names", []), Confusion.of_metrics(values)
+    if found is None:
         return []
-    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    shown = np.arange(len(names))
     caption = f"Confusion matrix, {of}: true classes in rows, predicted ones in columns"
     if len(names) > excerpt.MOST_CLASSES:
-        shown = excerpt.most_confused(counts)
+        shown = found.most_confused()
         caption += f"; the {len(shown)} most confused of {len(names):,} classes"
-        counts, share, names = counts[np.ix_(shown, shown)], share[np.ix_(shown, shown)], [names[k] for k in shown]
+    counts, names = found.among(shown), [names[k] for k in shown]
+    share = counts / np.maximum(found.support[shown, None], 1)
     rows = [list(zip(row.tolist(), part.tolist(), strict=True)) for row, part in zip(counts, share, strict=True)]
     return [Matrix(caption, names, rows)]
+
+
+def _images(values: Values) -> int:
+    """How many images metrics are of."""
+    found = Confusion.of_metrics(values)
+    return 0 if found is None else int(found.support.sum())
 
 
 def _interval(share: float, count: int) -> tuple[float, float]:

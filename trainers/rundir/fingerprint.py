@@ -118,7 +118,8 @@ def _of_split(split: Split) -> dict[str, Any]:
 
 
 def _class_differences(before: Sequence[str], now: Sequence[str]) -> list[str]:
-    added, removed = ([name for name in a if name not in b] for a, b in ((now, before), (before, now)))
+    old, new = set(before), set(now)
+    added, removed = [name for name in now if name not in old], [name for name in before if name not in new]
     parts = [f"{what} {listed(names, limit=20)}" for what, names in (("added", added), ("removed", removed)) if names]
     if not parts and list(before) != list(now):
         parts = [f"were in the order {listed(before, limit=20)}, are in the order {listed(now, limit=20)}"]

@@ -23,7 +23,7 @@ from tensorboard.plugins.hparams import summary as sessions
 from tensorboard.plugins.hparams import summary_v2 as hp
 
 from ftdata.log import log
-from trainers.evaluation import figures, scores
+from trainers.evaluation import figures
 from trainers.evaluation.scores import Evaluation, LabelSummary
 from trainers.training.callbacks import Logs, Watcher
 
@@ -141,8 +141,8 @@ class TensorBoardWriter(Watcher):
     def confusion_matrix(self, evaluation: Evaluation, class_names: Sequence[str], *, step: int) -> None:
         """Draws how the classes of the validation split are confused at this step."""
         if not self.failed:
-            counts = scores.confusion_matrix(evaluation)
-            drawn = figures.confusion_matrix(counts, class_names, title=f"validation split at step {step}")
+            confusion = evaluation.confusion
+            drawn = figures.confusion_matrix(confusion, class_names, title=f"validation split at step {step}")
             self.image("confusion_matrix", figures.as_image(drawn), step=step)
 
     def close(self) -> None:

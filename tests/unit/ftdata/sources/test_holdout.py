@@ -226,3 +226,22 @@ def test_a_new_video_of_many_moves_few():
         first, second = (holdout.held_out(labels[:n], places[:n], fraction=0.15, grouped=True) for n in (5000, 6000))
         moved.append(np.mean(second[:5000] & ~first))
     assert np.mean(moved) < 0.03  # 0.12 where each choice is made anew
+
+
+def test_of_many_classes_each_gets_one_that_can_and_keeps_one():
+    """As a comparison with all places says it, copies of images in two classes included."""
+    generator = np.random.default_rng(0)
+    labels = np.repeat(np.arange(3_000), 3)
+    places = generator.random(9_000)
+    places[::50] = places[generator.integers(0, 9_000, 180)]
+    expected = places < 0.15
+    for label in range(3_000):
+        members = slice(3 * label, 3 * label + 3)
+        if 0 < (places[members] < 0.15).sum() < 3:
+            continue
+        here = np.unique(places[members])
+        if here[0] >= 0.15 and len(here) > 1:
+            expected |= places == here[0]
+        if expected[members].all():
+            expected &= places != here[-1]
+    np.testing.assert_array_equal(holdout.held_out(labels, places, fraction=0.15), expected)

@@ -9,6 +9,7 @@ import pytest
 
 from trainers.evaluation import figures, reports, scores
 from trainers.evaluation.classification_report import classification_report
+from trainers.evaluation.confusion import Confusion
 from trainers.evaluation.scores import Evaluation
 from trainers.rundir.run_dir import write_json
 
@@ -22,7 +23,7 @@ _SCORED = Evaluation(
 def test_accuracy_loss_and_confusion_matrix():
     assert _SCORED.accuracy == 0.5
     assert _SCORED.loss == pytest.approx(-np.mean(np.log([0.8, 0.3, 0.5, 0.25])))
-    assert scores.confusion_matrix(_SCORED).tolist() == [[1, 1, 0], [0, 1, 0], [1, 0, 0]]
+    assert _SCORED.confusion.recorded() == {"confusion_matrix": [[1, 1, 0], [0, 1, 0], [1, 0, 0]]}
 
 
 def test_the_weighted_f1_counts_a_class_as_often_as_it_has_images():
@@ -134,9 +135,9 @@ def test_of_a_thousand_classes_a_screenful_is_printed_and_all_are_in_the_file(th
 
 def test_of_a_thousand_classes_the_most_confused_are_drawn(thousand):
     scored, names = thousand
-    counts = scores.confusion_matrix(scored)
-    counts[500, 700] += 50
-    figure = figures.confusion_matrix(counts, names, title="a $ b")
+    more = np.repeat([[500, 700]], 50, axis=0)
+    labels, predicted = np.concatenate([np.stack([scored.labels, scored.predicted], axis=1), more]).T
+    figure = figures.confusion_matrix(Confusion.of(labels, predicted, 1000), names, title="a $ b")
     axes = figure.axes[0]
     assert axes.get_title() == r"a \$ b: the 30 most confused of 1,000 classes"
     assert {"class 0500", "class 0700", r"US\$5 and \$_{", "x" * 37 + "..."} <= {
