@@ -57,5 +57,5 @@ def read(images: str | None, data: DataConfig, *, batch_size: int, class_names: 
     batches = unlabeled.decoded(good, data, batch_size=batch_size) if good else ()
     found = [pixels.numpy() for _, pixels in batches]
     if not found:
-        raise UserError(f"none of {counted(len(paths), 'file')} of other_images {images!r} can be read as an image")
+        raise UserError(f"none of the {counted(len(paths), 'file')} of other_images {images!r} can be read as an image")
     return np.concatenate(found)
