@@ -57,5 +57,6 @@ def read(images: str | None, data: DataConfig, *, batch_size: int, class_names: 
     batches = unlabeled.decoded(good, data, batch_size=batch_size) if good else ()
     found = [pixels.numpy() for _, pixels in batches]
     if not found:
-        raise UserError(f"none of the {counted(len(paths), 'file')} of other_images {images!r} can be read as an image")
+        there = counted(len(paths), "file")
+        raise UserError(f"other_images={images!r} names {there}, of which none can be read as an image")
     return np.concatenate(found)

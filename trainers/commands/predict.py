@@ -101,9 +101,8 @@ def _run(config: TrainConfig, stop: StopRequest) -> dict[str, Any]:
     for path, why in skipped.items():
         log.info(f"skipped: {folder.shown(path)}: {why}")
     if not rows:
-        raise UserError(
-            f"none of the {counted(len(paths), 'file')} of images {config.use.images!r} can be read as an image"
-        )
+        there = counted(len(paths), "file")
+        raise UserError(f"images={config.use.images!r} names {there}, of which none can be read as an image")
     if not config.use.json:
         print("\n".join(predicted_rows.table(rows)), flush=True)
     count = f", {len(skipped)} skipped" if skipped else ""

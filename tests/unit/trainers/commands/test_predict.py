@@ -175,7 +175,7 @@ def test_a_model_by_its_file_alone_answers_with_names_beside_it_as_json_where_no
 
 def test_nothing_to_predict_is_a_failure(trained_run, photos, capsys):
     for images, message in (
-        (photos / "broken.jpg", "none of the 1 file of images"),
+        (photos / "broken.jpg", "names 1 file, of which none can be read"),
         (photos / "*.gif", "no file matches it"),
     ):
         config = TrainConfig(phase="predict", model_dir=str(trained_run), use=UseConfig(images=str(images)))
