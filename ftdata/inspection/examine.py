@@ -46,7 +46,7 @@ _COMPLAINT = re.compile(rf"^(?!{_HARMLESS})(?:Corrupt JPEG|Inconsistent progress
 
 
 def inspect_files(
-    paths: Sequence[str], *, origin: str, keep_in: Path, storage: Storage | None = None
+    paths: Sequence[str], *, origin: str, keep_in: Path, storage: Storage | None = None, channels: int = 3
 ) -> list[FileReport]:
     """Judges image files, on all cores; those that have not changed since the last time are not opened.
 
@@ -55,11 +55,13 @@ def inspect_files(
       origin: the folder or the CSV that names them.
       keep_in: where reports are kept; where it cannot be written, the next run examines again.
       storage: of images that are no files, whose places in it `paths` are.
+      channels: that each has to have; 3 for whatever can be shown in colours.
 
     Returns:
       n reports.
     """
-    made_with = (headers.MAX_PIXELS, tf.__version__, *transcoding.versions())
+    made_with: tuple[object, ...] = (headers.MAX_PIXELS, tf.__version__, *transcoding.versions())
+    made_with += (f"{channels} channels",) if channels != 3 else ()
     record = reports.path_for(origin, folder=keep_in, made_with=made_with)
     known, found, start = reports.load(record), dict[str, tuple[Stamp, FileReport]](), time.monotonic()
     result, new = dict[str, FileReport](), list[tuple[str, Stamp]]()
@@ -72,7 +74,7 @@ def inspect_files(
         else:
             new.append((path, stamp))
     stamps = dict(new)
-    for path, report in _judge_all(new, storage.read if storage else _read):
+    for path, report in _judge_all(new, storage.read if storage else _read, channels):
         if report.digest is None:
             result[path] = report
         else:
@@ -117,13 +119,15 @@ def _unread(error: OSError) -> FileReport:
     return FileReport(None, _UNREADABLE.get(error.errno or 0, f"cannot be read: {error.strerror}"))
 
 
-def _judge_all(files: Sequence[tuple[str, Stamp]], read: Callable[[str], bytes]) -> Iterator[tuple[str, FileReport]]:
+def _judge_all(
+    files: Sequence[tuple[str, Stamp]], read: Callable[[str], bytes], channels: int
+) -> Iterator[tuple[str, FileReport]]:
     """The report on each file, in any order; the next files are read while the decoder works."""
     chunks = list(_chunks(files))
     with concurrent.futures.ThreadPoolExecutor() as readers:
-        ahead = [readers.submit(_open, path, stamp, read) for path, stamp in chunks[0]] if chunks else []
+        ahead = [readers.submit(_open, path, stamp, read, channels) for path, stamp in chunks[0]] if chunks else []
         for following in [*chunks[1:], []]:
-            reading, ahead = ahead, [readers.submit(_open, path, stamp, read) for path, stamp in following]
+            reading, ahead = ahead, [readers.submit(_open, path, stamp, read, channels) for path, stamp in following]
             opened = [future.result() for future in reading]
             yield from (entry for entry in opened if isinstance(entry, tuple))
             for group in _groups([entry for entry in opened if isinstance(entry, Opened)]):
@@ -142,7 +146,7 @@ def _chunks(files: Sequence[tuple[str, Stamp]]) -> Iterator[list[tuple[str, Stam
         yield chunk
 
 
-def _open(path: str, stamp: Stamp, read: Callable[[str], bytes]) -> Opened | tuple[str, FileReport]:
+def _open(path: str, stamp: Stamp, read: Callable[[str], bytes], channels: int) -> Opened | tuple[str, FileReport]:
     if stamp.size > headers.MAX_FILE_BYTES:
         return path, FileReport(None, f"too large: {stamp.size:,} bytes, the limit is {headers.MAX_FILE_BYTES:,}")
     try:
@@ -150,7 +154,7 @@ def _open(path: str, stamp: Stamp, read: Callable[[str], bytes]) -> Opened | tup
     except OSError as error:
         return path, _unread(error)
     try:
-        return Opened.of(path, encoded)
+        return Opened.of(path, encoded, channels=channels)
     except UserError as reason:
         return path, FileReport(hashlib.blake2b(encoded, digest_size=16).hexdigest(), str(reason))
 
@@ -180,6 +184,8 @@ def _decode_group(group: Sequence[Opened]) -> Iterator[tuple[str, FileReport]]:
         with concurrent.futures.ThreadPoolExecutor(parallelism.CORES) as readers:
             yield from zip([entry.path for entry in foreign], readers.map(Opened.transcoded, foreign), strict=True)
         group = [entry for entry in group if not entry.is_foreign]
+    group, whole = [entry for entry in group if not entry.is_whole], [entry for entry in group if entry.is_whole]
+    yield from ((entry.path, entry.report()) for entry in whole)
     if not group or _complaint(group) is None:
         yield from ((entry.path, entry.report()) for entry in group)
     else:

@@ -45,9 +45,11 @@ def open_files(config: DataConfig, *, known: Collection[str] | None = None) -> I
     elif config.labels_csv:
         listing = labels_csv.read(config.labels_csv, config.image_dir, known=known)
     else:
-        listing = folder.scan(origin, known=known)
+        listing = folder.scan(origin, known=known, channels=config.channels)
     paths = list(dict.fromkeys(path for files in listing.splits.values() for path in files.paths))
-    verdicts = examine.inspect_files(paths, origin=origin, keep_in=config.folder / "examined", storage=reader)
+    verdicts = examine.inspect_files(
+        paths, origin=origin, keep_in=config.folder / "examined", storage=reader, channels=config.channels
+    )
     judged = dict(zip(paths, verdicts, strict=True))
     listing, bad = bad_images.drop_bad_images(
         listing, judged, on_bad_image=config.on_bad_image, max_bad_fraction=config.max_bad_fraction
@@ -57,7 +59,7 @@ def open_files(config: DataConfig, *, known: Collection[str] | None = None) -> I
     shown = {name: judged[path] for path, name in named}
     read: reading.Read = reader or tf.io.read_file
     if any(report.foreign for report in shown.values()):
-        read = reading.Transcoding(read)
+        read = reading.Transcoding(read, config.channels)
     shards = reader.files if reader else ()
     splits = {name: _split(files, judged, place, read, shards) for name, files in listing.splits.items()}
     notes = (*listing.notes, *bad_images.labelled_twice(listing, judged), *reports.of_several(shown))

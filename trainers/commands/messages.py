@@ -14,6 +14,7 @@ from ftdata.log import log
 from ftdata.names import listed
 from ftdata.sources import bad_images
 from ftdata.sources.source import Source
+from trainers.config.other_channels import first_convolution
 from trainers.evaluation import figures, tiles
 from trainers.rundir.run_dir import RunDir, write_atomically
 from trainers.runtime.devices import runs_on_gpu
@@ -46,8 +47,10 @@ def describe(context: RunContext) -> None:
         f"{len(source.class_names)} classes"
     )
     log.info(f"  classes {listed(source.class_names, limit=20)}")
+    channels, model = context.config.channels, context.config.model
     for note in (
         *source.notes,
+        *([first_convolution(model.weights, model.init_from, channels)] if channels != 3 else []),
         *augmentation.notes(context.config.augment, image_size=context.config.image_size),
     ):
         log.info(f"  {note}")
