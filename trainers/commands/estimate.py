@@ -234,7 +234,8 @@ def _write(found: Estimate, context: RunContext, pool: Split, *, seconds: float)
     if wrong and not wrong.are_too_many:
         drawn["label_errors"] = wrong.picture(images_at, names)
         wrong.write(folder / "label_errors.csv", pool.names, names)
-    settings = {name: context.record.settings[name] for name in _DECIDING}
+    names_of = (*_DECIDING, "channels") if context.config.channels != 3 else _DECIDING
+    settings = {name: context.record.settings[name] for name in names_of}
     metrics = {**found.metrics(), "label_errors": len(wrong), "data_set": context.source.name}
     metrics |= {"settings": settings, "seconds": seconds}
     report = reports.write_report(folder, judged, names=pool.names, metrics=metrics, drawn=drawn)
