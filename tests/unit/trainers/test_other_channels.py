@@ -3,6 +3,7 @@
 import pytest
 
 import flags
+from flags.errors import FlagError
 from ftdata.errors import UserError
 from trainers.config import UseConfig, from_dict, other_channels
 
@@ -25,7 +26,7 @@ _REFUSED = {
 def test_what_is_defined_on_three_colours_is_refused(name):
     settings = {"image_dir": "images", **_REFUSED[name]}
     flags.config(**settings)
-    with pytest.raises(UserError, match=rf"^--{name} cannot go with (a model of )?channels=5: "):
+    with pytest.raises(FlagError, match=rf"^--{name} cannot go with (a model of )?channels=5: "):
         flags.config(**settings, channels=5)
 
 
