@@ -159,6 +159,22 @@ def test_what_looks_before_training_takes_the_channels(phase, five, tmp_path):
     assert "5 channels" in said
 
 
+@pytest.mark.parametrize(
+    ("kind", "needed"),
+    [
+        pytest.param("onnx", "tf2onnx", marks=pytest.mark.extra_onnx),
+        pytest.param("openvino", "openvino", marks=pytest.mark.extra_openvino),
+    ],
+)
+def test_exports_of_extras_take_images_of_five_channels_of_any_size(trained, tmp_path, kind, needed):
+    pytest.importorskip(needed)
+    run = shutil.copytree(trained, tmp_path / "run")
+    _run(run, "--phase=export", f"--export_formats={kind}")
+    rows = _read(run / "export/parity.json")["exports"]
+    assert "any_size" in {row["call"] for row in rows}
+    assert all(row["is_within"] for row in rows)
+
+
 @pytest.mark.extra_formats
 def test_tiff_beside_npy_is_trained_exported_and_predicted(tmp_path):
     pytest.importorskip("tifffile")

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from trainers.config.run import TrainConfig
     from trainers.config.use import UseConfig
 
-_COLOURS = "it is defined on red, green and blue: --brightness_range and --channel_shift_range are for any channels"
+_COLOURS = {"hue": "0", "color_jitter": "0", "grayscale": "0", "rand_augment": "none", "random_convolution": "0"}
 
 
 def check(config: "TrainConfig") -> None:
@@ -21,9 +21,12 @@ def check(config: "TrainConfig") -> None:
     channels, augment = config.data.channels, config.augment
     if channels == 3:
         return
-    for name in ("hue", "color_jitter", "grayscale", "rand_augment", "random_convolution"):
+    for name, off in _COLOURS.items():
         if augment.augment and getattr(augment, name):
-            raise UserError(f"{name} cannot go with channels={channels}: {_COLOURS}")
+            raise UserError(
+                f"{name} cannot go with channels={channels}: it is defined on red, green and blue; --{name}={off} "
+                "switches it off, and --brightness_range and --channel_shift_range are for any channels"
+            )
     refused = {
         "backbone=hub:": (config.model.backbone.startswith(HUB), "name a backbone of Keras Applications"),
         "time_budget": (config.search.time_budget is not None, "the recipes of a search change colours: leave it out"),

@@ -78,8 +78,8 @@ def to_channels(
         return made
     for layer in network.layers:
         values = [
-            _value(layer, before.numpy(), after.shape, channels, is_bgr=is_bgr, refusal=refusal)
-            for before, after in zip(layer.weights, made.get_layer(layer.name).weights, strict=True)
+            _value(layer, before, after.shape, channels, is_bgr=is_bgr, refusal=refusal)
+            for before, after in zip(layer.get_weights(), made.get_layer(layer.name).weights, strict=True)
         ]
         made.get_layer(layer.name).set_weights(values)
     return made
