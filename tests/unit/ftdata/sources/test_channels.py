@@ -66,6 +66,12 @@ def test_the_number_of_channels_is_in_the_plan_and_in_the_name_of_the_store(five
     assert f"{mib / 1024:.1f} GiB" in told
 
 
+def test_stores_of_three_channels_keep_their_names():
+    named = "Decoding(image_size=32, resize='crop', interpolation='bilinear', jpeg_decode='full')"
+    assert repr(Decoding(32, "crop")) == named  # which is in the name of a store
+    assert Decoding(32) != Decoding(32, channels=4)
+
+
 def test_files_of_other_channels_are_named(five):
     (five / "train/high/4 channels.npy").write_bytes(channel_files.npy(np.zeros((8, 8, 4), np.uint8)))
     (five / "train/high/photo.jpg").write_bytes(bad_files.encode(bad_files.PHOTO, "JPEG"))
