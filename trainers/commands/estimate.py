@@ -18,7 +18,7 @@ from ftdata.sources.source import Source, open_source
 from ftdata.sources.split import Split
 from trainers.commands import resolution
 from trainers.commands.train import make_context
-from trainers.config import TrainConfig
+from trainers.config import TrainConfig, other_channels
 from trainers.doctor import proposal
 from trainers.doctor.label_errors import LabelErrors
 from trainers.evaluation import figures, reports
@@ -37,7 +37,7 @@ from trainers.training.context import RunContext
 
 _DECIDING = (
     *("backbone", "backbone_args", "weights", "image_size", "mixed_precision", "preprocessing", "pooling"),
-    *("exclude_csv", "group_pattern", "folds", "feature_views", "class_weight", "monitor"),
+    *("channels", "exclude_csv", "group_pattern", "folds", "feature_views", "class_weight", "monitor"),
 )
 
 
@@ -82,7 +82,8 @@ def found(
     context = _opened(config, source, run_dir, devices, stop=stop)
     pool = context.source.train
     log.info(f"{source.name}: an estimate from {len(pool):,} images in {len(source.class_names)} classes")
-    for note in (*context.source.notes, *_left_alone(source, pool)):
+    notes = other_channels.notes(config.model, config.data.channels)
+    for note in (*context.source.notes, *_left_alone(source, pool), *notes):
         log.info(f"  {note}")
     log.info(context.hardware)
     divided = Division.of(context.source, config.data, config.training.folds)
@@ -234,8 +235,7 @@ def _write(found: Estimate, context: RunContext, pool: Split, *, seconds: float)
     if wrong and not wrong.are_too_many:
         drawn["label_errors"] = wrong.picture(images_at, names)
         wrong.write(folder / "label_errors.csv", pool.names, names)
-    names_of = (*_DECIDING, "channels") if context.config.channels != 3 else _DECIDING
-    settings = {name: context.record.settings[name] for name in names_of}
+    settings = {name: context.record.settings[name] for name in _DECIDING}
     metrics = {**found.metrics(), "label_errors": len(wrong), "data_set": context.source.name}
     metrics |= {"settings": settings, "seconds": seconds}
     report = reports.write_report(folder, judged, names=pool.names, metrics=metrics, drawn=drawn)

@@ -14,7 +14,7 @@ from ftdata.log import log
 from ftdata.names import listed
 from ftdata.sources import bad_images
 from ftdata.sources.source import Source
-from trainers.config.other_channels import first_convolution
+from trainers.config import other_channels
 from trainers.evaluation import figures, tiles
 from trainers.rundir.run_dir import RunDir, write_atomically
 from trainers.runtime.devices import runs_on_gpu
@@ -47,10 +47,9 @@ def describe(context: RunContext) -> None:
         f"{len(source.class_names)} classes"
     )
     log.info(f"  classes {listed(source.class_names, limit=20)}")
-    channels, model = context.config.channels, context.config.model
     for note in (
         *source.notes,
-        *([first_convolution(model.weights, model.init_from, channels)] if channels != 3 else []),
+        *other_channels.notes(context.config.model, context.config.channels),
         *augmentation.notes(context.config.augment, image_size=context.config.image_size),
     ):
         log.info(f"  {note}")

@@ -6,6 +6,7 @@ from ftdata.errors import UserError
 from trainers.config.model import HUB
 
 if TYPE_CHECKING:
+    from trainers.config.model import ModelConfig
     from trainers.config.run import TrainConfig
     from trainers.config.use import UseConfig
 
@@ -57,6 +58,11 @@ def _refuse(refused: dict[str, tuple[bool, str]], what: str) -> None:
     for name, (is_asked, reason) in refused.items():
         if is_asked:
             raise UserError(f"{name} cannot go with {what}: {reason}")
+
+
+def notes(model: "ModelConfig", channels: int) -> tuple[str, ...]:
+    """A line on the first convolution, with other channels than three."""
+    return () if channels == 3 else (first_convolution(model.weights, model.init_from, channels),)
 
 
 def first_convolution(weights: str, init_from: str | None, channels: int) -> str:

@@ -14,8 +14,7 @@ from ftdata.cache import tiers
 from ftdata.config import DataConfig
 from ftdata.errors import UserError
 from ftdata.log import log
-from trainers.config import ModelConfig, epochs_and_rate
-from trainers.config.other_channels import first_convolution
+from trainers.config import ModelConfig, epochs_and_rate, other_channels
 from trainers.doctor import findings
 from trainers.doctor.findings import Facts, Finding
 from trainers.doctor.survey import survey
@@ -105,7 +104,7 @@ def _training(context: RunContext) -> tuple[Finding, ValueError | None]:
     weights = Path(config.model.weights).name  # a whole path would fill the line
     channels = f" of {config.channels} channels" if config.channels != 3 else ""
     lines = [f"{config.model.backbone}, weights {weights}, {side}x{side} pixels{channels} in"]
-    lines += [first_convolution(config.model.weights, config.model.init_from, config.channels)] if channels else []
+    lines += other_channels.notes(config.model, config.channels)
     lines += augmentation.notes(config.augment, image_size=side)
     facts = Facts()
     for phase in config.phases:
