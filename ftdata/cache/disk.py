@@ -37,7 +37,7 @@ def mapped(
       fill: decodes a split, as `filling.fill`.
 
     Returns:
-      All images of the store, uint8 [m, side, side, 3], and the places of those of the split in it, int64 [n].
+      All images of the store, uint8 [m, side, side, channels], and the places of those of the split in it, int64 [n].
 
     Raises:
       OSError: no space, no permission.
@@ -53,7 +53,8 @@ def mapped(
 
     path = folder / key(split, config)
     limit = config.disk_cache_gib
-    return row_store.open_rows(path, split.digests, shape=(side, side, 3), dtype=np.uint8, make=make, limit_gib=limit)
+    shape = (side, side, config.channels)
+    return row_store.open_rows(path, split.digests, shape=shape, dtype=np.uint8, make=make, limit_gib=limit)
 
 
 def key(split: Split, config: DataConfig) -> str:
@@ -61,4 +62,6 @@ def key(split: Split, config: DataConfig) -> str:
     made_with: tuple[object, ...] = (Decoding.of(config), _DECODER_VERSION, tf.__version__)
     if isinstance(split.read, reading.Transcoding):
         made_with = (*made_with, *transcoding.versions())
+    if config.channels != 3:
+        made_with = (*made_with, f"{config.channels} channels")
     return hashlib.sha256(f"{split.origin} {made_with}".encode(errors="surrogateescape")).hexdigest()[:32]

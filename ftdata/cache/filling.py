@@ -28,7 +28,7 @@ def decode_into(store: Store, split: Split, config: DataConfig) -> None:
 
     Args:
       store: called as `store(places, images)` with places, int64 [k], in the split's order, and the images that
-        belong there, uint8 [k, image_size, image_size, 3]; once for each place. `array.__setitem__` is one.
+        belong there, uint8 [k, image_size, image_size, channels]; once for each place. `array.__setitem__` is one.
       split: what to decode.
       config: `image_size` (set) and the other decode settings.
 
@@ -42,19 +42,19 @@ def decode_into(store: Store, split: Split, config: DataConfig) -> None:
 
 
 def in_memory(split: Split, config: DataConfig) -> tf.Tensor:
-    """uint8 [n, image_size, image_size, 3] in host memory, without a second copy; raises as `decode_into`."""
+    """uint8 [n, image_size, image_size, channels] in host memory, without a second copy; raises as `decode_into`."""
     store = empty_store(len(split), config)
     decode_into(store.__setitem__, split, config)
     return tf.experimental.dlpack.from_dlpack(store.__dlpack__())
 
 
 def empty_store(count: int, config: DataConfig) -> np.ndarray:
-    """Room for decoded images, uint8 [count, image_size, image_size, 3].
+    """Room for decoded images, uint8 [count, image_size, image_size, channels].
 
     It is private memory at a page boundary: TensorFlow takes an array over without a copy if it is aligned.
     """
     side = config.image_size or 0
-    return aligned((count, side, side, 3), np.uint8)
+    return aligned((count, side, side, config.channels), np.uint8)
 
 
 def aligned(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
@@ -76,8 +76,8 @@ def _fill_part(store: Store, part: Split, places: np.ndarray, decoding: Decoding
 
 def _decoded(split: Split, decoding: Decoding, is_plain: bool) -> tf.data.Dataset:
     """The images in order, in chunks: a call of the graph for each image would cost as much as a small JPEG."""
-    side = decoding.image_size
-    most = min(_CHUNK, _CHUNK_BYTES // (3 * side * side), len(split) // (_CHUNKS_A_CORE * parallelism.CORES))
+    pixels = decoding.channels * decoding.image_size**2
+    most = min(_CHUNK, _CHUNK_BYTES // pixels, len(split) // (_CHUNKS_A_CORE * parallelism.CORES))
 
     def decoded(chunk: tf.Tensor) -> tf.Tensor:
         return decoding.decode_batch(chunk, plain=is_plain, read=split.read, parallel_iterations=1)

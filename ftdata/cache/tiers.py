@@ -1,7 +1,7 @@
 """Where decoded images are kept between epochs: accelerator memory, host memory, a mapped file, or nowhere.
 
 Nothing random happens before the cache, so that every epoch is augmented afresh. The tiers `device`, `memory`
-and `disk` hold one uint8 tensor [n, side, side, 3] and read it by position; `none` decodes each time, by
+and `disk` hold one uint8 tensor [n, side, side, channels] and read it by position; `none` decodes each time, by
 position where images are files, as a stream where they can only be read in sequence.
 """
 
@@ -111,7 +111,7 @@ def plan(config: DataConfig, *, train: int, held_out: int, on_gpu: bool) -> plan
       held_out: number of validation and test images, which are never kept on an accelerator.
       on_gpu: whether there is accelerator memory to use.
     """
-    image = 3 * int(config.image_size or 0) ** 2
+    image = config.channels * int(config.image_size or 0) ** 2
     everything = (train + held_out) * image
     memory = resources.available_memory()
     fits_host = everything <= memory  # the way to the accelerator leads through host memory

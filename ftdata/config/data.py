@@ -87,6 +87,13 @@ class DataConfig:
         minimum=8,
         maximum=4096,
     )
+    channels: int = setting(
+        3,
+        "channels of an image; any number but 3 is for multispectral TIFF and .npy files (uint8 or uint16, [height, "
+        "width, channels]) in --image_dir or --labels_csv",
+        minimum=1,
+        maximum=16,
+    )
     resize: str = setting(
         "stretch", "how an image that is not square becomes square", choices=("stretch", "crop", "pad")
     )
@@ -159,6 +166,7 @@ class DataConfig:
                     f"{getattr(self, other)!r}: choose one"
                 )
         self._check_labels()
+        self._check_channels()
         if self.data_service is not None and not re.fullmatch(r"grpc://[^/]+:\d{1,5}", self.data_service):
             raise UserError(f"data_service must be grpc://HOST:PORT, got {self.data_service!r}")
         if self.group_pattern:
@@ -168,6 +176,15 @@ class DataConfig:
                 raise UserError(
                     f"group_pattern must be a regular expression, got {self.group_pattern!r}: {error}"
                 ) from None
+
+    def _check_channels(self) -> None:
+        """Other channels than red, green and blue come from files, read in this process."""
+        named = next((name for name in ("dataset", "records", "data_service") if getattr(self, name)), None)
+        if self.channels != 3 and named:
+            raise UserError(
+                f"channels must be 3 with {named}={getattr(self, named)}, got {self.channels}: images of other "
+                "channels are TIFF and .npy files that --image_dir or --labels_csv names"
+            )
 
     def _check_labels(self) -> None:
         """Several labels come from a CSV or a data set of TFDS alone."""

@@ -1,8 +1,8 @@
 """Image bytes -> uint8 RGB image of one size. The one decoder of training, prediction and serving.
 
-JPEG, PNG, BMP, GIF (first frame) and WebP. Grey, alpha (dropped), palette, 16-bit and CMYK images become
-three channels; the orientation in EXIF or XMP is honoured. The pixels are Pillow's, except that of 16 bits of grey the
-high byte counts, which Pillow clips to 255. Graph operations only.
+JPEG, PNG, BMP, GIF (first frame) and WebP, and for other channels than three .npy (see `npy`). Grey, alpha (dropped),
+palette, 16-bit and CMYK images become three channels; the orientation in EXIF or XMP is honoured. The pixels are
+Pillow's, except that of 16 bits of grey the high byte counts, which Pillow clips to 255. Graph operations only.
 """
 
 import dataclasses
@@ -11,7 +11,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from ftdata.config import DataConfig
-from ftdata.decoding import bmp, bytestring, exif, gif, jpeg, png, webp
+from ftdata.decoding import bmp, bytestring, exif, gif, jpeg, npy, png, webp
 
 # AutoGraph would take 1.8 s of the first trace, and there is nothing to convert
 _AS_WRITTEN = tf.autograph.experimental.do_not_convert
@@ -25,13 +25,15 @@ class Decoding:
     `pad` (black bars). `interpolation` is `bilinear` (antialiased) or `nearest` (the pixels of PIL, so of
     flow_from_directory). `jpeg_decode` is `full`, or `scaled`: a JPEG at least twice as large as needed is decoded
     at 1/2, 1/4 or 1/8 of its size, which leaves the rest of the shrinking to the resize (1200x1000 photos
-    to 224: 1.9 times faster; the pixels are 1.0 of 255 apart on average, 24 at most).
+    to 224: 1.9 times faster; the pixels are 1.0 of 255 apart on average, 24 at most). With other `channels` than 3
+    every file is a .npy file of so many, into which `transcoding` turns a TIFF.
     """
 
     image_size: int
     resize: str = "stretch"
     interpolation: str = "bilinear"
     jpeg_decode: str = "full"
+    channels: int = dataclasses.field(default=3, repr=False)  # not in the names of stores of images of three
 
     @classmethod
     def of(cls, config: DataConfig) -> "Decoding":
@@ -46,12 +48,18 @@ class Decoding:
           encoded: scalar string, the bytes of an image file.
 
         Returns:
-          uint8 [image_size, image_size, 3].
+          uint8 [image_size, image_size, channels].
 
         Raises:
           tf.errors.InvalidArgumentError: the bytes are no image of a supported format, or are damaged.
         """
-        return self.to_square(decode_full(encoded, stored=self._stored))
+        return self.to_square(self.own_size(encoded))
+
+    def own_size(self, encoded: tf.Tensor) -> tf.Tensor:
+        """As `any_format`, before it becomes a square: uint8 [height, width, channels]."""
+        if self.channels != 3:
+            return npy.decode(encoded, self.channels)
+        return decode_full(encoded, stored=self._stored)
 
     @_AS_WRITTEN
     def plain_jpeg(self, encoded: tf.Tensor) -> tf.Tensor:
@@ -77,13 +85,13 @@ class Decoding:
           parallel_iterations: how many are decoded at a time inside a graph; `tf.map_fn`'s own default where None.
 
         Returns:
-          uint8 [b, image_size, image_size, 3].
+          uint8 [b, image_size, image_size, channels].
 
         Raises:
           tf.errors.InvalidArgumentError: as `any_format`, if one of them does.
         """
-        decode = self.plain_jpeg if plain else self.any_format
-        image = tf.TensorSpec((self.image_size, self.image_size, 3), tf.uint8)
+        decode = self.plain_jpeg if plain and self.channels == 3 else self.any_format
+        image = tf.TensorSpec((self.image_size, self.image_size, self.channels), tf.uint8)
         return tf.map_fn(
             lambda file: decode(read(file)), files, fn_output_signature=image, parallel_iterations=parallel_iterations
         )
@@ -94,7 +102,7 @@ class Decoding:
         return jpeg.scaled(encoded, least_side=self.image_size, of="longer" if self.resize == "pad" else "shorter")
 
     def to_square(self, image: tf.Tensor) -> tf.Tensor:
-        """Brings an image, uint8 [height, width, 3], to uint8 [image_size, image_size, 3]."""
+        """Brings an image, uint8 [height, width, channels], to uint8 [image_size, image_size, channels]."""
         side = self.image_size
         if self.resize == "crop":
             image = _central_square(image)
@@ -105,7 +113,7 @@ class Decoding:
         image = tf.cond(is_right_size, lambda: image, lambda: resample(image, height, width))
         if self.resize == "pad":
             image = tf.image.pad_to_bounding_box(image, (side - height) // 2, (side - width) // 2, side, side)
-        return tf.ensure_shape(image, [side, side, 3])
+        return tf.ensure_shape(image, [side, side, self.channels])
 
 
 @_AS_WRITTEN

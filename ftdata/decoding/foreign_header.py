@@ -96,3 +96,8 @@ def high_bytes(samples: np.ndarray, bits: int) -> np.ndarray:
         return samples
     levels = np.arange(256) * 255 // (2**bits - 1)
     return np.minimum(levels, 255).astype(np.uint8)[samples.astype(np.uint8)]
+
+
+def wrong_channels(found: int, channels: int) -> str:
+    """Why an image of another number of channels than --channels says is not used."""
+    return f"has {found} channel{'' if found == 1 else 's'}, --channels={channels} expected"

@@ -5,6 +5,7 @@ they are. A graph with it runs in the process that built it and in no other.
 """
 
 import dataclasses
+import functools
 import os
 from collections.abc import Callable, Iterable
 
@@ -20,9 +21,9 @@ _ISO = b"ftyp"
 Read = Callable[[tf.Tensor], tf.Tensor]
 
 
-def reader(paths: Iterable[str]) -> Read:
+def reader(paths: Iterable[str], channels: int = 3) -> Read:
     """What reads these files: `tf.io.read_file`, transcoding where one of them needs it."""
-    return Transcoding(tf.io.read_file) if any(map(_is_foreign, paths)) else tf.io.read_file
+    return Transcoding(tf.io.read_file, channels) if any(map(_is_foreign, paths)) else tf.io.read_file
 
 
 def _is_foreign(path: str) -> bool:
@@ -35,38 +36,41 @@ def _is_foreign(path: str) -> bool:
 
 @dataclasses.dataclass(frozen=True)
 class Transcoding:
-    """Reads an image as `read` does, and makes a BMP of it where its format is a foreign one; scalar strings all.
+    """Reads an image as `read` does, and makes a BMP of it (of other `channels` than 3 a .npy file) where its format is
+    a foreign one; scalar strings all.
 
     Raises:
       tf.errors.OpError: as `read`.
-      tf.errors.InvalidArgumentError: as `transcoding.to_bmp`.
+      tf.errors.InvalidArgumentError: as `transcoding.decodable`.
     """
 
     read: Read
+    channels: int = 3
 
     def __call__(self, place: tf.Tensor) -> tf.Tensor:
         """The bytes of the image at a place."""
-        return decodable(self.read(place))
+        return decodable(self.read(place), self.channels)
 
 
 @tf.autograph.experimental.do_not_convert
-def decodable(encoded: tf.Tensor) -> tf.Tensor:
+def decodable(encoded: tf.Tensor, channels: int = 3) -> tf.Tensor:
     """Bytes of any readable format, a scalar string -> bytes that `decode` reads, the same ones if it does."""
     is_tiff = tf.reduce_any(bytestring.cut(encoded, 0, 4) == tf.constant(_TIFF))
     is_foreign = is_tiff | (bytestring.cut(encoded, 4, 4) == _ISO)
-    return tf.cond(is_foreign, lambda: _transcoded(encoded), lambda: encoded)
+    return tf.cond(is_foreign, lambda: _transcoded(encoded, channels), lambda: encoded)
 
 
-def _transcoded(encoded: tf.Tensor) -> tf.Tensor:
-    made, reason = tf.numpy_function(_try, [encoded], (tf.string, tf.string), stateful=False)
+def _transcoded(encoded: tf.Tensor, channels: int) -> tf.Tensor:
+    convert = functools.partial(_try, channels)
+    made, reason = tf.numpy_function(convert, [encoded], (tf.string, tf.string), stateful=False)
     with tf.control_dependencies([tf.debugging.Assert(tf.equal(reason, b""), [reason])]):
         return tf.ensure_shape(tf.identity(made), [])
 
 
-def _try(encoded: bytes | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The BMP and no reason, or nothing and the reason; outside a graph the bytes come in an array."""
+def _try(channels: int, encoded: bytes | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The file and no reason, or nothing and the reason; outside a graph the bytes come in an array."""
     content: bytes = np.asarray(encoded, object).item()
     try:
-        return np.array(transcoding.to_bmp(content), object), np.array(b"", object)
+        return np.array(transcoding.decodable(content, channels), object), np.array(b"", object)
     except UserError as reason:
         return np.array(b"", object), np.array(os.fsencode(str(reason)), object)

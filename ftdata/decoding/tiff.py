@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ftdata.decoding import headers
-from ftdata.decoding.foreign_header import ForeignHeader, high_bytes, refused, upright
+from ftdata.decoding.foreign_header import ForeignHeader, high_bytes, refused, upright, wrong_channels
 from ftdata.errors import UserError
 
 _MAX_BYTES = 8 * headers.MAX_PIXELS  # of samples: four of 16 bits a pixel
@@ -23,26 +23,29 @@ _WHITE_IS_0, _BLACK_IS_0, _RGB, _PALETTE, _CMYK, _YCBCR = 0, 1, 2, 3, 5, 6
 _RAW = (32803, 34892)  # photometric interpretations of camera raws: CFA, linear raw
 _JPEG = (6, 7)  # compressions
 _ORIENTATION, _SUBFILES, _INK_SET, _DNG_VERSION = 274, 330, 332, 50706
+_LEVELS = (_WHITE_IS_0, _BLACK_IS_0, _RGB)  # whose samples are what is shown
+_MOST_CHANNELS = 16  # of --channels
 _SAMPLES = {_WHITE_IS_0: 1, _BLACK_IS_0: 1, _RGB: 3, _PALETTE: 1, _CMYK: 4, _YCBCR: 3}  # of colour; others are extra
 
 
-def header(encoded: bytes) -> ForeignHeader:
-    """As `foreign_header.Reader.header`."""
-    with _opened(encoded) as (_, claims):
+def header(encoded: bytes, channels: int = 3) -> ForeignHeader:
+    """As `foreign_header.Reader.header`; of other `channels` than 3, of a file of so many samples a pixel."""
+    with _opened(encoded, channels) as (_, claims):
         return claims
 
 
-def pixels(encoded: bytes) -> np.ndarray:
-    """As `foreign_header.Reader.pixels`."""
-    with _opened(encoded) as (page, _):
+def pixels(encoded: bytes, channels: int = 3) -> np.ndarray:
+    """As `foreign_header.Reader.pixels`; of other `channels` than 3 every sample, uint8 [height, width, channels]."""
+    with _opened(encoded, channels) as (page, _):
         samples = page.asarray(maxworkers=1).reshape(page.shaped)  # [planes, 1, height, width, samples]
         image = np.moveaxis(samples[:, 0], 0, -2).reshape(*samples.shape[2:4], -1)
-        colours = _colours(image[..., : _SAMPLES[int(page.photometric)]], page)
-        return upright(colours, page.tags.valueof(_ORIENTATION, 1))
+        colours = image[..., : _SAMPLES[int(page.photometric)]]
+        shown = _colours(colours, page) if channels == 3 else _levels(image, page)
+        return upright(shown, page.tags.valueof(_ORIENTATION, 1))
 
 
 @contextlib.contextmanager
-def _opened(encoded: bytes) -> Iterator[tuple[Any, ForeignHeader]]:
+def _opened(encoded: bytes, channels: int) -> Iterator[tuple[Any, ForeignHeader]]:
     """The first page, found to be of a kind that is read, and what it claims."""
     import tifffile
 
@@ -50,9 +53,9 @@ def _opened(encoded: bytes) -> Iterator[tuple[Any, ForeignHeader]]:
     with refused("TIFF", is_cut=_is_cut(encoded)), tifffile.TiffFile(io.BytesIO(encoded)) as file:
         page = file.pages.first
         several = _has_several(file.pages)
-        pixel_bytes = page.samplesperpixel * max(1, (page.dtype or np.dtype("u1")).itemsize) + 9
+        pixel_bytes = page.samplesperpixel * max(1, (page.dtype or np.dtype("u1")).itemsize) + 3 * channels
         claims = ForeignHeader("TIFF", page.imagewidth, page.imagelength, several, pixel_bytes)
-        _check_kind(page)
+        _check_kind(page, channels)
         claims.check_size()
         _check_room(page)
         _check_whole(page, encoded)
@@ -78,7 +81,7 @@ def _has_several(pages: Any) -> bool:
     return any(not pages[number].aspage().subfiletype & 5 for number in range(1, len(pages)))
 
 
-def _check_kind(page: Any) -> None:
+def _check_kind(page: Any, channels: int) -> None:
     photometric = int(page.photometric)
     is_preview = bool(page.subfiletype & 1) and _SUBFILES in page.tags
     if photometric in _RAW or _DNG_VERSION in page.tags or is_preview:
@@ -93,11 +96,28 @@ def _check_kind(page: Any) -> None:
     if page.dtype is None or page.dtype.kind not in "bu" or page.bitspersample > 16 or np.unique(bits).size > 1:
         kind = "mixed" if np.unique(bits).size > 1 else page.dtype or f"{page.bitspersample}-bit"
         raise UserError(f"a TIFF of {kind} samples, not supported: save it with 8 or 16 bits a sample")
-    most = 2 if photometric in (_WHITE_IS_0, _BLACK_IS_0) else 255
-    if not _SAMPLES[photometric] <= page.samplesperpixel <= most:
-        raise UserError(f"a TIFF of {page.samplesperpixel} channels, not supported: save it in grey or RGB")
+    if channels == 3:
+        _check_colours(page)
+    else:
+        _check_channels(page, channels)
     if page.imagedepth > 1:
         raise UserError("a TIFF of a volume, not supported: save its slices one by one")
+
+
+def _check_colours(page: Any) -> None:
+    photometric, samples = int(page.photometric), page.samplesperpixel
+    most = 2 if photometric in (_WHITE_IS_0, _BLACK_IS_0) else 255
+    if not _SAMPLES[photometric] <= samples <= most:
+        way_out = f", or train on all of them with --channels={samples}" if 3 < samples <= _MOST_CHANNELS else ""
+        raise UserError(f"a TIFF of {samples} channels, not supported: save it in grey or RGB{way_out}")
+
+
+def _check_channels(page: Any, channels: int) -> None:
+    """Every sample is a channel, but those of an image whose samples are something else than its colours' levels."""
+    if int(page.photometric) not in _LEVELS:
+        raise UserError(f"{wrong_channels(3, channels)} (its colours are {page.photometric.name})")
+    if page.samplesperpixel != channels:
+        raise UserError(wrong_channels(page.samplesperpixel, channels))
 
 
 def _check_room(page: Any) -> None:
@@ -134,12 +154,17 @@ def _colours(samples: np.ndarray, page: Any) -> np.ndarray:
         # some programs write bytes there, as libtiff knows
         palette = (palette if palette.max() < 256 else palette >> 8).astype(np.uint8)
         return palette.T[samples[..., 0].astype(np.intp)]
-    levels = high_bytes(samples, page.bitspersample)
+    levels = _levels(samples, page)
     if photometric == _CMYK:
         from PIL import Image
 
         return np.asarray(Image.fromarray(np.ascontiguousarray(levels), "CMYK").convert("RGB"))
-    if levels.shape[-1] == 1:
-        levels = 255 - levels if photometric == _WHITE_IS_0 else levels
-        return levels.repeat(3, axis=-1)
+    return levels.repeat(3, axis=-1) if levels.shape[-1] == 1 else levels
+
+
+def _levels(samples: np.ndarray, page: Any) -> np.ndarray:
+    """Samples [height, width, n] -> uint8 at full range, the first of them with white at 255."""
+    levels = high_bytes(samples, page.bitspersample)
+    if int(page.photometric) == _WHITE_IS_0:
+        levels = np.concatenate([255 - levels[..., :1], levels[..., 1:]], axis=-1)
     return levels

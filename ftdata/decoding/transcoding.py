@@ -1,5 +1,7 @@
 """Formats that no graph operation reads: TIFF, HEIC and AVIF become an uncompressed BMP, which the one decoder reads.
 
+With another --channels than 3 a TIFF becomes a .npy file of all its samples, and the others are refused.
+
 A library reads each, in Python; what is read is upright, in RGB and 8 bits a sample. One rule for all: of samples of
 9 to 16 bits the highest eight count, as of a PNG's; those of fewer than 8 are spread, level * 255 // highest; alpha is
 dropped; colour profiles are not applied. Of several pages or images the first (of HEIC the primary one) is read. Sizes
@@ -8,13 +10,14 @@ are checked before anything is decoded. TensorFlow is not needed here: `reading`
 
 import functools
 import importlib.util
+import io
 import struct
 
 import numpy as np
 
 from ftdata import extras
 from ftdata.decoding import foreign, heif, tiff
-from ftdata.decoding.foreign_header import ForeignHeader
+from ftdata.decoding.foreign_header import ForeignHeader, wrong_channels
 from ftdata.errors import UserError
 
 EXTRAS = {"TIFF": "tiff", "HEIC": "heic"}  # what installs the reader; that of AVIF comes with Pillow
@@ -56,19 +59,46 @@ def is_foreign(encoded: bytes) -> bool:
     return foreign.image_format(encoded[: foreign.HEAD]) in _READERS
 
 
-def header(encoded: bytes) -> ForeignHeader:
+def header(encoded: bytes, channels: int = 3) -> ForeignHeader:
     """What a file claims to be, without decoding it.
 
     Raises:
-      UserError: it cannot be read here, is damaged, of a kind that is not supported, or too large; the message is a
-        reason of a few words.
+      UserError: it cannot be read here, is damaged, of a kind that is not supported, of another number of channels, or
+        too large; the message is a reason of a few words.
     """
-    return _reader(encoded).header(encoded)
+    reader = _reader(encoded)
+    if channels == 3:
+        return reader.header(encoded)
+    if reader is not tiff:
+        reader.header(encoded)
+        raise UserError(wrong_channels(3, channels))
+    return tiff.header(encoded, channels)
 
 
 def rgb(encoded: bytes) -> np.ndarray:
     """The upright image at its own size, uint8 [height, width, 3]; raises as `header`."""
     return _reader(encoded).pixels(encoded)
+
+
+def samples(encoded: bytes, channels: int) -> np.ndarray:
+    """Every channel of the upright image at its own size, uint8 [height, width, channels]; raises as `header`."""
+    if channels == 3:
+        return rgb(encoded)
+    if _reader(encoded) is not tiff:
+        header(encoded, channels)  # which refuses it
+    return tiff.pixels(encoded, channels)
+
+
+def decodable(encoded: bytes, channels: int = 3) -> bytes:
+    """The file that the decoder reads in place of this one; raises as `header`."""
+    return to_bmp(encoded) if channels == 3 else to_npy(encoded, channels)
+
+
+def to_npy(encoded: bytes, channels: int) -> bytes:
+    """The image of `samples` as a .npy file."""
+    stream = io.BytesIO()
+    np.save(stream, np.ascontiguousarray(samples(encoded, channels)), allow_pickle=False)
+    return stream.getvalue()
 
 
 def to_bmp(encoded: bytes) -> bytes:

@@ -38,7 +38,7 @@ class Listing:
     notes: tuple[str, ...] = ()
 
 
-def scan(image_dir: str, *, known: Collection[str] | None = None) -> Listing:
+def scan(image_dir: str, *, known: Collection[str] | None = None, channels: int = 3) -> Listing:
     """Lists a folder of class folders in any of the layouts of `ftdata.folders.layout`.
 
     Hidden files and folders are passed over; a class folder may have subfolders. What is passed over is counted in
@@ -47,6 +47,7 @@ def scan(image_dir: str, *, known: Collection[str] | None = None) -> Listing:
     Args:
       image_dir: the folder.
       known: the classes of the model that is measured on it: then one class is enough, and no training split needed.
+      channels: of its images, which decide what is one.
 
     Raises:
       UserError: no such folder, no class folders, fewer than two classes, a layout with two meanings, a split with
@@ -56,7 +57,7 @@ def scan(image_dir: str, *, known: Collection[str] | None = None) -> Listing:
     if not root.is_dir():
         there = what_is_at(root, missing="no such folder")
         raise UserError(f"image_dir must be a folder, got {image_dir!r}: {there}")
-    top = tree.walk(root)
+    top = tree.walk(root, channels=channels)
     others = tuple(passed_over.in_tree(top))
     found = layout.recognise(top, origin=str(root), known=known)
     images = {
@@ -64,7 +65,7 @@ def scan(image_dir: str, *, known: Collection[str] | None = None) -> Listing:
         for split, classes in found.found.items()
     }
     try:
-        result = listing(images, image_dir, known=known)
+        result = listing(images, image_dir, known=known, channels=channels)
     except UserError as problem:  # what was passed over may be the reason
         raise UserError("; ".join((str(problem), *others))) from None
     beside = passed_over.beside_classes(found.passed_over, found.loose)
@@ -77,7 +78,11 @@ def _image(root: Path, place: tuple[str, ...]) -> tuple[str, str]:
 
 
 def listing(
-    found: Mapping[str, Mapping[str, Sequence[tuple[str, str]]]], origin: str, *, known: Collection[str] | None = None
+    found: Mapping[str, Mapping[str, Sequence[tuple[str, str]]]],
+    origin: str,
+    *,
+    known: Collection[str] | None = None,
+    channels: int = 3,
 ) -> Listing:
     """Numbers the classes of `found[split][class]`, (path, name) of images; classes are sorted by name.
 
@@ -95,7 +100,7 @@ def listing(
         have = f"only {class_names[0]!r}" if class_names else "none"
         raise UserError(
             f"{origin}: needs images of {'two classes or more' if known is None else 'a class'}, found {have}. "
-            f"Expected {_LAYOUTS}; files ending in {', '.join(file_kind.extensions())}"
+            f"Expected {_LAYOUTS}; files ending in {', '.join(file_kind.extensions(channels))}"
         )
     for split, classes in filled.items():
         unknown = sorted(classes.keys() - numbered.keys())

@@ -69,8 +69,10 @@ class Folder:
         return {name: folder for name, folder in self.folders.items() if folder.count}
 
 
-def walk(root: Path) -> Folder:
+def walk(root: Path, *, channels: int = 3) -> Folder:
     """Looks at everything below `root`; what lies in hidden folders, in those of a system or of a run is left alone.
+
+    What counts as an image depends on its `channels` (`file_kind.kind`).
 
     Raises:
       UserError: a folder that cannot be read.
@@ -81,7 +83,7 @@ def walk(root: Path) -> Folder:
         path, folder = pending.pop()
         for entry in _entries(path):
             if not _is_folder(entry):
-                folder.add(entry.name, file_kind.kind(entry))
+                folder.add(entry.name, file_kind.kind(entry, channels))
             elif reason := _why_left(entry):
                 folder.left[entry.name] = reason
             elif entry.is_symlink() and Path(os.path.realpath(path)).is_relative_to(os.path.realpath(entry.path)):

@@ -48,7 +48,9 @@ _OURS = re.compile(r"assertion failed: \[(.+?)\](?: \[Op|\n|$)")  # what the dec
 _COMPLAINT = re.compile(rf"^(?!{_HARMLESS})(?:Corrupt JPEG|Inconsistent progression|Premature end).*$", re.MULTILINE)
 
 
-def inspect_files(paths: Sequence[str], *, origin: str, keep_in: Path, storage: Storage | None = None) -> ReportTable:
+def inspect_files(
+    paths: Sequence[str], *, origin: str, keep_in: Path, storage: Storage | None = None, channels: int = 3
+) -> ReportTable:
     """Judges image files, on all cores; those that have not changed since the last time are not opened.
 
     Args:
@@ -56,11 +58,13 @@ def inspect_files(paths: Sequence[str], *, origin: str, keep_in: Path, storage: 
       origin: the folder or the CSV that names them.
       keep_in: where reports are kept; where it cannot be written, the next run examines again.
       storage: of images that are no files, whose places in it `paths` are.
+      channels: that each has to have; 3 for whatever can be shown in colours.
 
     Returns:
       n reports.
     """
-    made_with = (headers.MAX_PIXELS, tf.__version__, *transcoding.versions())
+    made_with: tuple[object, ...] = (headers.MAX_PIXELS, tf.__version__, *transcoding.versions())
+    made_with += (f"{channels} channels",) if channels != 3 else ()
     record = reports.path_for(origin, folder=keep_in, made_with=made_with)
     kept, start, table = KeptReports.load(record), time.monotonic(), ReportTable.empty(len(paths))
     unread = _stamp_all(paths, storage, table)
@@ -73,7 +77,7 @@ def inspect_files(paths: Sequence[str], *, origin: str, keep_in: Path, storage: 
     is_new[list(unread)] = False
     new = {paths[place]: place for place in np.flatnonzero(is_new).tolist()}
     stamped = [(path, Stamp(*table.stamps[place].tolist())) for path, place in new.items()]
-    for path, report in _judge_all(stamped, storage.read if storage else _read):
+    for path, report in _judge_all(stamped, storage.read if storage else _read, channels):
         table.set(new[path], report)
     is_kept = table.has("is_read")
     changed = len(known) < kept.count or is_kept[list(new.values())].any()
@@ -131,13 +135,15 @@ def _unread(error: OSError) -> FileReport:
     return FileReport(None, _UNREADABLE.get(error.errno or 0, f"cannot be read: {error.strerror}"))
 
 
-def _judge_all(files: Sequence[tuple[str, Stamp]], read: Callable[[str], bytes]) -> Iterator[tuple[str, FileReport]]:
+def _judge_all(
+    files: Sequence[tuple[str, Stamp]], read: Callable[[str], bytes], channels: int
+) -> Iterator[tuple[str, FileReport]]:
     """The report on each file, in any order; the next files are read while the decoder works."""
     chunks = list(_chunks(files))
     with concurrent.futures.ThreadPoolExecutor() as readers:
-        ahead = [readers.submit(_open, path, stamp, read) for path, stamp in chunks[0]] if chunks else []
+        ahead = [readers.submit(_open, path, stamp, read, channels) for path, stamp in chunks[0]] if chunks else []
         for following in [*chunks[1:], []]:
-            reading, ahead = ahead, [readers.submit(_open, path, stamp, read) for path, stamp in following]
+            reading, ahead = ahead, [readers.submit(_open, path, stamp, read, channels) for path, stamp in following]
             opened = [future.result() for future in reading]
             yield from (entry for entry in opened if isinstance(entry, tuple))
             for group in _groups([entry for entry in opened if isinstance(entry, Opened)]):
@@ -156,7 +162,7 @@ def _chunks(files: Sequence[tuple[str, Stamp]]) -> Iterator[list[tuple[str, Stam
         yield chunk
 
 
-def _open(path: str, stamp: Stamp, read: Callable[[str], bytes]) -> Opened | tuple[str, FileReport]:
+def _open(path: str, stamp: Stamp, read: Callable[[str], bytes], channels: int) -> Opened | tuple[str, FileReport]:
     if stamp.size > headers.MAX_FILE_BYTES:
         return path, FileReport(None, f"too large: {stamp.size:,} bytes, the limit is {headers.MAX_FILE_BYTES:,}")
     try:
@@ -164,7 +170,7 @@ def _open(path: str, stamp: Stamp, read: Callable[[str], bytes]) -> Opened | tup
     except OSError as error:
         return path, _unread(error)
     try:
-        return Opened.of(path, encoded)
+        return Opened.of(path, encoded, channels=channels)
     except UserError as reason:
         return path, FileReport(hashlib.blake2b(encoded, digest_size=16).hexdigest(), str(reason))
 
@@ -194,6 +200,8 @@ def _decode_group(group: Sequence[Opened]) -> Iterator[tuple[str, FileReport]]:
         with concurrent.futures.ThreadPoolExecutor(parallelism.CORES) as readers:
             yield from zip([entry.path for entry in foreign], readers.map(Opened.transcoded, foreign), strict=True)
         group = [entry for entry in group if not entry.is_foreign]
+    group, whole = [entry for entry in group if not entry.is_whole], [entry for entry in group if entry.is_whole]
+    yield from ((entry.path, entry.report()) for entry in whole)
     if not group or _complaint(group) is None:
         yield from ((entry.path, entry.report()) for entry in group)
     else:

@@ -8,6 +8,7 @@ from ftdata.decoding import foreign, headers, transcoding
 # it.
 _JPEG = (".jpg", ".jpeg", ".jpe", ".jfif", ".pjpeg", ".pjp")
 EXTENSIONS = (*_JPEG, ".png", ".apng", ".bmp", ".dib", ".gif", ".webp")
+ARRAYS = (".npy",)  # of images of other channels than three
 IMAGE = "image"
 HIDDEN, SYSTEM, BROKEN = "hidden", "system", "broken link"
 
@@ -43,15 +44,19 @@ _UNREAD_ENDINGS = {ending: unread for unread, endings in _UNREAD.items() for end
 UNREAD_FORMATS = frozenset(_UNREAD)
 
 
-def extensions() -> tuple[str, ...]:
+def extensions(channels: int = 3) -> tuple[str, ...]:
     """Endings of the formats that can be decoded here: EXTENSIONS, and those of what is installed."""
+    if channels != 3:
+        return (*ARRAYS, *(_UNREAD["TIFF"] if transcoding.is_readable("TIFF") else ()))
     return EXTENSIONS + tuple(
         ending for unread, endings in _UNREAD.items() if transcoding.is_readable(unread) for ending in endings
     )
 
 
-def kind(entry: "os.DirEntry[str]") -> str:
+def kind(entry: "os.DirEntry[str]", channels: int = 3) -> str:
     """IMAGE where a file is to be examined as one; else what it is, in a word or two.
+
+    A .npy file is one with other `channels` than 3; else it may hold anything, such as what goes with each image.
 
     That is HIDDEN, SYSTEM, one of UNREAD_FORMATS, an ending such as `.txt`, `no extension`, BROKEN or
     `no file` (pipes and devices, which are not opened). A JPEG named `.heic`, or without an ending, is an IMAGE.
@@ -62,7 +67,8 @@ def kind(entry: "os.DirEntry[str]") -> str:
     if name.startswith("."):
         return HIDDEN
     ending = os.path.splitext(name)[1]
-    if ending in EXTENSIONS or transcoding.is_readable(_UNREAD_ENDINGS.get(ending)):
+    always = EXTENSIONS if channels == 3 else EXTENSIONS + ARRAYS
+    if ending in always or transcoding.is_readable(_UNREAD_ENDINGS.get(ending)):
         return IMAGE
     try:
         if not entry.is_file():  # opening a pipe would wait for ever

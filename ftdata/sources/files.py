@@ -44,9 +44,11 @@ def open_files(config: DataConfig, *, known: Collection[str] | None = None) -> I
     elif config.labels_csv:
         listing = labels_csv.read(config.labels_csv, config.image_dir, known=known)
     else:
-        listing = folder.scan(origin, known=known)
+        listing = folder.scan(origin, known=known, channels=config.channels)
     paths = list(dict.fromkeys(path for files in listing.splits.values() for path in files.paths))
-    table = examine.inspect_files(paths, origin=origin, keep_in=config.folder / "examined", storage=reader)
+    table = examine.inspect_files(
+        paths, origin=origin, keep_in=config.folder / "examined", storage=reader, channels=config.channels
+    )
     listing, judged, bad = bad_images.drop_bad_images(
         listing,
         _by_split(listing, paths, table),
@@ -56,7 +58,7 @@ def open_files(config: DataConfig, *, known: Collection[str] | None = None) -> I
     place = os.path.realpath(os.path.expanduser(origin))
     read: reading.Read = reader or tf.io.read_file
     if any(reports_of.has("foreign").any() for reports_of in judged.values()):
-        read = reading.Transcoding(read)
+        read = reading.Transcoding(read, config.channels)
     shards = reader.files if reader else ()
     splits = {name: _split(files, judged[name], place, read, shards) for name, files in listing.splits.items()}
     several = [

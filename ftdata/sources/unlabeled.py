@@ -20,7 +20,7 @@ from ftdata.log import log
 from ftdata.names import shown
 
 
-def find(images: str, *, setting: str = "images") -> tuple[list[str], tuple[str, ...]]:
+def find(images: str, *, setting: str = "images", channels: int = 3) -> tuple[list[str], tuple[str, ...]]:
     """The files that `images`, the value of `setting`, names, sorted, and lines on what was passed over.
 
     A folder stands for the images in it and below it, hidden ones excepted; `**` in a pattern does too.
@@ -31,13 +31,13 @@ def find(images: str, *, setting: str = "images") -> tuple[list[str], tuple[str,
     """
     path, notes = Path(images).expanduser(), tuple[str, ...]()
     if path.is_dir():
-        top = tree.walk(path)
+        top = tree.walk(path, channels=channels)
         named = [posixpath.join(path, *place, name) for place, folder in top.below() for name in folder.images]
         found = [name for name in named if os.path.isfile(name)]
         notes = tuple(passed_over.in_tree(top))
         if len(found) < len(named):
             notes += (f"{len(named) - len(found):,} links that lead nowhere, pipes or devices are passed over",)
-        kinds = "; ".join((f"no file ending in {', '.join(file_kind.extensions())} in this folder", *notes))
+        kinds = "; ".join((f"no file ending in {', '.join(file_kind.extensions(channels))} in this folder", *notes))
     elif path.is_file():
         return [str(path)], ()
     else:
@@ -56,7 +56,8 @@ def examined(paths: Sequence[str], images: str, config: DataConfig) -> dict[str,
       images: what `find` was asked for; reports are kept under this name.
       config: says where reports are kept.
     """
-    verdicts = examine.inspect_files(paths, origin=images, keep_in=config.folder / "examined")
+    keep_in = config.folder / "examined"
+    verdicts = examine.inspect_files(paths, origin=images, keep_in=keep_in, channels=config.channels)
     judged = dict(zip(paths, verdicts, strict=True))
     for line in reports.of_several([shown(path) for path, report in judged.items() if report.several]):
         log.info(line)
@@ -80,9 +81,9 @@ def decoded(paths: Sequence[str], config: DataConfig, *, batch_size: int) -> tf.
       batch_size: of every batch but the last.
 
     Returns:
-      A dataset of (int64 [b], which files; uint8 [b, image_size, image_size, 3]), in order.
+      A dataset of (int64 [b], which files; uint8 [b, image_size, image_size, channels]), in order.
     """
-    decode, read = Decoding.of(config).any_format, reading.reader(paths)
+    decode, read = Decoding.of(config).any_format, reading.reader(paths, config.channels)
     files = tf.data.Dataset.from_tensor_slices(tf.constant([os.fsencode(path) for path in paths], tf.string))
     images = files.enumerate().map(
         lambda number, path: (number, decode(read(path))), num_parallel_calls=parallelism.CORES
@@ -93,7 +94,7 @@ def decoded(paths: Sequence[str], config: DataConfig, *, batch_size: int) -> tf.
 def why_not(path: str, config: DataConfig) -> str:
     """Why a file was skipped, in a few words."""
     try:
-        Decoding.of(config).any_format(reading.reader([path])(tf.constant(os.fsencode(path))))
+        Decoding.of(config).any_format(reading.reader([path], config.channels)(tf.constant(os.fsencode(path))))
     except tf.errors.InvalidArgumentError as error:
         return f"cannot be decoded: {decode_error(error)}"
     except tf.errors.OpError:

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from ftdata.decoding import npy
 from ftdata.decoding.decode import Decoding, decode_full
 from trainers.commands.evaluator import Evaluator
 from trainers.export import formats
@@ -55,15 +56,16 @@ def known_count(samples: Samples) -> int:
 def at_their_own_sizes(final: keras.Model, samples: Samples, decoding: Decoding) -> Samples:
     """As many of the test images as fit in 256 MiB, whole, and what the model gives for the squares they become."""
     count = known_count(samples)
-    first = [_whole(samples.files[place]).nbytes for place in spread(count, _LOOKED_AT)]
+    first = [_whole(samples.files[place], decoding.channels).nbytes for place in spread(count, _LOOKED_AT)]
     chosen = spread(count, max(1, int(_MOST_WHOLE / np.mean(first))))
-    images = [_whole(samples.files[place]) for place in chosen]
+    images = [_whole(samples.files[place], decoding.channels) for place in chosen]
     squares = np.stack([decoding.to_square(tf.constant(image)).numpy() for image in images])
     return Samples(images, [], samples.labels[chosen], _answers(final, squares))
 
 
-def _whole(content: bytes) -> np.ndarray:
-    pixels: np.ndarray = decode_full(tf.constant(content)).numpy()
+def _whole(content: bytes, channels: int) -> np.ndarray:
+    encoded = tf.constant(content)
+    pixels: np.ndarray = (decode_full(encoded) if channels == 3 else npy.decode(encoded, channels)).numpy()
     return pixels
 
 

@@ -18,7 +18,7 @@ from ftdata.sources.source import Source, open_source
 from ftdata.sources.split import Split
 from trainers.commands import resolution
 from trainers.commands.train import make_context
-from trainers.config import TrainConfig
+from trainers.config import TrainConfig, other_channels
 from trainers.doctor import proposal
 from trainers.doctor.label_errors import LabelErrors
 from trainers.evaluation import figures, reports
@@ -37,7 +37,7 @@ from trainers.training.context import RunContext
 
 _DECIDING = (
     *("backbone", "backbone_args", "weights", "image_size", "mixed_precision", "preprocessing", "pooling"),
-    *("exclude_csv", "group_pattern", "folds", "feature_views", "class_weight", "monitor"),
+    *("channels", "exclude_csv", "group_pattern", "folds", "feature_views", "class_weight", "monitor"),
 )
 
 
@@ -84,7 +84,8 @@ def found(
     log.info(
         f"{source.name}: an estimate from {counted(len(pool), 'image')} in {counted(len(source.class_names), 'class')}"
     )
-    for note in (*context.source.notes, *_left_alone(source, pool)):
+    notes = other_channels.notes(config.model, config.data.channels)
+    for note in (*context.source.notes, *_left_alone(source, pool), *notes):
         log.info(f"  {note}")
     log.info(context.hardware)
     divided = Division.of(context.source, config.data, config.training.folds)

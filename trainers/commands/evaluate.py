@@ -22,7 +22,7 @@ from trainers.commands.evaluator import (
     open_own,
     stored_temperature,
 )
-from trainers.config import TrainConfig, multi_label
+from trainers.config import TrainConfig, multi_label, other_channels
 from trainers.evaluation import calibration, excerpt, figures, grad_cam, reports, scores, thresholds
 from trainers.evaluation.calibration import Temperature
 from trainers.evaluation.scores import Evaluation
@@ -53,6 +53,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
         unlabeled.find(config.use.other_images, setting="other_images")  # said now if nothing is there
     model = trained_model.of_run(run_dir)
     multi_label.check_use(config.use, task=model.task)
+    other_channels.check_use(config.use, channels=model.data.channels)
     devices = make_strategy(config.runtime.distribution_strategy)
     with devices.scope():
         network = model.load()

@@ -94,6 +94,7 @@ def open_other(given: DataConfig, trained: TrainedModel) -> Source:
     of_task: dict[str, Any] = {
         "task": trained.task,
         "label_separator": given.label_separator if trained.task == "multi" else None,
+        "channels": trained.data.channels,
     }
     data = dataclasses.replace(given, validation_fraction=0.0, exclude_csv=None, **of_task)
     notes = list[str]()

@@ -15,7 +15,7 @@ from ftdata.sources.source import Source
 from trainers.commands import compared, label_evaluation, none_of_these, other_images, trained_model
 from trainers.commands.evaluator import Evaluator, fit_on_validation, open_own, stored_temperature
 from trainers.commands.trained_model import TrainedModel
-from trainers.config import TrainConfig, UseConfig, multi_label
+from trainers.config import TrainConfig, UseConfig, multi_label, other_channels
 from trainers.evaluation import label_temperatures
 from trainers.export import formats, golden, onnx_format, openvino_format, parity, web
 from trainers.export.parity import Samples
@@ -29,6 +29,7 @@ from trainers.runtime.signals import StopRequest
 _PATTERN = re.compile(r"\[[^/]*\]|[\\*?]")  # TensorFlow looks for the variables of a SavedModel by a pattern
 _REPRESENTATIVE = 100  # training images from which int8 takes its ranges
 _ANY_SIZE = {"saved_model", "onnx", "openvino"}  # the formats that take images of any size
+_HOW = ("image_size", "channels", "resize", "interpolation", "jpeg_decode")  # images become squares
 _OTHERS = 3  # rendered things of a kind, that are none of these
 
 
@@ -45,6 +46,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     network = model.load()
     several = model.task == "multi"
     multi_label.check_use(config.use, task=model.task)
+    other_channels.check_use(config.use, channels=model.data.channels)
     source = open_own(config.data, model)
     devices = make_strategy("one_device")
     fold = model.folds(config.runtime.fold_batch_norm, on_gpu=runs_on_gpu(devices))
@@ -110,7 +112,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
         "test_time_augmentation": views,
         "class_names": list(model.class_names),
         **(of_labels.metrics if of_labels else {}),
-        **{name: getattr(model.data, name) for name in ("image_size", "resize", "interpolation", "jpeg_decode")},
+        **{name: getattr(model.data, name) for name in _HOW},
         "none_of_these": boundary and dict(boundary.about),
         "images": count,
         "test_images": whole,
@@ -177,6 +179,9 @@ def _golden(
     folder: Path, samples: Samples, answers: Mapping[str, np.ndarray], model: TrainedModel, *, is_wanted: bool
 ) -> int:
     """Writes golden/ for LiteRT files, or removes it where it is not wanted; returns how many images are in it."""
+    if is_wanted and answers and model.data.channels != 3:
+        log.info("golden/ is left out: its script checks images with Pillow, which reads three channels")
+        is_wanted = False
     if not is_wanted:
         golden.remove(folder)
     if not is_wanted or not answers:

@@ -14,6 +14,7 @@ from ftdata.log import log
 from ftdata.names import counted, listed
 from ftdata.sources import bad_images
 from ftdata.sources.source import Source
+from trainers.config import other_channels
 from trainers.evaluation import figures, tiles
 from trainers.rundir.run_dir import RunDir, write_atomically
 from trainers.runtime.devices import runs_on_gpu
@@ -48,6 +49,7 @@ def describe(context: RunContext) -> None:
     log.info(f"  classes {listed(source.class_names, limit=20)}")
     for note in (
         *source.notes,
+        *other_channels.notes(context.config.model, context.config.channels),
         *augmentation.notes(context.config.augment, image_size=context.config.image_size),
     ):
         log.info(f"  {note}")

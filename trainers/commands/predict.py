@@ -19,7 +19,7 @@ from ftdata.log import log, on_stderr
 from ftdata.names import counted
 from ftdata.sources import unlabeled
 from trainers.commands import class_thresholds, label_evaluation, none_of_these, predicted_rows, trained_model
-from trainers.config import TrainConfig, multi_label
+from trainers.config import TrainConfig, multi_label, other_channels
 from trainers.evaluation import figures, label_next, tiles
 from trainers.evaluation.thresholds import Thresholds
 from trainers.models import backbones, folding, imagenet, imagenet_weights, symmetries
@@ -37,7 +37,7 @@ class Predictor:
     """What predicts.
 
     Attributes:
-      network: float32 [b, side, side, 3], pixels 0..255, to probabilities [b, num_classes].
+      network: float32 [b, side, side, channels], pixels 0..255, to probabilities [b, num_classes].
       class_names: in the order of the probabilities.
       data: how images are decoded for it.
       name: where the network comes from, for messages.
@@ -77,7 +77,7 @@ def _run(config: TrainConfig, stop: StopRequest) -> dict[str, Any]:
     run_dir = RunDir(Path(config.model_dir).expanduser())
     grow_gpu_memory()
     predictor = _open(config, run_dir, on_gpu=bool(tf.config.list_logical_devices("GPU")))
-    paths, notes = unlabeled.find(str(config.use.images))
+    paths, notes = unlabeled.find(str(config.use.images), channels=predictor.data.channels)
     grid = run_dir.root / "predictions.png"
     paths = [path for path in paths if not (path.endswith(grid.name) and grid.exists() and grid.samefile(path))]
     for note in notes:
@@ -139,6 +139,7 @@ def _open(config: TrainConfig, run_dir: RunDir, *, on_gpu: bool) -> Predictor:
     network = trained.load()
     several = task_of(network) == "multi"
     multi_label.check_use(config.use, task=task_of(network))
+    other_channels.check_use(config.use, channels=network.input_shape[-1])
     chosen, boundary = None, None
     if not config.use.model and not several:
         chosen = class_thresholds.kept(run_dir, network, trained, test_time_augmentation=averaged_over)
@@ -147,7 +148,7 @@ def _open(config: TrainConfig, run_dir: RunDir, *, on_gpu: bool) -> Predictor:
         network = keras.Model(network.inputs[0], [network.outputs[0], features_of(network).outputs[0]])
     network = folding.for_inference(network) if trained.folds(fold_batch_norm, on_gpu=on_gpu) else network
     data = trained.adapt(config.data) if trained.settings else config.data
-    data = dataclasses.replace(data, image_size=network.input_shape[1])
+    data = dataclasses.replace(data, image_size=network.input_shape[1], channels=network.input_shape[-1])
     return Predictor(
         network,
         trained.class_names,
@@ -163,11 +164,10 @@ def _open(config: TrainConfig, run_dir: RunDir, *, on_gpu: bool) -> Predictor:
 def _predictions(
     predictor: Predictor, paths: Sequence[str], batches: Iterable[tuple[tf.Tensor, tf.Tensor]]
 ) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
-    """A row and the pixels, uint8 [side, side, 3], of each image that can be read, in order."""
-    side = int(predictor.data.image_size or 0)
+    """A row and the pixels, uint8 [side, side, channels], of each image that can be read, in order."""
     network = predictor.network
 
-    @tf.function(input_signature=[tf.TensorSpec((None, side, side, 3), tf.uint8)], autograph=False)
+    @tf.function(input_signature=[tf.TensorSpec(network.input_shape, tf.uint8)], autograph=False)
     def answers_of(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
         several = symmetries.images_of(tf.cast(images, tf.float32), predictor.averaged_over)
         found = [network(image, training=False) for image in several]

@@ -98,6 +98,7 @@ def resolve(settled: TrainConfig, *, on_gpu: bool) -> ResolvedConfig:
         training=settled.training,
         runtime=settled.runtime,
         task=settled.data.task,
+        channels=settled.data.channels,
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from ftdata.decoding import headers
+from ftdata.errors import UserError
 from ftdata.inspection import examine
 from ftdata.log import log
 from ftdata.names import counted
@@ -44,6 +45,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     with http.listening(config.serve) as found:  # before the seconds that loading takes
         grow_gpu_memory()
         model = ServedModel.load(folder)
+        _check_channels(model, folder)
         _warm_up(model)
         batcher = Batcher(
             examine.why_not,
@@ -75,6 +77,16 @@ def check_installed() -> None:
       UserError: what is missing and how to install it.
     """
     extras.check_installed("--phase=serve", _NEEDED, extra="serve")
+
+
+def _check_channels(model: ServedModel, folder: Path) -> None:
+    for signature in model.signatures.values():
+        for spec in signature.inputs.values():
+            if spec.shape.rank == 4 and spec.shape[-1] not in (None, 3):
+                raise UserError(
+                    f"{folder} takes images of {spec.shape[-1]} channels, and --phase=serve pictures of three: call "
+                    "the SavedModel itself"
+                )
 
 
 def _name(given: str | None, run_dir: RunDir) -> str:

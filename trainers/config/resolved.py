@@ -30,6 +30,7 @@ class ResolvedConfig:
       training: the phases and how they are optimized.
       runtime: the machine, and what is watched.
       task: `single`, or `multi` where an image may have several labels.
+      channels: of an image.
     """
 
     phases: tuple[Phase, ...]
@@ -45,3 +46,4 @@ class ResolvedConfig:
     training: TrainingConfig
     runtime: RuntimeConfig
     task: str = "single"
+    channels: int = 3

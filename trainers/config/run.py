@@ -8,7 +8,7 @@ from typing import Any
 from ftdata.config import AugmentConfig, DataConfig
 from ftdata.errors import UserError
 from ftdata.settings import ANY_PHASE, NOTHING, check_settings, setting
-from trainers.config import multi_label
+from trainers.config import multi_label, other_channels
 from trainers.config.model import HUB, ModelConfig, hub_folder
 from trainers.config.runtime import RuntimeConfig
 from trainers.config.search import SearchConfig
@@ -85,6 +85,7 @@ class TrainConfig:
         if self.training.folds == "groups" and not self.data.group_pattern:
             raise UserError("folds=groups needs group_pattern, which says what the groups are")
         multi_label.check(self)
+        other_channels.check(self)
         self._check_feature_views()
 
     @property

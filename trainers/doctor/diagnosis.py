@@ -15,7 +15,7 @@ from ftdata.config import DataConfig
 from ftdata.errors import UserError
 from ftdata.log import log
 from ftdata.names import counted
-from trainers.config import ModelConfig, epochs_and_rate
+from trainers.config import ModelConfig, epochs_and_rate, other_channels
 from trainers.doctor import findings
 from trainers.doctor.findings import Facts, Finding
 from trainers.doctor.survey import survey
@@ -46,7 +46,7 @@ def check(context: RunContext, data: DataConfig) -> Facts:
     config, source = context.config, context.source
     count = sum(map(len, source.splits.values()))
     log.info(f"{source.name}: looking at {counted(count, 'image')}")
-    surveys = survey(source.splits)
+    surveys = survey(source.splits, channels=config.channels)
     plan, refusal = _training(context)
     sections = {
         "data": findings.balance(source, class_weight=config.training.class_weight),
@@ -103,7 +103,9 @@ def _training(context: RunContext) -> tuple[Finding, ValueError | None]:
     network, refusal = _network(context)
     side = config.image_size
     weights = Path(config.model.weights).name  # a whole path would fill the line
-    lines = [f"{config.model.backbone}, weights {weights}, {side}x{side} pixels in"]
+    channels = f" of {config.channels} channels" if config.channels != 3 else ""
+    lines = [f"{config.model.backbone}, weights {weights}, {side}x{side} pixels{channels} in"]
+    lines += other_channels.notes(config.model, config.channels)
     lines += augmentation.notes(config.augment, image_size=side)
     facts = Facts()
     for phase in config.phases:
@@ -135,6 +137,7 @@ def _network(context: RunContext) -> tuple[keras.Model | None, ValueError | None
                 image_size=context.config.image_size,
                 policy=context.config.precision,
                 task=context.config.task,
+                channels=context.config.channels,
             )
 
     settings = context.config.model

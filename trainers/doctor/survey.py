@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from ftdata import parallelism
-from ftdata.decoding import decode, exif, jpeg
+from ftdata.decoding import decode, exif, jpeg, npy
 from ftdata.sources.split import Split
 from trainers.doctor.duplicates import WORDS
 
@@ -38,17 +38,19 @@ class Survey:
     is_blank: np.ndarray
 
 
-def survey(splits: Mapping[str, Split]) -> dict[str, Survey]:
+def survey(splits: Mapping[str, Split], *, channels: int = 3) -> dict[str, Survey]:
     """Surveys the images of splits on all cores, by name; what cannot be read or decoded stops nothing.
 
-    In one pass over all of them, because TensorFlow prepares the graph for each anew, which takes a second.
+    In one pass over all of them, because TensorFlow prepares the graph for each anew, which takes a second. Of other
+    `channels` than 3 the grey that is hashed is their mean.
     """
     counts = [len(split) for split in splits.values()]
     total, ends = sum(counts), np.cumsum(counts)
     sizes, hashes = np.zeros((total, 2), np.int32), np.zeros((total, WORDS), np.uint64)
     is_readable, is_blank = np.zeros((2, total), bool)
     encoded = functools.reduce(tf.data.Dataset.concatenate, [split.encoded() for split in splits.values()])
-    looked = encoded.enumerate().map(_look, num_parallel_calls=parallelism.CORES)
+    look = _look if channels == 3 else functools.partial(_look_at_channels, channels=channels)
+    looked = encoded.enumerate().map(look, num_parallel_calls=parallelism.CORES)
     for position, size, bits, blank in looked.ignore_errors().batch(_CHUNK).as_numpy_iterator():
         sizes[position] = size
         hashes[position] = np.packbits(bits, axis=1).view(np.uint64)
@@ -66,11 +68,24 @@ def survey(splits: Mapping[str, Split]) -> dict[str, Survey]:
 def _look(position: tf.Tensor, encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
     """(position, size int32 [2], bits bool [64 + 256], is_blank) of one image."""
     image, size = tf.cond(jpeg.is_jpeg(encoded), lambda: _shrunk_jpeg(encoded), lambda: _whole(encoded))
-    grey = tf.image.rgb_to_grayscale(tf.cast(image, tf.float32))
+    return position, size, *_hashed(tf.image.rgb_to_grayscale(tf.cast(image, tf.float32)))
+
+
+def _look_at_channels(
+    position: tf.Tensor, encoded: tf.Tensor, *, channels: int
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+    """As `_look`, of an image of so many channels."""
+    image = npy.decode(encoded, channels)
+    grey = tf.reduce_mean(tf.cast(image, tf.float32), axis=-1, keepdims=True)
+    return position, tf.shape(image)[:2], *_hashed(grey)
+
+
+def _hashed(grey: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """(bits bool [64 + 256], is_blank) of float32 [height, width, 1]."""
     coarse, fine = (tf.image.resize(grey, [side, side + 1], antialias=True)[..., 0] for side in (8, 16))
     is_blank = tf.reduce_max(coarse) - tf.reduce_min(coarse) < _BLANK
     bits = [tf.reshape(cells[:, 1:] > cells[:, :-1], [-1]) for cells in (coarse, fine)]
-    return position, size, tf.concat(bits, axis=0), is_blank
+    return tf.concat(bits, axis=0), is_blank
 
 
 def _whole(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

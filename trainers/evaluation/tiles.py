@@ -62,11 +62,15 @@ def read(image: Image.Image) -> Tiles | None:
 
 
 def image_grid(images: np.ndarray, captions: Sequence[str], *, title: str, columns: int | None = None) -> ImageGrid:
-    """A grid, as square as can be if `columns` is None, of uint8 or 0..255 float images [n, height, width, 3]."""
+    """A grid, as square as can be if `columns` is None, of uint8 or 0..255 float images [n, height, width, channels].
+
+    Of more than three channels the first three are shown, of fewer the first, which the title says.
+    """
     if not len(images):
         figure = ImageGrid(figsize=(4, 1.5))
         figure.text(0.5, 0.5, in_a_figure(title), ha="center", va="center")
         return figure
+    images, title = _in_colours(images, title)
     columns = columns or int(np.ceil(np.sqrt(len(images))))
     rows = -(-len(images) // columns)
     width, height = _CELL[0] * columns, _CELL[1] * rows + _TITLE
@@ -85,3 +89,13 @@ def image_grid(images: np.ndarray, captions: Sequence[str], *, title: str, colum
     axes.set(xlim=(0, width), ylim=(height, 0))
     figure.title, figure.boxes, figure.captions = title, boxes, captions[: len(boxes)]
     return figure
+
+
+def _in_colours(images: np.ndarray, title: str) -> tuple[np.ndarray, str]:
+    """Images of three channels, and the title that says which."""
+    channels = images.shape[-1]
+    if channels == 3:
+        return images, title
+    if channels > 3:
+        return images[..., :3], f"{title} (channels 1 to 3 of {channels})"
+    return images[..., :1].repeat(3, axis=-1), f"{title} (channel 1 of {channels})" if channels > 1 else title

@@ -77,7 +77,7 @@ def _unlike(features: Any, novelty: Novelty) -> Any:
 
 
 def answers(network: keras.Model, images: tf.Tensor) -> dict[str, tf.Tensor]:
-    """What a finished network gives for pixels of any type, [b, side, side, 3], by name."""
+    """What a finished network gives for pixels of any type, [b, side, side, channels], by name."""
     found = network(tf.cast(images, tf.float32), training=False)
     return found if isinstance(found, dict) else {"probabilities": found}
 
@@ -94,7 +94,8 @@ def _in_float32(config: Any) -> Any:
 
 
 class Served(tf.Module):
-    """What the SavedModel holds: two signatures, from files' bytes and from pixels of any size.
+    """What the SavedModel holds: two signatures, from files' bytes and from pixels of any size. Of other channels than
+    three the files are .npy files.
 
     Both return `probabilities`, float32 [b, num_classes], and `label`, string [b]; with a novelty `unlike` too,
     float32 [b]. With `least`, float32 [num_classes], of a model of several labels an image, they return `shows`, bool
@@ -106,7 +107,7 @@ class Served(tf.Module):
     ):
         super().__init__()
         decoding = Decoding.of(data)
-        square_image = tf.TensorSpec((decoding.image_size, decoding.image_size, 3), tf.uint8)
+        square_image = tf.TensorSpec((decoding.image_size, decoding.image_size, decoding.channels), tf.uint8)
         self.held = [variable.value for variable in network.variables]
         self.class_names = tf.constant([in_a_line(name) for name in class_names])
 
@@ -120,7 +121,7 @@ class Served(tf.Module):
         def from_bytes(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
             return answer(decoding.decode_batch(image_bytes))
 
-        @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")])
+        @tf.function(input_signature=[tf.TensorSpec([None, None, None, decoding.channels], tf.uint8, name="images")])
         def from_pixels(images: tf.Tensor) -> dict[str, tf.Tensor]:
             return answer(tf.map_fn(decoding.to_square, images, fn_output_signature=square_image))
 
@@ -156,8 +157,8 @@ def write_litert(
     representative: Iterable[np.ndarray],
     batch_size: int | None = None,
 ) -> None:
-    """Writes a LiteRT file: uint8 [b, side, side, 3] to float32 probabilities [b, num_classes], and `unlike` [b] where
-    the network gives it.
+    """Writes a LiteRT file: uint8 [b, side, side, channels] to float32 probabilities [b, num_classes], and `unlike` [b]
+    where the network gives it.
 
     It ends with a ZIP archive of labels.txt, which is where LiteRT files keep what belongs to them.
 
@@ -166,7 +167,7 @@ def write_litert(
       network: from `finished`.
       class_names: in the order of the probabilities.
       kind: `litert` (float32), `litert_float16` (weights) or `litert_int8` (weights and what flows between layers).
-      representative: training images, uint8 [side, side, 3], from which int8 takes its ranges.
+      representative: training images, uint8 [side, side, channels], from which int8 takes its ranges.
       batch_size: b, where it is to be fixed; else any.
     """
 

@@ -31,8 +31,8 @@ def check_installed() -> None:
 
 
 def write_onnx(path: Path, network: keras.Model, class_names: Sequence[str], decoding: Decoding) -> None:
-    """Writes an ONNX file: `images`, uint8 [b, height, width, 3] of any one size, to `probabilities`, float32
-    [b, num_classes], and `unlike`, float32 [b], where the network gives it.
+    """Writes an ONNX file: `images`, uint8 [b, height, width, channels] of any one size, to `probabilities`,
+    float32 [b, num_classes], and `unlike`, float32 [b], where the network gives it.
 
     The class names, a line for each, are the metadata property `labels`.
 
@@ -49,7 +49,7 @@ def write_onnx(path: Path, network: keras.Model, class_names: Sequence[str], dec
     import tf2onnx
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    @tf.function(input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8, name="images")])
+    @tf.function(input_signature=[tf.TensorSpec((None, None, None, decoding.channels), tf.uint8, name="images")])
     def from_pixels(images: tf.Tensor) -> dict[str, tf.Tensor]:
         return formats.answers(network, resize.squares(images, decoding))
 

@@ -30,7 +30,7 @@ def check_installed() -> None:
 
 
 def write_openvino(folder: Path, network: keras.Model, class_names: Sequence[str], decoding: Decoding) -> None:
-    """Writes a folder with model.xml and model.bin: `images`, uint8 [b, height, width, 3] of any one size, to
+    """Writes a folder with model.xml and model.bin: `images`, uint8 [b, height, width, channels] of any one size, to
     `probabilities`, float32 [b, num_classes], and `unlike`, float32 [b], where the network gives it.
 
     The class names, a line for each, are the model's runtime information `labels`.
@@ -44,7 +44,7 @@ def write_openvino(folder: Path, network: keras.Model, class_names: Sequence[str
     Raises:
       UserError: the network has operations that OpenVINO does not know.
     """
-    entry = keras.Input((None, None, 3), dtype="uint8", name="images")
+    entry = keras.Input((None, None, decoding.channels), dtype="uint8", name="images")
     whole = keras.Model(entry, network(resize.Squares(decoding)(entry)), name="classifier")
     outputs = sorted(network.output) if isinstance(network.output, dict) else ["probabilities"]
 

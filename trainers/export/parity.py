@@ -40,9 +40,9 @@ Row = dict[str, Any]  # of parity.json
 
 @dataclasses.dataclass(frozen=True)
 class Samples:
-    """Images: `images` uint8 [n, side, side, 3] (or n of any sizes), the same as `files`' bytes, `labels` int [n], -1
-    of no class, or float [n, num_classes] of several labels, and what a model gives for them: `probabilities`, float32
-    [n, num_classes], and perhaps `unlike`, float32 [n]."""
+    """Images: `images` uint8 [n, side, side, channels] (or n of any sizes), the same as `files`' bytes, `labels` int
+    [n], -1 of no class, or float [n, num_classes] of several labels, and what a model gives for them: `probabilities`,
+    float32 [n, num_classes], and perhaps `unlike`, float32 [n]."""
 
     images: Any
     files: Sequence[bytes]

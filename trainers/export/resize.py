@@ -16,19 +16,19 @@ def squares(images: tf.Tensor, decoding: Decoding, *, may_branch: bool = True) -
     """What `Decoding.to_square` makes of each image, within one of 255 where rounding decides.
 
     Args:
-      images: uint8 [b, height, width, 3].
+      images: uint8 [b, height, width, channels].
       decoding: the side of the square, how images are brought to it, and the interpolation.
       may_branch: whether images that have that size already are passed by the products, which would give the same.
 
     Returns:
-      Whole numbers, float32 [b, side, side, 3]; `images` themselves where they have that size.
+      Whole numbers, float32 [b, side, side, channels]; `images` themselves where they have that size.
     """
     if not may_branch:
         return _resized(images, decoding)
     side, shape = decoding.image_size, tf.shape(images)
     is_right_size = tf.equal(shape[1], side) & tf.equal(shape[2], side)
     made = tf.cond(is_right_size, lambda: tf.cast(images, tf.float32), lambda: _resized(images, decoding))
-    return tf.reshape(made, [-1, side, side, 3])  # so that its size is known behind the branches
+    return tf.reshape(made, [-1, side, side, decoding.channels])  # so that its size is known behind the branches
 
 
 class Squares(keras.layers.Layer):
@@ -42,23 +42,24 @@ class Squares(keras.layers.Layer):
         self.decoding = decoding
 
     def call(self, images: tf.Tensor) -> tf.Tensor:
-        """Uint8 [b, height, width, 3] to float32 [b, side, side, 3]."""
+        """Uint8 [b, height, width, channels] to float32 [b, side, side, channels]."""
         return squares(images, self.decoding, may_branch=False)
 
     def compute_output_spec(self, images: keras.KerasTensor) -> keras.KerasTensor:
         """Of `call`."""
         side = self.decoding.image_size
-        return keras.KerasTensor((images.shape[0], side, side, 3), dtype="float32")
+        return keras.KerasTensor((images.shape[0], side, side, self.decoding.channels), dtype="float32")
 
 
 def _resized(images: tf.Tensor, decoding: Decoding) -> tf.Tensor:
     side, shape = decoding.image_size, tf.shape(images)
     height, width = shape[1], shape[2]
     rows, columns = shares(height, width, decoding), shares(width, height, decoding)
-    pixels = tf.reshape(tf.cast(images, tf.float32), [-1, height, width * 3])
-    shrunk = tf.reshape(tf.matmul(rows[None], pixels), [-1, side, width, 3])
+    channels = decoding.channels
+    pixels = tf.reshape(tf.cast(images, tf.float32), [-1, height, width * channels])
+    shrunk = tf.reshape(tf.matmul(rows[None], pixels), [-1, side, width, channels])
     across = tf.matmul(tf.transpose(shrunk, [0, 1, 3, 2]), columns[None, None], transpose_b=True)
-    return tf.reshape(tf.round(tf.transpose(across, [0, 1, 3, 2])), [-1, side, side, 3])
+    return tf.reshape(tf.round(tf.transpose(across, [0, 1, 3, 2])), [-1, side, side, channels])
 
 
 def shares(length: tf.Tensor, other: tf.Tensor, decoding: Decoding) -> tf.Tensor:

@@ -180,7 +180,7 @@ def create(
     check(backbone, weights=weights, arguments=arguments)
     if is_file(backbone):
         saved = loading.load_model(backbone)
-        if saved.input_shape[1:] not in ((image_size, image_size, 3), (None, None, 3)):
+        if saved.input_shape[1:3] not in ((image_size, image_size), (None, None)):
             raise UserError(
                 f"image_size={image_size} does not fit {backbone}, whose input shape is {saved.input_shape}"
             )

@@ -10,7 +10,7 @@ import keras
 
 from ftdata.errors import UserError
 from trainers.config import ModelConfig
-from trainers.models import backbones, layer_names, loading, plain_layers, preprocessing
+from trainers.models import backbones, inside, layer_names, loading, plain_layers, preprocessing, widened
 
 
 def trains_batch_norm(config: ModelConfig) -> bool:
@@ -21,7 +21,7 @@ def trains_batch_norm(config: ModelConfig) -> bool:
 
 
 def build_classifier(
-    config: ModelConfig, *, num_classes: int, image_size: int, policy: str, task: str = "single"
+    config: ModelConfig, *, num_classes: int, image_size: int, policy: str, task: str = "single", channels: int = 3
 ) -> keras.Model:
     """Builds the classifier.
 
@@ -30,34 +30,43 @@ def build_classifier(
       num_classes: number of classes.
       image_size: side of the square input, pixels.
       task: `single` for a softmax, `multi` for a sigmoid of each class.
+      channels: of an image; with any other number than 3 the first convolution is made for it (see `widened`).
       policy: dtype policy of the base; preprocessing, head and output are of the type of its variables, float32.
 
     Returns:
-      A model from float32 [batch, image_size, image_size, 3], pixels 0..255, to float32 probabilities
+      A model from float32 [batch, image_size, image_size, channels], pixels 0..255, to float32 probabilities
       [batch, num_classes]. Its layer `logits` gives the scores before the softmax.
 
     Raises:
-      UserError: as `backbones.create`.
+      UserError: as `backbones.create` and `widened.to_channels`.
     """
+    own_preprocessing = config.preprocessing == "backbone"
     base = backbones.create(
         config.backbone,
         image_size=image_size,
         weights=config.weights,
         policy=policy,
         arguments=config.backbone_args,
-        own_preprocessing=config.preprocessing == "backbone",
+        own_preprocessing=own_preprocessing or channels != 3,
     )
+    if base.input_shape[-1] != channels:
+        is_bgr = preprocessing.is_bgr(config.backbone, mode=config.preprocessing)
+        is_random = config.weights == "none" and not backbones.is_file(config.backbone)
+        base = widened.to_channels(base, channels, backbone=config.backbone, is_bgr=is_bgr, is_random=is_random)
+    if channels != 3 and not own_preprocessing:
+        base = inside.without(base)
     with layer_names.numbered_afresh():
-        model = _classifier(base, config, num_classes, image_size=image_size, policy=policy, task=task)
+        shape = image_size, image_size, channels
+        model = _classifier(base, config, num_classes, shape=shape, policy=policy, task=task)
     if config.init_from:
         load_weights(model, Path(config.init_from).expanduser())
     return model
 
 
 def _classifier(
-    base: keras.Model, config: ModelConfig, num_classes: int, *, image_size: int, policy: str, task: str
+    base: keras.Model, config: ModelConfig, num_classes: int, *, shape: tuple[int, int, int], policy: str, task: str
 ) -> keras.Model:
-    pixels = keras.Input((image_size, image_size, 3), name="pixels", dtype="float32")
+    pixels = keras.Input(shape, name="pixels", dtype="float32")
     x = preprocessing.apply(pixels, backbone=config.backbone, mode=config.preprocessing)
     x = base(x)
     dtype = keras.DTypePolicy(policy).variable_dtype
@@ -127,7 +136,7 @@ def save_classifier(model: keras.Model, path: Path) -> None:
 
 
 def load_classifier(path: Path) -> keras.Model:
-    """A trained classifier: float32 [b, side, side, 3], pixels 0..255, to probabilities [b, num_classes].
+    """A trained classifier: float32 [b, side, side, channels], pixels 0..255, to probabilities [b, num_classes].
 
     Raises:
       UserError: the file is no such model.

@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from trainers.models import backbones
+from trainers.models import backbones, widened
 
 # What the weights of each module expect; in Keras Applications, as its own preprocess_input computes it.
 # `inside`: the network starts with its own Rescaling or Normalization and takes pixels 0..255, as saved models and
@@ -22,12 +22,15 @@ _PREPROCESSING = {
 def apply(inputs: Any, *, backbone: str, mode: str) -> Any:
     """Puts the preprocessing in front, as stock Keras layers in float32.
 
+    Of other channels than three each has the constants of the colour that stands for it (`widened.of_channels`); BGR
+    they become by the order of the kernels (`widened.kernel`).
+
     Args:
-      inputs: symbolic float32 [batch, height, width, 3], RGB pixels 0..255.
+      inputs: symbolic float32 [batch, height, width, channels], pixels 0..255; of three channels RGB.
       backbone: whose preprocessing.
       mode: `backbone`, or `rescale` for pixels / 255.
     """
-    layers = keras.layers
+    layers, channels = keras.layers, inputs.shape[-1]
     kind = "rescale" if mode == "rescale" else kind_of(backbone)
     if kind == "rescale":
         return layers.Rescaling(1 / 255, dtype="float32", name="rescale")(inputs)
@@ -37,10 +40,15 @@ def apply(inputs: Any, *, backbone: str, mode: str) -> Any:
         return layers.Rescaling(1 / 128, offset=-127 / 128, dtype="float32", name="to_about_one")(inputs)
     if kind == "caffe":  # BGR, the means of ImageNet subtracted, no scaling
         means = [-103.939, -116.779, -123.68]
-        bgr = keras.ops.flip(inputs, axis=-1)
+        if channels != 3:
+            means = widened.of_channels(means[::-1], channels)
+        bgr = keras.ops.flip(inputs, axis=-1) if channels == 3 else inputs
         return layers.Rescaling(1.0, offset=means, dtype="float32", name="subtract_means")(bgr)
     if kind == "torch":
-        mean, deviation = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+        mean, deviation = (
+            values if channels == 3 else widened.of_channels(values, channels)
+            for values in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+        )
         scale = [1 / (255 * value) for value in deviation]
         offset = [-m / value for m, value in zip(mean, deviation, strict=True)]
         return layers.Rescaling(scale, offset=offset, dtype="float32", name="standardize")(inputs)
@@ -50,3 +58,8 @@ def apply(inputs: Any, *, backbone: str, mode: str) -> Any:
 def kind_of(backbone: str) -> str:
     """`caffe`, `tf`, `torch`, `lite` or `inside`: the preprocessing a backbone's weights expect."""
     return _PREPROCESSING[backbones.module(backbone)]
+
+
+def is_bgr(backbone: str, *, mode: str) -> bool:
+    """Whether `apply` puts the channels of three in the order blue, green, red."""
+    return mode != "rescale" and kind_of(backbone) == "caffe"

@@ -5,6 +5,7 @@ from pathlib import PurePath
 
 from ftdata.config import AugmentConfig
 from trainers.config import ModelConfig, TrainConfig, TrainingConfig, settings
+from trainers.config.other_channels import first_convolution
 from trainers.report import origin, provenance, several_labels, summary
 from trainers.report.blocks import Block, Section, Table, Text, percent
 from trainers.report.run_files import RunFiles
@@ -16,10 +17,11 @@ _SECTIONS = (AugmentConfig, ModelConfig, TrainingConfig)
 def about(run: RunFiles) -> Table:
     """What goes in and what comes out."""
     names, side = run.exports["class_names"], run.exports["image_size"]
+    channels = run.exports.get("channels", 3)
     rows = [
         ("Task", f"image classification, {'several labels' if several_labels.applies(run) else 'one class'} an image"),
         ("Classes", f"{len(names):,}: {summary.few(names, limit=30)}"),
-        ("Input", f"RGB images of {side}x{side} pixels"),
+        ("Input", f"{'RGB images' if channels == 3 else f'images of {channels} channels,'} of {side}x{side} pixels"),
         ("Backbone", _last_name(run.settings.get("backbone", "unknown"))),
         ("Weights before training", starting_weights(run)),
         ("Trained on", data_name(run)),
@@ -34,12 +36,13 @@ def data_name(run: RunFiles) -> str:
 
 def starting_weights(run: RunFiles) -> str:
     """Where the weights of the backbone come from."""
-    weights = _last_name(run.settings.get("weights", "unknown"))
+    weights, channels = _last_name(run.settings.get("weights", "unknown")), run.settings.get("channels", 3)
     started = run.settings.get("init_from")
+    widened = f" ({first_convolution(weights, started, channels)})" if channels != 3 else ""
     if started:
         return f"the trained model {_last_name(started)}"
     known = {"imagenet": "ImageNet", "none": "none: random", "objects": "objects (those that come with vgg_nano)"}
-    return known.get(weights, weights)
+    return f"{known.get(weights, weights)}{widened}"
 
 
 def _last_name(path: str) -> str:

@@ -8,6 +8,7 @@ from trainers.report.run_files import RunFiles
 
 _PROGRAM = "python -m trainers.main"
 _OWN = ("phase", "model_dir", "overwrite")
+_NAMED = ("dataset", "image_dir", "labels_csv", "records", "group_pattern", "backbone", "image_size")
 
 
 def line(run: RunFiles, phase: str, *flags: str) -> str:
@@ -38,7 +39,7 @@ def _given(run: RunFiles) -> Iterator[str]:
     command_line = run.record.get("command_line", [])
     paths = {field.name for field, _ in settings(TrainConfig()) if field.metadata["is_path"]}
     if not command_line:
-        names = ("dataset", "image_dir", "labels_csv", "records", "group_pattern", "backbone", "image_size")
+        names = (*_NAMED, "channels") if run.settings.get("channels", 3) != 3 else _NAMED
         known = [f"--{name}={value}" for name in names if (value := run.settings.get(name)) is not None]
         yield from known if any(run.settings.get(name) for name in names[:4]) else ["--image_dir=FOLDER", *known]
         return

@@ -69,6 +69,7 @@ def markdown(run: RunFiles) -> str:
         golden=exports["golden"],
         files=card_origin.files(run),
         side=exports["image_size"],
+        channels=exports.get("channels", 3),
         resize=exports["resize"],
         method=exports["interpolation"].upper(),
         has_unlike=bool(exports["none_of_these"]),

@@ -20,7 +20,7 @@ def use(run: RunFiles) -> Section:
     """The commands that use the model, and how it is used without this project."""
     found: list[Block] = []
     if run.final:
-        side = run.settings.get("image_size") or "side"
+        side, channels = run.settings.get("image_size") or "side", run.settings.get("channels", 3)
         names = list(run.metrics.get("class_names") or [])
         images = "--labels_csv=FILE" if several_labels.applies(run) else "--image_dir=FOLDER"
         best = run.run_dir.root.resolve() / run.final / "best.keras"
@@ -31,7 +31,7 @@ def use(run: RunFiles) -> Section:
             Command("Export it", command_lines.line(run, "export", "--export_formats=saved_model,keras,litert")),
             Text(
                 f"With Keras alone, on a machine that has the file: it takes pixels from 0 to 255, float32 [images, "
-                f"{side}, {side}, 3], and gives the probabilities of {summary.few(names)}, in that order."
+                f"{side}, {side}, {channels}], and gives the probabilities of {summary.few(names)}, in that order."
             ),
             Lines(_with_keras(run.settings, str(best), names)),
         ]
@@ -46,14 +46,18 @@ def _with_keras(settings: Mapping[str, Any], best: str, names: list[str]) -> lis
         side=settings.get("image_size") or "side", method=method
     )
     of_few = len(names) <= _FEW_NAMES
+    if settings.get("channels", 3) != 3:
+        said = f"# uint8 [side, side, {settings['channels']}], resized as in training"
+        reads = ["import numpy as np", f'pixels = np.load("image.npy").astype(np.float32)[None]  {said}']
+    else:
+        upright = 'image = ImageOps.exif_transpose(Image.open("photo.jpg")).convert("RGB")'
+        imports = ["import numpy as np", "from PIL import Image, ImageOps"]
+        reads = [*imports, upright, f"pixels = np.asarray({square}, np.float32)[None]"]
     hub = ["import keras_hub"] if str(settings.get("backbone")).startswith("hub:") else []
     return [
         "import keras",
         *hub,
-        "import numpy as np",
-        "from PIL import Image, ImageOps",
-        'image = ImageOps.exif_transpose(Image.open("photo.jpg")).convert("RGB")',
-        f"pixels = np.asarray({square}, np.float32)[None]",
+        *reads,
         f"model = keras.saving.load_model({best!r}, compile=False)",
         "probabilities = np.asarray(model(pixels, training=False))[0]",
         f"print(dict(zip({names!r}, probabilities.tolist())))" if of_few else "print(probabilities.argmax())",

@@ -136,9 +136,10 @@ class RunFiles:
 
     @property
     def backbone(self) -> str:
-        """The network, and the side of its images in pixels."""
-        side = self.settings.get("image_size")
-        return f"{self.settings.get('backbone', 'unknown')}{f', {side}x{side}' if side else ''}"
+        """The network, and the side of its images in pixels, with their channels where those are not three."""
+        side, channels = self.settings.get("image_size"), self.settings.get("channels", 3)
+        size = f", {side}x{side}" if side else ""
+        return f"{self.settings.get('backbone', 'unknown')}{size}{f'x{channels}' if size and channels != 3 else ''}"
 
     @property
     def is_evaluated(self) -> bool:

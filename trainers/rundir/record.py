@@ -25,7 +25,7 @@ from trainers.rundir.run_dir import RunDir, read_json, write_json
 OLDER = {
     **{"fold_batch_norm": "false", "feature_views": 0, "head_solver": "sgd", "folds": None},
     **{"hue": 0.0, "grayscale": 0.0, "rand_augment": None, "random_convolution": 0.0, "background_mixing": 0.0},
-    **{"task": "single", "label_separator": None},
+    **{"task": "single", "label_separator": None, "channels": 3},
     **{"layer_decay": 1.0, "l2_start": 0.0, "interpolate_weights": False, "soup": False},
     **{"lora_rank": 0, "lora_targets": None},
 }

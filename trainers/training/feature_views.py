@@ -132,7 +132,7 @@ def _to_compute(prefix: keras.Model, layout: Layout, context: RunContext) -> str
         return "which are there"
     compute, size = _computation(prefix, layout, context), feature_computation.BATCH * context.shard.count
     side = context.config.image_size
-    pixels = np.random.default_rng(0).integers(0, 256, (size, side, side, 3), np.uint8)
+    pixels = np.random.default_rng(0).integers(0, 256, (size, side, side, context.config.channels), np.uint8)
     digests = np.resize(context.source.train.digests, (size, 2))
     drawn = view_augmentation(context).view_seeds(digests, np.zeros(size, int))
     compute(pixels, drawn)  # compiles

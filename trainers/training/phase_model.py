@@ -55,6 +55,7 @@ def build(phase: Phase, context: RunContext) -> keras.Model:
             image_size=config.image_size,
             policy=config.precision,
             task=config.task,
+            channels=config.channels,
         )
         unfreeze = config.training.unfreeze
         check_unfreeze(network, config.phases, unfreeze)

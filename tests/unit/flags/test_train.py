@@ -186,7 +186,7 @@ def test_every_setting_has_a_flag_that_sets_it(name):
     text = another(FIELDS[name], old)
     several = ["--labels_csv=labels.csv", "--task=multi"]
     needed = {"head_solver": ["--feature_views=1"], "soup": ["--folds=2"], "lora_rank": ["--unfreeze=all"]}
-    needed["lora_targets"] = ["--lora_rank=4", "--unfreeze=all"]
+    needed |= {"lora_targets": ["--lora_rank=4", "--unfreeze=all"], "channels": ["--image_dir=images"]}
     beside = {**needed, "task": several[:1], "label_separator": several}.get(name, [])
     config, given = parse(["main", f"--{name}={text}", *beside])
     new = as_dict(config)[name]

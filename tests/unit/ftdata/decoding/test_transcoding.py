@@ -183,3 +183,70 @@ def test_without_its_extra_a_file_is_refused_with_the_command_that_installs_it()
             reason = _why_not(encoded)
             assert reason.startswith(f"a {kind} file, not a supported image without the extra {kind.lower()}: ")
             assert f"'.[{kind.lower()}]'" in reason
+
+
+@pytest.mark.extra_formats
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("channels", [1, 2, 4, 5, 16])
+def test_every_channel_of_a_tiff_has_the_samples_of_tifffile(extra, channels, bits):
+    import tifffile
+
+    deep = np.random.default_rng(4).integers(0, 2**bits, (37, 53, channels)).astype(f"uint{bits}")
+    together, apart = {"planarconfig": "contig"}, {"planarconfig": "separate"}
+    planes = np.ascontiguousarray(np.moveaxis(deep, -1, 0))
+    written = {
+        "grey": (deep, {**together, "photometric": "minisblack"}),
+        "planes": (planes, {**apart, "photometric": "minisblack"}),
+        "tiles": (deep, {**together, "photometric": "minisblack", "tile": (16, 32), "compression": "zstd"}),
+        "lzw": (planes, {**apart, "photometric": "minisblack", "compression": "lzw", "predictor": True}),
+        "big endian": (deep, {**together, "photometric": "minisblack", "byteorder": ">"}),
+    }
+    if channels > 3:
+        written["RGB and more"] = (deep, {**together, "photometric": "rgb"})
+        written["RGB and more, planes"] = (planes, {**apart, "photometric": "rgb"})
+    for name, (pixels, options) in written.items():
+        pixels = deep[..., 0] if channels == 1 else pixels
+        options = {key: value for key, value in options.items() if channels > 1 or key != "planarconfig"}
+        encoded = foreign_files.tiff(pixels, **options)
+        stored = tifffile.imread(io.BytesIO(encoded)).reshape(pixels.shape)
+        stored = stored[..., None] if channels == 1 else np.moveaxis(stored, 0, -1) if pixels is planes else stored
+        np.testing.assert_array_equal(stored, deep, err_msg=name)
+        expected = (stored >> (bits - 8)).astype(np.uint8)
+        np.testing.assert_array_equal(transcoding.samples(encoded, channels), expected, strict=True, err_msg=name)
+        found = np.load(io.BytesIO(transcoding.to_npy(encoded, channels)), allow_pickle=False)
+        np.testing.assert_array_equal(found, expected, strict=True, err_msg=name)
+        assert transcoding.header(encoded, channels).width == 53
+
+
+@pytest.mark.extra_formats
+def test_a_tiff_of_other_channels_is_refused_by_their_number(extra):
+    five = np.zeros((8, 9, 5), np.uint8)
+    encoded = foreign_files.tiff(five, photometric="minisblack", planarconfig="contig")
+    refusals = {
+        "has 5 channels, --channels=4 expected": (encoded, 4),
+        "has 1 channel, --channels=5 expected": (foreign_files.tiff(five[..., 0]), 5),
+        "has 3 channels, --channels=4 expected (its colours are": (encode(PHOTO.convert("CMYK"), "TIFF"), 4),
+        "has 3 channels, --channels=5 expected": (foreign_files.heic(PHOTO), 5),
+        "a TIFF of float32 samples": (
+            foreign_files.tiff(five.astype(np.float32), photometric="minisblack", planarconfig="contig"),
+            5,
+        ),
+    }
+    for reason, (content, channels) in refusals.items():
+        for read in (transcoding.header, transcoding.samples):
+            with pytest.raises(UserError) as caught:
+                read(content, channels)
+            assert str(caught.value).startswith(reason)
+    assert _why_not(encoded).endswith("save it in grey or RGB, or train on all of them with --channels=5")
+
+
+@pytest.mark.extra_formats
+@pytest.mark.parametrize("tag", range(1, 9))
+def test_a_tiff_of_five_channels_is_turned_upright(extra, tag):
+    five = np.random.default_rng(4).integers(0, 256, (8, 9, 5), np.uint8)
+    encoded = foreign_files.tiff(
+        five, photometric="minisblack", planarconfig="contig", extratags=[(0x0112, 3, 1, tag, True)]
+    )
+    channels = [Image.fromarray(np.ascontiguousarray(five[..., channel])) for channel in range(5)]
+    turned = [np.asarray(ImageOps.exif_transpose(_with_orientation(channel, tag))) for channel in channels]
+    np.testing.assert_array_equal(transcoding.samples(encoded, 5), np.stack(turned, axis=-1), strict=True)

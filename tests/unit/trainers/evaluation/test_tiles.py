@@ -42,3 +42,21 @@ def test_what_cannot_be_used_says_nothing(said):
     image = Image.new("RGB", (10, 10))
     image.info |= {} if said is None else {"tiles": said}
     assert tiles.read(image) is None
+
+
+@pytest.mark.parametrize(
+    ("channels", "shown", "title"),
+    [
+        (5, [0, 1, 2], "a title (channels 1 to 3 of 5)"),
+        (2, [0, 0, 0], "a title (channel 1 of 2)"),
+        (1, [0] * 3, "a title"),
+    ],
+)
+def test_of_other_channels_the_first_are_shown_and_the_title_says_so(tmp_path, channels, shown, title):
+    colors = [200, 100, 50, 25, 12][:channels]
+    images = np.stack([np.full((12, 12, channels), colors, np.uint8)])
+    with written(tmp_path, images, ["one"]) as image:
+        found = tiles.read(image)
+        assert found.title == title
+        part = np.asarray(image.convert("RGB").crop(found.boxes[0]))[2:-2, 2:-2]
+        assert (part == [colors[channel] for channel in shown]).all()

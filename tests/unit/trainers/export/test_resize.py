@@ -57,3 +57,14 @@ def test_each_image_of_a_batch_is_resized_alone():
     together = resize.squares(tf.constant(images), decoding).numpy()
     for image, found in zip(images, together, strict=True):
         np.testing.assert_allclose(found, resize.squares(tf.constant(image[None]), decoding)[0], atol=1)
+
+
+def test_every_channel_is_resized():
+    image = np.random.default_rng(2).integers(0, 256, (40, 23, 5), np.uint8)
+    decoding = Decoding(image_size=16, channels=5)
+    found = resize.squares(tf.constant(image[None]), decoding).numpy()[0]
+    np.testing.assert_allclose(found, decoding.to_square(tf.constant(image)).numpy(), atol=1)
+    for channel in range(5):  # as in an image of three
+        colours = image[..., [channel] * 3]
+        expected = resize.squares(tf.constant(colours[None]), Decoding(image_size=16)).numpy()[0]
+        np.testing.assert_allclose(found[..., channel], expected[..., 0], atol=1)
