@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 
 import numpy as np
@@ -30,21 +31,23 @@ def _tags(written, run):
 
 def test_scalars_of_both_phases_and_splits(written):
     assert set(written.Runs()) == _RUNS
-    training = {"loss", "accuracy", "learning_rate", "images_per_second", "input_wait_fraction", "epoch_loss"}
-    assert training <= _tags(written, "finetune/train")
-    assert {"epoch_loss", "epoch_accuracy"} <= _tags(written, "finetune/validation")
-    points = written.Tensors("finetune/train", "loss")
+    steps = {"loss", "accuracy", "learning_rate", "images_per_second", "input_wait_fraction"}
+    assert {*(f"steps/{name}" for name in steps), "epoch/loss"} <= _tags(written, "finetune/train")
+    assert {"epoch/loss", "epoch/accuracy"} <= _tags(written, "finetune/validation")
+    points = written.Tensors("finetune/train", "steps/loss")
     assert [point.step for point in points] == [2, 4, 6]  # 6 steps, a point every 2
     assert all(0 < tf.make_ndarray(point.tensor_proto) < 10 for point in points)
-    assert {written.SummaryMetadata(*place).plugin_data.plugin_name for place in [("finetune/train", "loss")]} == {
-        "scalars"
-    }
+    assert {
+        written.SummaryMetadata(*place).plugin_data.plugin_name for place in [("finetune/train", "steps/loss")]
+    } == {"scalars"}
 
 
 def test_pictures_of_augmented_images_confusion_matrix_and_mistakes(written):
-    assert "training_images" in _tags(written, "transfer/train")
-    assert {"confusion_matrix", "test_confusion_matrix", "test_mistakes"} <= _tags(written, "finetune/validation")
-    (point,) = written.Tensors("finetune/validation", "test_confusion_matrix")
+    assert "images/training_images" in _tags(written, "transfer/train")
+    assert {f"images/{name}" for name in ("confusion_matrix", "test_confusion_matrix", "test_mistakes")} <= _tags(
+        written, "finetune/validation"
+    )
+    (point,) = written.Tensors("finetune/validation", "images/test_confusion_matrix")
     assert point.tensor_proto.string_val[2].startswith(b"\x89PNG\r\n\x1a\n")  # after width and height
 
 
@@ -96,12 +99,12 @@ def _get(board, path, until=lambda answer: answer):
 @pytest.mark.slow
 def test_a_real_tensorboard_serves_scalars_pictures_and_text(board):
     assert set(_get(board, "scalars/tags", until=lambda answer: len(answer) == len(_RUNS))) == _RUNS
-    points = _get(board, "scalars/scalars?run=finetune/train&tag=loss")
+    points = _get(board, "scalars/scalars?run=finetune/train&tag=steps/loss")
     assert [step for _, step, _ in points] == [2, 4, 6]
     assert all(0 < value < 10 for _, _, value in points)
     tags = _get(board, "images/tags", until=lambda answer: len(answer) == 4)
-    assert "training_images" in tags["transfer/train"]
-    entry = _get(board, "images/images?run=finetune/validation&tag=test_confusion_matrix&sample=0")[0]
+    assert "images/training_images" in tags["transfer/train"]
+    entry = _get(board, "images/images?run=finetune/validation&tag=images/test_confusion_matrix&sample=0")[0]
     with urllib.request.urlopen(f"{board}/data/plugin/images/individualImage?{entry['query']}") as response:
         assert response.read(8) == b"\x89PNG\r\n\x1a\n"
     entries = _get(board, "text/text?run=transfer/train&tag=configuration")
@@ -114,9 +117,10 @@ def test_a_real_tensorboard_shows_the_charts_to_look_at_first(board):
     (category,) = layout["category"]
     assert [chart["title"] for chart in category["chart"]][:2] == ["loss", "accuracy"]
     (tag,) = category["chart"][0]["multiline"]["tag"]
-    answer = _get(board, f"custom_scalars/scalars?run=finetune/validation&tag={tag}", until=lambda found: found)
+    address = f"custom_scalars/scalars?run=finetune/validation&tag={urllib.parse.quote(tag)}"
+    answer = _get(board, address, until=lambda found: found)
     assert answer["regex_valid"]
-    points = answer["tag_to_events"]["epoch_loss"]
+    points = answer["tag_to_events"]["epoch/loss"]
     assert [step for _, step, _ in points] == [0, 3, 6]
 
 
@@ -142,7 +146,7 @@ def _page(board, browser, name, folder):
 
 @pytest.mark.slow
 def test_a_browser_draws_curves_and_pictures(board, browser, tmp_path):
-    _get(board, "scalars/scalars?run=finetune/validation&tag=epoch_accuracy")
+    _get(board, "scalars/scalars?run=finetune/validation&tag=epoch/accuracy")
     curves = _page(board, browser, "scalars", tmp_path)
     of_the_runs = [(255, 112, 67), (0, 119, 187), (204, 51, 17), (51, 187, 238)]  # the first colours of the page
     assert sum(np.all(curves == color, axis=-1).sum() > 20 for color in of_the_runs) >= 2

@@ -11,6 +11,8 @@ from trainers.config import TrainConfig, as_dict
 from trainers.evaluation import label_reports, label_thresholds, reports
 from trainers.evaluation.label_scores import LabelEvaluation
 from trainers.evaluation.scores import Evaluation
+from trainers.folds import left_out
+from trainers.rundir.run_dir import RunDir
 from trainers.search.state import State
 
 
@@ -122,6 +124,50 @@ def add_search(root):
     state.fail(names[2], "killed by SIGKILL, as when memory runs out")
     state.put("chosen", {"name": names[0], "score": 0.75, "among": 2, "optimism": 0.0123, "monitor": "accuracy"})
     return names
+
+
+def add_folds(root, class_names=("cat", "dog"), *, groups=("01", "02"), each=30, listed=True):
+    """What `--folds=groups` leaves behind: a fold for each group, whose images are right but for the first of each
+    class; with the list of training images where `listed`."""
+    count, classes = each * len(groups), len(class_names)
+    labels, of_group = np.arange(count, dtype=np.int32) % classes, np.arange(count) // each
+    logits = np.zeros((count, classes))
+    is_wrong = np.arange(count) % each < classes
+    logits[np.arange(count), np.where(is_wrong, (labels + 1) % classes, labels)] = 2
+    scored = Evaluation(logits, labels)
+    record = json.loads((root / "config.json").read_text())
+    record["settings"] |= {"folds": "groups", "group_pattern": r"-(\d+)-"}
+    for number, group in enumerate(groups):
+        folder = root / f"folds/{number + 1:02}-{group}"
+        _write(folder / "config.json", {"phases": {"finetune": {"data": {"validation": {"images": each}}}}})
+        (folder / "finetune").mkdir()
+        with (folder / "finetune/history.csv").open("w", newline="") as stream:
+            table = csv.writer(stream)
+            table.writerow(
+                ["epoch", "validation_loss", "validation_accuracy", "validation_accuracy_ema_0.9", "seconds"]
+            )
+            table.writerows([[0, 1.0, 0.5 + number / 10, 0.4, 2], [1, 0.8, 0.7 + number / 10, 0.6, 3]])
+    left_out.keep(RunDir(root), "finetune", scored)
+    found = json.loads((root / "finetune/metrics.json").read_text())
+    shares = {group: float(np.mean(~is_wrong[of_group == number])) for number, group in enumerate(groups)}
+    expected = {"expected_new_group_accuracy": float(np.mean(list(shares.values()))), "groups": shares}
+    found |= {**expected, "chosen_among": 2, "temperature": 0.5, "temperature_images": count}
+    _write(root / "finetune/metrics.json", found)
+    for data in record["phases"].values():
+        data["data"] |= {"train": {"images": count, "contents": "x"}, "validation": {"images": 0, "contents": "y"}}
+    _write(root / "config.json", record)
+    names = [
+        f"{class_names[label]}-{groups[place]}-{k}.jpg"
+        for k, (label, place) in enumerate(zip(labels, of_group, strict=True))
+    ]
+    if listed:
+        add_list(root, [("train", class_names[label], name) for label, name in zip(labels, names, strict=True)])
+
+
+def add_list(root, images):
+    """The list of images of a receipt: (split, class, name) of each."""
+    lines = ["\t".join((split, json.dumps(of), "ab" * 16, json.dumps(name))) + "\n" for split, of, name in images]
+    (root / "receipt_images.txt").write_text("".join(lines))
 
 
 def add_findings(root):

@@ -4,7 +4,7 @@ import itertools
 import re
 from html.parser import HTMLParser
 
-_VOID = {"meta", "link", "input", "img", "br", "line", "circle", "polyline"}
+_VOID = {"meta", "link", "input", "img", "br", "wbr", "line", "circle", "polyline"}
 _EMPTY = {"line", "circle", "polyline"}
 
 

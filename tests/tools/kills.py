@@ -209,7 +209,7 @@ def tensorboard_points(folder: Path) -> list[tuple[str, int, bytes]]:
     for path in folder.glob("events.out.tfevents.*"):
         for event in EventFileLoader(str(path)).Load():
             for value in event.summary.value:
-                is_same = value.tag.removeprefix("result/") not in (*_TIMINGS, "configuration")
+                is_same = value.tag.rpartition("/")[2] not in (*_TIMINGS, "configuration")
                 points.append((value.tag, event.step, value.tensor.SerializeToString() if is_same else b""))
     return points
 

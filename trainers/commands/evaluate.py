@@ -33,6 +33,7 @@ from trainers.rundir import checkpoint, seen
 from trainers.rundir.run_dir import RunDir
 from trainers.runtime.devices import make_strategy, runs_on_gpu
 from trainers.runtime.signals import StopRequest
+from trainers.training.tensorboard import IMAGES
 
 # Of the phase that made the model: metrics.json has the same keys whether a phase or an evaluation wrote it.
 _OF_THE_PHASE = (
@@ -216,7 +217,7 @@ def _write_board(
     writer = tf.summary.create_file_writer(str(folder))
     with writer.as_default(step=step):
         for name, figure in drawn.items():
-            tf.summary.image(f"test_{name}", figures.as_image(figure)[None])
+            tf.summary.image(f"{IMAGES}test_{name}", figures.as_image(figure)[None])
         for k, column in zip(curves, scored.by_class(curves.tolist()), strict=True):
             labels, tag = scored.shows(k), f"precision_recall/{in_a_line(names[k])}"
             curve = summary.pb(tag, labels, column)

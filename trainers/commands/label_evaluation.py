@@ -15,6 +15,7 @@ from trainers.evaluation.label_scores import LabelEvaluation
 from trainers.report import page
 from trainers.rundir import seen
 from trainers.rundir.run_dir import RunDir
+from trainers.training.tensorboard import IMAGES
 
 
 def finish(
@@ -75,7 +76,7 @@ def finish(
             step=metrics["step"] or 0
         ):
             for name, figure in drawn.items():
-                tf.summary.image(f"test_{name}", figures.as_image(figure)[None])
+                tf.summary.image(f"{IMAGES}test_{name}", figures.as_image(figure)[None])
     said = "\n".join(label_thresholds.in_words(about["label_thresholds"]))
     before, after = errors.values()
     temperatures = label_temperatures.in_words(about["label_temperatures"])

@@ -81,7 +81,7 @@ def mistake_captions(places: np.ndarray, evaluation: Evaluation, class_names: Se
     """What stands above an image that was mistaken."""
     return [
         f"true: {in_a_line(class_names[evaluation.labels[k]])}\n"
-        f"predicted: {in_a_line(class_names[evaluation.predicted[k]])} {evaluation.confidence[k]:.0%}"
+        f"predicted: {in_a_line(class_names[evaluation.predicted[k]])} {evaluation.confidence[k]:.1%}"
         for k in places
     ]
 
@@ -110,7 +110,7 @@ def confusion_matrix(confusion: Confusion, class_names: Sequence[str], *, title:
     is_small = len(names) <= 12
     for row, column in np.argwhere((counts > 0) | is_small):  # zeros would only clutter a large one
         color = "white" if share[row, column] > 0.6 else "black"
-        cell = f"{counts[row, column]}\n{share[row, column]:.0%}"
+        cell = f"{counts[row, column]}\n{share[row, column]:.1%}"
         axes.text(column, row, cell, ha="center", va="center", color=color, fontsize=10 if is_small else 6)
     return figure
 

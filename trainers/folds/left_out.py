@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ftdata.errors import UserError
 from trainers.evaluation.scores import Evaluation
 from trainers.rundir.run_dir import RunDir, write_atomically
 
@@ -25,10 +26,22 @@ def is_there(run_dir: RunDir, phase: str) -> bool:
 
 
 def read(run_dir: RunDir, phase: str) -> Evaluation | None:
-    """What `keep` wrote; None where no folds have chosen in this phase."""
+    """What `keep` wrote; None where no folds have chosen in this phase.
+
+    Raises:
+      UserError: the file is damaged.
+    """
     if not is_there(run_dir, phase):
         return None
-    rows = np.load(_path(run_dir, phase), allow_pickle=False)
+    path = _path(run_dir, phase)
+    try:
+        rows = np.load(path, allow_pickle=False)
+        rows[:, 1:]  # of two dimensions
+    except (ValueError, EOFError, IndexError, TypeError) as error:
+        raise UserError(
+            f"{path} is damaged ({type(error).__name__}): remove it, and the same command that trained the run writes "
+            "it again out of the scores of the folds"
+        ) from None
     return Evaluation(rows[:, 1:].astype(np.float64), rows[:, 0].astype(np.int32))
 
 

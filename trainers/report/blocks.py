@@ -94,6 +94,14 @@ class Row:
 
 
 @dataclasses.dataclass(frozen=True)
+class Stack:
+    """Blocks below each other, as one of a row."""
+
+    kind: ClassVar[str] = "stack"
+    blocks: Sequence[Any]
+
+
+@dataclasses.dataclass(frozen=True)
 class Folded:
     """Blocks that are shown when they are asked for."""
 
@@ -102,20 +110,21 @@ class Folded:
     blocks: Sequence[Any]
 
 
-Block = Text | Command | Lines | Table | Matrix | Figure | Gallery | Row | Folded | Chart
+Block = Text | Command | Lines | Table | Matrix | Figure | Gallery | Row | Stack | Folded | Chart
 
 
 @dataclasses.dataclass(frozen=True)
 class Section:
-    """A part of a page under a heading of its own; `key` is its address."""
+    """A part of a page under a heading of its own; `key` is its address. Two that are narrow may stand side by side."""
 
     key: str
     title: str
     blocks: Sequence[Block]
+    is_narrow: bool = False
 
 
 def percent(share: float | None) -> str:
-    """`93.5%`; a dash for what is not known."""
+    """`93.5%`, as every share of a page is written; a dash for what is not known."""
     return "-" if share is None else f"{share:.1%}"
 
 

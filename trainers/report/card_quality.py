@@ -5,7 +5,7 @@ from pathlib import PurePath
 from ftdata.names import counted
 from trainers.evaluation.calibration import expected_calibration_error
 from trainers.evaluation.scores import in_words
-from trainers.report import quality, several_labels, summary
+from trainers.report import judged, quality, several_labels, summary
 from trainers.report.blocks import Block, Section, Table, Text, between, percent
 from trainers.report.run_files import RunFiles
 from trainers.report.summary import Score
@@ -164,9 +164,9 @@ def limits(run: RunFiles) -> list[str]:
         said.append("On images from elsewhere nobody has measured how many are wrong: measure that first.")
     if several:
         said += several_labels.limits(run)
-    elif by_class := {name: row for name, row in (run.metrics.get("per_class") or {}).items() if row["support"]}:
-        name, row = min(by_class.items(), key=lambda item: item[1]["recall"])
-        said.append(f"Weakest for {name}: it finds {percent(row['recall'])} of its images.")
+    elif weakest := judged.weakest(run):
+        name, recall, where = weakest
+        said.append(f"Weakest for {name}: of its images among {where} {percent(recall)} are found.")
     refuses = "unlike says which belong to none" if exports["none_of_these"] else "it cannot say none of these"
     said += [] if several else [f"Every image gets the name of a class; {refuses}."]
     square = f"{_SQUARE[exports['resize']]} {exports['image_size']}x{exports['image_size']} pixels"

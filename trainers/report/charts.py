@@ -9,7 +9,7 @@ import numpy as np
 
 WIDTH, HEIGHT, _LOW = 400, 260, 150
 _FEW = 2  # points of a line, that no curve can be seen in
-_LEFT, _RIGHT, _TOP, _BOTTOM = 54, 10, 14, 40
+_LEFT, _RIGHT, _TOP, _BOTTOM = 54, 24, 14, 40
 _MOST_MARKERS, _MOST_POINTS = 40, 200
 COLORS = 8  # that the style sheet has, series-0 to series-7
 
@@ -55,6 +55,8 @@ class Chart:
       y_range: likewise.
       switches: (x, text) of vertical lines.
       whole: whether x counts something.
+      x_shares: whether x is a share, from 0 to 1, and its numbers percents.
+      y_shares: likewise.
     """
 
     kind: ClassVar[str] = "chart"
@@ -68,6 +70,8 @@ class Chart:
     y_range: Span | None = None
     switches: Sequence[tuple[float, str]] = ()
     whole: bool = False
+    x_shares: bool = False
+    y_shares: bool = False
 
     @property
     def is_compact(self) -> bool:
@@ -98,14 +102,13 @@ class Chart:
     def across(self) -> list[Tick]:
         """Numbers at the x axis."""
         low, high = self._x_range
-        return [
-            Tick(round(self.place_x(value), 1), text) for value, text in _ticks(low, high, most=8, whole=self.whole)
-        ]
+        numbers = _ticks(low, high, most=8, whole=self.whole, shares=self.x_shares)
+        return [Tick(round(self.place_x(value), 1), text) for value, text in numbers]
 
     @property
     def up(self) -> list[Tick]:
         """Numbers at the y axis."""
-        numbers = _ticks(*self._y_range, most=3 if self.is_compact else 6, whole=False)
+        numbers = _ticks(*self._y_range, most=3 if self.is_compact else 6, whole=False, shares=self.y_shares)
         return [Tick(round(self.place_y(value), 1), text) for value, text in numbers]
 
     def place_x(self, value: float) -> float:
@@ -142,7 +145,8 @@ class Chart:
 
     @property
     def _y_range(self) -> Span:
-        return self.y_range or _span(value for line in self.lines for value in line.y)
+        low, high = self.y_range or _span(value for line in self.lines for value in line.y)
+        return low, min(high, 1.0) if self.y_shares else high
 
 
 def _span(values: Iterator[float | None]) -> Span:
@@ -158,8 +162,10 @@ def _thinned(line: Line) -> Iterator[tuple[float, float | None]]:
         yield line.x[place], line.y[place]
 
 
-def _ticks(low: float, high: float, *, most: int, whole: bool) -> list[tuple[float, str]]:
-    """Round numbers from `low` to `high`, at most about `most`, with as many decimals as they need."""
+def _ticks(low: float, high: float, *, most: int, whole: bool, shares: bool = False) -> list[tuple[float, str]]:
+    """Round numbers from `low` to `high`, at most about `most`, with as many decimals as they need, or as percents."""
+    if shares:
+        return [(value / 100, f"{text}%") for value, text in _ticks(100 * low, 100 * high, most=most, whole=whole)]
     rough = (high - low) / most
     unit = 10 ** math.floor(math.log10(rough))
     step = next(factor * unit for factor in (1, 2, 5, 10) if factor * unit >= rough)

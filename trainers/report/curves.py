@@ -6,8 +6,8 @@ import numpy as np
 
 from ftdata.names import counted
 from trainers.evaluation.scores import in_words
-from trainers.report import blocks, several_labels
-from trainers.report.blocks import Block, Table, percent
+from trainers.report import blocks, fold_means, several_labels
+from trainers.report.blocks import Block, Table, Text, percent
 from trainers.report.charts import Chart, Line
 from trainers.report.run_files import RunFiles
 from trainers.rundir.progress import Row
@@ -23,7 +23,9 @@ def curves(run: RunFiles) -> list[Block]:
     places = [place for place, _ in over_all(run.histories)]
     lasting = [name for name, history in run.histories.items() if history[-1]["epoch"]]  # not a head that is solved for
     switches = [(end + 0.5, name) for end, name in zip(ends, run.histories, strict=False) if name in lasting]
-    span = (min(places) - 0.5, float(ends[-1]) + 0.5)
+    left_out = fold_means.histories(run)
+    judged = over_all(left_out)
+    span = (min(places) - 0.5, max(float(ends[-1]), *(place for place, _ in judged), 0.0) + 0.5)
     charts = []
     called = _called(run)
     for panel in ("loss", "accuracy"):
@@ -31,25 +33,32 @@ def curves(run: RunFiles) -> list[Block]:
             Line("training (augmented)", places, [row.get(panel) for row in rows], 0),
             Line("validation", places, [row.get(f"validation_{panel}") for row in rows], 1),
         ]
+        if judged:
+            seen = [row.get(f"validation_{panel}") for _, row in judged]
+            drawn.append(Line(fold_means.title(run), [place for place, _ in judged], seen, 2))
         if panel == "accuracy" and monitor not in ("accuracy", "loss"):
             chosen_by = [row.get(f"validation_{monitor}") for row in rows]
             drawn.append(Line(f"validation, {in_words(monitor)}", places, chosen_by, 1, dashed=True))
+            means = [row.get(f"validation_{monitor}") for _, row in judged]
+            drawn.append(Line(f"left out, {in_words(monitor)}", [place for place, _ in judged], means, 2, dashed=True))
         lines = [line for line in drawn if any(value is not None for value in line.y)]
         if not lines:
             continue
-        last = ", ".join(f"{line.name} {_last(line.y):.3f}" for line in lines)
+        last = ", ".join(f"{line.name} {_score(panel, _last(line.y))}" for line in lines)
         epochs = f"{counted(int(ends[-1]), 'epoch')} of {' and '.join(run.histories)}"
         about = f"{called[panel]} over {epochs}; at the end {last}"
         axis = "score" if panel != called[panel] else panel  # beside the share of images mAP is drawn
         charts.append(
             Chart(
                 f"curve-{panel}", called[panel].capitalize(), about, lines, "epoch", axis,
-                x_range=span, switches=switches, whole=True,
+                x_range=span, switches=switches, whole=True, y_shares=panel == "accuracy",
             )
         )  # fmt: skip
+    if not charts:
+        return []
     if all(chart.is_compact for chart in charts):
-        return [_in_numbers(run.histories, called)] if charts else []
-    return [blocks.Row(charts)]
+        return [_in_numbers(run.histories, called)]
+    return [blocks.Row(charts), *([Text(fold_means.in_words(run))] if judged else [])]
 
 
 def _called(run: RunFiles) -> dict[str, str]:
@@ -80,7 +89,7 @@ def _cell(row: Row, column: str) -> str:
     value = row.get(column)
     if value is None:
         return "-"
-    return percent(value) if column.endswith("accuracy") else f"{value:.3f}"
+    return _score(column.rpartition("_")[2], value)
 
 
 def over_all(histories: Mapping[str, Sequence[Row]]) -> list[tuple[float, Row]]:
@@ -90,6 +99,10 @@ def over_all(histories: Mapping[str, Sequence[Row]]) -> list[tuple[float, Row]]:
         found += [(end + row["epoch"], row) for row in history]
         end += history[-1]["epoch"]
     return found
+
+
+def _score(panel: str, value: float) -> str:
+    return percent(value) if panel == "accuracy" else f"{value:.3f}"
 
 
 def _last(values: Sequence[float | None]) -> float:

@@ -10,7 +10,7 @@ from pathlib import Path
 from ftdata.errors import UserError
 from ftdata.log import log
 from ftdata.names import counted
-from trainers.report import curves, several_labels, summary
+from trainers.report import curves, fold_means, several_labels, summary
 from trainers.report.blocks import between, percent
 from trainers.report.charts import COLORS, Chart, Line
 from trainers.report.run_files import RunFiles
@@ -123,13 +123,15 @@ def _finished(run: RunFiles) -> datetime.datetime | None:
 
 
 def _chart(root: Path, runs: Sequence[RunFiles]) -> Chart | None:
-    """Validation accuracy, or mAP, over the epochs of both phases, of as many runs as there are colours, the latest."""
+    """Validation accuracy, or mAP, over the epochs of both phases, of as many runs as there are colours, the latest; of
+    runs with folds the accuracy on what these left out."""
     drawn = [run for run in runs if run.histories and run.final]
     latest = sorted(drawn, key=lambda run: run.run_dir.phase(run.final or "").metrics.stat().st_mtime_ns)[-2 * COLORS :]
     lines, of_labels = list[Line](), any(several_labels.applies(run) for run in latest)
     for number, run in enumerate(run for run in drawn if run in latest):
-        epochs = curves.over_all(run.histories)
-        score, suffix = ("validation_map", ", mAP") if several_labels.applies(run) else ("validation_accuracy", "")
+        several = several_labels.applies(run)
+        epochs = curves.over_all(fold_means.histories(run) or run.histories)
+        score, suffix = ("validation_map", ", mAP") if several else ("validation_accuracy", "")
         x, y = [place for place, _ in epochs], [row.get(score) for _, row in epochs]
         if any(value is not None for value in y):
             lines.append(Line(_name(root, run) + suffix, x, y, number % COLORS, dashed=number >= COLORS))
@@ -139,4 +141,6 @@ def _chart(root: Path, runs: Sequence[RunFiles]) -> Chart | None:
     about = f"{title.lower().replace('map', 'mAP')} over the epochs of all phases, one after the other, of "
     about += counted(len(lines), "run")
     about += f", the latest of {len(drawn)}" if len(drawn) > len(latest) else ""
-    return Chart("runs", title, about, lines, "epoch", "score" if of_labels else "validation accuracy", whole=True)
+    return Chart(
+        "runs", title, about, lines, "epoch", "score" if of_labels else "validation accuracy", whole=True, y_shares=True
+    )

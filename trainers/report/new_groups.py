@@ -1,13 +1,17 @@
 """Sections on images that training has not seen the like of: groups left out, and none of these."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from ftdata.names import shown
 from trainers.evaluation.scores import in_words
-from trainers.report import curves, several_labels, summary
-from trainers.report.blocks import MOST_ROWS, Block, Row, Section, Table, Text, between, percent
+from trainers.report import curves, image_counts, judged, several_labels, summary
+from trainers.report.blocks import MOST_ROWS, Block, Folded, Row, Section, Table, Text, between, percent
 from trainers.report.charts import COLORS, Chart, Line
 from trainers.report.embedding import embed
 from trainers.report.run_files import RunFiles
+
+_MOST_CLASSES, _MOST_BESIDE = 6, 20  # classes with a column of their own; rows beside the curves
 
 
 def groups(run: RunFiles) -> Section | None:
@@ -16,21 +20,22 @@ def groups(run: RunFiles) -> Section | None:
     by_folds, estimate = run.metrics.get("groups"), run.estimate
     if by_folds or estimate.get("groups"):
         blocks.append(Text(_what_they_are(run)))
-    if run.folds:
-        blocks.append(Row([_curves(run)]))
+    beside: list[Block] = [_curves(run)] if run.folds else []
     if by_folds:
-        caption = "Accuracy on each group, by the model that has not seen it (--folds), the lowest first"
-        rows = [(name, percent(share)) for name, share in sorted(by_folds.items(), key=lambda item: item[1])]
-        blocks.append(_shortened(caption, ("group left out", "accuracy"), rows))
+        beside.append(_by_folds(run, by_folds, _MOST_BESIDE))
     if by_map := run.metrics.get("group_map"):
         caption = "mAP on each group, by the model that has not seen it (--folds), the lowest first"
         rows = [(name, percent(value)) for name, value in sorted(by_map.items(), key=lambda item: item[1])]
-        blocks.append(_shortened(caption, ("group left out", "mAP"), rows))
+        beside.append(_shortened(caption, ("group left out", "mAP"), rows))
+    blocks += [Row(beside)] if beside else []
+    if by_folds and len(by_folds) > _MOST_BESIDE:
+        table = _by_folds(run, by_folds, MOST_ROWS)
+        blocks.append(Folded(f"{len(table.rows)} of the {len(by_folds):,} groups", [table]))
     if estimate:
         blocks.append(_estimated(run))
     if estimate.get("groups"):
         ranked = sorted(estimate["groups"].items(), key=lambda item: item[1]["accuracy"])
-        names = estimate["class_names"] if len(estimate["class_names"]) <= 6 else []
+        names = estimate["class_names"] if len(estimate["class_names"]) <= _MOST_CLASSES else []
         caption = "Accuracy on each group by heads on the frozen backbone (--phase=estimate), the lowest first"
         rows = [
             (name, f"{row['images']:,}", percent(row["accuracy"]), *(percent(row["recall"].get(n)) for n in names))
@@ -42,20 +47,65 @@ def groups(run: RunFiles) -> Section | None:
     return Section("groups", "New groups", blocks) if blocks else None
 
 
+def _by_folds(run: RunFiles, accuracies: Mapping[str, float], most: int) -> Table:
+    """Accuracy on each group, of many the lowest, with its images, and of each class in it where these are few."""
+    sizes, recalls = image_counts.group_sizes(run), _recalls(run)
+    names = list(run.metrics.get("class_names", ())) if recalls else []
+    caption = "Accuracy on each group, by the model that has not seen it (--folds), the lowest first"
+    caption += "; on the right how much of each class is right" if names else ""
+    rows = [
+        (
+            shown(name),
+            f"{sizes[name]:,}" if name in sizes else "-",
+            percent(share),
+            *(percent(value) for value in recalls.get(name, [None] * len(names))),
+        )
+        for name, share in sorted(accuracies.items(), key=lambda item: item[1])
+    ]
+    columns = ("group left out", "images", "accuracy", *map(shown, names))
+    return _shortened(caption, columns, rows, most)
+
+
+def _recalls(run: RunFiles) -> dict[str, list[float | None]]:
+    """The share of each class's images that is right, by group; nothing where that is not known or would fill the
+    page."""
+    found = judged.left_out(run)
+    groups = found and judged.groups(run, found)
+    if not found or not groups or len(found.class_names) > _MOST_CLASSES:
+        return {}
+    right, labels = found.scored.predicted == found.scored.labels, found.scored.labels
+    shares = dict[str, list[float | None]]()
+    for place, name in enumerate(groups.names):
+        own = [right[(groups.of_image == place) & (labels == k)] for k in range(len(found.class_names))]
+        shares[name] = [float(part.mean()) if len(part) else None for part in own]
+    return shares
+
+
 def _what_they_are(run: RunFiles) -> str:
     pattern = run.settings.get("group_pattern")
     names = f": what {pattern} finds in their file names" if pattern else ""
     return (
         f"A group is the images that belong together{names}, such as those of one place, day or person. Each was "
         "left out of training in turn and then judged, so that these numbers are of backgrounds that the model had not "
-        "seen; the expectation is their mean, in which groups count alike."
+        f"seen; the expectation is their mean, in which groups count alike.{_by_image(run)}"
     )
 
 
-def _shortened(caption: str, columns: tuple[str, ...], rows: list[Any]) -> Table:
-    if len(rows) > MOST_ROWS:
-        caption = f"{caption}; {MOST_ROWS} of {len(rows):,}"
-    return Table(caption, columns, rows[:MOST_ROWS])
+def _by_image(run: RunFiles) -> str:
+    """Why the confusion matrix has another share of right answers than the groups have in the mean."""
+    found = judged.left_out(run)
+    if not found or not run.metrics.get("groups"):
+        return ""
+    all_of_them = percent(found.scored.accuracy)
+    if all_of_them == percent(run.metrics.get("expected_new_group_accuracy")):
+        return ""
+    return f" Of all {len(found.scored.labels):,} images {all_of_them} are right: there large groups count more."
+
+
+def _shortened(caption: str, columns: tuple[str, ...], rows: list[Any], most: int = MOST_ROWS) -> Table:
+    if len(rows) > most:
+        caption = f"{caption}; {most} of {len(rows):,}"
+    return Table(caption, columns, rows[:most])
 
 
 def _curves(run: RunFiles) -> Chart:
@@ -69,7 +119,7 @@ def _curves(run: RunFiles) -> Chart:
         lines.append(Line(left_out, [x for x, _ in epochs], accuracies, place % COLORS, dashed=place >= COLORS))
     about = f"{called} of the models of {len(lines)} folds on the images that each has not seen, over the epochs"
     title = f"{called[0].upper() if score == 'accuracy' else called[0]}{called[1:]} on what each fold left out"
-    return Chart("folds", title, about, lines, "epoch", called, whole=True)
+    return Chart("folds", title, about, lines, "epoch", called, whole=True, y_shares=True)
 
 
 def _estimated(run: RunFiles) -> Text:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from trainers.report import command_lines, several_labels, state, summary
+from trainers.report import command_lines, judged, several_labels, state, summary
 from trainers.report.blocks import Block, Command, Lines, Section, Text, percent
 from trainers.report.run_files import RunFiles
 
@@ -83,10 +83,9 @@ def improve(run: RunFiles) -> Section | None:
             f"Images of more groups, above all of such as {named}: a model learns what changes between groups from "
             "many of them, and not from more images of one."
         )
-    known = {name: row["recall"] for name, row in run.metrics.get("per_class", {}).items() if row["support"]}
-    if known and min(known.values()) < 1:
-        lowest = min(known, key=lambda name: known[name])
-        said.append(f"Images of {lowest}, of which {percent(known[lowest])} are found, the fewest of all classes.")
+    if weakest := judged.weakest(run):
+        name, recall, where = weakest
+        said.append(f"Images of {name}, of which {percent(recall)} are found in {where}, the fewest of all classes.")
     count = run.images.get("test", 0)
     if count and count < _FEW_TEST_IMAGES:
         why = (
@@ -100,7 +99,8 @@ def improve(run: RunFiles) -> Section | None:
             "Another network or recipe: --preset=best --time_budget=60m on the same images compares those at hand, in "
             "a --model_dir of its own."
         )
-    return Section("better", "Make it better", [Text(sentence) for sentence in said]) if said else None
+    texts = [Text(sentence) for sentence in said]
+    return Section("better", "Make it better", texts, is_narrow=True) if said else None
 
 
 def missing(run: RunFiles) -> Section | None:
@@ -111,7 +111,8 @@ def missing(run: RunFiles) -> Section | None:
     elif open_phases := state.open_phases(run):
         wanted.append((f"The end of {open_phases[-1]}", command_lines.again(run, open_phases[-1])))
     elif not run.is_evaluated and not several:
-        wanted.append(("Grad-CAM of the mistakes and a temperature", command_lines.line(run, "evaluate")))
+        more = "" if run.metrics.get("temperature") else " and a temperature"
+        wanted.append((f"Grad-CAM of the mistakes{more}", command_lines.line(run, "evaluate")))
     if run.final and not several and not (run.is_evaluated and run.evaluation.get("none_of_these")):
         wanted.append(("None of these", command_lines.line(run, "evaluate", "--none_of_these=0.95")))
     if not several and not run.estimate and not run.metrics.get("groups"):

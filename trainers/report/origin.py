@@ -1,10 +1,11 @@
 """Sections on where a model comes from: its images, the data doctor, speed, settings, versions, digests, exports."""
 
+from pathlib import Path
 from typing import Any
 
 from ftdata.settings import as_text
 from trainers.config import TrainConfig, as_dict
-from trainers.report import command_lines, several_labels
+from trainers.report import command_lines, fold_means, session, several_labels
 from trainers.report.blocks import Block, Command, Folded, Lines, Row, Section, Table, Text, percent
 from trainers.report.embedding import embed
 from trainers.report.run_files import RunFiles, Values
@@ -66,7 +67,10 @@ def speed(run: RunFiles) -> Section | None:
         if wait is not None:
             said.append(Text(_bottleneck(name, wait)))
     columns = ("phase", "images/s", "waiting for input", "seconds of training")
-    return Section("speed", "Speed", [Table("Training", columns, rows), *said, *_epochs(run)])
+    if run.folds:
+        spent = sum(row.get("seconds") or 0.0 for fold in run.folds.values() for rows in fold.values() for row in rows)
+        said.append(Text(f"The models of the {len(run.folds)} folds took {spent:,.0f} seconds more, before these."))
+    return Section("speed", "Speed", [Table("Training", columns, rows), *said, *_epochs(run)], is_narrow=True)
 
 
 def _bottleneck(name: str, wait: float) -> str:
@@ -81,15 +85,26 @@ def _epochs(run: RunFiles) -> list[Block]:
     columns = ["loss", "accuracy", "validation_loss", "validation_accuracy", "learning_rate"]
     columns[-1:-1] = ["validation_map"] if several else []
     words = {"accuracy": several_labels.EXACT if several else "accuracy", "map": "mAP"}
-    tables = []
+    tables, left_out = list[Block](), fold_means.histories(run)
     for name, history in run.histories.items():
-        rows = [
-            (f"{row['epoch']:.0f}", *("-" if row.get(c) is None else f"{row[c]:.4g}" for c in columns))
-            for row in history[-_MOST_EPOCHS:]
-        ]
-        head = ("epoch", *(" ".join(words.get(word, word) for word in column.split("_")) for column in columns))
-        tables.append(Table(f"Epochs of {name}; epoch 0 is the model it starts from", head, rows))
+        means = {row["epoch"]: row for row in left_out.get(name, ())}
+        with_means = [{**row, **means.get(row["epoch"], {})} for row in history[-_MOST_EPOCHS:]]
+        known = [column for column in columns if any(row.get(column) is not None for row in with_means)]
+        rows = [(f"{row['epoch']:.0f}", *(_cell(column, row.get(column)) for column in known)) for row in with_means]
+        head = ["epoch", *(" ".join(words.get(word, word) for word in column.split("_")) for column in known)]
+        head = [title.replace("validation", "left-out") for title in head] if means else head
+        caption = f"Epochs of {name}; epoch 0 is the model it starts from"
+        caption += f"; left-out is the mean of {len(run.folds)} folds" if means else ""
+        tables.append(Table(caption, head, rows))
     return [Folded("Every epoch in numbers", tables)] if tables else []
+
+
+def _cell(column: str, value: float | None) -> str:
+    if value is None:
+        return "-"
+    if column == "learning_rate":
+        return f"{value:.3g}"
+    return f"{value:.3f}" if column.endswith("loss") else percent(value)
 
 
 def exports(run: RunFiles) -> Section | None:
@@ -125,13 +140,24 @@ def settings(run: RunFiles) -> Section | None:
     blocks: list[Block] = []
     if started := command_lines.started(run):
         blocks.append(Command("Started with", started))
+        blocks += _moved(run)
     if run.settings.get("preset"):
         blocks.append(Text(f"Preset: {run.settings['preset']}. What auto has come to on this machine counts as set."))
     rows = [(key, setting_text(value), setting_text(default.get(key))) for key, value in changed.items()]
     blocks.append(Table("Settings that are not as by default", ("setting", "value", "default"), rows, is_text=True))
     others = [(key, setting_text(value)) for key, value in chosen.items() if key not in changed]
     table = Table("Settings as by default", ("setting", "value"), others, is_text=True)
-    return Section("settings", "Settings", [*blocks, Folded(f"{len(others)} settings as by default", [table])])
+    folded = Folded(f"{len(others)} settings as by default", [table])
+    return Section("settings", "Settings", [*blocks, folded], is_narrow=True)
+
+
+def _moved(run: RunFiles) -> list[Block]:
+    """Where the run lay when it was started, if that is not where it is."""
+    before, now = run.settings.get("model_dir"), run.run_dir.root.resolve()
+    if not before or Path(before).resolve() == now:
+        return []
+    said = f"The folder of the run was {before} then and is {now} now, as the other commands of this page name it."
+    return [Text(f"{said} Paths of images are as they were then.")]
 
 
 def not_as_by_default(run: RunFiles) -> dict[str, Any]:
@@ -157,11 +183,13 @@ def versions(run: RunFiles) -> Section | None:
         return None
     digests = [(f"weights of {name}", _digest(values)) for name, values in run.phases.items()]
     digests += [(f"{SPLITS[name]} images", digest) for name, digest in run.fingerprint.items()]
+    where = session.machine_of(run)
     blocks: list[Block] = [
         Table("Versions", ("of", "version"), list(run.record.get("versions", {}).items()), is_text=True),
+        *([Text(f"Machine of the last start: {where}.")] if where else []),
         Table("Digests (SHA-256; of images the first 16 digits)", ("of", "digest"), digests, is_text=True),
     ]
-    return Section("versions", "Versions and digests", blocks)
+    return Section("versions", "Versions and digests", blocks, is_narrow=True)
 
 
 def _digest(values: Values) -> str:

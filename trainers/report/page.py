@@ -1,16 +1,29 @@
 """`report.html`: the results of a run on one page, a function of the files in its folder."""
 
 from ftdata.log import log
-from trainers.report import curves, new_groups, next_steps, origin, provenance, quality, state, summary, trials
+from trainers.report import (
+    curves,
+    judged,
+    new_groups,
+    next_steps,
+    origin,
+    probabilities,
+    provenance,
+    quality,
+    session,
+    state,
+    summary,
+    trials,
+)
 from trainers.report.blocks import Section
 from trainers.report.run_files import RunFiles
 from trainers.rundir.run_dir import RunDir, write_atomically
 
 _SECTIONS = (
-    *(new_groups.groups, provenance.test_images, quality.mistakes, quality.confused, quality.classes),
-    *(next_steps.use, next_steps.improve, origin.exports),
-    *(quality.probabilities, quality.precision_recall, new_groups.none_of_these, trials.trials),
-    *(origin.samples, origin.doctor, origin.speed, origin.settings, origin.versions, next_steps.missing),
+    *(new_groups.groups, provenance.images, quality.mistakes, quality.confused, quality.classes),
+    *(next_steps.use, next_steps.improve, origin.speed, origin.exports),
+    *(probabilities.probabilities, probabilities.precision_recall, new_groups.none_of_these, trials.trials),
+    *(origin.samples, origin.doctor, origin.settings, origin.versions, next_steps.missing),
 )
 
 
@@ -53,23 +66,34 @@ def html(run: RunFiles) -> str:
     from trainers.report.rendering import render  # only here: jinja2 need not be loaded by who writes no page
 
     scores = [score for score in (summary.accuracy(run), summary.new_group(run)) if score]
-    confusion = summary.confusion(run.metrics, of="test set") if run.final else []
+    confusion = [matrix for found in judged.counts(run) for matrix in summary.confusion(found.values, of=found.what)]
     sections = [section for make in _SECTIONS if (section := make(run)) is not None]
     return render(
         "report.html",
         name=run.name,
         scores=scores,
-        facts=[*provenance.facts(run), *summary.facts(run)],
+        facts=[*provenance.facts(run), *summary.facts(run), *session.facts(run)],
         trust=[*state.unfinished(run), *summary.trust(run)],
         confusion=confusion,
         curves=curves.curves(run),
-        sections=_with_addresses(sections),
+        sections=_side_by_side(_with_addresses(sections)),
     )
 
 
 def _with_addresses(sections: list[Section]) -> list[Section]:
     assert len({section.key for section in sections}) == len(sections), "two sections have one address"
     return sections
+
+
+def _side_by_side(sections: list[Section]) -> list[list[Section]]:
+    """Narrow sections that follow each other in twos, the others alone."""
+    rows = list[list[Section]]()
+    for section in sections:
+        if rows and len(rows[-1]) == 1 and rows[-1][0].is_narrow and section.is_narrow:
+            rows[-1].append(section)
+        else:
+            rows.append([section])
+    return rows
 
 
 def _in_words(error: Exception) -> str:

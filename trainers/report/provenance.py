@@ -8,8 +8,8 @@ from pathlib import PurePath
 from ftdata.labels import NOTHING
 from ftdata.names import counted, shown
 from ftdata.sources.holdout import named_groups
-from trainers.report import several_labels
-from trainers.report.blocks import MOST_ROWS, Section, Table, Text
+from trainers.report import image_counts, several_labels
+from trainers.report.blocks import MOST_ROWS, Block, Row, Section, Table
 from trainers.report.run_files import RunFiles
 
 _MOST_NAMED, _MOST_CLASSES = 6, 8
@@ -91,11 +91,11 @@ class TestSet:
         if not shared:
             return f"{said}, of which training has none"
         which = (
-            "training has of the same name too"
+            "; training has images of the same too"
             if len(shared) == len(set(self.groups))
-            else (f"of which training has {_few(shared)} too")
+            else (f", of which training has {_few(shared)} too")
         )
-        return f"{said}, {which}: if that is the same place or day, this is no accuracy on a new one"
+        return f"{said}{which}: if they are the same place or day, this is not the accuracy on a new one"
 
 
 def facts(run: RunFiles) -> list[tuple[str, str]]:
@@ -104,7 +104,15 @@ def facts(run: RunFiles) -> list[tuple[str, str]]:
     return [("Test images", found.in_words)] if found else []
 
 
-def test_images(run: RunFiles) -> Section | None:
+def images(run: RunFiles) -> Section | None:
+    """How many there are of each class and of each group; the test images by both, where they are of several groups."""
+    tables = [table for table in (image_counts.by_class(run), image_counts.by_group(run)) if table]
+    tested = test_images(run)
+    blocks: list[Block] = [*([Row(tables)] if tables else []), *([tested] if tested else [])]
+    return Section("images", "Images", blocks) if blocks else None
+
+
+def test_images(run: RunFiles) -> Table | None:
     """The test images by group and class, where there are several groups."""
     found = TestSet.of(run)
     if found is None or not found.groups or not found.has_groups or len(set(found.groups)) < 2:
@@ -123,8 +131,7 @@ def test_images(run: RunFiles) -> Section | None:
         for name in sorted(sizes)[:MOST_ROWS]
     ]
     caption = "Groups of the test images" + (f"; {MOST_ROWS} of {len(sizes):,}" if len(sizes) > MOST_ROWS else "")
-    table = Table(caption, ("group", "images", *classes, "in training too"), rows)
-    return Section("test-images", "Test images", [Text(f"{found.in_words}."), table])
+    return Table(caption, ("group", "images", *classes, "in training too"), rows)
 
 
 def _groups(names: Sequence[str], pattern: str) -> list[str]:

@@ -3,11 +3,12 @@
 import base64
 import functools
 import hashlib
+import re
 from pathlib import Path
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from trainers.models.class_names import in_a_line
 
@@ -34,6 +35,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         finalize=_in_a_line,
     )
+    environment.filters["breakable"] = _breakable
     environment.globals["style"] = Markup(_read("style.css"))
     environment.globals["script"] = Markup(_read("sort.js"))
     environment.globals["script_digest"] = base64.b64encode(hashlib.sha256(_read("sort.js").encode()).digest()).decode()
@@ -42,6 +44,13 @@ def _environment() -> jinja2.Environment:
 
 def _in_a_line(value: Any) -> Any:
     return in_a_line(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _breakable(value: Any) -> Any:
+    """Text that may go on in the next line after the parts of a path or of a name, as a browser would not do it."""
+    if not isinstance(value, str):
+        return value
+    return Markup(re.sub("([_/])(?=.)", r"\1<wbr>", str(escape(in_a_line(value)))))
 
 
 def _read(name: str) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 from ftdata.errors import UserError
 from trainers.config import PHASES
 from trainers.evaluation.scores import Evaluation
+from trainers.folds import left_out
 from trainers.rundir import image_table
 from trainers.rundir.progress import Row, read_history
 from trainers.rundir.run_dir import RunDir, read_json
@@ -116,6 +117,11 @@ class RunFiles:
         return {name: data[name]["contents"] for name in _SPLITS if data.get(name, {}).get("images")}
 
     @property
+    def class_names(self) -> Sequence[str]:
+        """As the images have them; empty where that is not recorded."""
+        return self._data.get("class_names", ())
+
+    @property
     def _data(self) -> Values:
         recorded = self.record.get("phases", {})
         last = self.final or next(reversed(recorded), None)
@@ -170,6 +176,15 @@ class RunFiles:
         probabilities[np.arange(len(rows)), [places[row[2]] for row in rows]] += 1e-9
         scored = Evaluation(np.log(np.maximum(probabilities, 1e-7)), labels)
         return Predictions([row[0] for row in rows], class_names, scored)
+
+    @functools.cached_property
+    def left_out(self) -> Evaluation | None:
+        """Of each training image by the model of the fold that left it out, in the final phase; None without folds.
+
+        Raises:
+          UserError: the file is damaged.
+        """
+        return left_out.read(self.run_dir, self.final) if self.final else None
 
     @functools.cached_property
     def names(self) -> Mapping[str, Sequence[tuple[str, str]]]:

@@ -106,8 +106,8 @@ def facts(run: RunFiles) -> list[tuple[str, str]]:
 def epoch_kept(values: Values) -> str:
     """Which model of a phase is its result."""
     epoch = values.get("epoch")
-    if not epoch and not values.get("step"):
-        return "the head that was solved for"
+    if not epoch and not values.get("step") and values.get("phase") != "finetune":
+        return "its head computed at once, without epochs"
     return f"epoch {epoch} kept" if epoch else "the model that it started from kept"
 
 
@@ -154,7 +154,7 @@ def _expected_in_words(scored: Score, expected: Score) -> Text:
     within = f" ({between(expected.interval)})" if expected.interval else ""
     alone = f", and {between(expected.single)} in a single one: one place, camera or day" if expected.single else ""
     what = f"On new backgrounds: expect {percent(expected.accuracy)} in the mean over groups like these{within}{alone}"
-    measured = f"the {percent(scored.accuracy)} of {scored.note.partition(',')[0]}"
+    measured = f"the {percent(scored.accuracy)} of {scored.note.partition(', ')[0]}"
     if abs(points) < 100 * _GAP:
         return Text(f"{what}. That is about as much as {measured}.")
     if points < 0:

@@ -1,6 +1,7 @@
 """config.json: what a run was started with, and whether another start may resume it."""
 
 import dataclasses
+import datetime
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -107,6 +108,9 @@ class RunRecord:
             "versions": earlier["versions"] if is_done and "versions" in earlier else code_versions(),
             "command_line": list(command_line),
         }
+        now = datetime.datetime.now(datetime.UTC).isoformat("T", "seconds")
+        if started := earlier.get("started") if begun else now:  # what an older version began has none
+            values["started"] = started
         if not (begun and run_dir.seen_images.is_file()):  # what a begun run started from may be gone by now
             seen.keep(run_dir, source, model)
         write_json(run_dir.config, values)

@@ -31,7 +31,8 @@ HPARAMS_METRICS = (
     "validation_accuracy", "validation_balanced_accuracy", "validation_f1_macro", "validation_map", "validation_loss",
     "test_accuracy", "test_balanced_accuracy", "test_f1_macro", "test_map", "test_loss", "images_per_second", "seconds",
 )  # fmt: skip
-RESULT = "result/"  # of their tags: one group on the page, apart from the curves of the same names
+# What tags begin with: each is a group on the page, in this order, with training and validation in the same cards.
+EPOCH, IMAGES, RESULT, STEPS = "epoch/", "images/", "result/", "steps/"
 
 
 class TensorBoardWriter(Watcher):
@@ -45,9 +46,11 @@ class TensorBoardWriter(Watcher):
     """
 
     _STEP_SCALARS = ("loss", "accuracy", "learning_rate", "images_per_second", "input_wait_fraction")
+    # To the points of two epochs alone the page does not fit its axis.
     _CHARTS: ClassVar = {
-        **{"loss": "epoch_loss", "accuracy": "epoch_accuracy", "learning rate": "learning_rate"},
-        **{"images/s": "images_per_second", "share of the time waiting for input": "input_wait_fraction"},
+        **{name: f"({EPOCH}|{STEPS}){name}" for name in ("loss", "accuracy")},
+        "learning rate": f"{STEPS}learning_rate",
+        **{"images/s": f"{STEPS}images_per_second", "waiting for input, share": f"{STEPS}input_wait_fraction"},
     }
     _SCALING_SCALARS = ("loss_scale", "skipped_steps")
 
@@ -99,14 +102,14 @@ class TensorBoardWriter(Watcher):
         step = int(logs["step"])
         with self._writing("train", step=step):
             for name in (*self._STEP_SCALARS, *(name for name in self._SCALING_SCALARS if name in logs)):
-                tf.summary.scalar(name, logs[name], step=step)
+                tf.summary.scalar(f"{STEPS}{name}", logs[name], step=step)
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Writes the epoch's means and the validation scores."""
         step = int(logs["step"])
         with self._writing("train", step=step):
-            tf.summary.scalar("epoch_loss", logs["loss"], step=step)
-            tf.summary.scalar("epoch_accuracy", logs["accuracy"], step=step)
+            tf.summary.scalar(f"{EPOCH}loss", logs["loss"], step=step)
+            tf.summary.scalar(f"{EPOCH}accuracy", logs["accuracy"], step=step)
         if "val_loss" in logs:
             self._validation_scores(logs, step=step)
         self.flushed_sizes()
@@ -114,7 +117,7 @@ class TensorBoardWriter(Watcher):
     def _validation_scores(self, logs: Logs, *, step: int) -> None:
         with self._writing("validation", step=step):
             for name in (field.name for field in dataclasses.fields(LabelSummary) if f"val_{field.name}" in logs):
-                tf.summary.scalar(f"epoch_{name}", logs[f"val_{name}"], step=step)
+                tf.summary.scalar(f"{EPOCH}{name}", logs[f"val_{name}"], step=step)
 
     def text(self, name: str, markdown: str) -> None:
         """Writes a text."""
@@ -135,7 +138,7 @@ class TensorBoardWriter(Watcher):
     def image(self, name: str, pixels: np.ndarray, *, step: int) -> None:
         """Writes an image, uint8 [height, width, 3], to the validation side unless it shows training data."""
         with self._writing("train" if name.startswith("training") else "validation", step=step):
-            tf.summary.image(name, pixels[None], step=step)
+            tf.summary.image(f"{IMAGES}{name}", pixels[None], step=step)
         self.flushed_sizes()
 
     def confusion_matrix(self, evaluation: Evaluation, class_names: Sequence[str], *, step: int) -> None:

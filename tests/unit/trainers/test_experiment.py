@@ -332,7 +332,13 @@ def test_the_report_is_of_the_finished_run(finished, run_alone, tmp_path):
     copied = shutil.copytree(model_dir, tmp_path / "run", ignore=shutil.ignore_patterns("checkpoints", "report.html"))
     experiment.run(TrainConfig(phase="report", model_dir=str(copied)))
     again = Parsed((copied / "report.html").read_text(encoding="utf-8"))
-    assert again.text.replace(str(copied), str(model_dir)) == parsed.text
+    said = " ".join(again.text.replace(str(copied), str(model_dir)).split())
+    moved = (
+        f"The folder of the run was {model_dir} then and is {model_dir} now, as the other commands of this page name "
+    )
+    moved += "it. Paths of images are as they were then. "
+    assert moved in said
+    assert said.replace(moved, "") == " ".join(parsed.text.split())
 
 
 def test_the_program_of_the_report_classifies_a_photo(finished, photo_folder, tmp_path, monkeypatch, capsys):

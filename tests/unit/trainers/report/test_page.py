@@ -74,8 +74,8 @@ def test_the_first_screen_says_how_good_and_whether_to_trust_it(whole):
 
 def test_every_section_is_there(whole):
     assert headings(whole[0]) == [
-        *("groups", "mistakes", "confused", "classes", "next", "better", "exports", "calibration", "precision-recall"),
-        *("none-of-these", "samples", "doctor", "speed", "settings", "versions"),
+        *("groups", "mistakes", "confused", "classes", "next", "better", "speed", "exports", "calibration"),
+        *("precision-recall", "none-of-these", "samples", "doctor", "settings", "versions"),
     ]
     assert "1.00 MiB" in whole[0].text
     assert "Of 50 rendered things, 6.0% are taken for one of the classes" in whole[0].text
@@ -112,6 +112,38 @@ def test_a_search_is_a_table_of_what_was_tried(tmp_path):
     said = " ".join(parsed.text.split())
     assert re.search(r"MobileNetV2 0.35, plain\s*3\s*75.0%\s*60.0% to 90.0%\s*2.0 min\s*chosen", said)
     assert "gives 73.8%, 1.2 points less" in said
+
+
+def test_what_folds_left_out_comes_before_a_smaller_test_set(tmp_path):
+    root = finished_run.make_run(tmp_path / "run")
+    finished_run.add_folds(root)
+    parsed = read(root)
+    assert parsed.mistakes == []
+    said = " ".join(parsed.text.split())
+    first, second = (said.index(f"Confusion matrix, the {what}") for what in ("60 training images", "40 test images"))
+    assert first < second < said.index("Accuracy on what each fold left out")
+    assert len([values for _, values in parsed.tags if values.get("class") == "matrix"]) == 2
+    for title in ("Reliability, ", "Each class against the rest, "):
+        assert said.index(f"{title}60 images left out by the folds") < said.index(f"{title}40 test images")
+    assert "With the temperature 0.500" in said
+    assert "Images of cat, of which 93.3% are found in the 60 images left out by the folds" in said
+
+
+def test_where_the_run_lay_is_said_once_it_was_moved(tmp_path):
+    root = finished_run.make_run(tmp_path / "run")
+    assert "The folder of the run was" not in read(root).text
+    root.rename(tmp_path / "moved")
+    said = " ".join(read(tmp_path / "moved").text.split())
+    assert f"The folder of the run was {root} then and is {tmp_path / 'moved'} now" in said
+
+
+def test_every_share_has_one_decimal(whole):
+    said = re.sub("<[^>]+>", " ", whole[1].partition("<body>")[2]).replace("95% interval", "")
+    shares = re.findall(r"[\d.]+%", said)
+    whole_ones = {share for share in shares if "." not in share}
+    assert len(shares) > 60
+    assert whole_ones <= {f"{share}%" for share in range(0, 101, 5)}  # at axes
+    assert all(re.fullmatch(r"\d+\.\d%", share) for share in {*shares} - whole_ones)
 
 
 def test_names_are_text(tmp_path):

@@ -18,9 +18,7 @@ def run_of(root, test, train=None, **settings):
     finished_run.make_run(root, **settings)
     if train is not None:
         named = [("train", train), ("test", test)]
-        rows = [(split, of, name) for split, images in named for name, of in images.items()]
-        lines = ["\t".join((split, json.dumps(of), "ab" * 16, json.dumps(name))) + "\n" for split, of, name in rows]
-        (root / "receipt_images.txt").write_text("".join(lines))
+        finished_run.add_list(root, [(split, of, name) for split, images in named for name, of in images.items()])
     return RunFiles.read(RunDir(root))
 
 
@@ -34,10 +32,10 @@ def said_of(run):
     ("train", "said"),
     [
         ({"cat/b-03-1.jpg": "cat"}, "by group: 01 2, 02 1, of which training has none"),
-        ({"cat/b-01-1.jpg": "cat"}, "by group: 01 2, 02 1, of which training has 01 too: if that is the same place"),
+        ({"cat/b-01-1.jpg": "cat"}, "by group: 01 2, 02 1, of which training has 01 too: if they are the same place"),
         (
             {"x-01-1.jpg": "cat", "x-02-1.jpg": "cat"},
-            "by group: 01 2, 02 1, training has of the same name too: if that",
+            "by group: 01 2, 02 1; training has images of the same too: if they are the same place or day",
         ),
     ],
 )

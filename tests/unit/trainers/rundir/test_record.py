@@ -58,6 +58,24 @@ def test_settings_bind_only_once_something_is_computed(photos, run_dir):
     assert json.loads(run_dir.config.read_text())["phases"]["transfer"]["batch_size"] == 16
 
 
+def test_the_start_of_a_run_is_that_of_what_it_has_computed(photos, run_dir):
+    def written():
+        return json.loads(run_dir.config.read_text())
+
+    long_ago = "2001-09-09T01:46:40+00:00"
+    for is_begun in (False, True):
+        begin(run_dir, make_config(photos))
+        run_dir.config.write_text(json.dumps({**written(), "started": long_ago}))
+        if is_begun:
+            leave_checkpoint(run_dir)
+        begin(run_dir, make_config(photos))
+        assert (written()["started"] == long_ago) is is_begun
+    before = {name: value for name, value in written().items() if name != "started"}
+    run_dir.config.write_text(json.dumps(before))  # of an older version
+    begin(run_dir, make_config(photos))
+    assert "started" not in written()
+
+
 def test_a_run_from_before_a_setting_was_there_had_it_off(photos, run_dir):
     config = make_config(photos)
     begin(run_dir, config)

@@ -12,7 +12,7 @@ def _log(board, step):
 
 
 def _steps(folder):
-    return sorted(step for tag, step, _ in tensorboard_points(folder / "train") if tag == "loss")
+    return sorted(step for tag, step, _ in tensorboard_points(folder / "train") if tag == "steps/loss")
 
 
 def test_points_after_the_checkpoint_go_and_come_again_once(tmp_path):
