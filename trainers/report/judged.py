@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from trainers.evaluation.confusion import Confusion
-from trainers.evaluation.scores import Evaluation, per_class
+from trainers.evaluation.scores import Evaluation, per_class, wilson_interval
 from trainers.folds.groups import Groups
 from trainers.report import several_labels
 from trainers.report.run_files import RunFiles, Values
@@ -105,16 +105,19 @@ def counts(run: RunFiles) -> list[Counted]:
 
 def weakest(run: RunFiles) -> tuple[str, float, str] | None:
     """The class of which the smallest share is found, that share, and in which images: the more of those that are
-    known. None where all are found."""
+    known. None where that share is no smaller than those of the others by more than chance gives."""
     if several_labels.applies(run):
         by_class, where = run.metrics.get("per_class") or {}, "the test images"
     else:
         found = next((one for one in counts(run) if one.values.get("per_class")), None)
         by_class, where = (found.values["per_class"], f"the {found.title}") if found else ({}, "")
     known = {name: row["recall"] for name, row in by_class.items() if row["support"]}
-    if not known or min(known.values()) >= 1:
+    if len(known) < 2:
         return None
     lowest = min(known, key=lambda name: known[name])
+    others, count = (sum(known.values()) - known[lowest]) / (len(known) - 1), int(by_class[lowest]["support"])
+    if wilson_interval(round(known[lowest] * count), count)[1] >= others:
+        return None
     return lowest, known[lowest], where
 
 

@@ -25,7 +25,10 @@ def use(run: RunFiles) -> Section:
         images = "--labels_csv=FILE" if several_labels.applies(run) else "--image_dir=FOLDER"
         best = run.run_dir.root.resolve() / run.final / "best.keras"
         found = [
-            Text("With the project fast-fine-tuning installed, from its folder:"),
+            Text(
+                "The model is not in this page: it lies in the folder that these commands name, on the machine where "
+                "the page was written. With the project fast-fine-tuning installed, from its folder:"
+            ),
             Command("Classify images", command_lines.line(run, "predict", "--images=photos/*.jpg")),
             Command("Evaluate it on other images", command_lines.line(run, "evaluate", images)),
             Command("Export it", command_lines.line(run, "export", "--export_formats=saved_model,keras,litert")),
@@ -34,9 +37,24 @@ def use(run: RunFiles) -> Section:
                 f"{side}, {side}, {channels}], and gives the probabilities of {summary.few(names)}, in that order."
             ),
             Lines(_with_keras(run.settings, str(best), names)),
+            *_on_probabilities(run),
         ]
     found.append(Command("Write this page again", command_lines.line(run, "report")))
     return Section("next", "Use it", found)
+
+
+def _on_probabilities(run: RunFiles) -> list[Text]:
+    """Which of two kinds of probabilities each way of using the model gives."""
+    temperature = run.metrics.get("temperature")
+    if not isinstance(temperature, float) or temperature == 1.0:
+        return []
+    return [
+        Text(
+            "The probabilities of predict and of best.keras, as those of the mistakes on this page, are the network's "
+            f"own; exports correct them by the temperature {temperature:.3f} (see Calibration). A limit set on the one "
+            "kind does not fit the other."
+        )
+    ]
 
 
 def _with_keras(settings: Mapping[str, Any], best: str, names: list[str]) -> list[str]:
@@ -85,7 +103,9 @@ def improve(run: RunFiles) -> Section | None:
         )
     if weakest := judged.weakest(run):
         name, recall, where = weakest
-        said.append(f"Images of {name}, of which {percent(recall)} are found in {where}, the fewest of all classes.")
+        said.append(f"Images of {name}, of which {percent(recall)} are found in {where}, fewer than of the others.")
+    if run.final and state.still_rose(run, run.final):
+        said.append(f"More epochs: the last one was the best (--{run.final}_epochs).")
     count = run.images.get("test", 0)
     if count and count < _FEW_TEST_IMAGES:
         why = (

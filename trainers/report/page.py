@@ -71,6 +71,7 @@ def html(run: RunFiles) -> str:
     return render(
         "report.html",
         name=run.name,
+        subject=summary.few(run.metrics.get("class_names") or [], limit=4),
         scores=scores,
         facts=[*provenance.facts(run), *summary.facts(run), *session.facts(run)],
         trust=[*state.unfinished(run), *summary.trust(run)],

@@ -90,12 +90,11 @@ class TestSet:
         shared = sorted(set(self.groups) & trained)
         if not shared:
             return f"{said}, of which training has none"
-        which = (
-            "; training has images of the same too"
-            if len(shared) == len(set(self.groups))
-            else (f", of which training has {_few(shared)} too")
-        )
-        return f"{said}{which}: if they are the same place or day, this is not the accuracy on a new one"
+        one = len(set(self.groups)) == 1
+        has_all = "it" if one else "all of them"
+        which = f"training has images of {has_all if len(shared) == len(set(self.groups)) else _few(shared)} too"
+        meant = "that is one place or day" if one else "these are the same places or days"
+        return f"{said}; {which}: if {meant}, and not only the same name, this is not the accuracy on a new one"
 
 
 def facts(run: RunFiles) -> list[tuple[str, str]]:

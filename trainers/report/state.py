@@ -43,5 +43,11 @@ def stopped_early(run: RunFiles, name: str) -> str:
     return f", stopped early after {done:,} of {counted(planned, 'epoch')}" if done < planned else ""
 
 
+def still_rose(run: RunFiles, name: str) -> bool:
+    """Whether the last epoch that a finished phase was to do is the one that was kept."""
+    history, kept = run.histories.get(name), run.phases[name].get("epoch")
+    return bool(history and kept == int(history[-1]["epoch"]) and not stopped_early(run, name))
+
+
 def _epochs(run: RunFiles, name: str) -> int:
     return int(run.settings.get(f"{name}_epochs") or 0)

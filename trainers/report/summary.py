@@ -27,6 +27,7 @@ class Score:
     interval: tuple[float, float] | None
     note: str
     single: tuple[float, float] | None = None  # of new groups: within which one of them may lie
+    lowest: float | None = None  # of the groups that were left out
 
 
 def accuracy(run: RunFiles) -> Score | None:
@@ -77,13 +78,16 @@ def new_group(run: RunFiles) -> Score | None:
     note = f"{counted(groups, 'group')} left out in turn"
     if not by_folds and run.final:
         note += ", judged by heads on the frozen backbone, not by this model"
-    note += f"; a single new group {between(single)}" if single else "; too few groups for an interval"
+    note += f"; 95% range of a single new group {between(single)}" if single else "; too few groups for an interval"
+    each = [row if by_folds else row["accuracy"] for row in values.get("groups", {}).values()]
+    known = [share for share in each if share is not None]
     return Score(
         "Expected on new groups, in the mean",
         values["expected_new_group_accuracy"],
         tuple(interval) if interval else None,
         note,
         tuple(single) if single else None,
+        min(known, default=None),
     )
 
 
@@ -152,15 +156,21 @@ def _by_group_in_words(by_group: Mapping[str, float]) -> str:
 def _expected_in_words(scored: Score, expected: Score) -> Text:
     points = 100 * (scored.accuracy - expected.accuracy)
     within = f" ({between(expected.interval)})" if expected.interval else ""
-    alone = f", and {between(expected.single)} in a single one: one place, camera or day" if expected.single else ""
-    what = f"On new backgrounds: expect {percent(expected.accuracy)} in the mean over groups like these{within}{alone}"
+    what = f"On new backgrounds: expect {percent(expected.accuracy)} in the mean over groups like these{within}"
+    alone = ""
+    if expected.single:
+        lowest = f"; the lowest so far had {percent(expected.lowest)}" if expected.lowest is not None else ""
+        range_ = f"the 95% range that the differences between so few groups leave open{lowest}"
+        alone = f" A single one, which is one place, camera or day, may have {between(expected.single)}: {range_}."
     measured = f"the {percent(scored.accuracy)} of {scored.note.partition(', ')[0]}"
     if abs(points) < 100 * _GAP:
-        return Text(f"{what}. That is about as much as {measured}.")
+        return Text(f"{what}, which is about as much as {measured}.{alone}")
     if points < 0:
-        return Text(f"{what}. That is {-points:.0f} points more than {measured}: those are few, or harder than most.")
+        what += f", which is {-points:.0f} points more than {measured}: those are few, or harder than most"
+        return Text(f"{what}.{alone}")
     advice = "Do not count on the higher number for images from elsewhere."
-    return Text(f"{what}. That is {points:.0f} points less than {measured}. {advice}", is_warning=True)
+    what += f", which is {points:.0f} points less than {measured}"
+    return Text(f"{what}.{alone} {advice}", is_warning=True)
 
 
 def leaks(run: RunFiles) -> list[Text]:

@@ -1,5 +1,6 @@
 """What folds left out and the test set, of literal runs: which comes first, and what is known of each."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -24,6 +25,17 @@ def test_the_more_images_come_first(each, order, tmp_path):
     first, second = judged.counts(read(root))
     assert [first.key, second.key] == order
     assert {first.images, second.images} == {2 * each, 40}
+
+
+@pytest.mark.parametrize(("right", "found"), [((50, 95), ("cat", 0.5)), ((93, 95), None), ((100, 100), None)])
+def test_the_weakest_class_is_one_where_chance_would_not_give_as_few(right, found, tmp_path):
+    recall = dict(zip(("cat", "dog"), right, strict=True))
+    per_class = {name: {"recall": share / 100, "support": 100} for name, share in recall.items()}
+    matrix = [[recall["cat"], 100 - recall["cat"]], [100 - recall["dog"], recall["dog"]]]
+    run = read(finished_run.make_run(tmp_path))
+    metrics = {**run.metrics, "per_class": per_class, "confusion_matrix": matrix, "class_names": ["cat", "dog"]}
+    weakest = judged.weakest(dataclasses.replace(run, phases={"finetune": metrics}))
+    assert (weakest and weakest[:2]) == found
 
 
 def test_the_images_that_were_left_out_have_names_and_groups(tmp_path):

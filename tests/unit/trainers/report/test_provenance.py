@@ -32,10 +32,13 @@ def said_of(run):
     ("train", "said"),
     [
         ({"cat/b-03-1.jpg": "cat"}, "by group: 01 2, 02 1, of which training has none"),
-        ({"cat/b-01-1.jpg": "cat"}, "by group: 01 2, 02 1, of which training has 01 too: if they are the same place"),
+        (
+            {"cat/b-01-1.jpg": "cat"},
+            "by group: 01 2, 02 1; training has images of 01 too: if these are the same places",
+        ),
         (
             {"x-01-1.jpg": "cat", "x-02-1.jpg": "cat"},
-            "by group: 01 2, 02 1; training has images of the same too: if they are the same place or day",
+            "02 1; training has images of all of them too: if these are the same places or days",
         ),
     ],
 )

@@ -64,3 +64,10 @@ def test_a_phase_that_stopped_early_says_after_how_many_epochs(tmp_path):
     path = root / "finetune/metrics.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "chosen_among": 10}))  # folds chose where it ends
     assert "early" not in dict(summary.facts(read(root)))["Trained"]
+
+
+def test_where_the_last_epoch_was_the_best_more_are_advised(tmp_path):
+    advice = "More epochs: the last one was the best (--finetune_epochs)."
+    for name, epochs, is_said in (("all", 2, True), ("early", 10, False)):
+        run = read(finished_run.make_run(tmp_path / name, finetune_epochs=epochs, transfer_epochs=2))
+        assert (advice in [text.text for text in next_steps.improve(run).blocks]) is is_said

@@ -22,12 +22,12 @@ def run_with(root, *, settings=None, **metrics):
         (0.5, "25 points less than the 75.0% of 40 test images. Do not count on the higher number", True),
         (
             0.74,
-            "expect 74.0% in the mean over groups like these. That is about as much as the 75.0% of 40 test images",
+            "expect 74.0% in the mean over groups like these, which is about as much as the 75.0% of 40 test images",
             False,
         ),
         (
             0.9,
-            "That is 15 points more than the 75.0% of 40 test images: those are few",
+            "which is 15 points more than the 75.0% of 40 test images: those are few",
             False,
         ),
     ],
