@@ -17,6 +17,7 @@ import keras
 import numpy as np
 
 from ftdata.errors import UserError
+from trainers.models.layer_names import layers_of
 
 _CONSTANTS = ("scale", "offset", "mean", "variance")  # of Rescaling and Normalization, one for each colour
 
@@ -76,16 +77,18 @@ def to_channels(
         ) from error
     if is_random:
         return made
-    for layer in network.layers:
+    for layer, other in zip(layers_of(network), layers_of(made), strict=True):
         values = [
             _value(layer, before, after.shape, channels, is_bgr=is_bgr, refusal=refusal)
-            for before, after in zip(layer.get_weights(), made.get_layer(layer.name).weights, strict=True)
+            for before, after in zip(layer.get_weights(), other.weights, strict=True)
         ]
-        made.get_layer(layer.name).set_weights(values)
+        other.set_weights(values)
     return made
 
 
 def _cloned(layer: keras.layers.Layer, channels: int) -> keras.layers.Layer:
+    if isinstance(layer, keras.Sequential):  # which has the shape of its input in its configuration
+        return keras.Sequential([_cloned(part, channels) for part in layer.layers], name=layer.name)
     config = layer.get_config()
     if isinstance(layer, keras.layers.Rescaling | keras.layers.Normalization):
         for name in _CONSTANTS:
