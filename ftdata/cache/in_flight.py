@@ -11,7 +11,7 @@ from ftdata.cache import resources
 from ftdata.decoding.decode import Decoding
 from ftdata.sources.split import Split
 
-_BYTES = 6  # a pixel: 4 of a JPEG, measured, up to 6 of what is turned or not stored as RGB
+_BYTES = 2  # a pixel and channel: 1.3 of a JPEG, measured, up to 2 of what is turned or not stored as it is shown
 _USUAL = 10  # images of a batch that tf.map_fn decodes at a time
 _SHARE, _LEAST = 8, 600 * 2**20  # of what is free an eighth, but room for two of the largest images in any case
 
@@ -25,7 +25,7 @@ def most(split: Split, decoding: Decoding) -> int | None:
         # at 1/8 of its size, or a shorter side of less than twice what is needed and a longer one of up to eight times
         largest = min(largest, max(largest // 64, 16 * decoding.image_size**2))
     budget = max(_LEAST, resources.available_memory() // _SHARE)
-    return int(np.clip(budget // max(1, _BYTES * largest), 1, 2**20))
+    return int(np.clip(budget // max(1, _BYTES * decoding.channels * largest), 1, 2**20))
 
 
 def of_batches(split: Split, decoding: Decoding) -> tuple[int, int | None]:
