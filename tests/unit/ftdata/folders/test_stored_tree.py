@@ -61,3 +61,8 @@ def test_a_key_without_a_file_name_is_counted():
     top = stored_tree.grown(["a/x.jpg", "a//y.jpg", "a/../z.jpg"], dict.fromkeys)
     assert top.folders["a"].images == ["x.jpg"]
     assert top.others == {"no file name": 2}
+
+
+def test_arrays_are_images_of_other_channels_than_three():
+    assert stored_tree.grown(["a/x.npy"], dict.fromkeys, channels=5).folders["a"].images == ["x.npy"]
+    assert stored_tree.grown(["a/x.npy"], dict.fromkeys).folders["a"].others == {".npy": 1}
