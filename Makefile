@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 
-.PHONY: setup run test test-slow test-extras test-onnx test-openvino test-peers test-lite test-serve test-mlflow test-formats test-zoo torch-peer lint
+.PHONY: setup run test test-slow test-extras test-onnx test-openvino test-peers test-lite test-serve test-mlflow test-formats test-remote test-zoo torch-peer lint
 
 setup: $(STAMP)
 
@@ -24,7 +24,7 @@ test-slow: setup
 	$(BIN)/python -m pytest -m slow -n 2 --dist loadscope --durations=15
 
 # Each extra in an environment of its own: some exclude each other, and none is part of .venv.
-test-extras: test-onnx test-openvino test-peers test-lite test-serve test-mlflow test-formats test-zoo
+test-extras: test-onnx test-openvino test-peers test-lite test-serve test-mlflow test-formats test-remote test-zoo
 
 .venv-%/.complete: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-$*
@@ -64,6 +64,16 @@ test-mlflow: .venv-mlflow/.complete
 test-formats: .venv-formats/.complete
 	.venv-formats/bin/python -c 'import tifffile, imagecodecs, pillow_heif'
 	.venv-formats/bin/python -m pytest -m extra_formats
+
+# all stores in one environment, with servers of them
+.venv-remote/.complete: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-remote
+	.venv-remote/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test,s3,gcs,http,stores]'
+	touch $@
+
+test-remote: .venv-remote/.complete
+	.venv-remote/bin/python -c 'import aiohttp, gcp_storage_emulator, gcsfs, moto.server, s3fs'
+	.venv-remote/bin/python -m pytest -m extra_remote
 
 test-zoo: .venv-zoo/.complete
 	.venv-zoo/bin/python -c 'import importlib.util as util; assert util.find_spec("keras_hub")'

@@ -8,11 +8,11 @@ import dataclasses
 import json
 import math
 import os
-import re
 import types
 import typing
 from typing import Any
 
+from ftdata import address
 from ftdata.errors import UserError
 
 ANY_PHASE = "any"  # a setting that decides the numbers of every phase
@@ -29,6 +29,7 @@ def setting(
     unset: str = "none",
     affects: str = ANY_PHASE,
     is_path: bool = False,
+    may_be_remote: bool = False,
 ) -> Any:
     """Declares a field of a config: its default, help text, rule, and which phase's numbers it decides.
 
@@ -42,10 +43,11 @@ def setting(
       affects: ANY_PHASE, NOTHING or the name of one phase. A restart compares only what affects it.
       is_path: whether it names a file or a folder, or may name one; it is then recorded so that it means the same from
         everywhere.
+      may_be_remote: whether such a path may be an address of `ftdata.address.STORES` instead.
     """
     text = {"description": description, "unset": unset}
     rule = {"choices": choices, "minimum": minimum, "maximum": maximum}
-    use = {"affects": affects, "is_path": is_path}
+    use = {"affects": affects, "is_path": is_path, "may_be_remote": may_be_remote}
     return dataclasses.field(default=default, metadata={**text, **rule, **use})
 
 
@@ -103,13 +105,22 @@ def _check(field: dataclasses.Field, value: Any) -> None:
     is_item = _may_be_one_item(field.type) and _is_a(value, item_type(field.type))
     if kind is tuple and not is_item and not _is_tuple_of(value, item_type(field.type)):
         raise UserError(f"{field.name} must be a tuple of {item_type(field.type).__name__}, got {value!r}")
-    if field.metadata["is_path"] and re.match(r"[A-Za-z][\w+.-]*://", value):
-        raise UserError(f"{field.name} must be a path on this machine, got {value}: copy or mount it first")
+    if field.metadata["is_path"] and address.scheme_of(value):
+        _check_address(field, value)
     choices = field.metadata["choices"]
     for chosen in value if isinstance(value, tuple) else (value,):
         if choices is not None and chosen not in choices:
             raise UserError(f"{field.name} must be one of {', '.join(map(str, choices))}, got {chosen!r}")
     _check_bounds(field, value)
+
+
+def _check_address(field: dataclasses.Field, value: str) -> None:
+    known = address.STORES if field.metadata["may_be_remote"] else ()
+    if address.scheme_of(value) not in known:
+        or_address = f" or an address ({', '.join(f'{scheme}://' for scheme in known)})" if known else ""
+        raise UserError(f"{field.name} must be a path on this machine{or_address}, got {value}: copy or mount it first")
+    if not address.whole(value).partition("://")[2].strip("/"):
+        raise UserError(f"{field.name} must name a bucket or a server after the //, got {value}")
 
 
 def _may_be_one_item(field_type: Any) -> bool:

@@ -43,9 +43,13 @@ def real_photos() -> Path:
 @pytest.fixture(scope="session")
 def photo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """60 training and 15 test JPEGs of 40x40 in three classes that colour tells apart, as class folders."""
+    return write_photos(tmp_path_factory.mktemp("photos"))
+
+
+def write_photos(root: Path) -> Path:
+    """Writes what `photo_folder` is into a folder."""
     from PIL import Image
 
-    root = tmp_path_factory.mktemp("photos")
     generator = np.random.default_rng(0)
     for label, class_name in enumerate(("blue", "green", "red")):
         for split, count in (("train", 20), ("test", 5)):

@@ -12,7 +12,7 @@ from ftdata.cache import in_flight
 from ftdata.config import DataConfig
 from ftdata.decoding import jpeg
 from ftdata.decoding.decode import Decoding
-from ftdata.decoding.errors import decode_error
+from ftdata.decoding.errors import decode_error, own_error
 from ftdata.errors import UserError
 from ftdata.sources.split import Split
 
@@ -71,6 +71,8 @@ def _fill_part(store: Store, part: Split, places: np.ndarray, decoding: Decoding
             store(places[filled : filled + len(chunk)], chunk)
             filled += len(chunk)
     except (tf.errors.InvalidArgumentError, *_UNREACHABLE) as error:
+        if (said := own_error(error)) is not None:
+            raise UserError(said) from error
         raise UserError(_name_unreadable(part, decoding, filled)) from error
 
 

@@ -18,20 +18,25 @@ class DataConfig:
     image_dir: str | None = setting(
         None,
         "folder of images, one subfolder for each class; train/, validation/ (or val/, valid/) and test/ above the "
-        "class folders, in any case, or test/ and val/ inside each of them, are recognised",
+        "class folders, in any case, or test/ and val/ inside each of them, are recognised; or its address s3://... or "
+        "gs://... (https://... with --labels_csv)",
         is_path=True,
+        may_be_remote=True,
     )
     labels_csv: str | None = setting(
         None,
         "CSV file with the columns file,label and optionally split (train, validation, test); its files are relative "
-        "to --image_dir, or to the CSV where that is not given",
+        "to --image_dir, or to the CSV where that is not given; or its address s3://..., gs://... or https://...",
         is_path=True,
+        may_be_remote=True,
     )
     records: str | None = setting(
         None,
         "shards of images: a folder of them or a pattern in quotes such as 'data/*.tar'; TFRecord (as TFDS and the "
-        "TensorFlow Model Garden write it), WebDataset or Parquet (as Hugging Face has it); their names say the split",
+        "TensorFlow Model Garden write it), WebDataset or Parquet (as Hugging Face has it); their names say the split; "
+        "or their address in quotes, 's3://bucket/*.tar' or 'https://host/{000..127}.tar'",
         is_path=True,
+        may_be_remote=True,
     )
     task: str = setting(
         "single",
@@ -120,6 +125,20 @@ class DataConfig:
         "least recently used are deleted first",
         unset="half of what the disk has room for",
         minimum=0.0,
+        affects=NOTHING,
+    )
+    remote_cache_gib: float | None = setting(
+        None,
+        "upper limit in GiB of the copies below --data_dir of files from s3://, gs:// and https://, of all data sets "
+        "together; those of data sets that nothing uses are deleted first",
+        unset="half of what the disk has room for",
+        minimum=0.0,
+        affects=NOTHING,
+    )
+    remote_timeout_s: float = setting(
+        60.0,
+        "seconds for which a file of s3://, gs:// or https:// that cannot be read is tried again, before the run ends",
+        minimum=1.0,
         affects=NOTHING,
     )
     data_service: str | None = setting(

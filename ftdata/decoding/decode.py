@@ -11,7 +11,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from ftdata.config import DataConfig
-from ftdata.decoding import bmp, bytestring, exif, gif, jpeg, npy, png, webp
+from ftdata.decoding import bmp, bytestring, exif, gif, jpeg, npy, png, reading, webp
 
 # AutoGraph would take 1.8 s of the first trace, and there is nothing to convert
 _AS_WRITTEN = tf.autograph.experimental.do_not_convert
@@ -92,6 +92,7 @@ class Decoding:
         """
         decode = self.plain_jpeg if plain and self.channels == 3 else self.any_format
         image = tf.TensorSpec((self.image_size, self.image_size, self.channels), tf.uint8)
+        files, read = reading.together(files, read)
         return tf.map_fn(
             lambda file: decode(read(file)), files, fn_output_signature=image, parallel_iterations=parallel_iterations
         )

@@ -19,6 +19,11 @@ def decode_error(error: tf.errors.InvalidArgumentError) -> str:
     return _of_ours(lines[0] if lines else "damaged").split("}} ")[-1].rstrip(".")
 
 
+def own_error(error: tf.errors.OpError) -> str | None:
+    """What a reader of ours has said inside a graph, which is no fault of an image; None for other errors."""
+    return _of_ours(error.message) if OURS in error.message.partition("\n")[0] else None
+
+
 def input_error(error: tf.errors.OpError) -> str | None:
     """What to say of an error that an image caused while batches were made; None for an error of another kind.
 
@@ -28,8 +33,8 @@ def input_error(error: tf.errors.OpError) -> str | None:
     place = re.search(r"IteratorGetNext|ReadFile|Decode\w+|Uncompress", str(error))
     if place is None or isinstance(error, tf.errors.ResourceExhaustedError):
         return None
-    if OURS in error.message.partition("\n")[0]:
-        return f"{_of_ours(error.message)}; once it is fixed, the same command resumes from the last checkpoint"
+    if (said := own_error(error)) is not None:
+        return f"{said}; once it is fixed, the same command resumes from the last checkpoint"
     reason = error.message.partition("\n")[0].rpartition("}} ")[2].partition(" [Op:")[0].rstrip(". ")
     return (
         f"an image cannot be read or decoded: {reason}. With --cache=memory all are decoded first, and the error names "

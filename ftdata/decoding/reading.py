@@ -52,6 +52,23 @@ class Transcoding:
         return decodable(self.read(place), self.channels)
 
 
+def together(files: tf.Tensor, read: Read) -> tuple[tf.Tensor, Read]:
+    """Reads many files at one time where that is how they are read best: what lies in a store.
+
+    Args:
+      files: string [b], what `read` reads.
+      read: of one file. One with a method `many`, string [b] -> string [b], is read so.
+
+    Returns:
+      What was read, string [b], and what is left to be done with each; the arguments where nothing was.
+    """
+    if isinstance(read, Transcoding):
+        files, rest = together(files, read.read)
+        return files, Transcoding(rest, read.channels)
+    many = getattr(read, "many", None)
+    return (files, read) if many is None else (many(files), tf.identity)
+
+
 @tf.autograph.experimental.do_not_convert
 def decodable(encoded: tf.Tensor, channels: int = 3) -> tf.Tensor:
     """Bytes of any readable format, a scalar string -> bytes that `decode` reads, the same ones if it does."""

@@ -38,28 +38,28 @@ class Listing:
     notes: tuple[str, ...] = ()
 
 
-def scan(image_dir: str, *, known: Collection[str] | None = None, channels: int = 3) -> Listing:
+def scan(
+    image_dir: str, *, known: Collection[str] | None = None, channels: int = 3, top: tree.Folder | None = None
+) -> Listing:
     """Lists a folder of class folders in any of the layouts of `ftdata.folders.layout`.
 
     Hidden files and folders are passed over; a class folder may have subfolders. What is passed over is counted in
     the notes.
 
     Args:
-      image_dir: the folder.
+      image_dir: the folder, or its address.
       known: the classes of the model that is measured on it: then one class is enough, and no training split needed.
       channels: of its images, which decide what is one.
+      top: what lies in it, where it is no folder of this machine.
 
     Raises:
       UserError: no such folder, no class folders, fewer than two classes, a layout with two meanings, a split with
         classes that the training set lacks, a folder that cannot be read, or a link that leads nowhere or back.
     """
-    root = Path(image_dir).expanduser()
-    if not root.is_dir():
-        there = what_is_at(root, missing="no such folder")
-        raise UserError(f"image_dir must be a folder, got {image_dir!r}: {there}")
-    top = tree.walk(root, channels=channels)
+    root = image_dir if top else str(Path(image_dir).expanduser())
+    top = top or _walked(image_dir, channels)
     others = tuple(passed_over.in_tree(top))
-    found = layout.recognise(top, origin=str(root), known=known)
+    found = layout.recognise(top, origin=root, known=known)
     images = {
         split: {name: [_image(root, place) for place in places] for name, places in classes.items()}
         for split, classes in found.found.items()
@@ -72,7 +72,15 @@ def scan(image_dir: str, *, known: Collection[str] | None = None, channels: int 
     return dataclasses.replace(result, notes=(*found.notes, *result.notes, *beside, *others))
 
 
-def _image(root: Path, place: tuple[str, ...]) -> tuple[str, str]:
+def _walked(image_dir: str, channels: int) -> tree.Folder:
+    root = Path(image_dir).expanduser()
+    if not root.is_dir():
+        there = what_is_at(root, missing="no such folder")
+        raise UserError(f"image_dir must be a folder, got {image_dir!r}: {there}")
+    return tree.walk(root, channels=channels)
+
+
+def _image(root: str, place: tuple[str, ...]) -> tuple[str, str]:
     name = posixpath.join(*place)
     return posixpath.join(root, name), shown(name)
 

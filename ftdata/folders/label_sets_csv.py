@@ -1,9 +1,8 @@
 """Images with several labels each, or none, as a CSV lists them: a column of 0 and 1 a class, or names in one."""
 
 import dataclasses
-import os
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from ftdata.errors import UserError
 from ftdata.folders import labels_csv, roles, table
 from ftdata.folders.folder import Files, Listing
+from ftdata.folders.root import Root
 from ftdata.names import composed, listed, look_alikes, shown
 
 _VALUES = {"0": False, "1": True, "0.0": False, "1.0": True, "false": False, "true": True}
@@ -30,7 +30,13 @@ class _Image:
 
 
 def read(
-    labels_file: str, image_dir: str | None, *, separator: str | None = None, known: Collection[str] | None = None
+    labels_file: str,
+    image_dir: str | None,
+    *,
+    separator: str | None = None,
+    known: Collection[str] | None = None,
+    root: Root | None = None,
+    copy: Path | None = None,
 ) -> Listing:
     """Lists the images of a CSV with the column `file`, perhaps `split`, and labels in one of two ways.
 
@@ -43,6 +49,8 @@ def read(
       image_dir: where the files are; by default the CSV's folder.
       separator: between the names; by default a semicolon or a bar.
       known: the classes of the model that is measured on them; None where it is to be trained on them.
+      root: where the files are, where that is no folder of this machine.
+      copy: of the CSV on this machine, where it lies elsewhere.
 
     Returns:
       Labels are float32 [n, num_classes] of 0 and 1.
@@ -52,15 +60,16 @@ def read(
         that no training image shows, or a file with two sets of labels or that does not exist.
     """
     columns, rows = table.read(
-        labels_file, setting="labels_csv", columns=["file"], optional=["split", *_NAMES], as_written=True
+        labels_file, setting="labels_csv", columns=["file"], optional=["split", *_NAMES], as_written=True, copy=copy
     )
     names_in = next((name for name in _NAMES if name in columns), None)
     further = [name for name in columns if name not in (*_OURS, *_NAMES)]
     if names_in is None:
         _check_classes(further, known)
-    root, first = Path(image_dir or os.path.dirname(labels_file)).expanduser(), dict[tuple[int, int], _Image]()
-    separated = not separator
-    for row in rows:
+    root, first = root or labels_csv.local_root(labels_file, image_dir), dict[Hashable, _Image]()
+    separated, table_rows = not separator, list(rows)
+    root.expect(labels_csv.spelled(row.values.get("file", "") for row in table_rows))
+    for row in table_rows:
         separated |= bool(names_in and separator and separator in row.values.get(names_in, ""))
         found = _names(row, names_in, separator) if names_in else _columns(row, further)
         image, identity = _image(row, root, found)
@@ -117,7 +126,7 @@ def _columns(row: table.Row, classes: Sequence[str]) -> frozenset[str]:
     return frozenset(there)
 
 
-def _image(row: table.Row, root: Path, found: frozenset[str]) -> tuple[_Image, tuple[int, int]]:
+def _image(row: table.Row, root: Root, found: frozenset[str]) -> tuple[_Image, Hashable]:
     file = row.values.get("file")
     if not file:
         raise UserError(f"line {row.line} of labels_csv names no file: {', '.join(row.values.values())}")
@@ -125,7 +134,7 @@ def _image(row: table.Row, root: Path, found: frozenset[str]) -> tuple[_Image, t
         raise UserError(f"line {row.line} of labels_csv {row.misfit}")
     split = labels_csv.split_of(row)
     name, identity = labels_csv.find(root, file, line=row.line)
-    return _Image(row.line, file, str(root / name), shown(name), split, found), identity
+    return _Image(row.line, file, root.path(name), shown(name), split, found), identity
 
 
 def _told(image: _Image) -> str:

@@ -2,14 +2,14 @@
 
 import dataclasses
 import os
-import stat
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Hashable, Iterable
 from pathlib import Path
 
 from ftdata.errors import UserError
 from ftdata.folders import roles, table
 from ftdata.folders.folder import Listing, listing
+from ftdata.folders.root import LocalRoot, Root
 from ftdata.inspection import file_kind
 from ftdata.names import composed, listed, shown
 
@@ -24,7 +24,14 @@ class _Row:
     split: str
 
 
-def read(labels_csv: str, image_dir: str | None, *, known: Collection[str] | None = None) -> Listing:
+def read(
+    labels_csv: str,
+    image_dir: str | None,
+    *,
+    known: Collection[str] | None = None,
+    root: Root | None = None,
+    copy: Path | None = None,
+) -> Listing:
     """Lists the images named in a CSV with the columns `file`, `label` and perhaps `split`.
 
     Files are relative to `image_dir` or, without one, to the CSV's folder. Fields are separated by commas, semicolons,
@@ -36,6 +43,8 @@ def read(labels_csv: str, image_dir: str | None, *, known: Collection[str] | Non
       labels_csv: the CSV.
       image_dir: where the files are.
       known: the classes of the model that is measured on them; None where it is to be trained on them.
+      root: where the files are, where that is no folder of this machine.
+      copy: of the CSV on this machine, where it lies elsewhere.
 
     Raises:
       UserError: no such CSV, no text in UTF-8, columns missing, a row with another number of fields, or a file
@@ -43,12 +52,14 @@ def read(labels_csv: str, image_dir: str | None, *, known: Collection[str] | Non
     """
     hint = "; several labels an image need --task=multi"
     columns, rows = table.read(
-        labels_csv, setting="labels_csv", columns=_COLUMNS[:2], optional=_COLUMNS[2:], else_hint=hint
+        labels_csv, setting="labels_csv", columns=_COLUMNS[:2], optional=_COLUMNS[2:], else_hint=hint, copy=copy
     )
-    root = Path(image_dir or os.path.dirname(labels_csv)).expanduser()
+    root = root or local_root(labels_csv, image_dir)
+    named = [_row(row) for row in rows]
+    root.expect(spelled(row.file for row in named))
     found: dict[str, dict[str, list[tuple[str, str]]]] = {}
-    first: dict[tuple[int, int], _Row] = {}  # file on disk -> the row that named it
-    for row in map(_row, rows):
+    first: dict[Hashable, _Row] = {}  # file -> the row that named it
+    for row in named:
         name, identity = find(root, row.file, line=row.line)
         before = first.setdefault(identity, row)
         for what in ("label", "split"):
@@ -60,7 +71,7 @@ def read(labels_csv: str, image_dir: str | None, *, known: Collection[str] | Non
                 )
         if before is row:  # the same file with the same label once more says nothing new
             files = found.setdefault(row.split, {}).setdefault(composed(shown(row.label)), [])
-            files.append((str(root / name), shown(name)))
+            files.append((root.path(name), shown(name)))
     result = listing(found, labels_csv, known=known)
     idle = [name for name in columns if name not in _COLUMNS]
     notes = (f"columns of the CSV that are not used: {listed(idle)}",) if idle else ()
@@ -94,27 +105,38 @@ def split_of(row: table.Row) -> str:
     return split
 
 
-def find(root: Path, file: str, *, line: int) -> tuple[str, tuple[int, int]]:
-    """The name of the file of a row as it is spelled on disk, and what identifies it there.
+def local_root(labels_csv: str, image_dir: str | None) -> LocalRoot:
+    """Where the files of a CSV are on this machine: in a folder, or beside it."""
+    return LocalRoot(Path(image_dir or os.path.dirname(labels_csv)).expanduser())
+
+
+def spelled(files: Iterable[str]) -> list[str]:
+    """Files, in all the spellings that `find` tries."""
+    return list(dict.fromkeys(name for file in files if file for name in _spellings(file)))
+
+
+def find(root: Root, file: str, *, line: int) -> tuple[str, Hashable]:
+    """The name of the file of a row as it is spelled where it lies, and what identifies it there.
 
     Raises:
       UserError: there is no such file.
     """
-    slashes = file.replace("\\", "/")  # as Windows writes it
-    spellings = [file, slashes, *(unicodedata.normalize(form, slashes) for form in ("NFC", "NFD"))]
-    for name in dict.fromkeys(spellings):
-        try:
-            status = os.stat(root / name)
-        except (OSError, ValueError):  # ValueError: a NUL in the name
-            continue
-        if stat.S_ISREG(status.st_mode):
-            return name, (status.st_dev, status.st_ino)
-    missing = shown(str(root / file))
+    for name in map(root.relative, _spellings(file)):
+        identity = root.identity(name)
+        if identity is not None:
+            return name, identity
+    missing, slashes = shown(root.path(root.relative(file))), _spellings(file)[-1]
     raise UserError(f"line {line} of labels_csv names a file that does not exist: {missing}{_hint(root, slashes)}")
 
 
-def _hint(root: Path, name: str) -> str:
+def _spellings(file: str) -> list[str]:
+    slashes = file.replace("\\", "/")  # as Windows writes it
+    return list(dict.fromkeys([file, slashes, *(unicodedata.normalize(form, slashes) for form in ("NFC", "NFD"))]))
+
+
+def _hint(root: Root, name: str) -> str:
     """The way out for tables that leave out the ending of file names."""
     endings = () if "\0" in name else file_kind.extensions()
-    there = next((name + end for end in endings if os.path.isfile(root / (name + end))), None)
+    root.expect([name + end for end in endings])
+    there = next((name + end for end in endings if root.identity(name + end) is not None), None)
     return f"; {shown(there)} does: the CSV must give the ending too" if there else ""

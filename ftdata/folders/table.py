@@ -28,6 +28,7 @@ def read(
     optional: Sequence[str] = (),
     as_written: bool = False,
     else_hint: str = "",
+    copy: Path | None = None,
 ) -> tuple[list[str], Iterator[Row]]:
     """The names of a table's columns, and its rows.
 
@@ -40,15 +41,17 @@ def read(
       optional: that it may have; neither of these twice.
       as_written: whether other columns keep their capitals.
       else_hint: what to do where they are missing on purpose, for the message.
+      copy: of the file on this machine, where `path` is the address of one elsewhere.
 
     Raises:
       UserError: no such file, no text in UTF-8, no CSV, or columns missing or twice.
     """
-    table = Path(path).expanduser()
-    if not table.is_file():
-        raise UserError(f"{setting} must be a CSV file, got {path!r}: {what_is_at(table, missing='no such file')}")
+    file = copy or Path(path).expanduser()
+    table = path if copy else file
+    if not file.is_file():
+        raise UserError(f"{setting} must be a CSV file, got {path!r}: {what_is_at(file, missing='no such file')}")
     try:
-        text = table.read_text(encoding="utf-8-sig")
+        text = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise UserError(f"{setting} must be text in UTF-8, got {table}: {error}; save it as CSV UTF-8") from None
     first, _, following = text.partition("\n")

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import os
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from ftdata.errors import UserError
@@ -84,7 +84,7 @@ def walk(root: Path, *, channels: int = 3) -> Folder:
         for entry in _entries(path):
             if not _is_folder(entry):
                 folder.add(entry.name, file_kind.kind(entry, channels))
-            elif reason := _why_left(entry):
+            elif reason := why_left(entry.name, functools.partial(_has, entry.path)):
                 folder.left[entry.name] = reason
             elif entry.is_symlink() and Path(os.path.realpath(path)).is_relative_to(os.path.realpath(entry.path)):
                 folder.lost[entry.name] = "leads back to a folder it lies in"
@@ -124,14 +124,16 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
         return False
 
 
-def _why_left(entry: "os.DirEntry[str]") -> str | None:
-    """Why a folder is not looked into; None where it is."""
-    if entry.name.startswith("."):
+def _has(folder: str, name: str) -> bool:
+    return os.path.exists(f"{folder}/{name}")
+
+
+def why_left(name: str, has: Callable[[str], bool]) -> str | None:
+    """Why a folder is not looked into, by its name and by what it has; None where it is."""
+    if name.startswith("."):
         return "hidden"
-    if entry.name.lower() in _LITTER:
+    if name.lower() in _LITTER:
         return "made by a system"
-    if any(os.path.isfile(f"{entry.path}/{name}") for name in _WITHOUT_TRAINING):
+    if any(map(has, _WITHOUT_TRAINING)) or (has("config.json") and any(map(has, _OF_A_RUN))):
         return "a model_dir"
-    if os.path.isfile(f"{entry.path}/config.json"):
-        return "a model_dir" if any(os.path.exists(f"{entry.path}/{name}") for name in _OF_A_RUN) else None
     return None

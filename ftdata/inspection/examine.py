@@ -46,6 +46,7 @@ _UNREADABLE = {
 _HARMLESS = r"Corrupt JPEG data: \d+ extraneous bytes before marker 0xd9"
 _OURS = re.compile(r"assertion failed: \[(.+?)\](?: \[Op|\n|$)")  # what the decoder itself refuses
 _COMPLAINT = re.compile(rf"^(?!{_HARMLESS})(?:Corrupt JPEG|Inconsistent progression|Premature end).*$", re.MULTILINE)
+_Stamped = Sequence[tuple[str, Stamp]]
 
 
 def inspect_files(
@@ -77,11 +78,11 @@ def inspect_files(
     is_new[list(unread)] = False
     new = {paths[place]: place for place in np.flatnonzero(is_new).tolist()}
     stamped = [(path, Stamp(*table.stamps[place].tolist())) for path, place in new.items()]
-    for path, report in _judge_all(stamped, storage.read if storage else _read, channels):
+    for path, report in _judge_all(stamped, storage, channels):
         table.set(new[path], report)
     is_kept = table.has("is_read")
     changed = len(known) < kept.count or is_kept[list(new.values())].any()
-    if changed and (kept.count or time.monotonic() - start >= _WORTH_KEEPING_S):
+    if changed and (kept.count or (storage and storage.at_once) or time.monotonic() - start >= _WORTH_KEEPING_S):
         of_these = table if is_kept.all() else table.at(np.flatnonzero(is_kept))
         names = paths if is_kept.all() else list(itertools.compress(paths, is_kept))
         with contextlib.suppress(OSError):
@@ -135,12 +136,10 @@ def _unread(error: OSError) -> FileReport:
     return FileReport(None, _UNREADABLE.get(error.errno or 0, f"cannot be read: {error.strerror}"))
 
 
-def _judge_all(
-    files: Sequence[tuple[str, Stamp]], read: Callable[[str], bytes], channels: int
-) -> Iterator[tuple[str, FileReport]]:
+def _judge_all(files: _Stamped, storage: Storage | None, channels: int) -> Iterator[tuple[str, FileReport]]:
     """The report on each file, in any order; the next files are read while the decoder works."""
-    chunks = list(_chunks(files))
-    with concurrent.futures.ThreadPoolExecutor() as readers:
+    chunks, read = list(_chunks(files)), storage.read if storage else _read
+    with concurrent.futures.ThreadPoolExecutor(storage.at_once if storage else None) as readers:
         ahead = [readers.submit(_open, path, stamp, read, channels) for path, stamp in chunks[0]] if chunks else []
         for following in [*chunks[1:], []]:
             reading, ahead = ahead, [readers.submit(_open, path, stamp, read, channels) for path, stamp in following]
@@ -150,7 +149,7 @@ def _judge_all(
                 yield from _decode_group(group)
 
 
-def _chunks(files: Sequence[tuple[str, Stamp]]) -> Iterator[list[tuple[str, Stamp]]]:
+def _chunks(files: _Stamped) -> Iterator[list[tuple[str, Stamp]]]:
     chunk, size = list[tuple[str, Stamp]](), 0
     for path, stamp in files:
         if chunk and (len(chunk) == _CHUNK or size + stamp.size > _CHUNK_BYTES):

@@ -61,7 +61,20 @@ def kind(entry: "os.DirEntry[str]", channels: int = 3) -> str:
     That is HIDDEN, SYSTEM, one of UNREAD_FORMATS, an ending such as `.txt`, `no extension`, BROKEN or
     `no file` (pipes and devices, which are not opened). A JPEG named `.heic`, or without an ending, is an IMAGE.
     """
-    name = entry.name.lower()
+    found = by_name(entry.name, channels)
+    if found in (SYSTEM, HIDDEN, IMAGE):
+        return str(found)
+    try:
+        if not entry.is_file():  # opening a pipe would wait for ever
+            return "no file" if os.path.exists(entry.path) else BROKEN
+    except OSError:
+        return BROKEN
+    return found or by_content(entry.name, _head(entry.path))
+
+
+def by_name(name: str, channels: int = 3) -> str | None:
+    """As `kind`, of what the name alone says; None where the first bytes have to be looked at."""
+    name = name.lower()
     if name in _SYSTEM:
         return SYSTEM
     if name.startswith("."):
@@ -70,14 +83,12 @@ def kind(entry: "os.DirEntry[str]", channels: int = 3) -> str:
     always = EXTENSIONS if channels == 3 else EXTENSIONS + ARRAYS
     if ending in always or transcoding.is_readable(_UNREAD_ENDINGS.get(ending)):
         return IMAGE
-    try:
-        if not entry.is_file():  # opening a pipe would wait for ever
-            return "no file" if os.path.exists(entry.path) else BROKEN
-    except OSError:
-        return BROKEN
-    if ending in _NOT_OPENED or name.endswith("~"):
-        return ending
-    head = _head(entry.path)
+    return (ending or "no extension") if ending in _NOT_OPENED or name.endswith("~") else None
+
+
+def by_content(name: str, head: bytes) -> str:
+    """As `kind`, of a file whose name does not say what it is; by its first bytes, of which `foreign.HEAD` will do."""
+    ending = os.path.splitext(name.lower())[1]
     if headers.is_supported(head):
         return IMAGE
     if ending in _RAW:

@@ -6,11 +6,11 @@ as its size and its time of change do; a file that could not even be read has no
 
 import dataclasses
 import hashlib
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from ftdata import address
 from ftdata.names import counted
 
 # Raise this when a file could be judged differently: reports given before are not used any more.
@@ -42,7 +42,12 @@ class Stamp(NamedTuple):
 
 
 class Storage(Protocol):
-    """Where images lie that are no files: what tells whether one has changed, and its bytes."""
+    """Where images lie that are no files here: what tells whether one has changed, and its bytes.
+
+    `at_once` says how many are best read at one time, None of those that lie on a disk.
+    """
+
+    at_once: int | None
 
     def stamp(self, place: str) -> Stamp | FileReport: ...  # noqa: D102
     def read(self, place: str) -> bytes: ...  # noqa: D102
@@ -58,5 +63,5 @@ def of_several(names: Sequence[str]) -> tuple[str, ...]:
 
 def path_for(origin: str, *, folder: Path, made_with: object) -> Path:
     """Where the reports on the images of `origin` (a folder or a CSV) lie; `made_with` names the judge."""
-    key = repr((os.path.abspath(os.path.expanduser(origin)), made_with, _VERSION))
+    key = repr((address.whole(origin), made_with, _VERSION))
     return folder / f"{hashlib.sha256(key.encode(errors='surrogateescape')).hexdigest()[:32]}.npz"

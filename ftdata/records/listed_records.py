@@ -12,7 +12,9 @@ from ftdata.records import index, shards
 from ftdata.records.reading import RecordReader, place
 
 
-def open_records(pattern: str, *, keep_in: Path, known: Collection[str] | None = None) -> tuple[Listing, RecordReader]:
+def open_records(
+    pattern: str, *, keep_in: Path, known: Collection[str] | None = None, named: str | None = None
+) -> tuple[Listing, RecordReader]:
     """Lists the images of shards; the paths are places that the reader reads.
 
     Within a class images have the order of the shards' names and, in a shard, of its records.
@@ -21,6 +23,7 @@ def open_records(pattern: str, *, keep_in: Path, known: Collection[str] | None =
       pattern: of `--records`.
       keep_in: where indexes are kept.
       known: the classes of the model that is measured on them; None where it is to be trained on them.
+      named: what the user calls them, for messages, where the pattern is of copies.
 
     Raises:
       UserError: as `shards.find`, `index.opened` and `folder.listing`; no training images.
@@ -30,8 +33,8 @@ def open_records(pattern: str, *, keep_in: Path, known: Collection[str] | None =
     all_images = index.opened(files, kind, pattern=pattern, keep_in=keep_in)
     if known is None and not any(shard.split == roles.TRAIN for shard in files):
         raise UserError(
-            f"records needs shards to train on, got {pattern!r}: all are of the {files[0].split} split by their names "
-            f"(such as {shown(Path(files[0].path).name)}); name those of train too"
+            f"records needs shards to train on, got {named or pattern!r}: all are of the {files[0].split} split by "
+            f"their names (such as {shown(Path(files[0].path).name)}); name those of train too"
         )
     found: dict[str, dict[str, list[tuple[str, str]]]] = {}
     columns = (all_images.source, all_images.offset, all_images.length, all_images.shard, all_images.label)
@@ -40,7 +43,7 @@ def open_records(pattern: str, *, keep_in: Path, known: Collection[str] | None =
         classes = found.setdefault(files[shard].split, {})
         where = place(all_images.files[source][0], offset, length)
         classes.setdefault(composed(shown(all_images.class_names[label])), []).append((where, shown(name)))
-    result = listing(found, pattern, known=known)
+    result = listing(found, named or pattern, known=known)
     copies = sum(size for _, size, _ in all_images.files[len(files) :])
     if copies:
         size = f"{copies / 2**20:,.0f} MiB"

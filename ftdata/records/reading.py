@@ -25,6 +25,8 @@ class RecordReader:
       stamps: by path of each file, its size in bytes and its time of change in ns; `files` are these paths.
     """
 
+    at_once: int | None = None
+
     def __init__(self, stamps: Mapping[str, tuple[int, int]]):
         self._stamps = dict(stamps)
         self.files = tuple(self._stamps)

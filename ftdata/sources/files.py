@@ -7,15 +7,17 @@ from collections.abc import Collection, Sequence
 import numpy as np
 import tensorflow as tf
 
-from ftdata import parallelism
+from ftdata import address, parallelism
 from ftdata.config import DataConfig
 from ftdata.decoding import reading
-from ftdata.folders import folder, label_sets_csv, labels_csv
+from ftdata.folders import folder
 from ftdata.inspection import examine, reports
 from ftdata.inspection.report_table import ReportTable
-from ftdata.records.listed_records import open_records
+from ftdata.records.reading import RecordReader
+from ftdata.remote.files import RemoteFiles
 from ftdata.sources import bad_images
 from ftdata.sources.bad_images import BadImage
+from ftdata.sources.listed import listed
 from ftdata.sources.split import Split
 
 
@@ -33,18 +35,10 @@ def open_files(config: DataConfig, *, known: Collection[str] | None = None) -> I
     """Opens `config.named_files`; with the classes `known` to a model, for measuring it.
 
     Raises:
-      UserError: as `folder.scan`, `labels_csv.read`, `label_sets_csv.read`, `open_records` and
-        `bad_images.drop_bad_images`.
+      UserError: as `listed` and `bad_images.drop_bad_images`.
     """
-    origin, reader = str(config.named_files), None
-    if config.records:
-        listing, reader = open_records(origin, keep_in=config.folder / "records", known=known)
-    elif config.labels_csv and config.task == "multi":
-        listing = label_sets_csv.read(origin, config.image_dir, separator=config.label_separator, known=known)
-    elif config.labels_csv:
-        listing = labels_csv.read(config.labels_csv, config.image_dir, known=known)
-    else:
-        listing = folder.scan(origin, known=known, channels=config.channels)
+    origin = str(config.named_files)
+    listing, reader = listed(config, known=known)
     paths = list(dict.fromkeys(path for files in listing.splits.values() for path in files.paths))
     table = examine.inspect_files(
         paths, origin=origin, keep_in=config.folder / "examined", storage=reader, channels=config.channels
@@ -55,16 +49,18 @@ def open_files(config: DataConfig, *, known: Collection[str] | None = None) -> I
         on_bad_image=config.on_bad_image,
         max_bad_fraction=config.max_bad_fraction,
     )
-    place = os.path.realpath(os.path.expanduser(origin))
+    place = address.real(origin)
     read: reading.Read = reader or tf.io.read_file
     if any(reports_of.has("foreign").any() for reports_of in judged.values()):
         read = reading.Transcoding(read, config.channels)
-    shards = reader.files if reader else ()
+    shards = reader.files if isinstance(reader, RecordReader) else ()
     splits = {name: _split(files, judged[name], place, read, shards) for name, files in listing.splits.items()}
     several = [
         split.names[k] for name, split in splits.items() for k in np.flatnonzero(judged[name].has("several")).tolist()
     ]
-    notes = (*listing.notes, *bad_images.labelled_twice(splits), *reports.of_several(list(dict.fromkeys(several))))
+    remote = reader.notes() if isinstance(reader, RemoteFiles) else ()
+    several_of = reports.of_several(list(dict.fromkeys(several)))
+    notes = (*listing.notes, *remote, *bad_images.labelled_twice(splits), *several_of)
     return ImageFiles(listing.class_names, splits, notes, bad)
 
 

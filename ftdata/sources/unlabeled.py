@@ -8,7 +8,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from ftdata import parallelism
+from ftdata import address, parallelism
 from ftdata.config import DataConfig
 from ftdata.decoding import reading
 from ftdata.decoding.decode import Decoding
@@ -29,6 +29,8 @@ def find(images: str, *, setting: str = "images", channels: int = 3) -> tuple[li
     Raises:
       UserError: nothing is there.
     """
+    if address.scheme_of(images):
+        raise UserError(f"{setting} must lie on this machine, got {images}: copy or mount it first")
     path, notes = Path(images).expanduser(), tuple[str, ...]()
     if path.is_dir():
         top = tree.walk(path, channels=channels)

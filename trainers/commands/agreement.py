@@ -18,6 +18,8 @@ _LOCAL = (
     "records",
     "cache",
     "disk_cache_gib",
+    "remote_cache_gib",
+    "remote_timeout_s",
     "profile_steps",
     "tensorboard",
 )

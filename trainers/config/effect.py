@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Iterable
 
+from ftdata.address import scheme_of
 from trainers.config.run import TrainConfig, settings
 from trainers.config.search import SEARCHED_PHASES
 from trainers.config.serve import ServeConfig
@@ -12,7 +13,8 @@ from trainers.config.use import USING_PHASES
 # What a trained model cannot be asked to change: everything else that is given with a using phase has no effect.
 _MACHINE = ("distribution_strategy", "jit_compile", "fold_batch_norm", "deterministic")
 _ALWAYS = ("phase", "preset", "model_dir", "batch_size", *_MACHINE)
-_DATA = ("dataset", "image_dir", "labels_csv", "records", "exclude_csv", "data_dir", "manual_dir")
+_REMOTE = ("remote_cache_gib", "remote_timeout_s")
+_DATA = ("dataset", "image_dir", "labels_csv", "records", "exclude_csv", "data_dir", "manual_dir", *_REMOTE)
 _TARGETS = ("target_precision", "target_recall")
 _NOVELTY = ("none_of_these", "other_images")
 _OF_THE_SERVER = tuple(field.name for field in dataclasses.fields(ServeConfig))
@@ -58,6 +60,7 @@ def without_effect(config: TrainConfig, given: set[str]) -> dict[str, str]:
         return idle_in_use(config.phase, given, model=config.use.model)
     data, augment = config.data, config.augment
     fine_tunes = config.phase in ("finetune", "all", "check", "find_learning_rate")  # check looks at the whole job
+    is_remote = any(map(scheme_of, (data.image_dir, data.labels_csv, data.records)))
     keeps_on_disk = data.cache in ("auto", "disk") or config.training.feature_views > 0
     rules: dict[str, tuple[bool, str]] = {
         field.name: (not augment.augment and field.name != "augment", "augmentation is off (--augment=false)")
@@ -71,10 +74,11 @@ def without_effect(config: TrainConfig, given: set[str]) -> dict[str, str]:
             "images come from files, not from TFDS" if data.dataset is None else f"{data.dataset} is rendered",
         ),
         "data_dir": (
-            data.dataset is None and not keeps_on_disk,
+            data.dataset is None and not keeps_on_disk and not is_remote,
             f"images come from files, not from TFDS, and --cache={data.cache} keeps nothing there",
         ),
         "disk_cache_gib": (not keeps_on_disk, f"--cache={data.cache} keeps nothing on disk"),
+        **dict.fromkeys(_REMOTE, (not is_remote, "no images come from s3://, gs:// or https://")),
         "max_bad_fraction": (data.on_bad_image != "skip", "--on_bad_image=skip is not given"),
         "on_bad_image": (data.dataset is not None, "only image files are examined, not TFDS data sets"),
         **dict.fromkeys(

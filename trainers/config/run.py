@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+from ftdata import address
 from ftdata.config import AugmentConfig, DataConfig
 from ftdata.errors import UserError
 from ftdata.settings import ANY_PHASE, NOTHING, check_settings, setting
@@ -73,7 +74,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         check_settings(self)
         images = self.data.image_dir
-        if images and not self.data.labels_csv and _real(images) == _real(self.model_dir):
+        if images and not self.data.labels_csv and address.real(images) == address.real(self.model_dir):
             raise UserError(f"model_dir must not be image_dir itself, got {images}: its figures would become a class")
         if self.phase == "predict" and not self.use.images:
             raise UserError("images must be a folder, a file or a pattern for the phase predict, got none")
@@ -137,10 +138,6 @@ class TrainConfig:
         return f"{command} resumes from the last checkpoint"
 
 
-def _real(path: str) -> str:
-    return os.path.realpath(os.path.expanduser(path))
-
-
 def settings(config: Any) -> Iterator[tuple[dataclasses.Field, Any]]:
     """Every setting of a config and of the configs inside it, with its value."""
     for field in dataclasses.fields(config):
@@ -181,7 +178,7 @@ def as_recorded(config: TrainConfig) -> dict[str, Any]:
     values = as_dict(config)
     for field, value in settings(config):
         if field.metadata["is_path"] and value:
-            path = os.path.abspath(os.path.expanduser(value))
+            path = address.whole(value)
             if folder := hub_folder(value):
                 values[field.name] = HUB + os.path.abspath(folder)
                 continue

@@ -214,7 +214,7 @@ def test_a_path_may_be_an_object():
     assert DataConfig(image_dir=Path("photos")) == DataConfig(image_dir="photos")
 
 
-@pytest.mark.parametrize("name", ["image_dir", "labels_csv", "data_dir", "manual_dir"])
+@pytest.mark.parametrize("name", ["exclude_csv", "data_dir", "manual_dir"])
 def test_an_address_is_no_path(name):
     message = rf"^{name} must be a path on this machine, got s3://bucket/a: copy or mount it"
     with pytest.raises(ValueError, match=message):
