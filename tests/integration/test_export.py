@@ -212,7 +212,7 @@ def test_without_its_extra_is_said_before_anything_is_computed(kind, package, ph
     config = TrainConfig(phase=phase, model_dir=str(tmp_path / "run"), use=UseConfig(export_formats=(kind,)))
     assert command_line.run(config, given=(), command_line=()) == 1
     message = capsys.readouterr().err
-    assert message.startswith(f"error: export_formats: {kind} needs {package}")
+    assert message.startswith(f"error: --export_formats: {kind} needs {package}")
     assert message.endswith(
         f"not installed here: .venv/bin/pip install --constraint constraints.txt --editable '.[{kind}]'\n"
     )

@@ -106,7 +106,7 @@ def test_without_the_extra_one_line_names_it(photo_folder, tmp_path, capsys, mon
     config = _tracked(dataclasses.replace(make_config(photo_folder, tmp_path / "run"), phase=phase))
     assert command_line.run(config, given=(), command_line=()) == 1
     assert capsys.readouterr().err == (
-        "error: track=mlflow needs mlflow, not installed here: "
+        "error: --track=mlflow needs mlflow, not installed here: "
         ".venv/bin/pip install --constraint constraints.txt --editable '.[mlflow]'\n"
     )
     assert not (tmp_path / "run").exists()

@@ -140,7 +140,7 @@ def settings(run: RunFiles) -> Section | None:
     blocks: list[Block] = []
     if started := command_lines.started(run):
         blocks.append(Command("Started with", started))
-        blocks += _moved(run)
+    blocks += _moved(run)
     if run.settings.get("preset"):
         blocks.append(Text(f"Preset: {run.settings['preset']}. What auto has come to on this machine counts as set."))
     rows = [(key, setting_text(value), setting_text(default.get(key))) for key, value in changed.items()]

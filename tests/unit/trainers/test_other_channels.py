@@ -26,7 +26,7 @@ _REFUSED = {
 def test_what_is_defined_on_three_colours_is_refused(name):
     settings = {"image_dir": "images", **_REFUSED[name]}
     flags.config(**settings)
-    with pytest.raises(FlagError, match=rf"^--{name} cannot go with (a model of )?channels=5: "):
+    with pytest.raises(FlagError, match=rf"^--{name} cannot go with (a model of )?--channels=5: "):
         flags.config(**settings, channels=5)
 
 
