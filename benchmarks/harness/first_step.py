@@ -25,12 +25,13 @@ class Reached(Exception):
 
 class _First(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        print(_MARK + json.dumps({"at": time.time(), **memory.now()}), flush=True)
+        print(_MARK + json.dumps({"at": time.time(), "cpu_seconds": time.process_time(), **memory.now()}), flush=True)
         raise Reached
 
 
 def measure(settings: dict[str, str], *, timeout: float) -> dict[str, float]:
-    """`seconds` from the start of a process to its first step, and `benchmarks.harness.memory` there.
+    """`seconds` from the start of a process to its first step, `cpu_seconds` of all its threads, and its
+    `benchmarks.harness.memory` there.
 
     Args:
       settings: values of flags of `trainers.main` by name.

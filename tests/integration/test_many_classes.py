@@ -35,10 +35,11 @@ def test_a_run_of_two_thousand_classes(tmp_path):
     assert len(said.splitlines()) < 120
     metrics = json.loads((model_dir / "evaluation/metrics.json").read_text())
     assert metrics["confusion_matrix"] is None
-    assert sum(count for _, _, count in metrics["confusion_cells"]) == _CLASSES  # one of each is tested
+    tested = sum(count for _, _, count in metrics["confusion_cells"])
+    assert _CLASSES <= tested < 2 * _CLASSES  # one or two of each
     with (model_dir / "evaluation/predictions.csv").open(newline="") as stream:
         rows = list(csv.reader(stream))
-    assert len(rows) == 1 + _CLASSES
+    assert len(rows) == 1 + tested
     assert {len(row) for row in rows} == {13}
     said = _run(**where, phase="predict", images=images / "class_0000[0-4]" / "*.jpg", json="true")
     answers = [json.loads(line) for line in said.splitlines()]
