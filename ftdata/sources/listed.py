@@ -108,7 +108,7 @@ def _folder(config: DataConfig, root: str, known: Collection[str] | None) -> tup
         return dict(zip(names, store.many(head, names), strict=True))
 
     top = stored_tree.grown(files, heads, channels=config.channels)
-    listing = folder.scan(root, known=known, top=top)
+    listing = folder.scan(root, known=known, channels=config.channels, top=top)
     return listing, _reader(config, root, listing, files, store)
 
 
