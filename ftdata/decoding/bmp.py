@@ -63,7 +63,7 @@ def decode(encoded: tf.Tensor) -> tf.Tensor:
     readers = (
         *(lambda depth=depth: looked_up(depth) for depth in (1, 4, 8)),
         lambda: _from_16_bits(tf.reshape(pixels[:, : 2 * columns], [rows, columns, 2]), masks),
-        lambda: tf.reshape(pixels[:, : 3 * columns], [rows, columns, 3])[..., ::-1],
+        lambda: tf.reverse(tf.reshape(pixels[:, : 3 * columns], [rows, columns, 3]), [-1]),
         lambda: _from_32_bits(tf.reshape(pixels[:, : 4 * columns], [rows, columns, 4]), masks),
     )
     return tf.switch_case(tf.argmax(bits == [1, 4, 8, 16, 24, 32], output_type=tf.int32), readers)
