@@ -21,10 +21,10 @@ class LabelEvaluation(Evaluation):
 
     thresholds: np.ndarray | None = None
 
-    @functools.cached_property
-    def probabilities(self) -> np.ndarray:
-        """float64 [n, num_classes]."""
-        return special.expit(self.logits)
+    @staticmethod
+    def _as_probabilities(scores: np.ndarray) -> np.ndarray:
+        """Of float64 [k, num_classes], the same shape."""
+        return special.expit(scores)
 
     @functools.cached_property
     def log_likelihoods(self) -> np.ndarray:

@@ -52,15 +52,20 @@ class Evaluation:
     @functools.cached_property
     def probabilities(self) -> np.ndarray:
         """float64 [n, num_classes]."""
-        return special.softmax(self._scores(slice(None)), axis=1)
+        return self._as_probabilities(self._scores(slice(None)))
+
+    @staticmethod
+    def _as_probabilities(scores: np.ndarray) -> np.ndarray:
+        """Of float64 [k, num_classes], the same shape."""
+        return special.softmax(scores, axis=1)
 
     def probabilities_of(self, rows: np.ndarray) -> np.ndarray:
         """Those of some images, int [k]: float64 [k, num_classes]."""
-        return special.softmax(self._scores(rows), axis=1)
+        return self._as_probabilities(self._scores(rows))
 
     def by_image(self) -> Iterator[np.ndarray]:
         """The probabilities of a few images after the other, float64 [k, num_classes]."""
-        return (special.softmax(block, axis=1) for block in self._blocks())
+        return (self._as_probabilities(block) for block in self._blocks())
 
     def by_class(self, classes: Sequence[int]) -> Iterator[np.ndarray]:
         """The probabilities of one class after the other, float64 [n]."""

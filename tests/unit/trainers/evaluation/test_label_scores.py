@@ -72,3 +72,11 @@ def test_the_files_say_what_was_found(tmp_path):
     for row, answer, probabilities in zip(rows, scored.predicted, scored.probabilities, strict=True):
         assert row["predicted"] == ";".join(name for name, given in zip(_NAMES, answer, strict=True) if given)
         assert float(row["a"]) == pytest.approx(probabilities[0], abs=1e-6)
+
+
+def test_probabilities_of_some_images_and_in_blocks_are_those_of_all():
+    logits = np.random.default_rng(0).normal(size=(5, 3))
+    scored = LabelEvaluation(logits, (logits > 0).astype(np.float32))
+    np.testing.assert_array_equal(scored.probabilities_of(np.array([4, 1])), scored.probabilities[[4, 1]])
+    np.testing.assert_array_equal(np.concatenate(list(scored.by_image())), scored.probabilities)
+    np.testing.assert_array_equal(np.stack(list(scored.by_class(range(3))), axis=1), scored.probabilities)
