@@ -143,5 +143,5 @@ def describe_bottleneck(
     if reads_features:
         helps = "--steps_per_execution or a larger --batch_size"
         return f"compute-bound: {shares}; {helps} would help, faster input would not"
-    helps = "--mixed_precision, a smaller --image_size or --backbone" if not on_gpu else "a smaller --backbone"
+    helps = "a smaller --backbone" if on_gpu else "a smaller --image_size or --backbone"
     return f"compute-bound: {shares}; {helps} would help, faster input would not"

@@ -217,4 +217,5 @@ def _draw(grid: Path, predictor: Predictor, rows: Sequence[dict[str, Any]], show
     except OSError as error:
         cause = error.__cause__ or error
         return f"not drawn: {grid} cannot be written ({getattr(cause, 'strerror', None) or cause})"
-    return f"the first {len(shown)} are drawn in {grid}"
+    which = f"the first {len(shown)} are" if len(shown) < len(rows) else "it is" if len(rows) == 1 else "they are"
+    return f"{which} drawn in {grid}"
