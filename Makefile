@@ -26,9 +26,13 @@ test-slow: setup
 # Each extra in an environment of its own: some exclude each other, and none is part of .venv.
 test-extras: test-onnx test-openvino test-peers test-lite test-serve test-mlflow test-formats test-remote test-zoo
 
+# Environments of several extras, where the name is not that of one.
+EXTRAS_formats := tiff,heic
+EXTRAS_remote := s3,gcs,http,stores
+
 .venv-%/.complete: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-$*
-	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test,$*]'
+	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test,$(or $(EXTRAS_$*),$*)]'
 	touch $@
 
 test-onnx: .venv-onnx/.complete
@@ -55,21 +59,9 @@ test-mlflow: .venv-mlflow/.complete
 	.venv-mlflow/bin/python -c 'import mlflow'
 	.venv-mlflow/bin/python -m pytest -m extra_mlflow
 
-# two extras in one environment
-.venv-formats/.complete: pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv-formats
-	.venv-formats/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test,tiff,heic]'
-	touch $@
-
 test-formats: .venv-formats/.complete
 	.venv-formats/bin/python -c 'import tifffile, imagecodecs, pillow_heif'
 	.venv-formats/bin/python -m pytest -m extra_formats
-
-# all stores in one environment, with servers of them
-.venv-remote/.complete: pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv-remote
-	.venv-remote/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test,s3,gcs,http,stores]'
-	touch $@
 
 test-remote: .venv-remote/.complete
 	.venv-remote/bin/python -c 'import aiohttp, gcp_storage_emulator, gcsfs, moto.server, s3fs'

@@ -21,14 +21,6 @@ from tests.tools.faulty_proxy import of_objects
 _URL = "s3://photos/of/three"
 
 
-@pytest.fixture(scope="module")
-def server():
-    for name in ("s3fs", "moto", "flask"):
-        pytest.importorskip(name)
-    with object_store.serving() as endpoint:
-        yield endpoint
-
-
 @pytest.fixture
 def stored(server, photo_folder, tmp_path):
     """A folder, what is put into a bucket from it, and a proxy of the bucket's server."""

@@ -19,14 +19,6 @@ _SPLITS = ("train", "validation", "test")
 pytestmark = pytest.mark.extra_remote
 
 
-@pytest.fixture(scope="module")
-def server():
-    for name in ("s3fs", "moto", "flask"):
-        pytest.importorskip(name)
-    with object_store.serving() as endpoint:
-        yield endpoint
-
-
 @pytest.fixture
 def stored(server, photo_folder, tmp_path, monkeypatch):
     """A folder, and the address of what is put into a bucket from it."""
