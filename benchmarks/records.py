@@ -25,6 +25,7 @@ from benchmarks.sides.loaders import KINDS, Loaders
 from flags import benchmark
 from ftdata import parallelism
 from ftdata.config import DataConfig, PackConfig
+from ftdata.decoding import reading
 from ftdata.records import listed_records, packing
 from ftdata.records.shards import FORMATS
 from ftdata.sources.source import open_source
@@ -91,11 +92,16 @@ def _after(paths: Iterable[str], *, cold: bool) -> Callable[[], None]:
 
 
 def _read(split: Split) -> Callable[[], object]:
-    """A pass that reads the encoded images and forgets them, on all cores."""
+    """A pass that reads the encoded images and forgets them, on all cores, in batches as training does."""
     order = tf.constant(np.array(split.paths)[np.random.default_rng(0).permutation(len(split))], tf.string)
-    files = tf.data.Dataset.from_tensor_slices(order).with_options(parallelism.fixed())
-    lengths = files.map(lambda path: tf.strings.length(split.read(path)), num_parallel_calls=parallelism.CORES)
-    return lambda: lengths.reduce(0, lambda total, length: total + length).numpy()
+    batches = tf.data.Dataset.from_tensor_slices(order).batch(_BATCH).with_options(parallelism.fixed())
+
+    def size(paths: tf.Tensor) -> tf.Tensor:
+        files, read = reading.together(paths, split.read)
+        return tf.reduce_sum(tf.map_fn(lambda file: tf.strings.length(read(file)), files, fn_output_signature=tf.int32))
+
+    sizes = batches.map(size, num_parallel_calls=parallelism.CORES)
+    return lambda: sizes.reduce(0, lambda total, part: total + part).numpy()
 
 
 def _batches(split: Split, data: DataConfig) -> Callable[[], object]:

@@ -79,10 +79,11 @@ def _fill_part(store: Store, part: Split, places: np.ndarray, decoding: Decoding
 def _decoded(split: Split, decoding: Decoding, is_plain: bool) -> tf.data.Dataset:
     """The images in order, in chunks: a call of the graph for each image would cost as much as a small JPEG."""
     pixels = decoding.channels * decoding.image_size**2
+    small = in_flight.of_batches(split, decoding)[1] is None
     most = min(_CHUNK, _CHUNK_BYTES // pixels, len(split) // (_CHUNKS_A_CORE * parallelism.CORES))
 
     def decoded(chunk: tf.Tensor) -> tf.Tensor:
-        return decoding.decode_batch(chunk, plain=is_plain, read=split.read, parallel_iterations=1)
+        return decoding.decode_batch(chunk, plain=is_plain, read=split.read, parallel_iterations=1, together=small)
 
     chunks = split.open_at(split.positions).batch(max(1, most))
     calls = min(parallelism.CORES, in_flight.most(split, decoding) or parallelism.CORES)

@@ -99,7 +99,8 @@ def from_tensor(tensor: tf.Tensor, *, tier: str = "memory") -> IndexedImages:
 
 
 def decoder_of_files(split: Split, decoding: Decoding, *, parallel_iterations: int | None = None) -> Read:
-    """Reads the image files of a split by position and decodes them, on every read; so many of a batch at a time."""
+    """Reads the image files of a split by position and decodes them, on every read; so many of a batch at a time, where
+    they are so large that not all of it may be in memory."""
     paths, plain = tf.constant(split.paths, tf.string), tf.constant(split.plain, tf.bool)
     all_plain = split.plain is not None and bool(split.plain.all())
 
@@ -108,7 +109,11 @@ def decoder_of_files(split: Split, decoding: Decoding, *, parallel_iterations: i
 
         def decoded(is_plain: bool) -> tf.Tensor:
             return decoding.decode_batch(
-                chosen, plain=is_plain, read=split.read, parallel_iterations=parallel_iterations
+                chosen,
+                plain=is_plain,
+                read=split.read,
+                parallel_iterations=parallel_iterations,
+                together=parallel_iterations is None,
             )
 
         if all_plain:

@@ -75,6 +75,7 @@ class Decoding:
         plain: bool = False,
         read: Callable[[tf.Tensor], tf.Tensor] = tf.identity,
         parallel_iterations: int | None = None,
+        together: bool = True,
     ) -> tf.Tensor:
         """Decodes many images.
 
@@ -83,6 +84,7 @@ class Decoding:
           plain: whether all of them are `jpeg.is_plain_jpeg`.
           read: of one file, such as `tf.io.read_file`.
           parallel_iterations: how many are decoded at a time inside a graph; `tf.map_fn`'s own default where None.
+          together: whether to read all of them before the first is decoded, where they are read best like that.
 
         Returns:
           uint8 [b, image_size, image_size, channels].
@@ -92,7 +94,8 @@ class Decoding:
         """
         decode = self.plain_jpeg if plain and self.channels == 3 else self.any_format
         image = tf.TensorSpec((self.image_size, self.image_size, self.channels), tf.uint8)
-        files, read = reading.together(files, read)
+        if together:
+            files, read = reading.together(files, read)
         return tf.map_fn(
             lambda file: decode(read(file)), files, fn_output_signature=image, parallel_iterations=parallel_iterations
         )

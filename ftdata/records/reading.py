@@ -1,7 +1,8 @@
 """Read an image out of a shard by its place, and notice a shard that is no longer the one that was indexed."""
 
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -19,7 +20,8 @@ def place(path: str, offset: int, length: int) -> str:
 class RecordReader:
     """Reads images by their places, in any order and from any thread.
 
-    A shard is opened for each image, so that one that was replaced is noticed, and no number of shards is too many.
+    A shard is opened whenever images are read, so that one that was replaced is noticed, and no number of shards is too
+    many.
 
     Args:
       stamps: by path of each file, its size in bytes and its time of change in ns; `files` are these paths.
@@ -43,6 +45,12 @@ class RecordReader:
           UserError: the shard has changed or is gone since it was indexed.
         """
         path, offset, length = _parts(place)
+        with self._opened(path) as descriptor:
+            return _content(descriptor, path, offset, length)
+
+    @contextlib.contextmanager
+    def _opened(self, path: str) -> Iterator[int]:
+        """A shard to read from, which is the one that was indexed."""
         try:
             descriptor = os.open(path, os.O_RDONLY)
         except OSError as error:
@@ -51,22 +59,43 @@ class RecordReader:
             status = os.fstat(descriptor)
             if (status.st_size, status.st_mtime_ns) != self._stamps[path]:
                 raise UserError(f"{shown(path)} has changed since it was indexed: put it back, or start over")
-            content = os.pread(descriptor, length, offset)
-            while len(content) < length:  # more than the kernel gives at a time
-                more = os.pread(descriptor, length - len(content), offset + len(content))
-                if not more:
-                    raise UserError(f"{shown(path)} has been cut off at byte {offset + len(content):,}")
-                content += more
-            return content
+            yield descriptor
         finally:
             os.close(descriptor)
 
     def __call__(self, place: tf.Tensor) -> tf.Tensor:
         """The same as an operation: scalar string -> scalar string; its errors are InvalidArgumentError."""
-        return tf.ensure_shape(tf.numpy_function(self._read, [place], tf.string), [])
+        return tf.ensure_shape(self.many(place[None])[0], [])
 
-    def _read(self, place: bytes) -> bytes:
-        return self.read(os.fsdecode(np.asarray(place, object).item()))
+    def many(self, places: tf.Tensor) -> tf.Tensor:
+        """As an operation of many places, string [b] -> string [b]: a call of Python takes longer than a read."""
+        return tf.ensure_shape(tf.numpy_function(self._read_all, [places], tf.string), places.shape)
+
+    def _read_all(self, places: np.ndarray) -> np.ndarray:
+        """Each shard is opened once, and the disk hears of all images before the first is waited for."""
+        parts = [_parts(os.fsdecode(place)) for place in places.tolist()]
+        with contextlib.ExitStack() as stack:
+            opened = {path: stack.enter_context(self._opened(path)) for path in {path for path, _, _ in parts}}
+            for path, offset, length in parts:
+                _announce(opened[path], offset, length)
+            read = [_content(opened[path], path, offset, length) for path, offset, length in parts]
+        return np.array([*read, None], object)[:-1]  # None: numpy asks no lengths
+
+
+def _announce(descriptor: int, offset: int, length: int) -> None:
+    """Lets the disk begin with what is about to be read."""
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(descriptor, offset, length, os.POSIX_FADV_WILLNEED)
+
+
+def _content(descriptor: int, path: str, offset: int, length: int) -> bytes:
+    content = os.pread(descriptor, length, offset)
+    while len(content) < length:  # more than the kernel gives at a time
+        more = os.pread(descriptor, length - len(content), offset + len(content))
+        if not more:
+            raise UserError(f"{shown(path)} has been cut off at byte {offset + len(content):,}")
+        content += more
+    return content
 
 
 def _parts(place: str) -> tuple[str, int, int]:
