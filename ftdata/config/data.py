@@ -4,6 +4,7 @@ import dataclasses
 import re
 from pathlib import Path
 
+from ftdata import address
 from ftdata.errors import UserError
 from ftdata.settings import NOTHING, check_settings, setting
 
@@ -184,6 +185,7 @@ class DataConfig:
                     f"{one} must not be given together with {other}, got {getattr(self, one)!r} and "
                     f"{getattr(self, other)!r}: choose one"
                 )
+        self._check_listing()
         self._check_labels()
         self._check_channels()
         if self.data_service is not None and not re.fullmatch(r"grpc://[^/]+:\d{1,5}", self.data_service):
@@ -195,6 +197,16 @@ class DataConfig:
                 raise UserError(
                     f"group_pattern must be a regular expression, got {self.group_pattern!r}: {error}"
                 ) from None
+
+    def _check_listing(self) -> None:
+        """What is named has to be a place whose images can be found."""
+        scheme = address.scheme_of(self.image_dir)
+        if scheme in ("https", "http") and not self.labels_csv:
+            raise UserError(
+                f"image_dir={self.image_dir} cannot be listed, as {scheme} has no folders: name its images in a "
+                "--labels_csv of file,label (which may lie there too), or put them into shards (python -m ftdata.pack, "
+                "--records)"
+            )
 
     def _check_channels(self) -> None:
         """Other channels than red, green and blue come from files, read in this process."""

@@ -9,9 +9,10 @@ from typing import Any
 from ftdata.errors import UserError
 from trainers.config import TrainConfig, deciding, from_dict
 from trainers.models.classifier import load_classifier
-from trainers.rundir import chain, checkpoint, receipt, record
+from trainers.rundir import bound, chain, checkpoint, receipt
+from trainers.rundir.bound import settings_fingerprint
 from trainers.rundir.chain import Entry, canonical
-from trainers.rundir.fingerprint import PROJECT, code_differences, settings_fingerprint
+from trainers.rundir.fingerprint import PROJECT, code_differences
 from trainers.rundir.progress import without_timings
 from trainers.rundir.receipt import of_phase
 from trainers.rundir.run_dir import PhaseDir, RunDir, read_json
@@ -68,7 +69,7 @@ def of_config(entries: Sequence[Entry], run_dir: RunDir, settings: Mapping[str, 
       run_dir: of the run.
       settings: of config.json, with the places where files lie now.
     """
-    recorded, found = record.recorded(run_dir), list[Finding]()
+    recorded, found = bound.recorded(run_dir), list[Finding]()
     try:
         config = from_dict(dict(settings))
     except UserError as error:
@@ -76,7 +77,7 @@ def of_config(entries: Sequence[Entry], run_dir: RunDir, settings: Mapping[str, 
     phases = [entry for entry in entries if entry["kind"] == "phase"]
     for entry in phases:
         name, flags = entry["phase"], entry["flags"]
-        found += _flags(name, flags, {**record.OLDER, **recorded["phases"].get(name, {})})
+        found += _flags(name, flags, {**bound.OLDER, **recorded["phases"].get(name, {})})
         if name == _last(config):  # those of a phase before may be others by now
             found += _flags(name, flags, settings_fingerprint(deciding(config, name)))
     environments = [entry for entry in entries if entry["kind"] == "environment"]

@@ -10,9 +10,9 @@ import numpy as np
 import tensorflow as tf
 from matplotlib.figure import Figure
 
+from ftdata.folders import named_images
 from ftdata.log import log
 from ftdata.names import counted
-from ftdata.sources import unlabeled
 from trainers.commands import class_thresholds, label_evaluation, none_of_these, trained_model
 from trainers.commands.evaluator import (
     Evaluator,
@@ -51,7 +51,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     """
     run_dir = RunDir(Path(config.model_dir).expanduser())
     if config.use.other_images:
-        unlabeled.find(config.use.other_images, setting="other_images")  # said now if nothing is there
+        named_images.find(config.use.other_images, setting="other_images")  # said now if nothing is there
     model = trained_model.of_run(run_dir)
     multi_label.check_use(config.use, task=model.task)
     other_channels.check_use(config.use, channels=model.data.channels)

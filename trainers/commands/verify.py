@@ -19,7 +19,7 @@ from trainers.commands import audit, replays, train
 from trainers.commands.audit import Finding
 from trainers.config import PHASES, ModelConfig, Phase, TrainConfig, from_dict
 from trainers.config.model import HUB, hub_folder
-from trainers.rundir import receipt, record
+from trainers.rundir import bound, receipt
 from trainers.rundir.chain import Entry
 from trainers.rundir.divergence import Diverged
 from trainers.rundir.fingerprint import code_versions
@@ -89,7 +89,7 @@ def _conclude(found: Sequence[Finding], run_dir: RunDir) -> None:
 
 def _settings(config: TrainConfig, run_dir: RunDir) -> dict[str, Any]:
     """Those of the run, with the places where files lie now, where they are given."""
-    recorded = record.recorded(run_dir).get("settings")
+    recorded = bound.recorded(run_dir).get("settings")
     if not recorded:
         raise UserError(f"{run_dir.config} is gone or holds no settings, so there is nothing to verify the run by")
     moved = {name: value for name in _MOVABLE if (value := getattr(config.data, name))}

@@ -45,7 +45,7 @@ def find(strategy: str, environment: Mapping[str, str] = os.environ) -> Cluster 
         return None
     if environment.get("TF_CONFIG"):
         cluster = _from_tf_config(environment["TF_CONFIG"])
-    elif _number(environment.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
+    elif is_of_slurm(environment):
         cluster = _from_slurm()
     else:
         cluster = None
@@ -55,6 +55,11 @@ def find(strategy: str, environment: Mapping[str, str] = os.environ) -> Cluster 
             f"worker, each with its own index, as in {_EXAMPLE}, or start the workers with srun"
         )
     return cluster if cluster and len(cluster.workers) > 1 else None
+
+
+def is_of_slurm(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether `srun` has started several tasks; `find` asks TensorFlow for their addresses then."""
+    return not environment.get("TF_CONFIG") and _number(environment.get("SLURM_STEP_NUM_TASKS", "1")) > 1
 
 
 def _from_tf_config(text: str) -> Cluster | None:

@@ -12,9 +12,9 @@ from ftdata.log import log
 from ftdata.names import counted
 from trainers.config import Phase
 from trainers.rundir import checkpoint
+from trainers.rundir.bound import settings_fingerprint
 from trainers.rundir.chain import canonical
 from trainers.rundir.checkpointer import VariableGroups
-from trainers.rundir.fingerprint import settings_fingerprint
 from trainers.rundir.progress import TIMINGS, Progress, without_timings
 from trainers.rundir.receipt import Receipt
 from trainers.training.context import RunContext
