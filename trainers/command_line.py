@@ -13,6 +13,7 @@ from ftdata.errors import UserError, with_dashes
 from ftdata.log import log, on_stderr
 from trainers import experiment
 from trainers.config import TRAINING_PHASES, TrainConfig, sequence, settings, without_effect
+from trainers.rundir import bound
 from trainers.rundir.run_dir import RunDir
 from trainers.runtime.signals import StopRequest
 from trainers.runtime.streams import OutputLost

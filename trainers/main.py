@@ -9,7 +9,6 @@ from flags import train
 from ftdata import stderr
 from ftdata.errors import UserError, with_dashes
 from ftdata.log import log, on_stderr
-from trainers import refusals
 from trainers.config import TrainConfig, settings
 from trainers.rundir import adopted
 from trainers.runtime import signals, streams
@@ -46,6 +45,8 @@ def _main(argv: list[str], output: streams.Output) -> int:
 
 def _begun(config: TrainConfig, given: Collection[str]) -> TrainConfig | None:
     """The configuration of a run that may begin; None once it is said why it may not."""
+    from trainers import refusals  # numpy, which --help does without
+
     try:
         with on_stderr() if config.phase == "predict" else contextlib.nullcontext():
             config, note = adopted.settings_of_run(config, given)

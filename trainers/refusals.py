@@ -17,6 +17,7 @@ from ftdata.folders import local, named_images, table
 from ftdata.names import what_is_at
 from ftdata.records import shards
 from ftdata.remote import store
+from ftdata.settings import said
 from ftdata.sources import holdout, weighting
 from trainers.config import SEARCHED_PHASES, TRAINING_PHASES, USING_PHASES, TrainConfig, multi_label, other_channels
 from trainers.export import needed
@@ -221,4 +222,4 @@ def _are_there(places: Mapping[str, str | None], *, way_out: str) -> None:
         path = Path(place).expanduser()
         if not (path.is_file() if name == "labels_csv" else path.is_dir()):
             there = what_is_at(path, missing=f"no such {'file' if name == 'labels_csv' else 'folder'}")
-            raise UserError(f"{name} must be {kind}, got {place}: {there}{way_out}")
+            raise UserError(f"{name} must be {kind}, got {said(place)}: {there}{way_out}")

@@ -9,6 +9,7 @@ from ftdata import address
 from ftdata.errors import UserError
 from ftdata.folders import passed_over, tree
 from ftdata.inspection import file_kind
+from ftdata.settings import said
 
 
 def find(images: str, *, setting: str = "images", channels: int = 3) -> tuple[list[str], tuple[str, ...]]:
@@ -37,7 +38,7 @@ def find(images: str, *, setting: str = "images", channels: int = 3) -> tuple[li
         found = [name for name in glob.glob(_pattern(path), recursive=True) if os.path.isfile(name)]
         kinds = "no such file, and no file matches it as a pattern"
     if not found:
-        raise UserError(f"{setting} must be a folder of images, a file or a pattern, got {images!r}: {kinds}")
+        raise UserError(f"{setting} must be a folder of images, a file or a pattern, got {said(images)}: {kinds}")
     return sorted(found), notes
 
 

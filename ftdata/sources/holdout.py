@@ -14,6 +14,7 @@ import numpy as np
 
 from ftdata.errors import UserError
 from ftdata.names import counted
+from ftdata.settings import said
 
 # Of groups: how close to the asked share counts as there, how many starts are tried where the hash's own does not
 # lead there (fewer where groups are many), the moves from each, and how many groups on each side may be exchanged.
@@ -52,7 +53,7 @@ def check_pattern(names: Sequence[str], pattern: str) -> None:
     """
     if names and not any(_search(pattern, name) for name in names):
         raise UserError(
-            f"group_pattern must match file names such as {names[0]!r}, got {pattern!r}, which matches none"
+            f"group_pattern must match file names such as {said(names[0])}, got {said(pattern)}, which matches none"
         )
 
 

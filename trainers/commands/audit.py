@@ -95,7 +95,7 @@ def _last(config: TrainConfig) -> str:
 
 def _flags(phase: str, said: Mapping[str, Any], now: Mapping[str, Any]) -> list[Finding]:
     return [
-        Finding("flags", f"{name} of {phase}: was {value!r}, config.json says {now.get(name)!r}")
+        Finding("flags", f"{name} of {phase}: was {said(value)}, config.json says {said(now.get(name))}")
         for name, value in said.items()
         if canonical(now.get(name)) != canonical(value)
     ]
@@ -143,7 +143,7 @@ def _result(said: Mapping[str, Any], files: PhaseDir) -> list[Finding]:
     now = lasting(metrics)
     for name, value in said.items():
         if canonical(now.get(name)) != canonical(value):
-            found.append(Finding("metrics", f"{files.metrics}: {name} was {value!r}, is {now.get(name)!r}"))
+            found.append(Finding("metrics", f"{files.metrics}: {name} was {said(value)}, is {said(now.get(name))}"))
     if not files.best.is_file():
         return [*found, Finding("weights", f"{files.best} is gone")]
     try:

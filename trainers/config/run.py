@@ -8,7 +8,7 @@ from typing import Any
 from ftdata import address
 from ftdata.config import AugmentConfig, DataConfig
 from ftdata.errors import UserError
-from ftdata.settings import ANY_PHASE, NOTHING, check_settings, setting
+from ftdata.settings import ANY_PHASE, NOTHING, check_settings, said, setting
 from trainers.config import multi_label, other_channels
 from trainers.config.model import HUB, ModelConfig, hub_folder
 from trainers.config.runtime import RuntimeConfig
@@ -81,7 +81,7 @@ class TrainConfig:
         if self.phase == "pretrain" and self.model.weights not in ("none",):
             raise UserError(
                 f"weights must be none for the phase pretrain, which starts from random ones, "
-                f"got {self.model.weights!r}"
+                f"got {said(self.model.weights)}"
             )
         if self.training.folds == "groups" and not self.data.group_pattern:
             raise UserError("folds=groups needs group_pattern, which says what the groups are")

@@ -1,6 +1,7 @@
 """name -> a backbone without its top, and its input size."""
 
 import contextlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -139,7 +140,8 @@ def create(
         except UserError:
             raise
         except (TypeError, ValueError) as error:
-            raise UserError(f"backbone {backbone} with {dict(arguments or {})}: {error}") from error
+            with_them = f" with {json.dumps(dict(arguments))}" if arguments else ""
+            raise UserError(f"backbone {backbone}{with_them}: {error}") from error
         model = inside.completed(model, family=module(backbone), policy=policy)
     if weights not in ("imagenet", "none"):
         path = _OBJECTS_WEIGHTS if weights == "objects" else Path(weights).expanduser()

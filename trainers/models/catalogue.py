@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ftdata.errors import UserError
+from ftdata.settings import said
 from trainers.config.model import HUB, hub_folder
 from trainers.models import constructors
 from trainers.runtime import extras
@@ -45,7 +46,7 @@ def check_name(backbone: str) -> None:
     if backbone not in constructors.names():
         raise UserError(
             f"backbone must be one of {', '.join(constructors.names())}, a .keras file, or hub:PRESET or hub:FOLDER of "
-            f"KerasHub, got {backbone}"
+            f"KerasHub, got {said(backbone)}"
         )
 
 
@@ -132,10 +133,10 @@ def _check_arguments(backbone: str, arguments: Mapping[str, Any]) -> None:
     takes = sorted(set(parameters) - set(_DECIDED))
     for name, value in arguments.items():
         if name in parameters and name in _DECIDED:
-            raise UserError(f"backbone_args must leave {name} alone ({_DECIDED[name]}), got {value}")
+            raise UserError(f"backbone_args must leave {name} alone ({_DECIDED[name]}), got {said(value)}")
         if name not in takes:
             there = ", ".join(takes) or "it takes none"
-            raise UserError(f"backbone_args must be arguments of {backbone} ({there}), got {name}")
+            raise UserError(f"backbone_args must be arguments of {backbone} ({there}), got {said(name)}")
         if isinstance(parameters[name], bool) != isinstance(value, bool):
             rule = "must be" if isinstance(parameters[name], bool) else "cannot be"
-            raise UserError(f"backbone_args: {name} of {backbone} {rule} true or false, got {value}")
+            raise UserError(f"backbone_args: {name} of {backbone} {rule} true or false, got {said(value)}")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ftdata.errors import UserError
-from ftdata.settings import as_text
+from ftdata.settings import said
 from trainers.config import PHASES, TrainConfig, deciding, passed_on, sequence
 from trainers.config.model import hub_folder
 from trainers.rundir.run_dir import RunDir, read_json
@@ -79,9 +79,7 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any], binding: Coll
     """A line for each setting that is another one now."""
     names = [name for name in now if name != "data" and (binding is None or name in binding)]
     return [
-        f"{name}: was {_said(before.get(name))}, is {_said(now[name])}"
-        for name in names
-        if before.get(name) != now[name]
+        f"{name}: was {said(before.get(name))}, is {said(now[name])}" for name in names if before.get(name) != now[name]
     ]
 
 
@@ -109,10 +107,6 @@ def check(config: TrainConfig, run_dir: RunDir, *, last: str) -> None:
         left = {key for key, value in _SETTLED.items() if now.get(key) == value}
         now = settings_fingerprint({key: value for key, value in now.items() if key not in left})
         refuse(differences(before, now, binding), run_dir=run_dir, phase=name)
-
-
-def _said(value: Any) -> str:
-    return "not set" if value is None else as_text(value)
 
 
 def way_to_change(phase: str, run_dir: RunDir) -> str:

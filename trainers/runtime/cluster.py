@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ftdata.errors import UserError
+from ftdata.settings import said
 
 _EXAMPLE = '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", "index": 0}}'
 _REFUSED = {
@@ -69,13 +70,13 @@ def _from_tf_config(text: str) -> Cluster | None:
         task = values.get("task", {})
         kind, index = str(task.get("type", "worker")), int(task.get("index", 0))
     except (ValueError, TypeError, AttributeError) as error:
-        raise UserError(f"TF_CONFIG must be JSON like {_EXAMPLE}, got {text[:200]!r}: {error}") from None
+        raise UserError(f"TF_CONFIG must be JSON like {_EXAMPLE}, got {said(text[:200])}: {error}") from None
     if not jobs:
         return None
     for job in jobs:
         if job not in ("chief", "worker"):
             reason = _REFUSED.get(job, "workers are listed under worker, and one of them may stand under chief instead")
-            raise UserError(f"TF_CONFIG has the job {job!r}: {reason}")
+            raise UserError(f"TF_CONFIG has the job {said(job)}: {reason}")
     chief, workers = jobs.get("chief", []), jobs.get("worker", [])
     if len(chief) > 1:
         raise UserError(f"TF_CONFIG must have one chief, got {len(chief)}")
@@ -90,7 +91,7 @@ def _check(addresses: tuple[str, ...]) -> None:
     for address in addresses:
         host, _, port = address.rpartition(":")
         if not host or not 0 < _number(port) < 65_536:
-            raise UserError(f"TF_CONFIG must name every worker as host:port, got {address!r}")
+            raise UserError(f"TF_CONFIG must name every worker as host:port, got {said(address)}")
     if len(set(addresses)) < len(addresses):
         raise UserError(f"TF_CONFIG must name every worker once, got {', '.join(addresses)}")
 

@@ -50,7 +50,7 @@ CASES = {
     "no such backbone": (["--backbone=VGG17", "--image_dir=photos"], "--backbone must be one of vgg_nano, Effi"),
     "no such argument of it": (
         ["--backbone=MobileNetV2", "--image_dir=photos", _ARGUMENT],
-        "--backbone_args must be arguments of MobileNetV2 (alpha), got beta",
+        "--backbone_args must be arguments of MobileNetV2 (alpha), got 'beta'",
     ),
     "no file of weights": (["--weights=none.h5", "--image_dir=photos"], "--weights must be imagenet, none, objects or"),
     "no model to go on from": (["--init_from=none.keras", "--image_dir=photos"], "--init_from must be a trained model"),
@@ -58,13 +58,13 @@ CASES = {
         ["--init_from=run/transfer/best.keras", "--image_dir=new_pair"],
         "--init_from run/transfer/best.keras was trained on the classes a, b, and these are c, d",
     ),
-    "no folder": (["--image_dir=none"], "--image_dir must be a folder, got none: no such folder"),
-    "no folder to check": (["--phase=check", "--image_dir=none"], "--image_dir must be a folder, got none: no such"),
-    "one class": (["--image_dir=one_class"], "one_class: needs images of two classes or more, found only a"),
+    "no folder": (["--image_dir=none"], "--image_dir must be a folder, got 'none': no such folder"),
+    "no folder to check": (["--phase=check", "--image_dir=none"], "--image_dir must be a folder, got 'none': no such"),
+    "one class": (["--image_dir=one_class"], "one_class: needs images of two classes or more, found only 'a'"),
     "no images": (["--image_dir=empty"], "empty: "),
-    "no such table": (["--labels_csv=none.csv"], "--labels_csv must be a CSV file, got none.csv: no such file"),
+    "no such table": (["--labels_csv=none.csv"], "--labels_csv must be a CSV file, got 'none.csv': no such file"),
     "a table without labels": (["--labels_csv=labels.csv"], "--labels_csv "),
-    "a table of files that are not there": (["--labels_csv=gone.csv", "--image_dir=photos"], "--labels_csv "),
+    "a table of files that are not there": (["--labels_csv=gone.csv", "--image_dir=photos"], "line 2 of --labels_csv "),
     "no shards": (["--records=none-*.tar"], "--records must be a pattern of shards in quotes"),
     "a pattern of no name": (["--image_dir=photos", "--group_pattern=film-(\\d+)"], "--group_pattern must match file"),
     "weights of no class": (["--image_dir=photos", "--class_weight=z=2"], "--class_weight must name classes, got z"),
@@ -75,23 +75,23 @@ CASES = {
         ["--image_dir=photos", "--model_dir=of_photos", "--phase=transfer", "--batch_size=8"],
         "--model_dir of_photos holds a run with other settings or data:\n",
     ),
-    "no run to evaluate": (["--phase=evaluate", "--model_dir=nothere"], "--model_dir nothere is not there: name the "),
+    "no run to evaluate": (["--phase=evaluate", "--model_dir=nothere"], "--model_dir nothere is not there: name"),
     "no run to export": (
         ["--phase=export", "--model_dir=empty"],
-        "--model_dir empty holds no trained model: name the ",
+        "--model_dir empty holds no trained model: name",
     ),
     "images of the run that are gone": (
         ["--phase=evaluate", "--model_dir=run"],
-        "--image_dir must be a folder, got {root}/moved: no such folder (run/config.json says so): the images of the "
+        "--image_dir must be a folder, got '{root}/moved': no such folder (run/config.json says so): the images of the "
         "run are gone or were moved; name where they are now with --image_dir",
     ),
     "no other images": (
         ["--phase=evaluate", "--model_dir=of_photos", "--none_of_these=0.9", "--other_images=none"],
-        "--other_images must be a folder of images, a file or a pattern, got none: no such file",
+        "--other_images must be a folder of images, a file or a pattern, got 'none': no such file",
     ),
     "what a model of five channels cannot do": (
         ["--phase=evaluate", "--model_dir=five", "--none_of_these=0.9"],
-        "--none_of_these cannot go with a model of channels=5",
+        "--none_of_these cannot go with a model of --channels=5",
     ),
     "no images to predict": (
         ["--phase=predict", "--model_dir=run", "--images=no*.jpg"],
@@ -107,11 +107,11 @@ CASES = {
     ),
     "nothing to verify": (
         ["--phase=verify", "--model_dir=nothere"],
-        "nothere holds no run: name the folder of one by ",
+        "nothere holds no run: name the folder of one",
     ),
     "nothing to report": (
         ["--phase=report", "--model_dir=empty"],
-        "--model_dir empty holds no run, and no folder in it",
+        "--model_dir empty holds no run, and no folder",
     ),
     "a run that does not say its images": (
         ["--phase=check", "--model_dir=unrecorded"],
@@ -119,7 +119,7 @@ CASES = {
     ),
     "a run whose images are gone, looked at": (
         ["--phase=check", "--model_dir=run"],
-        "--image_dir must be a folder, got {root}/moved: no such folder",
+        "--image_dir must be a folder, got '{root}/moved': no such folder",
     ),
 }
 
@@ -152,6 +152,11 @@ def test_it_is_refused_before_tensorflow_is_imported(said, place, case):
     assert found["err"].startswith(f"error: {CASES[case][1].format(root=place)}"), found["err"]
     assert found["err"].count("error: ") == 1
     assert "['" not in found["err"]
+
+
+def test_of_a_folder_of_one_class_the_endings_of_files_are_not_listed(said):
+    assert ".jpg" not in said["one class"]["err"]
+    assert ".jpg" in said["no images"]["err"]
 
 
 def test_a_port_in_use_is_refused_before_tensorflow_is_imported(place):

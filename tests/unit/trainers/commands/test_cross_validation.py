@@ -194,5 +194,5 @@ def test_other_folds_are_refused_once_one_is_begun(crossed, photo_folder, tmp_pa
     shutil.copytree(crossed[1], tmp_path / "run", ignore=shutil.ignore_patterns("transfer", "finetune", "*.json"))
     shutil.copytree(crossed[1] / "folds/01-00", tmp_path / "run/folds/01-00", dirs_exist_ok=True)
     shutil.copy(crossed[1] / "config.json", tmp_path / "run")
-    with pytest.raises(UserError, match="folds: was groups, is 2"):
+    with pytest.raises(UserError, match="folds: was 'groups', is '2'"):
         experiment.run(_config(photo_folder, tmp_path / "run", folds="2", early_stopping_patience=1))

@@ -166,5 +166,5 @@ def test_a_pretrain_phase_is_not_what_it_is_for(photo_folder, tmp_path):
 def test_the_network_has_to_be_that_of_the_transfer_phase(run_alone, photo_folder):
     config = _config(photo_folder, run_alone.transferred)
     config = dataclasses.replace(config, model=dataclasses.replace(config.model, pooling="max"))
-    with pytest.raises(UserError, match="pooling: was avg, is max"):
+    with pytest.raises(UserError, match="pooling: was 'avg', is 'max'"):
         experiment.run(config)

@@ -227,7 +227,7 @@ def test_a_run_from_before_there_was_folding_resumes_without_it(photos, run_dir)
         assert settings.pop("fold_batch_norm") == "false"
     run_dir.config.write_text(json.dumps(values))
     begin(run_dir, dataclasses.replace(config, runtime=off))
-    with pytest.raises(ValueError, match="fold_batch_norm: was false, is true"):
+    with pytest.raises(ValueError, match="fold_batch_norm: was 'false', is 'true'"):
         begin(run_dir, dataclasses.replace(config, runtime=on))
 
 
@@ -297,7 +297,7 @@ def test_a_file_to_start_from_is_known_by_its_content(photos, run_dir, tmp_path,
     moved = file.rename(tmp_path / f"b{endings[name]}")
     begin(run_dir, with_file(moved))
     moved.write_bytes(b"other weights")
-    with pytest.raises(ValueError, match=f"{name}: was a file of SHA-256 .*, is a file of SHA-256 "):
+    with pytest.raises(ValueError, match=f"{name}: was 'a file of SHA-256 .*, is 'a file of SHA-256 "):
         begin(run_dir, with_file(moved))
 
 
