@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+import time
 from collections.abc import Collection
 
 from flags import train
@@ -10,7 +11,7 @@ from ftdata import stderr
 from ftdata.errors import UserError, with_dashes
 from ftdata.log import log, on_stderr
 from trainers.config import TrainConfig, settings
-from trainers.rundir import adopted
+from trainers.rundir import adopted, stopped
 from trainers.runtime import signals, streams
 
 
@@ -28,7 +29,7 @@ def _main(argv: list[str], output: streams.Output) -> int:
     except train.FlagError as error:
         print(error, file=sys.stderr)
         return 2
-    output.continues = config.writes_files
+    output.continues, began = config.writes_files, time.time()
     os.environ["KERAS_BACKEND"] = "tensorflow"
     try:
         with signals.on_signals() as stop:
@@ -39,7 +40,7 @@ def _main(argv: list[str], output: streams.Output) -> int:
                 from trainers import command_line
             return command_line.run(begun, given=given, command_line=argv, stop=stop)
     except signals.Interrupted as signal:
-        print(f"stopped by {signal}; {config.after_a_stop}", file=sys.stderr)
+        print(f"stopped by {signal}; {stopped.in_words(config, since=began)}", file=sys.stderr)
         return signal.exit_status
 
 

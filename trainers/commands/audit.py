@@ -93,10 +93,10 @@ def _last(config: TrainConfig) -> str:
     return "finetune" if config.phase in ("all", "finetune") else config.phase
 
 
-def _flags(phase: str, said: Mapping[str, Any], now: Mapping[str, Any]) -> list[Finding]:
+def _flags(phase: str, written: Mapping[str, Any], now: Mapping[str, Any]) -> list[Finding]:
     return [
         Finding("flags", f"{name} of {phase}: was {said(value)}, config.json says {said(now.get(name))}")
-        for name, value in said.items()
+        for name, value in written.items()
         if canonical(now.get(name)) != canonical(value)
     ]
 
@@ -138,10 +138,10 @@ def _checkpoint(entry: Entry, files: PhaseDir) -> list[Finding]:
     return [Finding("checkpoint", f"{path}: its {' and '.join(altered)} were altered")] if altered else []
 
 
-def _result(said: Mapping[str, Any], files: PhaseDir) -> list[Finding]:
+def _result(written: Mapping[str, Any], files: PhaseDir) -> list[Finding]:
     found, metrics = list[Finding](), read_json(files.metrics) or {}
     now = lasting(metrics)
-    for name, value in said.items():
+    for name, value in written.items():
         if canonical(now.get(name)) != canonical(value):
             found.append(Finding("metrics", f"{files.metrics}: {name} was {said(value)}, is {said(now.get(name))}"))
     if not files.best.is_file():
@@ -150,6 +150,6 @@ def _result(said: Mapping[str, Any], files: PhaseDir) -> list[Finding]:
         sha256 = checkpoint.weights_sha256(load_classifier(files.best).weights)
     except (UserError, OSError, ValueError, KeyError) as error:
         return [*found, Finding("weights", f"{files.best} cannot be read: {str(error).partition(chr(10))[0]}")]
-    if sha256 != said["weights_sha256"]:
+    if sha256 != written["weights_sha256"]:
         found.append(Finding("weights", f"{files.best}: its weights were altered (SHA-256 {sha256[:16]}...)"))
     return found

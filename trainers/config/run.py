@@ -125,18 +125,6 @@ class TrainConfig:
         """Whether what it finds lies in files; the others only print it."""
         return self.phase not in ("check", "predict", "verify")
 
-    @property
-    def after_a_stop(self) -> str:
-        """What becomes of a run that a signal has stopped."""
-        if self.phase == "estimate":
-            return "--phase=estimate starts over when it is given again, and reads the features that were kept"
-        if self.phase == "serve":
-            return "what had been asked before was answered, and --phase=serve starts again"
-        if self.phase not in TRAINING_PHASES:
-            return f"--phase={self.phase} starts over when it is given again, and the files it has finished are whole"
-        command = "the same command without --overwrite" if self.overwrite else "the same command"
-        return f"{command} resumes from the last checkpoint"
-
 
 def settings(config: Any) -> Iterator[tuple[dataclasses.Field, Any]]:
     """Every setting of a config and of the configs inside it, with its value."""

@@ -25,7 +25,7 @@ from trainers.runtime.signals import Interrupted
 
 _Value = TypeVar("_Value")
 _LONGEST_START_S = 600.0  # until all workers are there: schedulers start them one by one
-_ADVICE = "the same command on every worker resumes from the last checkpoint"
+_ADVICE = "the same command on every worker resumes from what is saved"
 _FAREWELL_S = 3.0  # for goodbyes to workers that may not listen any more
 # what a collective operation raises when another worker is gone, if it does not hang
 _LEFT_ALONE = (
