@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ftdata.errors import UserError
+from ftdata.settings import said
 from trainers.config import TrainConfig, deciding, from_dict
 from trainers.models.classifier import load_classifier
 from trainers.rundir import bound, chain, checkpoint, receipt
