@@ -4,6 +4,7 @@ import dataclasses
 
 from ftdata.errors import UserError
 from ftdata.settings import NOTHING, as_text, check_settings, said, setting
+from trainers.config import lora
 
 # Upper bounds that only a slip exceeds.
 _EPOCHS, _MANY, _MOST_FOLDS = 100_000, 1_000_000_000, 100
@@ -199,14 +200,7 @@ class TrainingConfig:
             raise UserError("soup must be false without folds, whose models it averages; --folds=groups or a number")
         if not self.unfreeze or not all(self.unfreeze):
             raise UserError(f"unfreeze must be layer-name prefixes or all, got {said(as_text(self.unfreeze))}")
-        for name in ("unfreeze", "l2_start", "interpolate_weights", "soup") if self.lora_rank else ():
-            if getattr(self, name) != (usual := {"unfreeze": ("all",)}.get(name, 0)):
-                raise UserError(
-                    f"{name} must be {as_text(usual) if usual else 'off'} with lora_rank, which decides it, got "
-                    f"{as_text(getattr(self, name))} (of the command or the preset)"
-                )
-        if self.lora_targets and not self.lora_rank:
-            raise UserError(f"lora_targets needs a lora_rank above 0, got {said(as_text(self.lora_targets))} without")
+        lora.check(self)
         if self.ema_decay == () or len(set(self.ema_decays)) < len(self.ema_decays):
             raise UserError(
                 f"ema_decay must be one number or several that differ, got {as_text(self.ema_decays)}: none switches "

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ftdata.names import counted
-from trainers.evaluation.scores import in_words
+from trainers.evaluation.summary import in_words
 from trainers.report import blocks, fold_means, several_labels
 from trainers.report.blocks import Block, Table, Text, percent
 from trainers.report.charts import Chart, Line

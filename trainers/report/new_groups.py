@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ftdata.names import shown
-from trainers.evaluation.scores import in_words
+from trainers.evaluation.summary import in_words
 from trainers.report import curves, image_counts, judged, several_labels, summary
 from trainers.report.blocks import MOST_ROWS, Block, Folded, Row, Section, Table, Text, between, percent
 from trainers.report.charts import COLORS, Chart, Line

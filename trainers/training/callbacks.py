@@ -14,7 +14,7 @@ from ftdata.errors import UserError
 from ftdata.log import log, prefix
 from ftdata.names import counted
 from ftdata.settings import said
-from trainers.evaluation.scores import in_words
+from trainers.evaluation.summary import in_words
 
 Logs = dict[str, Any]  # numbers by name, as Keras hands them to callbacks
 

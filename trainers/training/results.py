@@ -9,9 +9,10 @@ from matplotlib.figure import Figure
 
 from ftdata.log import log
 from trainers.config import Phase
-from trainers.evaluation import figures, label_reports, label_temperatures, label_thresholds, reports, scores
+from trainers.evaluation import figures, label_reports, label_temperatures, label_thresholds, reports, summary
 from trainers.evaluation.label_scores import LabelEvaluation
-from trainers.evaluation.scores import Evaluation, Summary
+from trainers.evaluation.scores import Evaluation
+from trainers.evaluation.summary import Summary
 from trainers.models import plain_layers
 from trainers.models.classifier import base_of, load_weights
 from trainers.rundir import checkpoint, seen
@@ -153,9 +154,9 @@ def _choice(phase: Phase, metrics: dict[str, Any]) -> str:
         return f"{phase.name}: kept the last epoch, {metrics['epoch']}: there is no validation split to choose by"
     value = metrics[f"validation_{monitor}"]
     chosen = (
-        f"validation {scores.in_words(monitor)} {value:.4f}"
+        f"validation {summary.in_words(monitor)} {value:.4f}"
         if monitor == "loss"
-        else (f"validation {scores.in_words(monitor)} {percent(value)}")
+        else (f"validation {summary.in_words(monitor)} {percent(value)}")
     )
     if "test_map" in metrics and monitor != "map":
         chosen += f", validation mAP {percent(metrics['validation_map'])}"
