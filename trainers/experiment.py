@@ -30,7 +30,7 @@ from trainers.config import SEARCHED_PHASES, TrainConfig
 from trainers.export import needed
 from trainers.rundir import lock
 from trainers.rundir.run_dir import RunDir, remove_leftovers
-from trainers.runtime import cluster
+from trainers.runtime import cluster, retracing
 from trainers.runtime.launcher import launch
 from trainers.runtime.signals import StopRequest
 from trainers.tracking import backend, tracked_run
@@ -119,6 +119,8 @@ def _train(
         launch(config.runtime, shared=lambda: agreement.shared(config)) as (processes, devices),
         contextlib.ExitStack() as stack,
     ):
+        if config.training.folds:
+            stack.enter_context(retracing.expected())
         if processes.is_chief:
             run_dir.check()
         refusals.start(config, run_dir)
@@ -169,7 +171,7 @@ def _estimate(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     with launch(config.runtime) as (_, devices):
         run_dir.check()
         refusals.start(config, run_dir)
-        with stop.deferred():
+        with stop.deferred(), retracing.expected():
             return estimate.run(config, run_dir, devices=devices, stop=stop)
 
 
@@ -187,7 +189,8 @@ def _find_learning_rate(config: TrainConfig, *, stop: StopRequest) -> dict[str, 
 def _use(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     if config.phase not in _ONLY_READ:  # the folder of the run
         _run_dir(config).check()
-    with stop.deferred():  # raised anywhere else it could end up in a __del__, which swallows it
+    # raised anywhere else it could end up in a __del__, which swallows it
+    with stop.deferred(), retracing.expected() if config.phase == "verify" else contextlib.nullcontext():
         found = _USES[config.phase](config, stop=stop)
     if config.phase in ("evaluate", "export"):
         tracked_run.attach(config.runtime.track, config.model_dir)

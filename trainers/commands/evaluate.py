@@ -127,6 +127,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     images_at = evaluator.images["test"].take
     drawn = reports.drawings(scored, model.class_names, images_at, title=title)
     stop.check()
+    (run_dir.evaluation / "grad_cam.png").unlink(missing_ok=True)  # of a network before this one
     drawn |= _where_mistaken(network, scored, model.class_names, images_at, title=title, fold_batch_norm=fold)
     drawn["reliability"] = figures.reliability_diagram(scored, calibrated, title=title)
     drawn["precision_recall"] = figures.precision_recall(scored, model.class_names, average, title=title)
@@ -168,6 +169,9 @@ def _where_mistaken(
     images = images_at(worst)
     maps = grad_cam.heat(network, images, scored.predicted[worst], fold_batch_norm=fold_batch_norm)
     if maps is None:
+        if grad_cam.is_single_place(network):
+            side = network.input_shape[1]
+            log.info(f"note: no Grad-CAM, as the feature maps are 1x1 at {side}x{side} pixels: they know no places")
         return {}
     captions = figures.mistake_captions(worst, scored, names)
     return {"grad_cam": grad_cam.gallery(images, maps, captions, title=f"{title}: what spoke for the wrong class")}

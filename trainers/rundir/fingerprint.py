@@ -62,9 +62,9 @@ def data_differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     for name, word in _SPLITS.items():
         old, new = before[name], now[name]
         if old["images"] != new["images"]:
-            lines.append(f"{word} images: were {old['images']}, are {new['images']}")
+            lines.append(f"{word} images: were {old['images']:,}, are {new['images']:,}")
         elif old["names"] != new["names"]:
-            lines.append(f"{word} images: as many as before ({new['images']}), but other files")
+            lines.append(f"{word} images: as many as before ({new['images']:,}), but other files")
         elif old["labels"] != new["labels"] and same_classes:
             lines.append(f"{word} images: the same files, but other labels")
         elif old.get("contents", new["contents"]) != new["contents"]:  # older records have sizes instead
