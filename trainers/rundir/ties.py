@@ -21,7 +21,7 @@ def in_words(metrics: Mapping[str, Any], history: Sequence[Row]) -> str:
     if kept is None or monitor in (None, "loss") or {"ema_decay", "interpolation", "chosen_among"} & metrics.keys():
         return ""
     best = metrics.get(f"validation_{monitor}")
-    tied = [row for row in history if best is not None and row.get(f"validation_{monitor}") == best]
+    tied = [row for row in history if _is_level(row.get(f"validation_{monitor}"), best)]
     if len(tied) < 2 or kept not in [row["epoch"] for row in tied]:
         return ""
     losses = [row.get("validation_loss") for row in tied]
@@ -29,3 +29,8 @@ def in_words(metrics: Mapping[str, Any], history: Sequence[Row]) -> str:
     why = "the earliest" if is_first else "the one of the lowest validation loss"
     names = [f"{row['epoch']:.0f}" for row in tied]
     return f"of {len(tied)} that tie ({listed(names)}) {why}"
+
+
+def _is_level(value: float | None, best: float | None) -> bool:
+    """As the choice of the best epoch has it: means over classes differ in their last bits by which are right."""
+    return value is not None and best is not None and round(value, 12) == round(best, 12)

@@ -86,8 +86,8 @@ class PhaseReceipt:
         kept = sorted(self._files.kept.glob("step-*"))
         if not kept and self._context.config.runtime.keep_checkpoints and progress.step > 1:
             log.info(
-                "  no checkpoint kept for --phase=verify, which replays the phase from its start: none was written "
-                "between its first step and its last; a lower --checkpoint_every_steps writes some"
+                "  --phase=verify would train this phase again from its first step: it was over before a checkpoint "
+                "was due (--checkpoint_every_steps)"
             )
         if kept:
             size = sum(path.stat().st_size for folder in kept for path in folder.iterdir()) / 2**20
