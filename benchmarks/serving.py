@@ -23,9 +23,9 @@ from benchmarks.harness.timing import Row
 from benchmarks.sides import served
 from flags import benchmark
 from ftdata.config import DataConfig
-from trainers.commands.serve import check_installed
 from trainers.export import formats
 from trainers.models.classifier import build_classifier
+from trainers.serving.address import check_installed
 
 EXCLUDED = (
     "Decoding is included on all sides, JSON and base64 where there is HTTP. Clients and server share the processor. "

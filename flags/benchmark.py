@@ -13,7 +13,7 @@ from absl import flags
 from flags import help, suggestions
 from flags.errors import FlagError, in_words, printable
 from ftdata.errors import with_dashes
-from ftdata.settings import as_text
+from ftdata.settings import as_text, said
 
 NOTEBOOK = "notebook"  # as an accuracy: the one that the notebook's way has
 
@@ -163,7 +163,7 @@ def parse(argv: list[str], *names: str) -> flags.FlagValues:
     try:
         rest = values(argv)[1:]
         if rest:
-            raise FlagError(f"{rest[0]!r} is not a flag; write --name=value")
+            raise FlagError(f"{said(rest[0])} is not a flag; write --name=value")
         for name in known:
             _check(name, values[name].value)
     except flags.UnrecognizedFlagError as error:
@@ -192,20 +192,20 @@ def _check(name: str, value: Any) -> None:
     if value is None:
         return
     if name in _CHOICES and value not in _CHOICES[name]:
-        raise FlagError(f"--{name} must be one of {', '.join(_CHOICES[name])}, got {value!r}")
+        raise FlagError(f"--{name} must be one of {', '.join(_CHOICES[name])}, got {said(value)}")
     if name in ("image_size", "batch_size", "epochs") and value < 1:
         raise FlagError(f"--{name} must be >= 1, got {value}")
     if name == "accuracy" and value != NOTEBOOK and not _is_share(value):
-        raise FlagError(f"--accuracy must be {NOTEBOOK}, or above 0 and at most 1, got {value!r}")
+        raise FlagError(f"--accuracy must be {NOTEBOOK}, or above 0 and at most 1, got {said(value)}")
     if name in ("images", "classes") and not all(part.isdecimal() and int(part) > 1 for part in value.split(",")):
-        raise FlagError(f"--{name} must be whole numbers above 1 such as 1000,20000, got {value!r}")
+        raise FlagError(f"--{name} must be whole numbers above 1 such as 1000,20000, got {said(value)}")
     if name == "backbone_args":
         try:
             is_object = isinstance(json.loads(value), dict)
         except json.JSONDecodeError:
             is_object = False
         if not is_object:
-            raise FlagError(f"--backbone_args must be a JSON object, got {value!r}")
+            raise FlagError(f"--backbone_args must be a JSON object, got {said(value)}")
 
 
 def numbers(text: str | None, default: Sequence[int]) -> list[int]:

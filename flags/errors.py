@@ -3,6 +3,8 @@
 import re
 from collections.abc import Callable
 
+from ftdata.settings import said
+
 
 class FlagError(ValueError):
     """A command line that cannot be used; the message is one line."""
@@ -18,9 +20,9 @@ def in_words(message: str, rule: Callable[[str], str]) -> str:
     if match := re.fullmatch(r"Missing value for flag --(\w+)", message):
         return f"--{match[1]} must be {rule(match[1])}, got no value"
     if match := re.fullmatch(r"--no(\w+)=(.*) does not take an argument", message, re.DOTALL):
-        return f"--no{match[1]} takes no value, got {match[2]!r}: write --{match[1]} or --no{match[1]}"
+        return f"--no{match[1]} takes no value, got {said(match[2])}: write --{match[1]} or --no{match[1]}"
     if match := re.match(r"flag --(\w+)=(.*?): ", message, re.DOTALL):
-        return f"--{match[1]} must be {rule(match[1])}, got {match[2]!r}"
+        return f"--{match[1]} must be {rule(match[1])}, got {said(match[2])}"
     return message.splitlines()[0]
 
 

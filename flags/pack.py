@@ -10,7 +10,7 @@ from flags import help, suggestions
 from flags.errors import FlagError, in_words, printable
 from ftdata.config import PackConfig
 from ftdata.errors import UserError, with_dashes
-from ftdata.settings import as_text, value_type
+from ftdata.settings import as_text, said, value_type
 
 _FIELDS = dataclasses.fields(PackConfig)
 FLAGS = tuple(field.name for field in _FIELDS)
@@ -30,7 +30,7 @@ def parse(argv: list[str]) -> PackConfig:
     try:
         rest = values(argv)[1:]
         if rest:
-            raise FlagError(f"{rest[0]!r} is not a flag; write --name=value")
+            raise FlagError(f"{said(rest[0])} is not a flag; write --name=value")
         given: dict[str, Any] = {name: values[name].value for name in known if values[name].value is not None}
         return PackConfig(**given)
     except UserError as error:

@@ -11,7 +11,7 @@ from absl import flags
 from flags import help, suggestions
 from flags.errors import FlagError, in_words, printable
 from ftdata.errors import UserError, with_dashes
-from ftdata.settings import item_type, value_type
+from ftdata.settings import item_type, said, value_type
 from trainers.config import USING_PHASES, TrainConfig, settings
 
 _PRESETS = Path(__file__).parent / "presets"
@@ -142,7 +142,7 @@ def _read(arguments: list[str]) -> dict[str, Any]:
         raise FlagError(in_words(str(error), _rule)) from None
     if rest:
         before = arguments[: len(arguments) - len(rest)]
-        raise FlagError(f"{rest[0]!r} is not a flag; {suggestions.stray(rest[0], before, preset_names())}")
+        raise FlagError(f"{said(rest[0])} is not a flag; {suggestions.stray(rest[0], before, preset_names())}")
     return {name: values[name].value for name in values if values[name].present}
 
 
@@ -162,7 +162,7 @@ def _rule(name: str) -> str:
 
 def _preset_file(preset: str) -> Path:
     if preset not in preset_names():
-        raise FlagError(f"--preset must be one of {', '.join(preset_names())}, got {preset!r}")
+        raise FlagError(f"--preset must be one of {', '.join(preset_names())}, got {said(preset)}")
     return _PRESETS / f"{preset}.flags"
 
 
@@ -202,7 +202,7 @@ def _value(field: dataclasses.Field, value: Any) -> Any:
         return tuple(item(part.strip()) for part in value.split(","))
     except ValueError:
         items = {int: "whole numbers", float: "numbers"}[item]
-        raise UserError(f"{field.name} must be comma-separated {items}, got {value!r}") from None
+        raise UserError(f"{field.name} must be comma-separated {items}, got {said(value)}") from None
 
 
 def _json(name: str, text: str) -> Any:
@@ -212,7 +212,7 @@ def _json(name: str, text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError) as error:  # a number of too many digits is a plain ValueError
         shown = text if len(text) <= 200 else f"{text[:200]}..."
-        raise UserError(f"{name} must be a JSON object, got {shown!r}: {str(error).partition(';')[0]}") from None
+        raise UserError(f"{name} must be a JSON object, got {said(shown)}: {str(error).partition(';')[0]}") from None
 
 
 def _help(arguments: list[str]) -> str:

@@ -72,7 +72,7 @@ def in_order(numbered: tf.data.Dataset, address: str, *, first: int, silence_s: 
     ended = threading.Event()
     threading.Thread(target=_receive, args=(served, arrived, ended), name="data_service", daemon=True).start()
     held: dict[int, Any] = {}
-    advice = "see that its workers run and reach the images; the same command resumes from the last checkpoint"
+    advice = "see that its workers run and reach the images; the same command resumes from what is saved"
     try:
         while True:
             while first not in held:

@@ -14,6 +14,7 @@ from typing import Any
 
 from ftdata import address
 from ftdata.errors import UserError
+from ftdata.names import shown
 
 ANY_PHASE = "any"  # a setting that decides the numbers of every phase
 NOTHING = "nothing"  # a setting that no trained weight depends on
@@ -60,6 +61,15 @@ def as_text(value: Any) -> str:
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         return str(int(value))
     return json.dumps(value) if isinstance(value, dict) else str(value)
+
+
+def said(value: Any) -> str:
+    """A value of the user's as a message shows it, which is not as Python writes it: text as it was typed, in quotes;
+    `0.9,1.2`, `true`, `not set`. What cannot be printed is escaped.
+    """
+    if value is None:
+        return "not set"
+    return f"'{shown(value)}'" if isinstance(value, str) else shown(as_text(value))
 
 
 def value_type(field_type: Any) -> tuple[type, bool]:
@@ -110,7 +120,7 @@ def _check(field: dataclasses.Field, value: Any) -> None:
     choices = field.metadata["choices"]
     for chosen in value if isinstance(value, tuple) else (value,):
         if choices is not None and chosen not in choices:
-            raise UserError(f"{field.name} must be one of {', '.join(map(str, choices))}, got {chosen!r}")
+            raise UserError(f"{field.name} must be one of {', '.join(map(str, choices))}, got {said(chosen)}")
     _check_bounds(field, value)
 
 

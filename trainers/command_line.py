@@ -13,7 +13,7 @@ from ftdata.errors import UserError, with_dashes
 from ftdata.log import log, on_stderr
 from trainers import experiment
 from trainers.config import TRAINING_PHASES, TrainConfig, sequence, settings, without_effect
-from trainers.rundir import record
+from trainers.rundir import bound
 from trainers.rundir.run_dir import RunDir
 from trainers.runtime.signals import StopRequest
 from trainers.runtime.streams import OutputLost
@@ -56,9 +56,9 @@ def _out_of_memory(config: TrainConfig) -> str:
         return advice
     run_dir = RunDir(Path(config.model_dir).expanduser())
     last = "finetune" if config.phase == "all" else config.phase
-    bound = [phase.name for phase in sequence(last) if run_dir.phase(phase.name).is_begun]
-    if bound and not run_dir.phase(bound[-1]).metrics.is_file():
-        advice += f", {record.way_to_change(bound[-1], run_dir)}"
+    begun = [phase.name for phase in sequence(last) if run_dir.phase(phase.name).is_begun]
+    if begun and not run_dir.phase(begun[-1]).metrics.is_file():
+        advice += f", {bound.way_to_change(begun[-1], run_dir)}"
     return advice
 
 

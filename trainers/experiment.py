@@ -11,6 +11,7 @@ import keras
 
 from ftdata.errors import UserError
 from ftdata.log import log
+from trainers import refusals
 from trainers.commands import (
     agreement,
     check,
@@ -26,11 +27,10 @@ from trainers.commands import (
     verify,
 )
 from trainers.config import SEARCHED_PHASES, TrainConfig
-from trainers.models import starting_point
+from trainers.export import needed
 from trainers.rundir import lock
-from trainers.rundir.record import check_kept
 from trainers.rundir.run_dir import RunDir, remove_leftovers
-from trainers.runtime import cluster
+from trainers.runtime import cluster, retracing
 from trainers.runtime.launcher import launch
 from trainers.runtime.signals import StopRequest
 from trainers.tracking import backend, tracked_run
@@ -93,7 +93,9 @@ def run(
         train = functools.partial(_search, given=given)
     if config.phase != "all":
         return train(config, callbacks=callbacks, command_line=command_line, stop=stop)
-    export.check_formats(config.use)  # before hours of training
+    needed.check_installed(  # before hours of training
+        config.use.export_formats, web_runtime=config.use.web_runtime
+    )
     metrics = train(
         dataclasses.replace(config, phase="finetune"), callbacks=callbacks, command_line=command_line, stop=stop
     )
@@ -117,11 +119,11 @@ def _train(
         launch(config.runtime, shared=lambda: agreement.shared(config)) as (processes, devices),
         contextlib.ExitStack() as stack,
     ):
+        if config.training.folds:
+            stack.enter_context(retracing.expected())
         if processes.is_chief:
             run_dir.check()
-        starting_point.check(config.model, cleared=run_dir.root if config.overwrite else None)
-        if config.overwrite:
-            check_kept("exclude_csv", config.data.exclude_csv, cleared=run_dir.root, by="--overwrite")
+        refusals.start(config, run_dir)
         if processes.is_chief:
             stack.enter_context(lock.only_writer(run_dir.root))
             remove_leftovers(run_dir)
@@ -147,7 +149,7 @@ def _search(
     """Finds out what to train in processes of their own, before this one opens a device, then trains it."""
     run_dir = _run_dir(config)
     run_dir.check()
-    search.check(config, run_dir)
+    refusals.search(config, run_dir)
     with search.timed(config, run_dir) as clock:
         chosen = search.chosen(config, run_dir, clock, given=given, stop=stop)
         metrics = _train(chosen, callbacks=callbacks, command_line=command_line, stop=stop)
@@ -160,9 +162,7 @@ def _check(config: TrainConfig) -> dict[str, Any]:
     run_dir = _run_dir(config)
     with launch(config.runtime) as (_, devices):
         run_dir.check()
-        starting_point.check(config.model, cleared=run_dir.root if config.overwrite else None)
-        if config.overwrite:
-            check_kept("exclude_csv", config.data.exclude_csv, cleared=run_dir.root, by="--overwrite")
+        refusals.start(config, run_dir)
         return check.run(config, run_dir, devices=devices)
 
 
@@ -170,26 +170,18 @@ def _estimate(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     run_dir = _run_dir(config)
     with launch(config.runtime) as (_, devices):
         run_dir.check()
-        starting_point.check(config.model, cleared=run_dir.root if config.overwrite else None)
-        if config.overwrite:
-            check_kept("exclude_csv", config.data.exclude_csv, cleared=run_dir.root, by="--overwrite")
-        with stop.deferred():
+        refusals.start(config, run_dir)
+        with stop.deferred(), retracing.expected():
             return estimate.run(config, run_dir, devices=devices, stop=stop)
 
 
 def _find_learning_rate(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     """Writes in a folder of its own, so it needs no lock."""
     run_dir = _run_dir(config)
-    if cluster.find(config.runtime.distribution_strategy):
-        raise UserError(
-            "find_learning_rate is for one machine, this is a worker of several: run it on one of them with "
-            "--distribution_strategy=mirrored or one_device. --batch_size is that of all, so the learning rate is too"
-        )
+    refusals.find_learning_rate(config)
     with launch(config.runtime) as (_, devices):
         run_dir.check()
-        starting_point.check(config.model, cleared=run_dir.root if config.overwrite else None)
-        if config.overwrite:
-            check_kept("exclude_csv", config.data.exclude_csv, cleared=run_dir.root, by="--overwrite")
+        refusals.start(config, run_dir)
         with stop.deferred():
             return find_learning_rate.run(config, run_dir, devices=devices, stop=stop)
 
@@ -197,7 +189,8 @@ def _find_learning_rate(config: TrainConfig, *, stop: StopRequest) -> dict[str, 
 def _use(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     if config.phase not in _ONLY_READ:  # the folder of the run
         _run_dir(config).check()
-    with stop.deferred():  # raised anywhere else it could end up in a __del__, which swallows it
+    # raised anywhere else it could end up in a __del__, which swallows it
+    with stop.deferred(), retracing.expected() if config.phase == "verify" else contextlib.nullcontext():
         found = _USES[config.phase](config, stop=stop)
     if config.phase in ("evaluate", "export"):
         tracked_run.attach(config.runtime.track, config.model_dir)

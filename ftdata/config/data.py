@@ -4,8 +4,9 @@ import dataclasses
 import re
 from pathlib import Path
 
+from ftdata import address
 from ftdata.errors import UserError
-from ftdata.settings import NOTHING, check_settings, setting
+from ftdata.settings import NOTHING, check_settings, said, setting
 
 
 @dataclasses.dataclass(frozen=True)
@@ -181,20 +182,31 @@ class DataConfig:
             other = next((name for name in others if getattr(self, name)), None)
             if getattr(self, one) and other:
                 raise UserError(
-                    f"{one} must not be given together with {other}, got {getattr(self, one)!r} and "
-                    f"{getattr(self, other)!r}: choose one"
+                    f"{one} must not be given together with {other}, got {said(getattr(self, one))} and "
+                    f"{said(getattr(self, other))}: choose one"
                 )
+        self._check_listing()
         self._check_labels()
         self._check_channels()
         if self.data_service is not None and not re.fullmatch(r"grpc://[^/]+:\d{1,5}", self.data_service):
-            raise UserError(f"data_service must be grpc://HOST:PORT, got {self.data_service!r}")
+            raise UserError(f"data_service must be grpc://HOST:PORT, got {said(self.data_service)}")
         if self.group_pattern:
             try:
                 re.compile(self.group_pattern)
             except re.error as error:
                 raise UserError(
-                    f"group_pattern must be a regular expression, got {self.group_pattern!r}: {error}"
+                    f"group_pattern must be a regular expression, got {said(self.group_pattern)}: {error}"
                 ) from None
+
+    def _check_listing(self) -> None:
+        """What is named has to be a place whose images can be found."""
+        scheme = address.scheme_of(self.image_dir)
+        if scheme in ("https", "http") and not self.labels_csv:
+            raise UserError(
+                f"image_dir={self.image_dir} cannot be listed, as {scheme} has no folders: name its images in a "
+                "--labels_csv of file,label (which may lie there too), or put them into shards (python -m ftdata.pack, "
+                "--records)"
+            )
 
     def _check_channels(self) -> None:
         """Other channels than red, green and blue come from files, read in this process."""
@@ -217,5 +229,5 @@ class DataConfig:
         if self.label_separator is not None and (self.task == "single" or not self.label_separator.strip()):
             raise UserError(
                 "label_separator must be a text such as ; and is for task=multi, got "
-                f"{self.label_separator!r} with task={self.task}"
+                f"{said(self.label_separator)} with task={self.task}"
             )

@@ -34,11 +34,11 @@ def input_error(error: tf.errors.OpError) -> str | None:
     if place is None or isinstance(error, tf.errors.ResourceExhaustedError):
         return None
     if (said := own_error(error)) is not None:
-        return f"{said}; once it is fixed, the same command resumes from the last checkpoint"
+        return f"{said}; once it is fixed, the same command resumes from what is saved"
     reason = error.message.partition("\n")[0].rpartition("}} ")[2].partition(" [Op:")[0].rstrip(". ")
     return (
         f"an image cannot be read or decoded: {reason}. With --cache=memory all are decoded first, and the error names "
-        "the image; once it is fixed, the same command resumes from the last checkpoint"
+        "the image; once it is fixed, the same command resumes from what is saved"
     )
 
 

@@ -84,7 +84,7 @@ def name(encoded: bytes) -> str:
     known = next((kind for start, kind in _OTHERS.items() if encoded.startswith(start)), None)
     if encoded[4:8] == b"ftyp":
         brands = _brands(encoded)
-        known = _by_brand(brands) or f"a media file (brand {_shown(brands)!r})"
+        known = _by_brand(brands) or f"a media file (brand {_shown(brands)})"
     elif encoded[:4] == b"RIFF":
         known = {b"AVI ": "a video", b"WAVE": "a sound file"}.get(encoded[8:12])
     if known:

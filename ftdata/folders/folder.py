@@ -11,6 +11,7 @@ from ftdata.errors import UserError
 from ftdata.folders import layout, passed_over, roles, tree
 from ftdata.inspection import file_kind
 from ftdata.names import alike, listed, look_alikes, shown, what_is_at
+from ftdata.settings import said
 
 __all__ = ["Files", "Listing", "listing", "nearly_one_of", "scan", "shown"]
 
@@ -76,7 +77,7 @@ def _walked(image_dir: str, channels: int) -> tree.Folder:
     root = Path(image_dir).expanduser()
     if not root.is_dir():
         there = what_is_at(root, missing="no such folder")
-        raise UserError(f"image_dir must be a folder, got {image_dir!r}: {there}")
+        raise UserError(f"image_dir must be a folder, got {said(image_dir)}: {there}")
     return tree.walk(root, channels=channels)
 
 
@@ -105,10 +106,11 @@ def listing(
     numbered = filled.get(roles.TRAIN if known is None else roles.TEST, {})
     class_names = tuple(sorted(numbered))
     if len(class_names) < (2 if known is None else 1):
-        have = f"only {class_names[0]!r}" if class_names else "none"
+        have = f"only {said(class_names[0])}" if class_names else "none"
+        endings = "" if class_names else f"; files ending in {', '.join(file_kind.extensions(channels))}"
         raise UserError(
             f"{origin}: needs images of {'two classes or more' if known is None else 'a class'}, found {have}. "
-            f"Expected {_LAYOUTS}; files ending in {', '.join(file_kind.extensions(channels))}"
+            f"Expected {_LAYOUTS}{endings}"
         )
     for split, classes in filled.items():
         unknown = sorted(classes.keys() - numbered.keys())
@@ -116,7 +118,7 @@ def listing(
             hint = nearly_one_of(unknown, class_names)
             raise UserError(f"{origin}: {split} has classes without training images: {listed(unknown)}{hint}")
     splits = {split: _files(classes, class_names) for split, classes in filled.items() if classes}
-    pairs = [f"{a!r} and {b!r}" for a, b in look_alikes(class_names)]
+    pairs = [f"{said(a)} and {said(b)}" for a, b in look_alikes(class_names)]
     note = f"warning: {listed(pairs)} are two classes, but differ only in capitals, blanks or hyphens: is one meant?"
     return Listing(class_names, splits, (note,) if pairs else ())
 
@@ -135,7 +137,7 @@ def _together(
 def nearly_one_of(unknown: Sequence[str], class_names: Sequence[str]) -> str:
     """The way out where a class is only spelled in another way."""
     by_key = {alike(name): name for name in class_names}
-    pairs = [f"{name!r} and {by_key[alike(name)]!r}" for name in unknown if alike(name) in by_key]
+    pairs = [f"{said(name)} and {said(by_key[alike(name)])}" for name in unknown if alike(name) in by_key]
     return f". {listed(pairs)} differ only in capitals, blanks or hyphens: rename one of them" if pairs else ""
 
 

@@ -12,6 +12,7 @@ from ftdata.folders import labels_csv, roles, table
 from ftdata.folders.folder import Files, Listing
 from ftdata.folders.root import Root
 from ftdata.names import composed, listed, look_alikes, shown
+from ftdata.settings import said
 
 _VALUES = {"0": False, "1": True, "0.0": False, "1.0": True, "false": False, "true": True}
 _NAMES = ("labels", "label")  # either is the column of names
@@ -81,8 +82,8 @@ def read(
             )
     if names_in and not separated:
         raise UserError(
-            f"label_separator must stand between names of the column {names_in}, got {separator!r}, which no row has: "
-            "without the flag ; and | do"
+            f"label_separator must stand between names of the column {names_in}, got {said(separator)}, which no row "
+            "has: without the flag ; and | do"
         )
     result = _listing(list(first.values()), None if names_in else further, labels_file, known=known)
     idle = further if names_in else []
@@ -93,7 +94,9 @@ def read(
 def _check_classes(names: Sequence[str], known: Collection[str] | None) -> None:
     twice = [name for name in names if sum(composed(name) == composed(other) for other in names) > 1]
     if twice:
-        raise UserError(f"labels_csv must have one column for each class, got {names.count(twice[0])} of {twice[0]!r}")
+        raise UserError(
+            f"labels_csv must have one column for each class, got {names.count(twice[0])} of {said(twice[0])}"
+        )
     if not names:
         raise UserError("labels_csv must have a column labels, or a column of 0 and 1 for each class, with task=multi")
     lacking = [name for name in known or () if composed(name) not in {composed(column) for column in names}]
@@ -118,8 +121,8 @@ def _columns(row: table.Row, classes: Sequence[str]) -> frozenset[str]:
             if row.misfit:
                 raise UserError(f"line {row.line} of labels_csv {row.misfit}")
             raise UserError(
-                f"line {row.line} of labels_csv must have 0 or 1 in the column {shown(name)!r}, got {value!r}: with "
-                "task=multi every column but file and split is a class, unless there is a column labels"
+                f"line {row.line} of labels_csv must have 0 or 1 in the column {said(shown(name))}, got {said(value)}: "
+                "with task=multi every column but file and split is a class, unless there is a column labels"
             )
         if _VALUES[value.casefold()]:
             there.add(composed(shown(name)))
@@ -162,7 +165,7 @@ def _listing(
     place = {name: k for k, name in enumerate(class_names)}
     by_split = {split: [image for image in images if image.split == split] for split in (*roles.SPLITS,)}
     splits = {split: _files(members, place) for split, members in by_split.items() if members}
-    pairs = [f"{a!r} and {b!r}" for a, b in look_alikes(class_names)]
+    pairs = [f"{said(a)} and {said(b)}" for a, b in look_alikes(class_names)]
     note = f"warning: {listed(pairs)} are two classes, but differ only in capitals, blanks or hyphens: is one meant?"
     return Listing(class_names, splits, (note,) if pairs else ())
 

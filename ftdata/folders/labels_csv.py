@@ -12,6 +12,7 @@ from ftdata.folders.folder import Listing, listing
 from ftdata.folders.root import LocalRoot, Root
 from ftdata.inspection import file_kind
 from ftdata.names import composed, listed, shown
+from ftdata.settings import said
 
 _COLUMNS = ("file", "label", "split")  # the last may be missing
 
@@ -99,8 +100,8 @@ def split_of(row: table.Row) -> str:
     split = roles.split_of(values["split"]) if "split" in values else roles.TRAIN
     if split is None:
         raise UserError(
-            f"labels_csv gives {values['file']} the split {values['split']!r} in line {row.line}: it must be train, "
-            "validation or test (to do without it, give the column another name)"
+            f"labels_csv gives {values['file']} the split {said(values['split'])} in line {row.line}: it must be "
+            "train, validation or test (to do without it, give the column another name)"
         )
     return split
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ftdata.errors import UserError
-from ftdata.names import what_is_at
+from ftdata.names import shown, what_is_at
+from ftdata.settings import said
 
 _DELIMITERS = ",;\t|"
 
@@ -49,7 +50,7 @@ def read(
     file = copy or Path(path).expanduser()
     table = path if copy else file
     if not file.is_file():
-        raise UserError(f"{setting} must be a CSV file, got {path!r}: {what_is_at(file, missing='no such file')}")
+        raise UserError(f"{setting} must be a CSV file, got {said(path)}: {what_is_at(file, missing='no such file')}")
     try:
         text = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -69,10 +70,10 @@ def read(
     if as_written:
         names = [small if small in ours else name for small, name in zip(names, written, strict=True)]
     if not set(columns) <= set(names):
-        got = names if text else None
+        got = f"{shown(','.join(names))} in" if text else "nothing in"
         one = "column" if len(columns) == 1 else "columns"
         raise UserError(
-            f"{setting} must have the {one} {','.join(columns)}, got {got} in {table}: name the {one} so in its first "
+            f"{setting} must have the {one} {','.join(columns)}, got {got} {table}: name the {one} so in its first "
             f"line{else_hint}"
         )
     twice = [name for name in ours if names.count(name) > 1]

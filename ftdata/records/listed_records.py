@@ -10,6 +10,7 @@ from ftdata.folders.folder import Listing, listing
 from ftdata.names import composed, counted, shown
 from ftdata.records import index, shards
 from ftdata.records.reading import RecordReader, place
+from ftdata.settings import said
 
 
 def open_records(
@@ -33,7 +34,7 @@ def open_records(
     all_images = index.opened(files, kind, pattern=pattern, keep_in=keep_in)
     if known is None and not any(shard.split == roles.TRAIN for shard in files):
         raise UserError(
-            f"records needs shards to train on, got {named or pattern!r}: all are of the {files[0].split} split by "
+            f"records needs shards to train on, got {said(named or pattern)}: all are of the {files[0].split} split by "
             f"their names (such as {shown(Path(files[0].path).name)}); name those of train too"
         )
     found: dict[str, dict[str, list[tuple[str, str]]]] = {}

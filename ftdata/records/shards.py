@@ -13,6 +13,7 @@ from ftdata.errors import UserError
 from ftdata.folders import roles
 from ftdata.names import counted, listed, shown
 from ftdata.records.record import NAMES_OF_CLASSES, begins_as_image
+from ftdata.settings import said
 
 TFRECORD, WEBDATASET, PARQUET = FORMATS = ("tfrecord", "webdataset", "parquet")
 _NUMBERED = re.compile(r"\.tfrecords?(\b|$)|-\d+-of-\d+$")  # as TFDS and as the Model Garden name them
@@ -49,20 +50,22 @@ def find(pattern: str) -> tuple[str, tuple[Shard, ...], tuple[str, ...]]:
     files = sorted(path for path in glob.glob(wanted, recursive=True) if os.path.isfile(path))
     if not files:
         what = "a folder without files" if is_folder else "no file matches it"
-        raise UserError(f"records must be a pattern of shards in quotes, such as 'data/*.tar', got {pattern!r}: {what}")
+        raise UserError(
+            f"records must be a pattern of shards in quotes, such as 'data/*.tar', got {said(pattern)}: {what}"
+        )
     by_format: dict[str | None, list[str]] = {}
     for path in files:
         by_format.setdefault(_format(path), []).append(path)
     others = [path for path in by_format.pop(None, []) if not path.endswith(NAMES_OF_CLASSES)]  # which are read
     if not by_format:
         raise UserError(
-            f"records must be TFRecord (.tfrecord, or -00000-of-00010), tar or Parquet files, got {pattern!r}: "
+            f"records must be TFRecord (.tfrecord, or -00000-of-00010), tar or Parquet files, got {said(pattern)}: "
             f"{counted(len(others), 'file')} of other kinds ({listed([shown(path) for path in others], limit=2)}); "
             "a folder of images is --image_dir"
         )
     if len(by_format) > 1:
         kinds = [f"{len(paths):,} {kind} ({shown(paths[0])})" for kind, paths in by_format.items()]
-        raise UserError(f"records must be of one format, got {' and '.join(kinds)}: narrow the pattern {pattern!r}")
+        raise UserError(f"records must be of one format, got {' and '.join(kinds)}: narrow the pattern {said(pattern)}")
     (kind, paths), *_ = by_format.items()
     notes = (f"files beside the shards that are passed over: {listed([shown(Path(p).name) for p in others])}",)
     return str(kind), _shards(paths), notes if others else ()

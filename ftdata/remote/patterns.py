@@ -10,6 +10,7 @@ from ftdata.errors import UserError
 from ftdata.remote import failures
 from ftdata.remote.remote_file import RemoteFile
 from ftdata.remote.store import Store, under
+from ftdata.settings import said
 
 _BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}")
 _SHARDS = ("*.tar", "*.parquet", "*.tfrecord*", "*-[0-9]*-of-[0-9]*", "*.tgz", "*.tar.gz")
@@ -39,8 +40,8 @@ def shards(pattern: str, store: Store) -> Shards:
     found = _listed(pattern, store) if store.has_listing else _counted_out(pattern, store)
     if not found.files:
         raise UserError(
-            f"records must be shards (.tar, .parquet, .tfrecord, or -00000-of-00010), got {pattern!r}: no file there "
-            "is one; a folder of images is --image_dir"
+            f"records must be shards (.tar, .parquet, .tfrecord, or -00000-of-00010), got {said(pattern)}: no file "
+            "there is one; a folder of images is --image_dir"
         )
     return found
 
@@ -78,7 +79,7 @@ def _counted_out(pattern: str, store: Store) -> Shards:
     root = pattern.partition("{")[0].rpartition("/")[0]
     if re.search(r"[*?[]", pattern.partition("://")[2]):
         raise UserError(
-            f"records must name each shard, got {pattern!r}: {store.scheme} has no listing that * could match; "
+            f"records must name each shard, got {said(pattern)}: {store.scheme} has no listing that * could match; "
             "{00000..00012} stands for numbers"
         )
     names = [url[len(root) + 1 :] for url in urls]

@@ -25,6 +25,18 @@ _FOLDERS = 2 * AT_ONCE  # listed at one time
 T = TypeVar("T")
 
 
+def check_installed(place: str | None) -> None:
+    """Does nothing where what reads an address is installed, or the place is none.
+
+    Raises:
+      UserError: the extra that is missing.
+    """
+    scheme = address.scheme_of(place)
+    if scheme in _PACKAGES and importlib.util.find_spec(_PACKAGES[scheme]) is None:
+        extra = EXTRAS[scheme]
+        raise UserError(f"{place} needs the extra {extra}, which is not installed: {extras.install(extra)}")
+
+
 class Store:
     """The files at addresses of one scheme.
 
@@ -38,9 +50,7 @@ class Store:
 
     def __init__(self, url: str, *, timeout_s: float):
         self.scheme = str(address.scheme_of(url))
-        if importlib.util.find_spec(_PACKAGES[self.scheme]) is None:
-            extra = EXTRAS[self.scheme]
-            raise UserError(f"{url} needs the extra {extra}, which is not installed: {extras.install(extra)}")
+        check_installed(url)
         self.has_listing = self.scheme in ("s3", "gs")
         self._patience = Patience(timeout_s)
         self._fs = self._tried(url, self._opened)

@@ -1,6 +1,5 @@
 """What becomes of images that cannot be used: an error that lists them, or a data set without them."""
 
-import collections
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
@@ -10,6 +9,8 @@ import numpy as np
 from ftdata import labels
 from ftdata.errors import UserError
 from ftdata.folders.folder import Files, Listing
+from ftdata.inspection import common_reason
+from ftdata.inspection.common_reason import CommonReason
 from ftdata.inspection.report_table import ReportTable
 from ftdata.names import counted, listed
 from ftdata.sources.split import Split
@@ -55,6 +56,9 @@ def drop_bad_images(
     way_out = way_to_skip(len(bad), len(names), max_bad_fraction=max_bad_fraction)
     if on_bad_image == "error":
         raise UserError(_list_of(bad, count=len(names), way_out=way_out))
+    common = _common(bad, count=len(names))
+    if common and common.channels and len(bad) > max_bad_fraction * len(names):
+        raise UserError(_list_of(bad, count=len(names)))
     if len(bad) > max_bad_fraction * len(names):
         raise UserError(
             f"{len(bad):,} of {counted(len(names), 'image')} cannot be used, more than "
@@ -86,6 +90,11 @@ def _at(files: Files, places: np.ndarray) -> Files:
 
 
 def _list_of(bad: Sequence[BadImage], *, count: int, way_out: str = "") -> str:
+    """The first with their reasons; in one line what at least half of the images have in common."""
+    common = _common(bad, count=count)
+    if common:
+        cannot = f"{len(bad):,} of {counted(count, 'image')} cannot be used: {common.in_words}"
+        return f"{cannot}. {common.way_out(to_skip=way_out)}"
     lines = [f"  {image.name}: {image.reason}" for image in bad[:_SHOWN]]
     if len(bad) > _SHOWN:
         lines.append(f"  and {len(bad) - _SHOWN:,} more ({summary(bad[_SHOWN:])})")
@@ -95,10 +104,13 @@ def _list_of(bad: Sequence[BadImage], *, count: int, way_out: str = "") -> str:
     )
 
 
+def _common(bad: Sequence[BadImage], *, count: int) -> CommonReason | None:
+    return CommonReason.of({image.name: image.reason for image in bad}, total=count)
+
+
 def summary(bad: Sequence[BadImage]) -> str:
     """`3 truncated JPEG, 1 empty file`: the kinds of reasons, the most frequent first."""
-    kinds = collections.Counter(image.reason.split(" (")[0].split(": ")[0] for image in bad)
-    return ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
+    return common_reason.summary(image.reason for image in bad)
 
 
 def labelled_twice(splits: Mapping[str, Split]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from ftdata import labels
 from ftdata.errors import UserError
 from ftdata.folders import table
 from ftdata.names import composed, counted, listed
+from ftdata.settings import said
 from ftdata.sources.split import Split
 
 
@@ -32,8 +33,8 @@ def without_listed(
     if not found:
         example = next((split.names[0] for split in splits.values() if len(split)), "none")
         raise UserError(
-            f"exclude_csv must list images of this data set, whose names are like {example!r}, got {exclude_csv}: "
-            + (f"its first file is {wanted[0]!r}" if wanted else "it lists no file")
+            f"exclude_csv must list images of this data set, whose names are like {said(example)}, got {exclude_csv}: "
+            + (f"its first file is {said(wanted[0])}" if wanted else "it lists no file")
         )
     keys = set(found.values())
     chosen = {name: np.array([_key(file) in keys for file in split.names], bool) for name, split in splits.items()}

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ftdata.sources import holdout
+from ftdata.sources import group_search, holdout
 
 _MOVES, _TRIED = 20, 32  # for each class on one side; places of a class of which one may change sides
 
@@ -60,7 +60,7 @@ def held_out(
     own, group = np.unique(places, return_inverse=True)
     counts = np.zeros((len(own), everything.shape[1]))
     np.add.at(counts, group, everything)
-    chosen = holdout.search(counts, own, fraction)[group]
+    chosen = group_search.search(counts, own, fraction)[group]
     for k in np.flatnonzero(shows.any(axis=0)).tolist():
         share = chosen[shows[:, k]].mean()
         if share in (0.0, 1.0):

@@ -9,7 +9,7 @@ from ftdata import address
 from ftdata.config import DataConfig
 from ftdata.decoding import foreign
 from ftdata.errors import UserError
-from ftdata.folders import folder, label_sets_csv, labels_csv, stored_tree
+from ftdata.folders import folder, label_sets_csv, labels_csv, local, stored_tree
 from ftdata.folders.folder import Listing
 from ftdata.folders.root import StoredRoot
 from ftdata.log import log
@@ -33,17 +33,15 @@ def listed(config: DataConfig, *, known: Collection[str] | None = None) -> tuple
       known: the classes of the model that is measured on it; None where it is to be trained on it.
 
     Raises:
-      UserError: as `folder.scan`, `labels_csv.read`, `label_sets_csv.read`, `open_records`, `Store` and
-        `mirror.mirrored`.
+      UserError: as `local.listed`, `open_records`, `Store` and `mirror.mirrored`.
     """
     if config.records:
         return _records(config, config.records, known)
+    if local.is_local(config):
+        return local.listed(config, known=known), None
     if config.labels_csv:
         return _labelled(config, config.labels_csv, known)
-    place = str(config.image_dir)
-    if address.scheme_of(place) is None:
-        return folder.scan(place, known=known, channels=config.channels), None
-    return _folder(config, address.whole(place), known)
+    return _folder(config, address.whole(str(config.image_dir)), known)
 
 
 def _records(config: DataConfig, pattern: str, known: Collection[str] | None) -> tuple[Listing, Reader]:
@@ -94,11 +92,6 @@ def _files_below(store: Store, root: str) -> dict[str, RemoteFile]:
 
 def _folder(config: DataConfig, root: str, known: Collection[str] | None) -> tuple[Listing, Reader]:
     store = _store(config, root)
-    if not store.has_listing:
-        raise UserError(
-            f"image_dir={root} cannot be listed, as {store.scheme} has no folders: name its images in a --labels_csv "
-            "of file,label (which may lie there too), or put them into shards (python -m ftdata.pack, --records)"
-        )
     files = _files_below(store, root)
 
     def heads(names: Collection[str]) -> Mapping[str, bytes]:

@@ -91,6 +91,7 @@ def open_source(config: DataConfig) -> Source:
         train, splits["validation"] = _part(train, config, "validation", class_names)
         notes += _lacking("validation", splits, class_names, config)
     notes += [line for name in held_out for line in _of_few_groups(name, splits[name], config)]
+    notes += _of_few_images(splits["validation"], class_names)
     if files:
         notes += shared_between({**splits, "train": train})
     bad = files.bad_images if files else ()
@@ -123,6 +124,18 @@ def _lacking(name: str, splits: dict[str, Split], class_names: tuple[str, ...], 
     if not lacking or not config.validation_fraction:
         return []
     return [f"too few images of {listed(lacking)} to hold any out for the {name} split"]
+
+
+def _of_few_images(validation: Split, class_names: tuple[str, ...]) -> list[str]:
+    """A line if the split that chooses the epoch has so few images of a class that one of them decides."""
+    if not len(validation) or labels.is_multi(validation.labels):  # whose thresholds have a warning of their own
+        return []
+    there = labels.counts(validation.labels, len(class_names))
+    few = [name for name, count in zip(class_names, there, strict=True) if 0 < count < 2]
+    if not few:
+        return []
+    have = "have a single image each" if len(few) > 1 else "has a single image"
+    return [f"warning: {listed(few)} {have} in the validation split, so chance has a say in which epoch is chosen"]
 
 
 def _of_few_groups(name: str, held_out: Split, config: DataConfig) -> list[str]:

@@ -18,6 +18,7 @@ from ftdata.datasets import BUILDERS
 from ftdata.errors import UserError
 from ftdata.log import log
 from ftdata.names import listed
+from ftdata.settings import said
 from ftdata.sources.split import Split
 
 
@@ -73,7 +74,7 @@ def _prepared_builder(config: DataConfig) -> Any:
     logging.getLogger("absl").addFilter(_is_worth_saying)
     manual = Path(config.manual_dir).expanduser() if config.manual_dir else None
     if manual and not manual.exists():
-        raise UserError(f"manual_dir must be a folder or an archive, got {config.manual_dir!r}: no such file")
+        raise UserError(f"manual_dir must be a folder or an archive, got {said(config.manual_dir)}: no such file")
     builder = _builder(config, manual)
     if not builder.data_path.exists():
         log.info(f"preparing data set {config.dataset} in {builder.data_path} (once)")
@@ -104,7 +105,7 @@ def _builder(config: DataConfig, manual: Path | None) -> Any:
     except (ValueError, AssertionError) as error:  # not found; malformed; no such configuration or version
         reason = str(error).strip().splitlines()[0]
         choices = f"{', '.join(BUILDERS)}, or a name TensorFlow Datasets knows"
-        raise UserError(f"dataset must be one of {choices}, got {name!r}: {reason}") from None
+        raise UserError(f"dataset must be one of {choices}, got {said(name)}: {reason}") from None
 
 
 def _is_worth_saying(entry: logging.LogRecord) -> bool:

@@ -73,7 +73,7 @@ def test_a_killed_worker_ends_the_run_in_one_line_and_it_goes_on_to_the_same_bit
         workers[0].kill()
         last = _finish(process, status=1).splitlines()[-1]
     assert "data_service: " in last
-    assert "the same command resumes from the last checkpoint" in last
+    assert "the same command resumes from what is saved" in last
     with data_servers.serving(workers=1) as (address, _):
         said = _finish(_start(tmp_path, photo_folder, f"--data_service={address}"))
     assert "resuming from step" in said

@@ -5,7 +5,8 @@ from typing import Any
 from ftdata.errors import UserError
 from ftdata.sources.source import Source
 from trainers.config import TrainConfig, settings
-from trainers.rundir.fingerprint import code_versions, data_differences, data_fingerprint, settings_fingerprint
+from trainers.rundir.bound import settings_fingerprint
+from trainers.rundir.fingerprint import code_versions, data_differences, data_fingerprint
 from trainers.runtime.processes import ProcessGroup
 
 # Where things lie may differ from machine to machine; the images themselves are compared.

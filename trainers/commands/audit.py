@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from ftdata.errors import UserError
+from ftdata.settings import said
 from trainers.config import TrainConfig, deciding, from_dict
 from trainers.models.classifier import load_classifier
-from trainers.rundir import chain, checkpoint, receipt, record
+from trainers.rundir import bound, chain, checkpoint, receipt
+from trainers.rundir.bound import settings_fingerprint
 from trainers.rundir.chain import Entry, canonical
-from trainers.rundir.fingerprint import PROJECT, code_differences, settings_fingerprint
+from trainers.rundir.fingerprint import PROJECT, code_differences
 from trainers.rundir.progress import without_timings
 from trainers.rundir.receipt import of_phase
 from trainers.rundir.run_dir import PhaseDir, RunDir, read_json
@@ -68,7 +70,7 @@ def of_config(entries: Sequence[Entry], run_dir: RunDir, settings: Mapping[str, 
       run_dir: of the run.
       settings: of config.json, with the places where files lie now.
     """
-    recorded, found = record.recorded(run_dir), list[Finding]()
+    recorded, found = bound.recorded(run_dir), list[Finding]()
     try:
         config = from_dict(dict(settings))
     except UserError as error:
@@ -76,7 +78,7 @@ def of_config(entries: Sequence[Entry], run_dir: RunDir, settings: Mapping[str, 
     phases = [entry for entry in entries if entry["kind"] == "phase"]
     for entry in phases:
         name, flags = entry["phase"], entry["flags"]
-        found += _flags(name, flags, {**record.OLDER, **recorded["phases"].get(name, {})})
+        found += _flags(name, flags, {**bound.OLDER, **recorded["phases"].get(name, {})})
         if name == _last(config):  # those of a phase before may be others by now
             found += _flags(name, flags, settings_fingerprint(deciding(config, name)))
     environments = [entry for entry in entries if entry["kind"] == "environment"]
@@ -92,10 +94,10 @@ def _last(config: TrainConfig) -> str:
     return "finetune" if config.phase in ("all", "finetune") else config.phase
 
 
-def _flags(phase: str, said: Mapping[str, Any], now: Mapping[str, Any]) -> list[Finding]:
+def _flags(phase: str, written: Mapping[str, Any], now: Mapping[str, Any]) -> list[Finding]:
     return [
-        Finding("flags", f"{name} of {phase}: was {value!r}, config.json says {now.get(name)!r}")
-        for name, value in said.items()
+        Finding("flags", f"{name} of {phase}: was {said(value)}, config.json says {said(now.get(name))}")
+        for name, value in written.items()
         if canonical(now.get(name)) != canonical(value)
     ]
 
@@ -137,18 +139,18 @@ def _checkpoint(entry: Entry, files: PhaseDir) -> list[Finding]:
     return [Finding("checkpoint", f"{path}: its {' and '.join(altered)} were altered")] if altered else []
 
 
-def _result(said: Mapping[str, Any], files: PhaseDir) -> list[Finding]:
+def _result(written: Mapping[str, Any], files: PhaseDir) -> list[Finding]:
     found, metrics = list[Finding](), read_json(files.metrics) or {}
     now = lasting(metrics)
-    for name, value in said.items():
+    for name, value in written.items():
         if canonical(now.get(name)) != canonical(value):
-            found.append(Finding("metrics", f"{files.metrics}: {name} was {value!r}, is {now.get(name)!r}"))
+            found.append(Finding("metrics", f"{files.metrics}: {name} was {said(value)}, is {said(now.get(name))}"))
     if not files.best.is_file():
         return [*found, Finding("weights", f"{files.best} is gone")]
     try:
         sha256 = checkpoint.weights_sha256(load_classifier(files.best).weights)
     except (UserError, OSError, ValueError, KeyError) as error:
         return [*found, Finding("weights", f"{files.best} cannot be read: {str(error).partition(chr(10))[0]}")]
-    if sha256 != said["weights_sha256"]:
+    if sha256 != written["weights_sha256"]:
         found.append(Finding("weights", f"{files.best}: its weights were altered (SHA-256 {sha256[:16]}...)"))
     return found

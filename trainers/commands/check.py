@@ -17,8 +17,8 @@ from trainers.config import TrainConfig
 from trainers.doctor import diagnosis
 from trainers.doctor.label_errors import LabelErrors
 from trainers.report import page
+from trainers.rundir.bound import recorded
 from trainers.rundir.fingerprint import data_fingerprint
-from trainers.rundir.record import recorded
 from trainers.rundir.run_dir import RunDir, write_json
 from trainers.runtime.devices import runs_on_gpu
 

@@ -17,7 +17,8 @@ from ftdata.log import log
 from ftdata.names import counted
 from ftdata.sources.split import Split
 from ftdata.sources.weighting import class_weights
-from trainers.evaluation.scores import Evaluation, in_words
+from trainers.evaluation.scores import Evaluation
+from trainers.evaluation.summary import in_words
 from trainers.folds import choice, kept_scores, left_out, soup
 from trainers.folds.division import Division, Fold
 from trainers.rundir.run_dir import RunDir, read_json, remove_leftovers, write_json

@@ -29,7 +29,7 @@ from trainers.folds.estimate import MOST_IMAGES, Estimate
 from trainers.folds.groups import Groups
 from trainers.models import starting_point
 from trainers.report import page
-from trainers.rundir.record import check_kept
+from trainers.rundir.cleared import check_kept
 from trainers.rundir.run_dir import RunDir
 from trainers.runtime.devices import runs_on_gpu
 from trainers.runtime.signals import StopRequest

@@ -10,9 +10,9 @@ import numpy as np
 import tensorflow as tf
 from matplotlib.figure import Figure
 
+from ftdata.folders import named_images
 from ftdata.log import log
 from ftdata.names import counted
-from ftdata.sources import unlabeled
 from trainers.commands import class_thresholds, label_evaluation, none_of_these, trained_model
 from trainers.commands.evaluator import (
     Evaluator,
@@ -51,7 +51,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     """
     run_dir = RunDir(Path(config.model_dir).expanduser())
     if config.use.other_images:
-        unlabeled.find(config.use.other_images, setting="other_images")  # said now if nothing is there
+        named_images.find(config.use.other_images, setting="other_images")  # said now if nothing is there
     model = trained_model.of_run(run_dir)
     multi_label.check_use(config.use, task=model.task)
     other_channels.check_use(config.use, channels=model.data.channels)
@@ -127,6 +127,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     images_at = evaluator.images["test"].take
     drawn = reports.drawings(scored, model.class_names, images_at, title=title)
     stop.check()
+    (run_dir.evaluation / "grad_cam.png").unlink(missing_ok=True)  # of a network before this one
     drawn |= _where_mistaken(network, scored, model.class_names, images_at, title=title, fold_batch_norm=fold)
     drawn["reliability"] = figures.reliability_diagram(scored, calibrated, title=title)
     drawn["precision_recall"] = figures.precision_recall(scored, model.class_names, average, title=title)
@@ -168,6 +169,9 @@ def _where_mistaken(
     images = images_at(worst)
     maps = grad_cam.heat(network, images, scored.predicted[worst], fold_batch_norm=fold_batch_norm)
     if maps is None:
+        if grad_cam.is_single_place(network):
+            side = network.input_shape[1]
+            log.info(f"note: no Grad-CAM, as the feature maps are 1x1 at {side}x{side} pixels: they know no places")
         return {}
     captions = figures.mistake_captions(worst, scored, names)
     return {"grad_cam": grad_cam.gallery(images, maps, captions, title=f"{title}: what spoke for the wrong class")}

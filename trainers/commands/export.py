@@ -15,9 +15,9 @@ from ftdata.sources.source import Source
 from trainers.commands import compared, label_evaluation, none_of_these, other_images, trained_model
 from trainers.commands.evaluator import Evaluator, fit_on_validation, open_own, stored_temperature
 from trainers.commands.trained_model import TrainedModel
-from trainers.config import TrainConfig, UseConfig, multi_label, other_channels
+from trainers.config import TrainConfig, multi_label, other_channels
 from trainers.evaluation import label_temperatures
-from trainers.export import formats, golden, onnx_format, openvino_format, parity, web
+from trainers.export import formats, golden, needed, onnx_format, openvino_format, parity, web
 from trainers.export.parity import Samples
 from trainers.models import symmetries
 from trainers.models.class_names import as_lines
@@ -40,7 +40,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
       UserError: no trained model, its images are gone, or a file that does not give the model's answers.
       Interrupted: somebody asked to stop.
     """
-    check_formats(config.use)
+    needed.check_installed(config.use.export_formats, web_runtime=config.use.web_runtime)
     run_dir = RunDir(Path(config.model_dir).expanduser())
     model = trained_model.of_run(run_dir)
     network = model.load()
@@ -131,20 +131,6 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     parity.refuse(rows, report=folder / "parity.json")
     log.info(f"everything is in {folder}")
     return result
-
-
-def check_formats(config: UseConfig) -> None:
-    """Does nothing if all that the formats of `config.export_formats` need is installed.
-
-    Raises:
-      UserError: what is missing and how to install it.
-    """
-    if "onnx" in config.export_formats:
-        onnx_format.check_installed()
-    if "openvino" in config.export_formats:
-        openvino_format.check_installed()
-    if "web" in config.export_formats:
-        web.check_runtime(config.web_runtime)
 
 
 def _write(

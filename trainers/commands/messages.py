@@ -16,6 +16,7 @@ from ftdata.sources import bad_images
 from ftdata.sources.source import Source
 from trainers.config import other_channels
 from trainers.evaluation import figures, tiles
+from trainers.rundir.progress import FEW_STEPS
 from trainers.rundir.run_dir import RunDir, write_atomically
 from trainers.runtime.devices import runs_on_gpu
 from trainers.training.context import RunContext
@@ -82,6 +83,7 @@ def summarize(context: RunContext, metrics: dict[str, Any]) -> None:
             on_gpu=runs_on_gpu(context.strategy),
             tier=context.images["train"].tier,
             reads_features="feature_rows" in metrics,
+            steps=metrics["step"],
         )
         log.info(f"{metrics['phase']} was {sentence}")
     if metrics.get("expected_new_group_interval"):
@@ -121,25 +123,40 @@ def _program(name: str) -> str:
 
 
 def describe_bottleneck(
-    *, input_wait_fraction: float, seconds_per_step: float, on_gpu: bool, tier: str, reads_features: bool = False
+    *,
+    input_wait_fraction: float,
+    seconds_per_step: float,
+    on_gpu: bool,
+    tier: str,
+    steps: int,
+    reads_features: bool = False,
 ) -> str:
     """Whether training was input-bound, launch-bound or compute-bound, with the shares and what would help.
+
+    Of very few steps nothing is said: most of their time is compilation.
 
     Args:
       input_wait_fraction: share of the training time spent waiting for a batch.
       seconds_per_step: of a training step, waiting included.
       on_gpu: whether the steps ran on an accelerator.
       tier: the cache tier of the training images.
+      steps: how many there were.
       reads_features: whether the steps began with features instead.
     """
+    if steps < FEW_STEPS:
+        return f"too short to tell what held it back: {counted(steps, 'step')}"
     shares = f"{input_wait_fraction:.1%} of the time waiting for input, {1 - input_wait_fraction:.1%} computing"
     if input_wait_fraction > _INPUT_BOUND:
         faster = {"none": "--cache=disk", "disk": "--cache=memory", "memory": "--cache=device"}.get(tier)
         if reads_features or (faster == "--cache=device" and not on_gpu):
             faster = None
-        return f"input-bound: {shares}; {faster or 'fewer other programs beside it'} would help, by that share at most"
+        return (
+            f"was input-bound: {shares}; {faster or 'fewer other programs beside it'} would help, by that share at most"
+        )
     if on_gpu and seconds_per_step < _LAUNCH_BOUND:
-        return f"launch-bound: {shares}, in steps of {seconds_per_step * 1e3:.1f} ms; a larger --batch_size would help"
+        return (
+            f"was launch-bound: {shares}, in steps of {seconds_per_step * 1e3:.1f} ms; a larger --batch_size would help"
+        )
     if reads_features:
         helps = "--steps_per_execution or a larger --batch_size"
         return f"compute-bound: {shares}; {helps} would help, faster input would not"

@@ -9,9 +9,10 @@ from ftdata.config import DataConfig
 from ftdata.datasets.objects import photos
 from ftdata.decoding.decode import Decoding
 from ftdata.errors import UserError
-from ftdata.folders import folder
+from ftdata.folders import folder, named_images
+from ftdata.inspection import common_reason
 from ftdata.log import log
-from ftdata.names import composed, counted
+from ftdata.names import composed
 from ftdata.sources import unlabeled
 
 RENDERED = "rendered everyday things"
@@ -46,17 +47,17 @@ def read(images: str | None, data: DataConfig, *, batch_size: int, class_names: 
     """
     if images is None:
         return Decoding.of(data).decode_batch(tf.constant(rendered(class_names))).numpy()
-    paths, notes = unlabeled.find(images, setting="other_images")
+    paths, notes = named_images.find(images, setting="other_images")
     if len(paths) > _MOST:
         notes += (f"{_MOST:,} of {len(paths):,} are looked at",)
         paths = [paths[place] for place in np.linspace(0, len(paths) - 1, _MOST).astype(int)]
     skipped = unlabeled.examined(paths, images, data)
-    for note in (*notes, *(f"skipped: {folder.shown(path)}: {why}" for path, why in skipped.items())):
-        log.info(f"  other images: {note}")
+    reasons = {folder.shown(path): why for path, why in skipped.items()}
     good = [path for path in paths if path not in skipped]
+    for note in (*notes, *(common_reason.skipped(reasons, total=len(paths)) if good else ())):
+        log.info(f"  other images: {note}")
     batches = unlabeled.decoded(good, data, batch_size=batch_size) if good else ()
     found = [pixels.numpy() for _, pixels in batches]
     if not found:
-        there = counted(len(paths), "file")
-        raise UserError(f"other_images={images!r} names {there}, of which none can be read as an image")
+        raise UserError(common_reason.of_answered(reasons, total=len(paths), names=f"other_images={images}"))
     return np.concatenate(found)

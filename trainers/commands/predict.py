@@ -14,7 +14,8 @@ from tqdm import tqdm
 
 from ftdata.config import DataConfig
 from ftdata.errors import UserError
-from ftdata.folders import folder
+from ftdata.folders import folder, named_images
+from ftdata.inspection import common_reason
 from ftdata.log import log, on_stderr
 from ftdata.names import counted
 from ftdata.sources import unlabeled
@@ -77,7 +78,7 @@ def _run(config: TrainConfig, stop: StopRequest) -> dict[str, Any]:
     run_dir = RunDir(Path(config.model_dir).expanduser())
     grow_gpu_memory()
     predictor = _open(config, run_dir, on_gpu=bool(tf.config.list_logical_devices("GPU")))
-    paths, notes = unlabeled.find(str(config.use.images), channels=predictor.data.channels)
+    paths, notes = named_images.find(str(config.use.images), channels=predictor.data.channels)
     grid = run_dir.root / "predictions.png"
     paths = [path for path in paths if not (path.endswith(grid.name) and grid.exists() and grid.samefile(path))]
     for note in notes:
@@ -98,11 +99,11 @@ def _run(config: TrainConfig, stop: StopRequest) -> dict[str, Any]:
             tqdm.write(predicted_rows.json_line(row), file=sys.stdout)
     predicted = {row["file"] for row in rows}
     skipped |= {path: unlabeled.why_not(path, predictor.data) for path in good if path not in predicted}
-    for path, why in skipped.items():
-        log.info(f"skipped: {folder.shown(path)}: {why}")
+    reasons = {folder.shown(path): why for path, why in skipped.items()}
     if not rows:
-        there = counted(len(paths), "file")
-        raise UserError(f"images={config.use.images!r} names {there}, of which none can be read as an image")
+        raise UserError(common_reason.of_answered(reasons, total=len(paths), names=f"images={config.use.images}"))
+    for line in common_reason.skipped(reasons, total=len(paths)):
+        log.info(line)
     if not config.use.json:
         print("\n".join(predicted_rows.table(rows)), flush=True)
     count = f", {len(skipped)} skipped" if skipped else ""

@@ -3,12 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from ftdata.errors import UserError
 from ftdata.log import log
 from ftdata.names import counted
 from trainers.config import TrainConfig
 from trainers.report import index, page
-from trainers.report.run_files import is_run, runs_below
+from trainers.rundir import found_runs
 from trainers.rundir.run_dir import RunDir
 from trainers.runtime.signals import StopRequest
 
@@ -24,16 +23,12 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
       Interrupted: somebody asked to stop.
     """
     root = Path(config.model_dir).expanduser()
-    if is_run(root):
+    if found_runs.is_run(root):
         page.write(RunDir(root))
         log.info(f"the report is {RunDir(root).report}")
         return {"written": [str(RunDir(root).report)]}
-    runs, written = runs_below(root), list[str]()
-    if not runs:
-        raise UserError(
-            f"model_dir {root} holds no run, and no folder in it does: name the --model_dir of a run, or a folder of "
-            "runs; python -m trainers.main --image_dir=FOLDER --model_dir=FOLDER makes one"
-        )
+    found_runs.check(root)
+    runs, written = found_runs.runs_below(root), list[str]()
     for folder in stop.between(runs):
         if page.is_outdated(RunDir(folder)) and page.refresh(RunDir(folder)):
             written.append(str(RunDir(folder).report))

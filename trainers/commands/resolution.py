@@ -12,10 +12,10 @@ from trainers.config import (
     passed_on,
     sequence,
 )
-from trainers.models import backbones, bfloat16, folding, imagenet_weights
+from trainers.models import backbones, bfloat16, catalogue, folding, imagenet_weights
 from trainers.models.classifier import trains_batch_norm
 from trainers.models.precision import cpu_has_bfloat16, resolve_precision
-from trainers.rundir import record
+from trainers.rundir import bound
 from trainers.rundir.record import RunRecord
 from trainers.rundir.run_dir import RunDir
 from trainers.runtime.compilation import compile_mode
@@ -52,17 +52,17 @@ def settle(config: TrainConfig, run_dir: RunDir, *, on_gpu: bool, processes: Pro
 def _settled_values(config: TrainConfig, run_dir: RunDir, *, on_gpu: bool) -> tuple[str, int, str, str, str]:
     """Backbone, image size, dtype policy, folding and monitor."""
     is_bound = not config.overwrite and any(run_dir.is_begun(name) for name in PHASES)
-    earlier = record.recorded(run_dir).get("settings", {}) if is_bound else {}
+    earlier = bound.recorded(run_dir).get("settings", {}) if is_bound else {}
     backbone, size, policy = config.model.backbone, config.data.image_size, config.runtime.mixed_precision
-    if backbone == imagenet_weights.AUTO:
-        kept = [name for name in imagenet_weights.CHOICES if name == earlier.get("backbone")]
+    if backbone == catalogue.AUTO:
+        kept = [name for name in catalogue.CHOICES if name == earlier.get("backbone")]
         backbone = kept[0] if kept else imagenet_weights.chosen(config.model)
     if size is None:
         size = earlier.get("image_size") or backbones.default_size(backbone)
     fold = config.runtime.fold_batch_norm
     if fold == "auto":
         now = str(folding.resolve("auto", on_gpu=on_gpu)).lower()
-        fold = {**record.OLDER, **earlier}["fold_batch_norm"] if earlier else now
+        fold = {**bound.OLDER, **earlier}["fold_batch_norm"] if earlier else now
     if policy == "auto":
         model = dataclasses.replace(config.model, backbone=backbone)
         is_folded = fold == "true" and not trains_batch_norm(model) and config.phase != "pretrain"

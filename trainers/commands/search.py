@@ -6,16 +6,14 @@ import json
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from ftdata.errors import UserError
 from ftdata.log import log
 from ftdata.names import counted
 from trainers.config import SearchConfig, TrainConfig, as_dict, deciding
-from trainers.models import imagenet_weights, starting_point
+from trainers.models import catalogue, imagenet_weights
 from trainers.rundir import lock
-from trainers.rundir.fingerprint import settings_fingerprint
-from trainers.rundir.record import check_kept, clear
+from trainers.rundir.bound import settings_fingerprint
+from trainers.rundir.cleared import clear
 from trainers.rundir.run_dir import RunDir
-from trainers.runtime import cluster
 from trainers.runtime.signals import StopRequest
 from trainers.search import halving, recipes, result, table
 from trainers.search.clock import Clock
@@ -24,28 +22,6 @@ from trainers.search.trials import FINE_TUNED, HEADS, Trial, Trials, minutes
 from trainers.training.tensorboard import write_hparams
 
 _RANDOM_FOLDS = "3"  # where nothing is known of groups
-
-
-def check(config: TrainConfig, run_dir: RunDir) -> None:
-    """Refuses what cannot be searched with or in, before --overwrite clears anything.
-
-    Raises:
-      UserError: a cluster, a model that cannot be built, a folder that holds another kind of run, or a file that
-        --overwrite would remove.
-    """
-    starting_point.check(config.model, cleared=run_dir.root if config.overwrite else None)
-    if config.overwrite:
-        check_kept("exclude_csv", config.data.exclude_csv, cleared=run_dir.root, by="--overwrite")
-    if cluster.find(config.runtime.distribution_strategy):
-        raise UserError(
-            "time_budget is for one machine, this is a worker of several: search on one of them with "
-            "--distribution_strategy=mirrored or one_device, then train with the settings that it found"
-        )
-    if run_dir.config.exists() and not run_dir.search.exists() and not config.overwrite:
-        raise UserError(
-            f"model_dir {run_dir.root} holds a run without a search: give another --model_dir, or --overwrite, which "
-            "starts over"
-        )
 
 
 @contextlib.contextmanager
@@ -120,7 +96,7 @@ def _deciding(base: TrainConfig) -> dict[str, Any]:
 
 def _networks(base: TrainConfig) -> list[dict[str, Any]]:
     model = base.model
-    if model.backbone == imagenet_weights.AUTO and model.weights == "imagenet" and not model.backbone_args:
+    if model.backbone == catalogue.AUTO and model.weights == "imagenet" and not model.backbone_args:
         return imagenet_weights.at_hand()
     return [{"backbone": model.backbone, "backbone_args": model.backbone_args, "weights": model.weights}]
 

@@ -14,13 +14,12 @@ from ftdata.log import log
 from ftdata.names import counted
 from trainers.config import TrainConfig
 from trainers.rundir.run_dir import RunDir
-from trainers.runtime import extras
 from trainers.runtime.devices import grow_gpu_memory
 from trainers.runtime.signals import StopRequest
+from trainers.serving import address
 from trainers.serving.batching import Batcher
 from trainers.serving.saved_model import IMAGE_BYTES, ServedModel
 
-_NEEDED = ("uvicorn", "starlette")
 _HERE = ("127.", "localhost", "::1")
 
 
@@ -35,14 +34,14 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
       UserError: no SavedModel, the extra is not installed, or the address is in use.
       Interrupted: somebody asked to stop.
     """
-    check_installed()
+    address.check_installed()
     from trainers.serving import http
     from trainers.serving.endpoints import Endpoints
 
     run_dir = RunDir(Path(config.model_dir).expanduser())
     folder = Path(config.use.model).expanduser() if config.use.model else run_dir.export / "saved_model"
     name = _name(config.serve.served_name, run_dir)
-    with http.listening(config.serve) as found:  # before the seconds that loading takes
+    with address.listening(config.serve) as found:  # before the seconds that loading takes
         grow_gpu_memory()
         model = ServedModel.load(folder)
         _check_channels(model, folder)
@@ -55,8 +54,8 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
         )
         endpoints = Endpoints(name, model, batcher, config.serve)
         try:
-            address = f"http://{http.address(found)}/v1/models/{name}"
-            log.info(f"{folder}\nsignatures: {', '.join(sorted(model.signatures))}\nserving at {address}:predict")
+            url = f"http://{address.in_words(found)}/v1/models/{name}"
+            log.info(f"{folder}\nsignatures: {', '.join(sorted(model.signatures))}\nserving at {url}:predict")
             if not config.serve.host.startswith(_HERE):
                 log.info("note: whoever reaches this address may ask, unencrypted: a proxy in front can ask who it is")
             http.serve(endpoints, found, config.serve, stop=stop)
@@ -68,15 +67,6 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
         f"{counted(batcher.calls, 'call')} of the model, refused {counted(counts.refused, 'request')}"
     )
     return {**vars(counts), "calls": batcher.calls}
-
-
-def check_installed() -> None:
-    """Does nothing where the extra is installed.
-
-    Raises:
-      UserError: what is missing and how to install it.
-    """
-    extras.check_installed("--phase=serve", _NEEDED, extra="serve")
 
 
 def _check_channels(model: ServedModel, folder: Path) -> None:

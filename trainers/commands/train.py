@@ -18,6 +18,7 @@ from ftdata.names import counted
 from ftdata.sources.holdout import group_ids
 from ftdata.sources.source import Source, open_source
 from ftdata.sources.weighting import class_weights
+from trainers import refusals
 from trainers.commands import agreement, cross_validation, messages, resolution
 from trainers.config import TrainConfig, TrainingConfig
 from trainers.folds.division import Division
@@ -180,7 +181,7 @@ def _check_test_set(source: Source, *, validation_fraction: float) -> None:
     if len(source.test):
         return
     if not validation_fraction:
-        raise UserError(f"{source.name} has no test set and validation_fraction=0 holds none out: set it above 0")
+        refusals.no_test_set(source.name)
     images, classes = counted(len(source.train), "image"), counted(len(source.class_names), "class")
     raise UserError(
         f"{source.name}: {images} in {classes} are too few to hold a test set out of them: "

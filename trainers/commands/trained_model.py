@@ -11,13 +11,11 @@ from ftdata.config import DataConfig
 from ftdata.decoding.decode import Decoding
 from ftdata.errors import UserError
 from ftdata.log import log
-from ftdata.names import what_is_at
 from trainers.models import folding, starting_point
 from trainers.models.class_names import of_lines
 from trainers.models.classifier import load_classifier
+from trainers.rundir import best_model
 from trainers.rundir.run_dir import RunDir, read_json
-
-_LATEST_FIRST = ("finetune", "transfer", "pretrain")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,16 +75,11 @@ def of_run(run_dir: RunDir) -> TrainedModel:
     Raises:
       UserError: nothing was trained there yet.
     """
-    for phase in _LATEST_FIRST:
-        path = run_dir.phase(phase).best
-        if path.is_file():
-            if not run_dir.phase(phase).metrics.is_file():
-                log.info(f"note: {phase} is not finished: this is its best epoch so far")
-            return of_file(path)
-    raise UserError(
-        f"model_dir {run_dir.root} holds no trained model (finetune/best.keras or transfer/best.keras): train one "
-        f"first with python -m trainers.main --model_dir={run_dir.root}, or name the right --model_dir"
-    )
+    path = best_model.of_run(run_dir)
+    phase = path.parent.name
+    if not run_dir.phase(phase).metrics.is_file():
+        log.info(f"note: {phase} is not finished: this is its best epoch so far")
+    return of_file(path)
 
 
 def of_file(path: Path) -> TrainedModel:
@@ -95,9 +88,7 @@ def of_file(path: Path) -> TrainedModel:
     Raises:
       UserError: no such file, or nothing says which classes it knows.
     """
-    if not path.is_file() or path.suffix != ".keras":
-        there = what_is_at(path, missing="no such file")
-        raise UserError(f"model must be a trained model (a .keras file) or imagenet, got {path}: {there}")
+    best_model.check_file(path)
     class_names = starting_point.classes_of(path) or _labels_beside(path)
     settings = (read_json(path.parent.with_name("config.json")) or {}).get("settings", {})
     if class_names is None:

@@ -1,7 +1,6 @@
 """`--phase=verify`: whether a run is what its receipt says. Files are compared, and parts of it are trained again."""
 
 import dataclasses
-import os
 import re
 import shutil
 import tempfile
@@ -15,11 +14,10 @@ from ftdata.errors import UserError
 from ftdata.log import log, prefixed
 from ftdata.names import counted
 from ftdata.sources.source import Source
-from trainers.commands import audit, replays, train
+from trainers.commands import audit, moved, replays, train
 from trainers.commands.audit import Finding
-from trainers.config import PHASES, ModelConfig, Phase, TrainConfig, from_dict
-from trainers.config.model import HUB, hub_folder
-from trainers.rundir import receipt, record
+from trainers.config import PHASES, Phase, TrainConfig, from_dict
+from trainers.rundir import receipt
 from trainers.rundir.chain import Entry
 from trainers.rundir.divergence import Diverged
 from trainers.rundir.fingerprint import code_versions
@@ -31,7 +29,6 @@ from trainers.runtime.signals import StopRequest
 from trainers.training.context import RunContext
 from trainers.training.replay import Stretch, replay
 
-_MOVABLE = ("image_dir", "labels_csv", "records", "exclude_csv", "data_dir", "manual_dir")
 SAME = "the same bits"
 _SAYS = re.compile(r"^(?!Graph execution|File ).*(exception|[Ee]rror)")  # a line of TensorFlow's that says what failed
 _BESIDE = re.compile(r"^(\{\{.*?\}\} )?(.*Status: \d+, message: )?")  # what stands before that in it
@@ -57,7 +54,7 @@ def run(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     digest = str(entries[-1].get("digest"))
     log.info(f"receipt {digest} of {run_dir.root}, {len(entries)} entries")
     _conclude(audit.of_receipt(entries, expected=config.use.receipt), run_dir)
-    settings = _settings(config, run_dir)
+    settings = moved.settings(config, run_dir)
     found = audit.of_config(entries, run_dir, settings) + audit.of_files(entries, run_dir)
     if any(finding.about in ("flags", "receipt") for finding in found):
         _conclude(found, run_dir)  # images cannot be looked at by them
@@ -85,24 +82,6 @@ def _conclude(found: Sequence[Finding], run_dir: RunDir) -> None:
     if found:
         lines = "\n".join(f"  {finding}" for finding in found)
         raise NotVerified(f"the run in {run_dir.root} is not what its receipt says:\n{lines}")
-
-
-def _settings(config: TrainConfig, run_dir: RunDir) -> dict[str, Any]:
-    """Those of the run, with the places where files lie now, where they are given."""
-    recorded = record.recorded(run_dir).get("settings")
-    if not recorded:
-        raise UserError(f"{run_dir.config} is gone or holds no settings, so there is nothing to verify the run by")
-    moved = {name: value for name in _MOVABLE if (value := getattr(config.data, name))}
-    if config.data.named_files:  # the same images may lie in files or in shards by now
-        recorded = {**recorded, **dict.fromkeys(("image_dir", "labels_csv") if config.data.records else ("records",))}
-    usual = ModelConfig()
-    for name in ("weights", "backbone", "init_from"):
-        value = getattr(config.model, name)
-        if value != getattr(usual, name) and Path(value).expanduser().is_file():
-            moved[name] = value
-    if folder := hub_folder(config.model.backbone):
-        recorded = {**recorded, "backbone": HUB + os.path.abspath(folder)}
-    return {**recorded, **{name: os.path.abspath(os.path.expanduser(value)) for name, value in moved.items()}}
 
 
 def _strategy(recorded: str) -> str:

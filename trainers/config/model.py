@@ -1,11 +1,12 @@
 """What can be set about the network."""
 
 import dataclasses
+import json
 import os
 from typing import Any
 
 from ftdata.errors import UserError
-from ftdata.settings import check_settings, setting
+from ftdata.settings import check_settings, said, setting
 
 HUB = "hub:"  # begins a --backbone of KerasHub: a preset's name, or its folder
 _LARGEST_ARGUMENT = 1000  # of a number in backbone_args: widths and depths of networks
@@ -61,10 +62,10 @@ class ModelConfig:
     def __post_init__(self) -> None:
         check_settings(self)
         if self.backbone_args is not None and not isinstance(self.backbone_args, dict):
-            raise UserError(f"backbone_args must be a JSON object, got {self.backbone_args!r}")
+            raise UserError(f"backbone_args must be a JSON object, got {json.dumps(self.backbone_args)}")
         for name, value in (self.backbone_args or {}).items():
             if isinstance(value, int | float) and not abs(value) <= _LARGEST_ARGUMENT:  # catches NaN too
-                raise UserError(f"backbone_args must have numbers up to {_LARGEST_ARGUMENT}, got {name}: {value!r}")
+                raise UserError(f"backbone_args must have numbers up to {_LARGEST_ARGUMENT}, got {name}: {said(value)}")
 
 
 def hub_folder(backbone: str | None) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any
 from ftdata import address
 from ftdata.config import AugmentConfig, DataConfig
 from ftdata.errors import UserError
-from ftdata.settings import ANY_PHASE, NOTHING, check_settings, setting
+from ftdata.settings import ANY_PHASE, NOTHING, check_settings, said, setting
 from trainers.config import multi_label, other_channels
 from trainers.config.model import HUB, ModelConfig, hub_folder
 from trainers.config.runtime import RuntimeConfig
@@ -81,7 +81,7 @@ class TrainConfig:
         if self.phase == "pretrain" and self.model.weights not in ("none",):
             raise UserError(
                 f"weights must be none for the phase pretrain, which starts from random ones, "
-                f"got {self.model.weights!r}"
+                f"got {said(self.model.weights)}"
             )
         if self.training.folds == "groups" and not self.data.group_pattern:
             raise UserError("folds=groups needs group_pattern, which says what the groups are")
@@ -124,18 +124,6 @@ class TrainConfig:
     def writes_files(self) -> bool:
         """Whether what it finds lies in files; the others only print it."""
         return self.phase not in ("check", "predict", "verify")
-
-    @property
-    def after_a_stop(self) -> str:
-        """What becomes of a run that a signal has stopped."""
-        if self.phase == "estimate":
-            return "--phase=estimate starts over when it is given again, and reads the features that were kept"
-        if self.phase == "serve":
-            return "what had been asked before was answered, and --phase=serve starts again"
-        if self.phase not in TRAINING_PHASES:
-            return f"--phase={self.phase} starts over when it is given again, and the files it has finished are whole"
-        command = "the same command without --overwrite" if self.overwrite else "the same command"
-        return f"{command} resumes from the last checkpoint"
 
 
 def settings(config: Any) -> Iterator[tuple[dataclasses.Field, Any]]:

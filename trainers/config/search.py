@@ -4,7 +4,7 @@ import dataclasses
 import re
 
 from ftdata.errors import UserError
-from ftdata.settings import NOTHING, check_settings, setting
+from ftdata.settings import NOTHING, check_settings, said, setting
 
 _SECONDS = {"h": 3600, "m": 60, "s": 1}
 SHORTEST_S = 60
@@ -36,5 +36,5 @@ class SearchConfig:
             return float("inf")
         parts = re.fullmatch(r"(?:(\d{1,4})h)?(?:(\d{1,5})m)?(?:(\d{1,6})s)?", self.time_budget)
         if not parts or not self.time_budget:
-            raise UserError(f"time_budget must be a time such as 20m, 1h30m or 90s, got {self.time_budget!r}")
+            raise UserError(f"time_budget must be a time such as 20m, 1h30m or 90s, got {said(self.time_budget)}")
         return sum(int(number or 0) * size for number, size in zip(parts.groups(), _SECONDS.values(), strict=True))

@@ -4,7 +4,7 @@ import dataclasses
 import re
 
 from ftdata.errors import UserError
-from ftdata.settings import NOTHING, check_settings, setting
+from ftdata.settings import NOTHING, check_settings, said, setting
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +61,7 @@ class ServeConfig:
     def __post_init__(self) -> None:
         check_settings(self)
         if self.served_name is not None and not re.fullmatch(r"[\w.-]{1,100}", self.served_name):
-            raise UserError(f"served_name must be up to 100 letters, digits and ._-, got {self.served_name!r}")
+            raise UserError(f"served_name must be up to 100 letters, digits and ._-, got {said(self.served_name)}")
         if self.max_request_images > self.max_queued_images:
             raise UserError(
                 f"max_request_images must be at most max_queued_images={self.max_queued_images}, "

@@ -3,7 +3,8 @@
 import dataclasses
 
 from ftdata.errors import UserError
-from ftdata.settings import NOTHING, as_text, check_settings, setting
+from ftdata.settings import NOTHING, as_text, check_settings, said, setting
+from trainers.config import lora
 
 # Upper bounds that only a slip exceeds.
 _EPOCHS, _MANY, _MOST_FOLDS = 100_000, 1_000_000_000, 100
@@ -191,22 +192,15 @@ class TrainingConfig:
         if self.gradient_clip_norm == 0:
             raise UserError("gradient_clip_norm must be above 0, got 0: none switches clipping off")
         if self.folds not in (None, "groups") and not (self.folds.isdecimal() and 2 <= int(self.folds) <= _MOST_FOLDS):
-            raise UserError(f"folds must be groups, or a number from 2 to {_MOST_FOLDS}, got {self.folds!r}")
+            raise UserError(f"folds must be groups, or a number from 2 to {_MOST_FOLDS}, got {said(self.folds)}")
         if isinstance(weights := self.class_weights, dict):  # recorded alike, however they are written
             entries = tuple(f"{name}={as_text(weight)}" for name, weight in sorted(weights.items()))
             object.__setattr__(self, "class_weight", entries if len(entries) > 1 else entries[0])
         if self.soup and not self.folds:
             raise UserError("soup must be false without folds, whose models it averages; --folds=groups or a number")
         if not self.unfreeze or not all(self.unfreeze):
-            raise UserError(f"unfreeze must be layer-name prefixes or all, got {as_text(self.unfreeze)!r}")
-        for name in ("unfreeze", "l2_start", "interpolate_weights", "soup") if self.lora_rank else ():
-            if getattr(self, name) != (usual := {"unfreeze": ("all",)}.get(name, 0)):
-                raise UserError(
-                    f"{name} must be {as_text(usual) if usual else 'off'} with lora_rank, which decides it, got "
-                    f"{as_text(getattr(self, name))} (of the command or the preset)"
-                )
-        if self.lora_targets and not self.lora_rank:
-            raise UserError(f"lora_targets needs a lora_rank above 0, got {as_text(self.lora_targets)!r} without")
+            raise UserError(f"unfreeze must be layer-name prefixes or all, got {said(as_text(self.unfreeze))}")
+        lora.check(self)
         if self.ema_decay == () or len(set(self.ema_decays)) < len(self.ema_decays):
             raise UserError(
                 f"ema_decay must be one number or several that differ, got {as_text(self.ema_decays)}: none switches "
@@ -241,7 +235,7 @@ class TrainingConfig:
             if not (name and name not in weights and _is_weight(weight)):
                 raise UserError(
                     "class_weight must be balanced, none, or NAME=WEIGHT,... with each class once and weights from "
-                    f"1e-06 to 1e+06, got {as_text(self.class_weight)!r}"
+                    f"1e-06 to 1e+06, got {said(as_text(self.class_weight))}"
                 )
             weights[name] = float(weight)
         return weights

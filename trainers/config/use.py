@@ -4,7 +4,7 @@ import dataclasses
 import re
 
 from ftdata.errors import UserError
-from ftdata.settings import NOTHING, check_settings, setting
+from ftdata.settings import NOTHING, check_settings, said, setting
 
 USING_PHASES = ("evaluate", "predict", "export", "report", "serve", "verify")
 EXPORT_FORMATS = ("saved_model", "keras", "litert", "litert_float16", "litert_int8", "onnx", "openvino", "web")
@@ -113,7 +113,7 @@ class UseConfig:
             if not found:
                 raise UserError(
                     "receipt must be the line that a run prints at its end, or the 8 to 64 hexadecimal digits in it, "
-                    f"got {self.receipt!r}"
+                    f"got {said(self.receipt)}"
                 )
             object.__setattr__(self, "receipt", found[1])
         if self.target_precision is not None and self.target_recall is not None:

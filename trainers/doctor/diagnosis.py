@@ -4,7 +4,7 @@ import dataclasses
 import math
 import textwrap
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import keras
@@ -58,15 +58,20 @@ def check(context: RunContext, data: DataConfig) -> Facts:
     for name, section in sections.items():
         _print(name, section.lines)
     advice = dict(entry for section in sections.values() for entry in section.advice)
-    advised = [f"{flag}  ({reason})" for flag, reason in advice.items()] or [
-        "none: nothing speaks against these settings"
-    ]
-    _print("advice", advised)
+    _print("advice", advised(advice, is_refused=refusal is not None))
     log.info(f"nothing was trained ({time.perf_counter() - began:.0f} s)")
     if refusal:
         raise refusal
     facts = {name: section.facts for name, section in sections.items()}
     return {**facts, "advice": advice, "lines": {name: list(section.lines) for name, section in sections.items()}}
+
+
+def advised(advice: Mapping[str, str], *, is_refused: bool) -> list[str]:
+    """The lines of the advice, reasons by flag; that there is none is said only of settings that a run takes."""
+    lines = [f"{flag}  ({reason})" for flag, reason in advice.items()]
+    if is_refused:
+        return ["first of all what the error at the end says: a run would stop there before it trains", *lines]
+    return lines or ["none: nothing speaks against these settings"]
 
 
 def _print(name: str, lines: Sequence[str]) -> None:

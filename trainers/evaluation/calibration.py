@@ -80,6 +80,11 @@ class Confidence:
         return f"{said}: {word} by {abs(points):.1f} points, so it {advice} than it says."
 
 
+def rounded(temperature: float) -> str:
+    """A temperature for a line of output, with as many digits as mean something: `1.07`, `3.1`."""
+    return f"{temperature:.1f}" if temperature >= 2 else f"{temperature:.2f}"
+
+
 @dataclasses.dataclass(frozen=True)
 class Temperature:
     """What the scores before the softmax are divided by, and the number of images that tell so."""
@@ -92,7 +97,7 @@ class Temperature:
         """For a line of output."""
         if self.value == 1.0:
             return f"temperature 1: the {self.images:,} held-out images are too little evidence for another"
-        return f"temperature {self.value:.3f}, fitted on {self.images:,} held-out images"
+        return f"temperature {rounded(self.value)}, fitted on {self.images:,} held-out images"
 
 
 def fit_temperature(evaluation: Evaluation) -> Temperature:

@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from trainers.evaluation import excerpt, scores, tiles
+from trainers.evaluation import excerpt, scores, summary, tiles
 from trainers.evaluation.calibration import reliability
 from trainers.evaluation.confusion import Confusion
 from trainers.evaluation.scores import Evaluation
@@ -128,7 +128,7 @@ def curves(histories: Mapping[str, Sequence[Mapping[str, Any]]], *, monitor: str
     places = [end + row["epoch"] for end, history in zip(ends, histories.values(), strict=False) for row in history]
     drawn = {name: [(name, "-", "training (augmented)", BLUE)] for name in panels}
     for name in dict.fromkeys((*panels, monitor)):
-        label = f"validation, {scores.in_words(name)}" if name == monitor and name not in panels else "validation"
+        label = f"validation, {summary.in_words(name)}" if name == monitor and name not in panels else "validation"
         panel = name if name in panels else "accuracy"
         drawn[panel].append((f"validation_{name}", "-" if panel == name else "--", label, ORANGE))
     for panel, axes in panels.items():

@@ -30,10 +30,10 @@ def heat(
 
     Returns:
       float32 [n, height, width], 0 to 1 in each image (all 0 where nothing speaks for the class); None if the
-      network has no feature maps.
+      network has no feature maps, or maps of a single place (`is_single_place`).
     """
     layer = _last_with_maps(network)
-    if layer is None:
+    if layer is None or is_single_place(network):
         return None
     scores_of = logits_of(network)
     scores_of = folding.for_inference(scores_of, keep=layer) if fold_batch_norm else scores_of
@@ -42,6 +42,12 @@ def heat(
         for k in range(0, len(images), _CHUNK)
     ]
     return np.concatenate(parts) if parts else np.zeros(images.shape[:3], np.float32)
+
+
+def is_single_place(network: keras.Model) -> bool:
+    """Whether the last feature maps are 1x1, as of a small image: they say that a class is there, and not where."""
+    layer = _last_with_maps(network)
+    return layer is not None and tuple(layer.output.shape[1:3]) == (1, 1)
 
 
 def gallery(images: np.ndarray, maps: np.ndarray, captions: list[str], *, title: str) -> Figure:

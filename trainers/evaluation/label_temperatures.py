@@ -76,6 +76,7 @@ def in_words(stored: Mapping[str, Any] | None) -> str:
     others = [value for value in values if value != 1.0]
     if not others:
         return f"temperature 1 for every class: {images} are too little evidence for another"
-    span = f"{min(others):.3f}" if len(others) == 1 else f"{min(others):.3f} to {max(others):.3f}"
+    low, high = (calibration.rounded(value) for value in (min(others), max(others)))
+    span = low if low == high else f"{low} to {high}"
     rest = "" if len(others) == len(values) else f", 1 for the other {len(values) - len(others):,}"
     return f"temperature {span} for {counted(len(others), 'class')}{rest}, fitted on {images}"

@@ -16,6 +16,7 @@ from trainers.evaluation.confusion import Confusion
 from trainers.evaluation.ranking import average_precision as average_precision
 from trainers.evaluation.ranking import lowest as lowest
 from trainers.evaluation.step import EvaluationStep
+from trainers.evaluation.summary import Summary, summary_kind
 
 _CELLS, _COLUMNS = 2**22, 64  # logits that are looked at together, and columns of them
 _CLASSES_FOR_TOP5 = 10  # of fewer, five guesses are more than half
@@ -169,7 +170,7 @@ class Evaluation:
         return self.top_accuracy(5) if self.num_classes >= _CLASSES_FOR_TOP5 else None
 
     @property
-    def summary(self) -> "Summary":
+    def summary(self) -> Summary:
         """Its means."""
         kind = summary_kind(self.labels)
         return kind(**{field.name: getattr(self, field.name) for field in dataclasses.fields(kind)})
@@ -178,34 +179,6 @@ class Evaluation:
     def loss(self) -> float:
         """Mean cross entropy in nats, without class weights or smoothing."""
         return float(-np.mean(self.log_likelihoods))
-
-
-@dataclasses.dataclass(frozen=True)
-class Summary:
-    """Means over a split: what an epoch is judged by, and what rank 0, which has the scores, sends to the others."""
-
-    loss: float
-    accuracy: float
-    balanced_accuracy: float
-    f1_macro: float
-
-
-@dataclasses.dataclass(frozen=True)
-class LabelSummary(Summary):
-    """Of images with several labels: accuracy is the share of those whose every label is right."""
-
-    f1_micro: float
-    map: float
-
-
-def summary_kind(labels: np.ndarray) -> type[Summary]:
-    """The means that are taken over a split with such labels."""
-    return LabelSummary if is_multi(labels) else Summary
-
-
-def in_words(score: str) -> str:
-    """The name of a score of `Summary` for a line of output."""
-    return {"map": "mAP"}.get(score, score.replace("_", " ").replace("f1", "F1"))
 
 
 def evaluate_batches(step: EvaluationStep, batches: Iterable[Batch], labels: np.ndarray) -> Evaluation:

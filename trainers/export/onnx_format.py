@@ -15,19 +15,8 @@ from ftdata.errors import UserError
 from trainers.export import formats, resize
 from trainers.models.class_names import as_lines
 from trainers.rundir.run_dir import write_atomically
-from trainers.runtime import extras
 
-_NEEDED = ("tf2onnx", "onnx", "onnxruntime")
 _OPSET = 18  # the newest that tf2onnx 1.17 writes; onnxruntime reads it since 1.14
-
-
-def check_installed() -> None:
-    """Does nothing where ONNX files can be written and read back.
-
-    Raises:
-      UserError: what is missing and how to install it.
-    """
-    extras.check_installed("export_formats: onnx", _NEEDED, extra="onnx")
 
 
 def write_onnx(path: Path, network: keras.Model, class_names: Sequence[str], decoding: Decoding) -> None:

@@ -15,18 +15,8 @@ from ftdata.decoding.decode import Decoding
 from ftdata.errors import UserError
 from trainers.export import formats, resize
 from trainers.models.class_names import as_lines
-from trainers.runtime import extras
 
 _MODEL, _WEIGHTS, _TELEMETRY = "model.xml", "model.bin", "openvino_telemetry"
-
-
-def check_installed() -> None:
-    """Does nothing where OpenVINO files can be written and read back.
-
-    Raises:
-      UserError: what is missing and how to install it.
-    """
-    extras.check_installed("export_formats: openvino", ["openvino"], extra="openvino")
 
 
 def write_openvino(folder: Path, network: keras.Model, class_names: Sequence[str], decoding: Decoding) -> None:

@@ -9,7 +9,8 @@ import numpy as np
 
 from trainers.evaluation import calibration, label_temperatures, label_thresholds, scores
 from trainers.evaluation.label_scores import LabelEvaluation
-from trainers.evaluation.scores import Evaluation, Summary
+from trainers.evaluation.scores import Evaluation
+from trainers.evaluation.summary import Summary, summary_kind
 from trainers.folds.expectation import expect
 from trainers.folds.groups import Groups
 from trainers.rundir.progress import Row
@@ -46,7 +47,7 @@ def choose(
     every = next(iter(candidates.values()))
     if isinstance(every, LabelEvaluation):  # what shows nothing has no mAP
         parts = [part for part in parts if every.truth[part].any()] or parts
-    kind = scores.summary_kind(every.labels)
+    kind = summary_kind(every.labels)
     rows: list[Row] = [
         {
             "candidate": candidate,

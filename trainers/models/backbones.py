@@ -1,7 +1,7 @@
 """name -> a backbone without its top, and its input size."""
 
 import contextlib
-import inspect
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,14 @@ import keras
 
 from ftdata.errors import UserError
 from trainers.models import (
+    catalogue,
+    constructors,
     efficientnet_lite,
     hub_backbones,
     hub_presets,
     imagenet_weights,
     inside,
     layer_names,
-    lite_weights,
     loading,
 )
 from trainers.models.precision import precision_scope
@@ -40,34 +41,9 @@ _SIZES = {
     "EfficientNetLite1": 240, "EfficientNetLite2": 260,
 }  # fmt: skip
 
-# Arguments of the constructors that something else decides.
-_DECIDED = {
-    "weights": "--weights does",
-    "pooling": "--pooling does",
-    "include_preprocessing": "--preprocessing does",
-    "input_shape": "--image_size does",
-    "input_tensor": "--image_size does",
-    "include_top": "it is of the original classifier",
-    "classes": "it is of the original classifier",
-    "classifier_activation": "it is of the original classifier",
-    "dropout": "it is of the original classifier, and --dropout of the new one",
-    "dropout_rate": "it is of the original classifier, and --dropout of the new one",
-    "name": "Keras finds weights and preprocessing by it",
-}
 _FLATTENED = ("vgg16", "vgg19")  # modules whose original classifier fits one input size alone
 
 _OBJECTS_WEIGHTS = Path(__file__).parent / "weights" / "vgg_nano_objects.weights.h5"
-
-
-def names() -> list[str]:
-    """Every backbone known by name."""
-    applications = [name for name in dir(keras.applications) if callable(getattr(keras.applications, name))]
-    return ["vgg_nano", *lite_weights.names(), *applications]
-
-
-def is_file(backbone: str) -> bool:
-    """Whether the backbone is a saved model rather than a name."""
-    return backbone.endswith(".keras")
 
 
 def module(backbone: str) -> str:
@@ -76,9 +52,9 @@ def module(backbone: str) -> str:
     Raises:
       UserError: an unknown name.
     """
-    if hub_presets.is_hub(backbone):
+    if catalogue.is_hub(backbone):
         return "hub"
-    return "" if is_file(backbone) else _constructor(backbone).__module__.rsplit(".", 1)[-1]
+    return "" if catalogue.is_file(backbone) else _constructor(backbone).__module__.rsplit(".", 1)[-1]
 
 
 def is_depthwise(backbone: str) -> bool:
@@ -87,7 +63,7 @@ def is_depthwise(backbone: str) -> bool:
     Raises:
       UserError: an unknown name, or a saved model that cannot be read.
     """
-    if is_file(backbone):
+    if catalogue.is_file(backbone):
         return bool(_DEPTHWISE_LAYERS & loading.layer_kinds(backbone))
     return module(backbone) in _DEPTHWISE
 
@@ -98,55 +74,15 @@ def default_size(backbone: str) -> int:
     Raises:
       UserError: an unknown name, or a saved model without a fixed square input.
     """
-    if hub_presets.is_hub(backbone):
+    if catalogue.is_hub(backbone):
         return hub_presets.default_size(backbone)
-    if not is_file(backbone):
+    if not catalogue.is_file(backbone):
         _constructor(backbone)
         return _SIZES.get(backbone, 224)
     shape = loading.load_model(backbone).input_shape
     if len(shape) != 4 or shape[1] is None or shape[1] != shape[2]:
         raise UserError(f"image_size must be given for {backbone}, whose input shape is {shape}")
     return shape[1]
-
-
-def check(backbone: str, *, weights: str, arguments: Mapping[str, Any] | None = None) -> None:
-    """Checks what can be checked of the arguments of `create` without building or fetching anything.
-
-    Raises:
-      UserError: an unknown name, arguments it does not take, a file that is not there.
-    """
-    if is_file(backbone):
-        if not Path(backbone).expanduser().is_file():
-            raise UserError(f"cannot load {backbone}: no such file")
-        return
-    if hub_presets.is_hub(backbone):
-        hub_presets.check(backbone)
-        if arguments:
-            raise UserError(f"backbone_args is for backbones of Keras Applications, and {backbone} is a preset")
-    else:
-        _check_arguments(backbone, arguments or {})
-    if weights == "objects" and backbone != "vgg_nano":
-        raise UserError("weights=objects is for the backbone vgg_nano only; use imagenet, none or a file")
-    if weights == "imagenet" and backbone == "vgg_nano":
-        raise UserError("vgg_nano has no ImageNet weights: use --weights=objects, none or a file")
-    if weights == "imagenet" and backbone in lite_weights.names():
-        lite_weights.check_installed(backbone)
-    if weights not in ("imagenet", "none", "objects") and not Path(weights).expanduser().is_file():
-        raise UserError(f"weights must be imagenet, none, objects or a file, got {weights}: no such file")
-
-
-def _check_arguments(backbone: str, arguments: Mapping[str, Any]) -> None:
-    parameters = inspect.signature(_constructor(backbone)).parameters
-    takes = sorted(set(parameters) - set(_DECIDED))
-    for name, value in arguments.items():
-        if name in parameters and name in _DECIDED:
-            raise UserError(f"backbone_args must leave {name} alone ({_DECIDED[name]}), got {value!r}")
-        if name not in takes:
-            known = ", ".join(takes) or "it takes none"
-            raise UserError(f"backbone_args must be arguments of {backbone} ({known}), got {name!r}")
-        if isinstance(parameters[name].default, bool) != isinstance(value, bool):
-            rule = "must be" if isinstance(parameters[name].default, bool) else "cannot be"
-            raise UserError(f"backbone_args: {name} of {backbone} {rule} true or false, got {value!r}")
 
 
 def create(
@@ -162,7 +98,7 @@ def create(
     """Builds a backbone, the same one with the same names of layers whatever the process has built before.
 
     Args:
-      backbone: one of `names`, or a `.keras` file.
+      backbone: one of `constructors.names`, or a `.keras` file.
       image_size: side of the square input, pixels.
       weights: `imagenet`, `none`, `objects` (vgg_nano only) or a weights file.
       policy: dtype policy of its layers; preprocessing layers inside it stay float32.
@@ -177,8 +113,8 @@ def create(
     Raises:
       UserError: an unknown name, arguments it does not take, weights that do not fit or cannot be had.
     """
-    check(backbone, weights=weights, arguments=arguments)
-    if is_file(backbone):
+    catalogue.check(backbone, weights=weights, arguments=arguments)
+    if catalogue.is_file(backbone):
         saved = loading.load_model(backbone)
         if saved.input_shape[1:3] not in ((image_size, image_size), (None, None)):
             raise UserError(
@@ -190,7 +126,7 @@ def create(
                 f"({', '.join(inside.of_saved(saved))}): use --preprocessing=backbone"
             )
         return without_classifier(saved)
-    if hub_presets.is_hub(backbone):
+    if catalogue.is_hub(backbone):
         return _of_hub(backbone, image_size, weights, policy=policy, own_preprocessing=own_preprocessing)
     if include_top and module(backbone) in _FLATTENED and image_size != default_size(backbone):
         raise UserError(
@@ -204,7 +140,8 @@ def create(
         except UserError:
             raise
         except (TypeError, ValueError) as error:
-            raise UserError(f"backbone {backbone} with {dict(arguments or {})}: {error}") from error
+            with_them = f" with {json.dumps(dict(arguments))}" if arguments else ""
+            raise UserError(f"backbone {backbone}{with_them}: {error}") from error
         model = inside.completed(model, family=module(backbone), policy=policy)
     if weights not in ("imagenet", "none"):
         path = _OBJECTS_WEIGHTS if weights == "objects" else Path(weights).expanduser()
@@ -227,7 +164,7 @@ def _construct(
     constructor = _constructor(backbone)
     options = {**arguments, "include_top": include_top}
     fetched = "imagenet" if weights == "imagenet" else None
-    is_of_keras = backbone not in lite_weights.names()
+    is_of_keras = backbone not in constructors.LITE
     if not (fetched and include_top and is_of_keras and image_size != default_size(backbone)):
         return constructor(weights=fetched, input_shape=(image_size, image_size, 3), **options)
     # Keras fetches an original classifier for one input size alone, though the others take the same weights
@@ -239,10 +176,6 @@ def _construct(
 
 
 def _constructor(backbone: str) -> Any:
-    if backbone not in names():
-        raise UserError(
-            f"backbone must be one of {', '.join(names())}, a .keras file, or hub:PRESET or hub:FOLDER of KerasHub, "
-            f"got {backbone!r}"
-        )
-    own = {"vgg_nano": vgg_nano} | {name: getattr(efficientnet_lite, name) for name in lite_weights.names()}
+    catalogue.check_name(backbone)
+    own = {"vgg_nano": vgg_nano} | {name: getattr(efficientnet_lite, name) for name in constructors.LITE}
     return own.get(backbone) or getattr(keras.applications, backbone)

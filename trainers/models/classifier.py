@@ -10,14 +10,14 @@ import keras
 
 from ftdata.errors import UserError
 from trainers.config import ModelConfig
-from trainers.models import backbones, inside, layer_names, loading, plain_layers, preprocessing, widened
+from trainers.models import backbones, catalogue, inside, layer_names, loading, plain_layers, preprocessing, widened
 
 
 def trains_batch_norm(config: ModelConfig) -> bool:
     """Whether batch normalization of the base trains: by default only where it starts from random weights."""
     if config.train_batch_norm is not None:
         return config.train_batch_norm
-    return config.weights == "none" and not config.init_from and not backbones.is_file(config.backbone)
+    return config.weights == "none" and not config.init_from and not catalogue.is_file(config.backbone)
 
 
 def build_classifier(
@@ -51,7 +51,7 @@ def build_classifier(
     )
     if base.input_shape[-1] != channels:
         is_bgr = preprocessing.is_bgr(config.backbone, mode=config.preprocessing)
-        is_random = config.weights == "none" and not backbones.is_file(config.backbone)
+        is_random = config.weights == "none" and not catalogue.is_file(config.backbone)
         base = widened.to_channels(base, channels, backbone=config.backbone, is_bgr=is_bgr, is_random=is_random)
     if channels != 3 and not own_preprocessing:
         base = inside.without(base)

@@ -7,7 +7,6 @@ A preset is a folder: `config.json` and weights, as KerasHub saves them or as ti
 import difflib
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
@@ -15,8 +14,7 @@ import numpy as np
 
 from ftdata.errors import UserError
 from trainers.config.model import HUB, hub_folder
-from trainers.models import hub_repairs
-from trainers.runtime import extras
+from trainers.models import catalogue, hub_repairs
 
 _PATIENCE_S = 60  # for the first, small file of a preset that is not here
 _LARGEST_DIFFERENCE = 1e-5  # between the converter's pixels and ours
@@ -33,32 +31,13 @@ class Pixels(NamedTuple):
     is_own: bool
 
 
-def is_hub(backbone: str) -> bool:
-    """Whether the backbone is a preset of KerasHub."""
-    return backbone.startswith(HUB)
-
-
-def check(backbone: str) -> None:
-    """Checks what can be checked without opening the preset.
-
-    Raises:
-      UserError: KerasHub is not installed, no preset is named, or the folder is none.
-    """
-    extras.check_installed(f"backbone={backbone}", ["keras_hub"], extra="zoo")
-    name, folder = backbone.removeprefix(HUB), hub_folder(backbone)
-    if folder and not (Path(folder) / "config.json").is_file():
-        raise UserError(f"backbone={backbone}: the folder has no config.json, so it is no preset of KerasHub")
-    if not name or (not folder and (name.startswith((".", "/", "~")) or (name.count("/") and "://" not in name))):
-        raise UserError(f"backbone={backbone}: no such folder; give hub:FOLDER or the name of a preset, hub:PRESET")
-
-
 def find(backbone: str) -> str:
     """What KerasHub's `from_preset` is called with, once its config.json is here.
 
     Raises:
-      UserError: as `check`, an unknown name, or a preset that cannot be fetched.
+      UserError: as `catalogue.check_hub`, an unknown name, or a preset that cannot be fetched.
     """
-    check(backbone)
+    catalogue.check_hub(backbone)
     if folder := hub_folder(backbone):
         return folder
     import keras_hub

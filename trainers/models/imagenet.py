@@ -2,9 +2,8 @@
 
 import keras
 
-from ftdata.errors import UserError
 from trainers.config import ModelConfig
-from trainers.models import backbones, preprocessing
+from trainers.models import backbones, catalogue, preprocessing
 
 _CLASSES = 1000
 
@@ -15,13 +14,7 @@ def create(config: ModelConfig, *, image_size: int) -> keras.Model:
     Raises:
       UserError: as `backbones.create`, or a backbone without such a classifier.
     """
-    if backbones.is_file(config.backbone) or config.backbone == "vgg_nano":
-        raise UserError(
-            f"model=imagenet needs a backbone of Keras Applications, got {config.backbone}: give --backbone, such as "
-            "--backbone=MobileNetV2"
-        )
-    if config.weights == "none":
-        raise UserError("model=imagenet needs trained weights: --weights=imagenet, or --weights=FILE")
+    catalogue.check_original(config.backbone, weights=config.weights)
     network = backbones.create(
         config.backbone,
         image_size=image_size,

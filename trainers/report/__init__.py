@@ -6,4 +6,4 @@ loads nothing from outside into a page.
 
 from ftdata import lazy
 
-__all__, __getattr__, __dir__ = lazy.exports(__name__, {"refresh": "page", "is_run": "run_files"})
+__all__, __getattr__, __dir__ = lazy.exports(__name__, {"refresh": "page"})

@@ -4,7 +4,7 @@ from pathlib import PurePath
 
 from ftdata.names import counted
 from trainers.evaluation.calibration import expected_calibration_error
-from trainers.evaluation.scores import in_words
+from trainers.evaluation.summary import in_words
 from trainers.report import judged, quality, several_labels, summary
 from trainers.report.blocks import Block, Section, Table, Text, between, percent
 from trainers.report.run_files import RunFiles

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ftdata.names import counted
-from trainers.evaluation.scores import in_words
+from trainers.evaluation.summary import in_words
 from trainers.report import blocks, fold_means, several_labels
 from trainers.report.blocks import Block, Table, Text, percent
 from trainers.report.charts import Chart, Line
@@ -21,8 +21,6 @@ def curves(run: RunFiles) -> list[Block]:
     monitor = run.metrics.get("monitor") or run.settings.get("monitor") or "accuracy"
     ends = np.cumsum([0, *(history[-1]["epoch"] for history in run.histories.values())])
     places = [place for place, _ in over_all(run.histories)]
-    lasting = [name for name, history in run.histories.items() if history[-1]["epoch"]]  # not a head that is solved for
-    switches = [(end + 0.5, name) for end, name in zip(ends, run.histories, strict=False) if name in lasting]
     left_out = fold_means.histories(run)
     judged = over_all(left_out)
     span = (min(places) - 0.5, max(float(ends[-1]), *(place for place, _ in judged), 0.0) + 0.5)
@@ -51,7 +49,7 @@ def curves(run: RunFiles) -> list[Block]:
         charts.append(
             Chart(
                 f"curve-{panel}", called[panel].capitalize(), about, lines, "epoch", axis,
-                x_range=span, switches=switches, whole=True, y_shares=panel == "accuracy",
+                x_range=span, switches=switches(run.histories), whole=True, y_shares=panel == "accuracy",
             )
         )  # fmt: skip
     if not charts:
@@ -59,6 +57,13 @@ def curves(run: RunFiles) -> list[Block]:
     if all(chart.is_compact for chart in charts):
         return [_in_numbers(run.histories, called)]
     return [blocks.Row(charts), *([Text(fold_means.in_words(run))] if judged else [])]
+
+
+def switches(histories: Mapping[str, Sequence[Row]]) -> list[tuple[float, str]]:
+    """Where each phase begins on the common axis of the epochs, with its name."""
+    ends = np.cumsum([0, *(history[-1]["epoch"] for history in histories.values())])
+    lasting = [name for name, history in histories.items() if history[-1]["epoch"]]  # not a head that is solved for
+    return [(end + 0.5, name) for end, name in zip(ends.tolist(), histories, strict=False) if name in lasting]
 
 
 def _called(run: RunFiles) -> dict[str, str]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ftdata.names import shown
-from trainers.evaluation.scores import in_words
+from trainers.evaluation.summary import in_words
 from trainers.report import curves, image_counts, judged, several_labels, summary
 from trainers.report.blocks import MOST_ROWS, Block, Folded, Row, Section, Table, Text, between, percent
 from trainers.report.charts import COLORS, Chart, Line
@@ -17,13 +17,13 @@ _MOST_CLASSES, _MOST_BESIDE = 6, 20  # classes with a column of their own; rows 
 def groups(run: RunFiles) -> Section | None:
     """How each group that was left out was judged."""
     blocks: list[Block] = []
-    by_folds, estimate = run.metrics.get("groups"), run.estimate
+    by_folds, by_map, estimate = run.metrics.get("groups"), run.metrics.get("group_map"), run.estimate
     if by_folds or estimate.get("groups"):
         blocks.append(Text(_what_they_are(run)))
     beside: list[Block] = [_curves(run)] if run.folds else []
     if by_folds:
         beside.append(_by_folds(run, by_folds, _MOST_BESIDE))
-    if by_map := run.metrics.get("group_map"):
+    if by_map:
         caption = "mAP on each group, by the model that has not seen it (--folds), the lowest first"
         rows = [(name, percent(value)) for name, value in sorted(by_map.items(), key=lambda item: item[1])]
         beside.append(_shortened(caption, ("group left out", "mAP"), rows))
@@ -44,7 +44,8 @@ def groups(run: RunFiles) -> Section | None:
         columns = ("group left out", "images", "accuracy", *(f"recall of {name}" for name in names))
         blocks.append(_shortened(caption, columns, rows))
     blocks += _figures(run) if estimate else []
-    return Section("groups", "New groups", blocks) if blocks else None
+    are_groups = by_folds or by_map or estimate.get("groups")
+    return Section("groups", "New groups" if are_groups else "Images left out in turn", blocks) if blocks else None
 
 
 def _by_folds(run: RunFiles, accuracies: Mapping[str, float], most: int) -> Table:
@@ -119,7 +120,8 @@ def _curves(run: RunFiles) -> Chart:
         lines.append(Line(left_out, [x for x, _ in epochs], accuracies, place % COLORS, dashed=place >= COLORS))
     about = f"{called} of the models of {len(lines)} folds on the images that each has not seen, over the epochs"
     title = f"{called[0].upper() if score == 'accuracy' else called[0]}{called[1:]} on what each fold left out"
-    return Chart("folds", title, about, lines, "epoch", called, whole=True, y_shares=True)
+    switches = curves.switches(next(iter(run.folds.values())))
+    return Chart("folds", title, about, lines, "epoch", called, switches=switches, whole=True, y_shares=True)
 
 
 def _estimated(run: RunFiles) -> Text:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from ftdata.names import counted
 from ftdata.settings import as_text
 from trainers.config import TrainConfig, as_dict
 from trainers.report import command_lines, fold_means, session, several_labels
@@ -10,6 +11,7 @@ from trainers.report.blocks import Block, Command, Folded, Lines, Row, Section, 
 from trainers.report.embedding import embed
 from trainers.report.run_files import RunFiles, Values
 from trainers.report.summary import SPLITS
+from trainers.rundir.progress import FEW_STEPS
 
 _INPUT_BOUND = 0.1  # share of the training time from which on faster input is worth a word
 _NOT_COMPARED = ("phase", "preset", "model_dir", "overwrite")
@@ -65,7 +67,7 @@ def speed(run: RunFiles) -> Section | None:
         rate, wait = metrics.get("images_per_second"), metrics.get("input_wait_fraction")
         rows.append((name, "-" if rate is None else f"{rate:,.0f}", percent(wait), f"{metrics.get('seconds', 0):,.0f}"))
         if wait is not None:
-            said.append(Text(_bottleneck(name, wait)))
+            said.append(Text(_bottleneck(name, wait, steps=metrics.get("step") or 0)))
     columns = ("phase", "images/s", "waiting for input", "seconds of training")
     if run.folds:
         spent = sum(row.get("seconds") or 0.0 for fold in run.folds.values() for rows in fold.values() for row in rows)
@@ -73,7 +75,9 @@ def speed(run: RunFiles) -> Section | None:
     return Section("speed", "Speed", [Table("Training", columns, rows), *said, *_epochs(run)], is_narrow=True)
 
 
-def _bottleneck(name: str, wait: float) -> str:
+def _bottleneck(name: str, wait: float, *, steps: int) -> str:
+    if steps < FEW_STEPS:
+        return f"{name} was too short to tell what held it back: {counted(steps, 'step')}."
     if wait > _INPUT_BOUND:
         return f"{name} was input-bound: {percent(wait)} of the time it waited for images; see --cache."
     return f"{name} was not input-bound: faster input would gain {percent(wait)} of the time at most."
@@ -91,7 +95,8 @@ def _epochs(run: RunFiles) -> list[Block]:
         with_means = [{**row, **means.get(row["epoch"], {})} for row in history[-_MOST_EPOCHS:]]
         known = [column for column in columns if any(row.get(column) is not None for row in with_means)]
         rows = [(f"{row['epoch']:.0f}", *(_cell(column, row.get(column)) for column in known)) for row in with_means]
-        head = ["epoch", *(" ".join(words.get(word, word) for word in column.split("_")) for column in known)]
+        titles = [" ".join(words.get(word, word) for word in column.split("_")) for column in known]
+        head = [f"epoch of {name}", *titles]
         head = [title.replace("validation", "left-out") for title in head] if means else head
         caption = f"Epochs of {name}; epoch 0 is the model it starts from"
         caption += f"; left-out is the mean of {len(run.folds)} folds" if means else ""

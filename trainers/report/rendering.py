@@ -35,7 +35,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         finalize=_in_a_line,
     )
-    environment.filters["breakable"] = _breakable
+    environment.filters["breakable"], environment.filters["flagged"] = _breakable, _flagged
     environment.globals["style"] = Markup(_read("style.css"))
     environment.globals["script"] = Markup(_read("sort.js"))
     environment.globals["script_digest"] = base64.b64encode(hashlib.sha256(_read("sort.js").encode()).digest()).decode()
@@ -50,7 +50,16 @@ def _breakable(value: Any) -> Any:
     """Text that may go on in the next line after the parts of a path or of a name, as a browser would not do it."""
     if not isinstance(value, str):
         return value
-    return Markup(re.sub("([_/])(?=.)", r"\1<wbr>", str(escape(in_a_line(value)))))
+    return _kept_whole(re.sub("([_/])(?=.)", r"\1<wbr>", str(escape(in_a_line(value)))))
+
+
+def _flagged(value: Any) -> Any:
+    """Text in which the name of a flag stays in one line with its dashes, after which a browser would go on below."""
+    return _kept_whole(str(escape(in_a_line(value)))) if isinstance(value, str) else value
+
+
+def _kept_whole(text: str) -> Markup:
+    return Markup(re.sub(r"--[a-z](?:[a-z0-9_]|<wbr>)*", r'<span class="flag">\g<0></span>', text))
 
 
 def _read(name: str) -> str:

@@ -4,14 +4,11 @@ import contextlib
 import csv
 import dataclasses
 import functools
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ftdata.errors import UserError
 from trainers.config import PHASES
 from trainers.evaluation.scores import Evaluation
 from trainers.folds import left_out
@@ -19,7 +16,6 @@ from trainers.rundir import image_table
 from trainers.rundir.progress import Row, read_history
 from trainers.rundir.run_dir import RunDir, read_json
 
-_DEEPEST = 4  # levels below a folder of runs
 _LARGEST_TABLE = 16 * 2**20  # bytes of a predictions.csv that is read
 _NAMED = ("dataset", "labels_csv", "records", "image_dir")
 _SPLITS = ("train", "validation", "test")
@@ -204,28 +200,3 @@ class RunFiles:
 def _histories(run_dir: RunDir, phases: Sequence[str]) -> dict[str, Sequence[Row]]:
     paths = {name: run_dir.phase(name).history for name in phases}
     return {name: rows for name, path in paths.items() if path.is_file() and (rows := read_history(path))}
-
-
-def is_run(root: Path) -> bool:
-    """Whether a folder holds a run: its record, perhaps damaged, or an estimate without one."""
-    run_dir = RunDir(root)
-    try:
-        record = read_json(run_dir.config)
-    except UserError:
-        return True  # who reads it says so
-    is_own = isinstance(record, dict) and "phases" in record  # other programs have a config.json too
-    return is_own or (run_dir.estimate / "metrics.json").is_file()
-
-
-def runs_below(root: Path) -> list[Path]:
-    """The folders below `root` that hold runs, in order; those of a run's folds are part of it."""
-    found = []
-    for folder, below, _ in os.walk(root):
-        path = Path(folder)
-        if path != root and is_run(path):
-            found.append(path)
-            below.clear()
-        elif len(path.relative_to(root).parts) >= _DEEPEST:
-            below.clear()
-        below[:] = sorted(name for name in below if not name.startswith("."))
-    return sorted(found)

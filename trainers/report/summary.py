@@ -12,6 +12,7 @@ from trainers.evaluation.scores import wilson_interval
 from trainers.report import state
 from trainers.report.blocks import Matrix, Text, between, percent
 from trainers.report.run_files import RunFiles, Values
+from trainers.rundir import ties
 
 _GAP = 0.05  # of an accuracy: a difference between known groups and new ones that is worth a sentence
 _LEAK = 0.05  # share of a split that looks like training images from which on its accuracy cannot be trusted
@@ -100,11 +101,19 @@ def facts(run: RunFiles) -> list[tuple[str, str]]:
         found.append(("Classes", f"{len(names):,}: {few(names)}"))
     found.append(("Backbone", f"{run.backbone} pixels" if run.settings.get("image_size") else run.backbone))
     if run.final:
-        kept = {name: f"{epoch_kept(values)}{state.stopped_early(run, name)}" for name, values in run.phases.items()}
+        kept = {
+            name: f"{epoch_kept(values)}{_tie(run, name)}{state.stopped_early(run, name)}"
+            for name, values in run.phases.items()
+        }
         epochs = " and ".join(f"{name} ({words})" for name, words in kept.items())
         final = "the last one finished" if state.unfinished(run) else "the final one"
         found.append(("Trained", f"{epochs}; the model of {run.final} is {final}"))
     return found
+
+
+def _tie(run: RunFiles, phase: str) -> str:
+    tie = ties.in_words(run.phases[phase], run.histories.get(phase, ()))
+    return f", {tie}" if tie else ""
 
 
 def epoch_kept(values: Values) -> str:

@@ -4,7 +4,7 @@ import hashlib
 import importlib.metadata
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,8 @@ import tensorflow as tf
 from ftdata.names import listed
 from ftdata.sources.source import Source
 from ftdata.sources.split import Split
-from trainers.config.model import hub_folder
 
 _SPLITS = {"train": "training", "validation": "validation", "test": "test"}
-_PLACES, _FILES = ("image_dir", "labels_csv", "records", "exclude_csv"), ("backbone", "weights", "init_from")
 _ROOT = Path(__file__).parents[2]
 PROJECT = "fast-fine-tuning"
 
@@ -34,33 +32,6 @@ def data_fingerprint(source: Source) -> dict[str, Any]:
         "class_names": list(source.class_names),
         **{name: _of_split(source.splits[name]) for name in _SPLITS},
     }
-
-
-def settings_fingerprint(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings by name as they are compared: files that training starts from by content, wherever they lie.
-
-    Where the images lie does not count, since they are compared themselves (see `data_fingerprint`).
-    """
-    compared = {name: value for name, value in values.items() if name not in _PLACES}
-    for name in _FILES:
-        if folder := hub_folder(compared.get(name)):
-            compared[name] = f"a preset of SHA-256 {_of_folder(Path(folder))[:16]}"
-            continue
-        path = Path(compared.get(name) or "").expanduser()
-        if path.is_file():
-            with path.open("rb") as stream:
-                compared[name] = f"a file of SHA-256 {hashlib.file_digest(stream, 'sha256').hexdigest()[:16]}"
-    return compared
-
-
-def _of_folder(folder: Path) -> str:
-    """A digest of the names and contents of a preset's files with configurations and weights."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.glob("*")):
-        if path.suffix in (".json", ".h5", ".safetensors") and path.name != "metadata.json":  # which holds the date
-            with path.open("rb") as stream:
-                digest.update(f"{path.name} {hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode())
-    return digest.hexdigest()
 
 
 def code_versions() -> dict[str, str]:
@@ -91,9 +62,9 @@ def data_differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     for name, word in _SPLITS.items():
         old, new = before[name], now[name]
         if old["images"] != new["images"]:
-            lines.append(f"{word} images: were {old['images']}, are {new['images']}")
+            lines.append(f"{word} images: were {old['images']:,}, are {new['images']:,}")
         elif old["names"] != new["names"]:
-            lines.append(f"{word} images: as many as before ({new['images']}), but other files")
+            lines.append(f"{word} images: as many as before ({new['images']:,}), but other files")
         elif old["labels"] != new["labels"] and same_classes:
             lines.append(f"{word} images: the same files, but other labels")
         elif old.get("contents", new["contents"]) != new["contents"]:  # older records have sizes instead

@@ -10,7 +10,6 @@ alone. Whoever rewrites the whole file can make a chain of it again: only a dige
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from ftdata.errors import UserError
@@ -18,9 +17,9 @@ from ftdata.sources.source import Source
 from trainers.rundir import chain, image_table
 from trainers.rundir.chain import Entry
 from trainers.rundir.fingerprint import code_versions, data_fingerprint
+from trainers.rundir.receipt_file import FORMAT, read
 from trainers.rundir.run_dir import RunDir, write_atomically, write_json
 
-_FORMAT = 1
 _ENVIRONMENT = ("versions", "hardware")
 
 
@@ -110,7 +109,7 @@ class Receipt:
         if not any(entry["kind"] == "data" for entry in entries):
             entries.append(chain.sealed(self._data(), after=entries))
         entries.append(chain.sealed(values, after=entries))
-        write_json(self._path, {"format": _FORMAT, "entries": entries})
+        write_json(self._path, {"format": FORMAT, "entries": entries})
         self.entries = entries
 
     def _data(self) -> Entry:
@@ -119,37 +118,6 @@ class Receipt:
         write_atomically(self._table, lambda temporary: temporary.write_bytes(table))
         images = {"images_sha256": hashlib.sha256(table).hexdigest()}
         return {"kind": "data", "data": data_fingerprint(self._source), **images}
-
-
-def read(run_dir: RunDir) -> list[Entry]:
-    """The entries of the receipt of a run, whole or not.
-
-    Raises:
-      UserError: there is none, or it cannot be read.
-    """
-    path: Path = run_dir.receipt
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        entries = found["entries"]
-        if found["format"] != _FORMAT:
-            raise UserError(f"{path} is of format {found['format']}, this version reads {_FORMAT}: use its version")
-        if not entries or not all(isinstance(entry["kind"], str) and isinstance(entry, dict) for entry in entries):
-            raise UserError(f"{path} is damaged: it holds no entries")
-    except FileNotFoundError:
-        if not run_dir.config.is_file():
-            raise UserError(f"{run_dir.root} holds no run: name the folder of one by --model_dir") from None
-        raise UserError(
-            f"{run_dir.root} has no receipt.json, so there is nothing to verify: its run was trained by a version "
-            "without receipts, or the file was removed. Train again, into another --model_dir"
-        ) from None
-    except (ValueError, KeyError, TypeError) as error:
-        if isinstance(error, UserError):
-            raise
-        raise UserError(
-            f"{path} is damaged ({type(error).__name__}: {error}), so nothing can be verified by it: with the file "
-            "removed the run resumes and a new receipt begins where it is now; --overwrite starts over"
-        ) from None
-    return entries
 
 
 def of_phase(entries: Sequence[Entry], phase: str, kind: str) -> list[Entry]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ftdata.errors import UserError
+from ftdata.settings import said
 
 _EXAMPLE = '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", "index": 0}}'
 _REFUSED = {
@@ -45,7 +46,7 @@ def find(strategy: str, environment: Mapping[str, str] = os.environ) -> Cluster 
         return None
     if environment.get("TF_CONFIG"):
         cluster = _from_tf_config(environment["TF_CONFIG"])
-    elif _number(environment.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
+    elif is_of_slurm(environment):
         cluster = _from_slurm()
     else:
         cluster = None
@@ -57,6 +58,11 @@ def find(strategy: str, environment: Mapping[str, str] = os.environ) -> Cluster 
     return cluster if cluster and len(cluster.workers) > 1 else None
 
 
+def is_of_slurm(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether `srun` has started several tasks; `find` asks TensorFlow for their addresses then."""
+    return not environment.get("TF_CONFIG") and _number(environment.get("SLURM_STEP_NUM_TASKS", "1")) > 1
+
+
 def _from_tf_config(text: str) -> Cluster | None:
     try:
         values = json.loads(text)
@@ -64,13 +70,13 @@ def _from_tf_config(text: str) -> Cluster | None:
         task = values.get("task", {})
         kind, index = str(task.get("type", "worker")), int(task.get("index", 0))
     except (ValueError, TypeError, AttributeError) as error:
-        raise UserError(f"TF_CONFIG must be JSON like {_EXAMPLE}, got {text[:200]!r}: {error}") from None
+        raise UserError(f"TF_CONFIG must be JSON like {_EXAMPLE}, got {said(text[:200])}: {error}") from None
     if not jobs:
         return None
     for job in jobs:
         if job not in ("chief", "worker"):
             reason = _REFUSED.get(job, "workers are listed under worker, and one of them may stand under chief instead")
-            raise UserError(f"TF_CONFIG has the job {job!r}: {reason}")
+            raise UserError(f"TF_CONFIG has the job {said(job)}: {reason}")
     chief, workers = jobs.get("chief", []), jobs.get("worker", [])
     if len(chief) > 1:
         raise UserError(f"TF_CONFIG must have one chief, got {len(chief)}")
@@ -85,7 +91,7 @@ def _check(addresses: tuple[str, ...]) -> None:
     for address in addresses:
         host, _, port = address.rpartition(":")
         if not host or not 0 < _number(port) < 65_536:
-            raise UserError(f"TF_CONFIG must name every worker as host:port, got {address!r}")
+            raise UserError(f"TF_CONFIG must name every worker as host:port, got {said(address)}")
     if len(set(addresses)) < len(addresses):
         raise UserError(f"TF_CONFIG must name every worker once, got {', '.join(addresses)}")
 

@@ -8,7 +8,6 @@ others inside a collective operation that may never return, so threads watch, an
 import contextlib
 import os
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 from typing_extensions import override
 
+from ftdata.log import last_word
 from trainers.runtime import rendezvous, sentinel
 from trainers.runtime.channel import Channel
 from trainers.runtime.cluster import Cluster
@@ -25,7 +25,7 @@ from trainers.runtime.signals import Interrupted
 
 _Value = TypeVar("_Value")
 _LONGEST_START_S = 600.0  # until all workers are there: schedulers start them one by one
-_ADVICE = "the same command on every worker resumes from the last checkpoint"
+_ADVICE = "the same command on every worker resumes from what is saved"
 _FAREWELL_S = 3.0  # for goodbyes to workers that may not listen any more
 # what a collective operation raises when another worker is gone, if it does not hang
 _LEFT_ALONE = (
@@ -194,9 +194,7 @@ class Workers(ProcessGroup):
             try:
                 reason, status = reason or "another worker has left before the end", status or 1
                 self.close(reason, status=status)
-                with contextlib.suppress(OSError, ValueError):  # a terminal that is gone
-                    sys.stdout.flush()
-                print(f"stopped: {reason}; {_ADVICE}", file=sys.stderr, flush=True)
+                last_word(f"stopped: {reason}; {_ADVICE}")
             finally:
                 os._exit(status or 1)
 

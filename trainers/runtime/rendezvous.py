@@ -17,6 +17,7 @@ from typing import Any
 
 from ftdata.errors import UserError
 from ftdata.log import log
+from ftdata.settings import said
 from trainers.runtime.channel import read_exactly
 from trainers.runtime.cluster import Cluster
 
@@ -214,7 +215,7 @@ def _is_ours(theirs: Any, greeting: Mapping[str, Any]) -> bool:
 
 def _differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
     names = sorted(name for name in {*ours, *theirs} if ours.get(name) != theirs.get(name))
-    text = ", ".join(f"{name} is {theirs.get(name)!r} there and {ours.get(name)!r} here" for name in names)
+    text = ", ".join(f"{name} is {said(theirs.get(name))} there and {said(ours.get(name))} here" for name in names)
     return text if len(text) <= _LONGEST_MESSAGE else f"{text[:_LONGEST_MESSAGE]}..."
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ftdata.errors import UserError
+from ftdata.settings import said
 from trainers.rundir.run_dir import read_json, write_json
 from trainers.search.result import Result
 
@@ -98,4 +99,6 @@ class State:
 
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    return [f"{name}: was {before.get(name)!r}, is {now[name]!r}" for name in now if before.get(name) != now[name]]
+    return [
+        f"{name}: was {said(before.get(name))}, is {said(now[name])}" for name in now if before.get(name) != now[name]
+    ]

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from trainers.evaluation.scores import in_words
+from trainers.evaluation.summary import in_words
 from trainers.search import halving
 from trainers.search.result import Result
 from trainers.search.state import State

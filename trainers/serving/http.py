@@ -1,45 +1,17 @@
 """The server: a socket, uvicorn in a thread of its own, and its end."""
 
-import contextlib
 import logging
 import socket
 import threading
-from collections.abc import Iterator
 
 import uvicorn
 
-from ftdata.errors import UserError
 from trainers.config import ServeConfig
 from trainers.runtime.signals import StopRequest
 from trainers.serving.connection import bounded
 from trainers.serving.endpoints import Endpoints
 
 _LOOK_S = 0.1  # between two looks at whether somebody asks to stop
-
-
-@contextlib.contextmanager
-def listening(config: ServeConfig) -> Iterator[socket.socket]:
-    """A socket that listens.
-
-    Raises:
-      UserError: the address is in use, or not of this machine.
-    """
-    try:
-        family = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)[0][0]
-        found = socket.create_server((config.host, config.port), family=family, backlog=512)
-    except OSError as error:
-        raise UserError(
-            f"port {config.port} of host {config.host} cannot be listened on ({error.strerror or error}): "
-            "choose another --port, 0 for a free one, or --host"
-        ) from None
-    with found:
-        yield found
-
-
-def address(found: socket.socket) -> str:
-    """`127.0.0.1:8501` of a socket that listens."""
-    host, port = found.getsockname()[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def serve(endpoints: Endpoints, found: socket.socket, config: ServeConfig, *, stop: StopRequest) -> None:

@@ -12,6 +12,7 @@ from google.protobuf import json_format
 from tensorflow.core.protobuf import saved_model_pb2
 
 from ftdata.errors import UserError
+from trainers.serving import address
 
 DEFAULT_SIGNATURE = "serving_default"
 IMAGE_BYTES = "image_bytes"  # the input that holds files of images, which are examined
@@ -63,8 +64,7 @@ class ServedModel:
           UserError: there is none, or it cannot be served.
         """
         path = folder / "saved_model.pb"
-        if not path.is_file():
-            raise UserError(f"{folder} holds no SavedModel: --phase=export makes one")
+        address.check_saved_model(folder)
         try:
             loaded = tf.saved_model.load(str(folder))
             found = saved_model_pb2.SavedModel.FromString(path.read_bytes())

@@ -13,7 +13,8 @@ from tqdm import tqdm
 from ftdata.errors import UserError
 from ftdata.log import log, prefix
 from ftdata.names import counted
-from trainers.evaluation.scores import in_words
+from ftdata.settings import said
+from trainers.evaluation.summary import in_words
 
 Logs = dict[str, Any]  # numbers by name, as Keras hands them to callbacks
 
@@ -55,7 +56,7 @@ def _tell_direction(callback: Any, validated: Sequence[str]) -> None:
     known = ["loss", "accuracy", *(f"val_{score}" for score in validated)]
     if monitor not in known:
         without = "" if validated else " (there is no validation split)"
-        raise UserError(f"{name} must monitor one of {', '.join(known)}{without}, got {monitor!r}")
+        raise UserError(f"{name} must monitor one of {', '.join(known)}{without}, got {said(monitor)}")
     if callback.mode == "auto":
         callback.mode = "max" if monitor.removeprefix("val_") in _HIGHER_IS_BETTER else "min"
 

@@ -9,7 +9,8 @@ from ftdata.errors import UserError
 from ftdata.settings import as_text
 from ftdata.sources.source import Source
 from trainers.config import Phase, ResolvedConfig
-from trainers.evaluation.scores import Evaluation, Summary, summary_kind
+from trainers.evaluation.scores import Evaluation
+from trainers.evaluation.summary import Summary, summary_kind
 from trainers.models.classifier import save_classifier
 from trainers.rundir.progress import Progress, Row
 from trainers.training import interpolation

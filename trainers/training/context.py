@@ -15,8 +15,9 @@ from ftdata.names import counted
 from ftdata.sources.source import Source
 from trainers.config import ResolvedConfig
 from trainers.evaluation import scores
-from trainers.evaluation.scores import Evaluation, Summary
+from trainers.evaluation.scores import Evaluation
 from trainers.evaluation.step import EvaluationStep
+from trainers.evaluation.summary import Summary, summary_kind
 from trainers.rundir.receipt import Receipt
 from trainers.rundir.record import RunRecord
 from trainers.rundir.run_dir import RunDir
@@ -166,4 +167,4 @@ def evaluate_split(
         whole = scores.assemble(((index, logits) for index, logits in parts), labels)
         context.processes.broadcast_object(lambda: dataclasses.asdict(whole.summary))
         return whole
-    return scores.summary_kind(labels)(**context.processes.broadcast_object(dict))
+    return summary_kind(labels)(**context.processes.broadcast_object(dict))

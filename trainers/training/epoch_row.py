@@ -4,7 +4,8 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
-from trainers.evaluation.scores import Evaluation, Summary
+from trainers.evaluation.scores import Evaluation
+from trainers.evaluation.summary import Summary
 from trainers.rundir.progress import Row
 from trainers.training.callbacks import Logs
 

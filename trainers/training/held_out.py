@@ -8,8 +8,9 @@ import tensorflow as tf
 
 from ftdata.cache import features, filling, planner, resources
 from ftdata.cache.images import Images
-from trainers.evaluation.scores import Evaluation, Summary
+from trainers.evaluation.scores import Evaluation
 from trainers.evaluation.step import EvaluationStep, InferenceStep
+from trainers.evaluation.summary import Summary
 from trainers.models.cut import Cut
 from trainers.training.context import RunContext, evaluate_split
 

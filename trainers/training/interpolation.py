@@ -15,7 +15,7 @@ import numpy as np
 
 from ftdata.log import log
 from trainers.config import Phase
-from trainers.evaluation.scores import in_words
+from trainers.evaluation.summary import in_words
 from trainers.models.classifier import load_weights, save_classifier
 from trainers.rundir.progress import Progress, Row
 from trainers.rundir.run_dir import write_atomically

@@ -19,7 +19,8 @@ def misfits(phase: Phase, plan: PhasePlan, context: RunContext) -> Iterator[str]
     length = f"the {counted(plan.total_steps, 'step')} of {phase.name}"
     steps = warmup(training.warmup_steps, total_steps=plan.total_steps)
     if steps < training.warmup_steps:
-        yield f"--warmup_steps={training.warmup_steps} is more than a fifth of {length}: {steps} are taken"
+        instead = f"the first {steps:,} warm up" if steps > 1 else "it has no warm-up"
+        yield f"--warmup_steps={training.warmup_steps} is more than a fifth of {length}: {instead}"
     yield from _averages(training.ema_decays, plan.total_steps, length)
     yield from _patience(phase, context)
     if runtime.profile_steps and runtime.profile_steps[1] > plan.total_steps:

@@ -18,7 +18,7 @@ from trainers.evaluation import figures, tiles
 from trainers.models import folding, lora
 from trainers.models.cut import cut
 from trainers.models.trainable import layer_table, unfreezing
-from trainers.rundir import record
+from trainers.rundir import bound
 from trainers.rundir.checkpointer import Checkpointer, NullCheckpointer, restore
 from trainers.rundir.divergence import Diverged, advice
 from trainers.rundir.progress import Progress
@@ -82,7 +82,7 @@ def run_phase(
         step = checkpointer.step
         kept = f"the checkpoint of step {step} is kept" if step else "no checkpoint was written yet"
         change = advice(phase.name, context.config.training, precision=context.config.precision)
-        way = record.way_to_change(phase.name, context.run_dir)
+        way = bound.way_to_change(phase.name, context.run_dir)
         raise Diverged(f"{phase.name} diverged: {error}. {kept}; {change}, {way}") from error
     receipt.end(progress)
     metrics = results.finish(phase, context, network, made.held_out, progress, board)

@@ -12,9 +12,9 @@ from ftdata.log import log
 from ftdata.names import counted
 from trainers.config import Phase
 from trainers.rundir import checkpoint
+from trainers.rundir.bound import settings_fingerprint
 from trainers.rundir.chain import canonical
 from trainers.rundir.checkpointer import VariableGroups
-from trainers.rundir.fingerprint import settings_fingerprint
 from trainers.rundir.progress import TIMINGS, Progress, without_timings
 from trainers.rundir.receipt import Receipt
 from trainers.training.context import RunContext
@@ -86,8 +86,8 @@ class PhaseReceipt:
         kept = sorted(self._files.kept.glob("step-*"))
         if not kept and self._context.config.runtime.keep_checkpoints and progress.step > 1:
             log.info(
-                "  no checkpoint kept for --phase=verify, which replays the phase from its start: none was written "
-                "between its first step and its last; a lower --checkpoint_every_steps writes some"
+                "  --phase=verify would train this phase again from its first step: it was over before a checkpoint "
+                "was due (--checkpoint_every_steps)"
             )
         if kept:
             size = sum(path.stat().st_size for folder in kept for path in folder.iterdir()) / 2**20

@@ -9,12 +9,13 @@ from matplotlib.figure import Figure
 
 from ftdata.log import log
 from trainers.config import Phase
-from trainers.evaluation import figures, label_reports, label_temperatures, label_thresholds, reports, scores
+from trainers.evaluation import figures, label_reports, label_temperatures, label_thresholds, reports, summary
 from trainers.evaluation.label_scores import LabelEvaluation
-from trainers.evaluation.scores import Evaluation, Summary
+from trainers.evaluation.scores import Evaluation
+from trainers.evaluation.summary import Summary
 from trainers.models import plain_layers
 from trainers.models.classifier import base_of, load_weights
-from trainers.rundir import checkpoint, seen
+from trainers.rundir import checkpoint, seen, ties
 from trainers.rundir.progress import Progress, Row, read_history
 from trainers.rundir.run_dir import write_atomically, write_json
 from trainers.training import feature_views, interpolation
@@ -130,7 +131,7 @@ def _write(
     write_json(files.metrics, metrics)
     read = f" on {feature_views.in_words(progress)}" if progress.features else ""
     log.info(
-        f"{_choice(phase, metrics)}, {outcome(metrics)} "
+        f"{_choice(phase, metrics, progress.history)}, {outcome(metrics)} "
         f"({progress.seconds:.0f} s of training{read}; checkpoints held it up for "
         f"{progress.checkpoint_stall_seconds:.1f} s and took {progress.checkpoint_write_seconds:.1f} s to write)"
         f"\n\n{report}"
@@ -141,7 +142,7 @@ def _write(
     return metrics
 
 
-def _choice(phase: Phase, metrics: dict[str, Any]) -> str:
+def _choice(phase: Phase, metrics: dict[str, Any], history: Sequence[Row]) -> str:
     """Which epoch was kept and what chose it."""
     monitor, accuracy = metrics["monitor"], metrics["validation_accuracy"]
     if metrics.get("chosen_among") == 1:  # another phase starts from it: no fold has chosen
@@ -153,9 +154,9 @@ def _choice(phase: Phase, metrics: dict[str, Any]) -> str:
         return f"{phase.name}: kept the last epoch, {metrics['epoch']}: there is no validation split to choose by"
     value = metrics[f"validation_{monitor}"]
     chosen = (
-        f"validation {scores.in_words(monitor)} {value:.4f}"
+        f"validation {summary.in_words(monitor)} {value:.4f}"
         if monitor == "loss"
-        else (f"validation {scores.in_words(monitor)} {percent(value)}")
+        else (f"validation {summary.in_words(monitor)} {percent(value)}")
     )
     if "test_map" in metrics and monitor != "map":
         chosen += f", validation mAP {percent(metrics['validation_map'])}"
@@ -168,7 +169,8 @@ def _choice(phase: Phase, metrics: dict[str, Any]) -> str:
             f"{phase.name}: no epoch was better than the model it started from, which is kept and is what predict, "
             f"evaluate and export take; a lower --{phase.name}_learning_rate may help. Chosen by {chosen}"
         )
-    return f"{phase.name}: best is {which(metrics)}, chosen by {chosen}"
+    tie = ties.in_words(metrics, history)
+    return f"{phase.name}: best is {which(metrics)}{f' ({tie})' if tie else ''}, chosen by {chosen}"
 
 
 def which(metrics: Mapping[str, Any]) -> str:

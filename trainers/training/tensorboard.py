@@ -24,7 +24,8 @@ from tensorboard.plugins.hparams import summary_v2 as hp
 
 from ftdata.log import log
 from trainers.evaluation import figures
-from trainers.evaluation.scores import Evaluation, LabelSummary
+from trainers.evaluation.scores import Evaluation
+from trainers.evaluation.summary import LabelSummary
 from trainers.training.callbacks import Logs, Watcher
 
 HPARAMS_METRICS = (

@@ -3,7 +3,7 @@ import pytest
 from ftdata import address
 from ftdata.config import DataConfig
 from ftdata.errors import UserError
-from ftdata.sources import unlabeled
+from ftdata.folders import named_images
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,6 @@ def test_only_places_of_images_may_be_addresses():
     with pytest.raises(UserError, match=r"image_dir must be .* or an address \(s3://, gs://, .*got ftp://host/a"):
         DataConfig(image_dir="ftp://host/a")
     with pytest.raises(UserError, match="images must lie on this machine, got s3://bucket/a.jpg: copy or mount it"):
-        unlabeled.find("s3://bucket/a.jpg")
+        named_images.find("s3://bucket/a.jpg")
     with pytest.raises(UserError, match="image_dir must name a bucket or a server after the //, got s3://"):
         DataConfig(image_dir="s3://")

@@ -46,3 +46,36 @@ def test_a_prefix_stands_before_every_line_and_ends_with_its_block():
         "from ftdata.log import log, prefix, prefixed\nwith prefixed('again: '): log.info('a\\nb'); print(prefix())\n"
     )
     assert _said(f"{code}log.info('c')\n") == ("again: a\nagain: b\nagain: \nc\n", "")
+
+
+_TALKS_ON = """
+import os, sys, threading
+sys.setswitchinterval(1e-6)
+from ftdata.log import last_word, log
+for number in range(40):
+    if os.fork() == 0:
+        ready = threading.Event()
+        def talk():
+            while True:
+                log.info(f"{number} in between")
+                ready.set()
+                sys.stderr.write(f"{number} in between\\n")
+        threading.Thread(target=talk, daemon=True).start()
+        ready.wait()
+        try:
+            last_word(f"{number} is over")
+        finally:
+            os._exit(0)
+    os.wait()
+"""
+
+
+def test_after_the_last_word_no_thread_says_anything():
+    command = [sys.executable, "-W", "ignore", "-c", _TALKS_ON]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    done = subprocess.run(command, cwd=ROOT, text=True, check=True, **pipes)
+    last = {}
+    for line in done.stdout.splitlines():
+        number, _, words = line.partition(" ")
+        last[number] = words
+    assert last == {str(number): "is over" for number in range(40)}

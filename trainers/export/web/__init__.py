@@ -2,4 +2,4 @@
 
 from ftdata import lazy
 
-__all__, __getattr__, __dir__ = lazy.exports(__name__, {"write_web": "page", "check_runtime": "runtime"})
+__all__, __getattr__, __dir__ = lazy.exports(__name__, {"write_web": "page"})

@@ -5,8 +5,8 @@ import os
 import pytest
 
 from ftdata.decoding import transcoding
+from ftdata.folders import named_images
 from ftdata.inspection import file_kind
-from ftdata.sources import unlabeled
 from ftdata.sources.source import load_folder
 from tests.tools import bad_files
 from tests.tools.bad_files import JPEG, PHOTO, encode
@@ -100,7 +100,7 @@ def test_what_is_read_goes_by_content_and_all_else_is_counted(odd_folder, withou
 
 def test_predict_finds_the_same_files_and_counts_the_same(odd_folder, without_extras):
     (odd_folder / "gone.jpg").symlink_to("nowhere")
-    found, notes = unlabeled.find(str(odd_folder))
+    found, notes = named_images.find(str(odd_folder))
     source = load_folder(str(odd_folder / ""), validation_fraction=0.0)
     assert sorted(found) == sorted(os.fsdecode(path) for path in source.train.paths)
     assert notes[:2] == source.notes[-2:]

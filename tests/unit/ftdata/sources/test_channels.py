@@ -8,7 +8,7 @@ from ftdata.cache import disk, tiers
 from ftdata.config import DataConfig
 from ftdata.decoding.decode import Decoding
 from ftdata.errors import UserError
-from ftdata.folders import folder
+from ftdata.folders import folder, named_images
 from ftdata.sources import unlabeled
 from ftdata.sources.source import open_source
 from tests.tools import bad_files, channel_files
@@ -105,7 +105,7 @@ def test_a_csv_and_predict_name_such_files(five, tmp_path):
     source = open_source(_config(five, labels_csv=str(table)))
     assert len(source.train) + len(source.validation) + len(source.test) == 12
     config = _config(five)
-    paths, notes = unlabeled.find(str(five / "test"), channels=5)
+    paths, notes = named_images.find(str(five / "test"), channels=5)
     assert len(paths) == 6
     assert not notes
     assert unlabeled.examined(paths, str(five / "test"), config) == {}
@@ -113,7 +113,7 @@ def test_a_csv_and_predict_name_such_files(five, tmp_path):
     assert batch[1].shape == (6, 16, 16, 5)
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=r"no file ending in \.npy"):
-        unlabeled.find(str(tmp_path / "empty"), channels=5)
+        named_images.find(str(tmp_path / "empty"), channels=5)
 
 
 @pytest.mark.parametrize("name", ["dataset", "records", "data_service"])
@@ -127,3 +127,16 @@ def test_what_gives_images_of_three_channels_is_refused(name):
 def test_the_number_of_channels_is_bounded(channels):
     with pytest.raises(UserError, match="channels must be from 1 to 16"):
         DataConfig(channels=channels)
+
+
+@pytest.mark.parametrize("on_bad_image", ["error", "skip"])
+def test_a_folder_of_jpegs_for_five_channels_is_refused_in_one_line_that_names_the_right_number(tmp_path, on_bad_image):
+    root = bad_files.write_good(tmp_path / "photos", count=4)
+    count = len(list(root.rglob("*.jpg")))
+    with pytest.raises(UserError) as caught:
+        open_source(_config(root, on_bad_image=on_bad_image))
+    said = str(caught.value)
+    assert said.startswith(f"{count} of {count} images cannot be used: has 3 channels, --channels=5 expected, such as ")
+    assert said.endswith(". Use --channels=3 (the default), or name images of 5 channels, TIFF or .npy files")
+    assert "\n" not in said
+    assert "on_bad_image" not in said

@@ -11,6 +11,7 @@ from ftdata.config import DataConfig
 from ftdata.decoding import reading, transcoding
 from ftdata.decoding.decode import Decoding
 from ftdata.errors import UserError
+from ftdata.folders import named_images
 from ftdata.inspection import examine
 from ftdata.sources import unlabeled
 from ftdata.sources.source import open_source
@@ -69,7 +70,7 @@ def test_every_tier_gives_the_same_batches_with_the_pixels_of_the_transcoder(mix
 def test_predict_reads_them_and_names_what_it_cannot_read(mixed):
     config = _config(mixed)
     (mixed / "red" / "cut.avif").write_bytes(encode(bad_files.PHOTO, "AVIF")[:100])
-    paths, notes = unlabeled.find(str(mixed))
+    paths, notes = named_images.find(str(mixed))
     bad = unlabeled.examined(paths, str(mixed), config)
     assert (len(paths), notes, list(bad.values())) == (17, (), ["truncated AVIF"])
     read = [number for batch, _ in unlabeled.decoded(paths, config, batch_size=5) for number in batch.numpy()]

@@ -11,10 +11,12 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 import ftdata
+from ftdata import labels
 from ftdata.config import DataConfig
 from ftdata.errors import UserError
 from ftdata.sources import tfds as tfds_source
 from ftdata.sources.source import load_folder, open_source
+from tests.tools import bad_files
 
 
 def contents(split):
@@ -271,3 +273,13 @@ def test_the_label_that_a_tfds_data_set_supervises_is_trained(tmp_path, capsys):
     builder = tfds.builder("omniglot", data_dir=tmp_path, try_gcs=False)  # alphabets come before characters
     assert tfds_source._feature_keys(builder, is_multi=False) == ("image", "label")
     assert "note: omniglot has the labels label, alphabet: label is trained" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("count", "has_warning"), [(7, True), (24, False)])
+def test_a_class_with_a_single_image_to_choose_the_epoch_by_is_warned_of(tmp_path, count, has_warning):
+    root = bad_files.write_good(tmp_path / "photos", count=count)
+    source = load_folder(str(root), validation_fraction=0.15, data_dir=str(tmp_path / "data"))
+    there = labels.counts(source.validation.labels, 2).tolist()
+    assert (1 in there) == has_warning
+    said = [note for note in source.notes if "in the validation split, so chance has a say" in note]
+    assert bool(said) == has_warning

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from ftdata.config import DataConfig
-from ftdata.sources import unlabeled
+from ftdata.folders import named_images
 from tests import ROOT
 from tests.tools import bad_files
 from trainers import command_line, experiment
@@ -184,9 +184,9 @@ def test_nothing_to_predict_is_a_failure(trained_run, photos, capsys):
 
 
 def test_a_pattern_and_a_file_name_what_they_say(photos):
-    assert unlabeled.find(str(photos / "**/*.PNG"))[0] == [str(photos / "more/a.PNG")]
-    assert unlabeled.find(str(photos / "notes.txt"))[0] == [str(photos / "notes.txt")]
-    assert [Path(path).name for path in unlabeled.find(str(photos))[0]] == ["b.jpg", "broken.jpg", "a.PNG"]
+    assert named_images.find(str(photos / "**/*.PNG"))[0] == [str(photos / "more/a.PNG")]
+    assert named_images.find(str(photos / "notes.txt"))[0] == [str(photos / "notes.txt")]
+    assert [Path(path).name for path in named_images.find(str(photos))[0]] == ["b.jpg", "broken.jpg", "a.PNG"]
 
 
 def test_brackets_in_a_folder_that_is_there_mean_themselves(tmp_path):
@@ -194,8 +194,8 @@ def test_brackets_in_a_folder_that_is_there_mean_themselves(tmp_path):
     for name in ("photos [2019]*", "photos 2*"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "a.jpg").touch()
-    assert unlabeled.find(str(folder / "*.jpg"))[0] == [str(folder / "a.jpg")]
-    assert unlabeled.find(str(tmp_path / "photos [0-9]*" / "*.jpg"))[0] == [str(tmp_path / "photos 2*" / "a.jpg")]
+    assert named_images.find(str(folder / "*.jpg"))[0] == [str(folder / "a.jpg")]
+    assert named_images.find(str(tmp_path / "photos [0-9]*" / "*.jpg"))[0] == [str(tmp_path / "photos 2*" / "a.jpg")]
 
 
 def test_imagenet_names_are_in_the_order_of_the_weights():

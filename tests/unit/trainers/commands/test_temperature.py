@@ -90,7 +90,7 @@ def test_no_mistake_among_few_images_is_no_evidence():
     many = Evaluation(np.tile([np.log(0.92 / 0.04), 0.0, 0.0], (300, 1)), np.zeros(300, int))
     colder = calibration.fit_temperature(many)  # 300 of 300 right is evidence that 92 % is too low
     assert 0.3 < colder.value < 0.8
-    assert colder.in_words == f"temperature {colder.value:.3f}, fitted on 300 held-out images"
+    assert colder.in_words == f"temperature {colder.value:.2f}, fitted on 300 held-out images"
 
 
 def test_probabilities_that_underflow_keep_their_logits():

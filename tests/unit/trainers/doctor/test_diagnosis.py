@@ -13,6 +13,7 @@ from ftdata.sources.holdout import group_ids
 from tests.configs import make_config
 from trainers import command_line, experiment
 from trainers.config import TrainConfig
+from trainers.doctor import diagnosis
 
 
 def check(folder, model_dir, *, data=None, **settings):
@@ -87,7 +88,28 @@ def test_weights_that_cannot_be_had_are_told_after_the_report(film_folder, tmp_p
     assert command_line.run(config, given=(), command_line=()) == 1
     said = capsys.readouterr()
     assert "finetune:" in said.out
+    assert "advice    first of all what the error at the end says" in said.out
+    assert "nothing speaks against" not in said.out
     assert str(weights) in said.err
+
+
+@pytest.mark.parametrize(
+    ("advice", "is_refused", "lines"),
+    [
+        ({}, False, ["none: nothing speaks against these settings"]),
+        ({}, True, ["first of all what the error at the end says: a run would stop there before it trains"]),
+        (
+            {"--resize=crop": "why"},
+            True,
+            [
+                "first of all what the error at the end says: a run would stop there before it trains",
+                "--resize=crop  (why)",
+            ],
+        ),
+    ],
+)
+def test_that_nothing_speaks_against_settings_is_said_only_of_those_that_a_run_takes(advice, is_refused, lines):
+    assert diagnosis.advised(advice, is_refused=is_refused) == lines
 
 
 def test_the_report_fits_one_screen(report):

@@ -58,3 +58,12 @@ def test_a_network_without_feature_maps_has_none():
 
 def test_no_mistakes_are_no_maps():
     assert grad_cam.heat(classifier(nested=True), np.zeros((0, 32, 32, 3)), np.zeros(0, int)).shape == (0, 32, 32)
+
+
+def test_maps_of_a_single_place_are_left_out():
+    layers, pixels = keras.layers, keras.Input((8, 8, 3))
+    maps = layers.Conv2D(2, 8, name="maps")(pixels)
+    network = keras.Model(pixels, layers.Dense(2, name="logits")(layers.Flatten()(maps)))
+    assert grad_cam.is_single_place(network)
+    assert not grad_cam.is_single_place(classifier(nested=True))
+    assert grad_cam.heat(network, np.zeros((1, 8, 8, 3)), np.array([0])) is None

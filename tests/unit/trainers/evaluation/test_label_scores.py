@@ -10,6 +10,7 @@ from sklearn import metrics
 
 from trainers.evaluation import label_reports, scores
 from trainers.evaluation.label_scores import LabelEvaluation
+from trainers.evaluation.summary import LabelSummary
 
 _NAMES = ("a", "b;c", "file", "never")
 
@@ -48,7 +49,7 @@ def test_an_evaluation_without_positives_has_scores():
 def test_labels_say_which_evaluation_it_is():
     scored = scores.assemble([(np.arange(3), np.zeros((3, 2), np.float32))], np.ones((3, 2), np.float32))
     assert isinstance(scored, LabelEvaluation)
-    assert isinstance(scored.summary, scores.LabelSummary)
+    assert isinstance(scored.summary, LabelSummary)
     assert type(scores.assemble([(np.arange(3), np.zeros((3, 2)))], np.zeros(3, np.int32))) is scores.Evaluation
 
 

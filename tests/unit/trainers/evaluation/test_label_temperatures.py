@@ -70,7 +70,7 @@ def test_what_is_recorded_is_read_again():
     stored = found["label_temperatures"]
     assert (stored["chosen_on"], stored["images"]) == ("folds", 3000)
     said = label_temperatures.in_words(stored)
-    span = f"{values.min():.3f} to {values.max():.3f}"
+    span = " to ".join(f"{value:.1f}" if value >= 2 else f"{value:.2f}" for value in (values.min(), values.max()))
     assert said == f"temperature {span} for 2 classes, 1 for the other 1, fitted on 3,000 held-out images"
     np.testing.assert_array_equal(label_temperatures.of_metrics({}, _NAMES), 1.0)
     nothing = label_temperatures.recorded(None, _NAMES, chosen_on="validation")["label_temperatures"]

@@ -10,8 +10,7 @@ import pytest
 
 from ftdata.errors import UserError
 from tests.tools import html_page
-from trainers.commands import export
-from trainers.config import UseConfig
+from trainers.export import needed
 from trainers.export.web import page, runtime
 
 
@@ -38,7 +37,7 @@ def test_many_classes_are_counted_in_the_title():
 def test_where_npm_is_missing_one_line_says_so_before_anything_is_trained(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UserError, match=r"^export_formats: web needs .* npm, .* is not installed here: where"):
-        export.check_formats(UseConfig(export_formats=("web",)))
+        needed.check_installed(["web"], web_runtime=None)
 
 
 def test_a_failure_of_npm_is_said_in_a_line(monkeypatch, tmp_path):
@@ -110,4 +109,4 @@ def test_a_folder_without_the_runtime_is_refused_in_one_line(tmp_path, spoil):
     if spoil == "no archive":
         (folder / "litertjs-core-2.5.3.tgz").write_text("nothing")
     with pytest.raises(UserError, match=r"^web_runtime .*(is no folder|holds no @litertjs/core|is no package)[^\n]*$"):
-        export.check_formats(UseConfig(export_formats=("web",), web_runtime=str(folder)))
+        needed.check_installed(["web"], web_runtime=str(folder))

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from trainers.models import backbones, bfloat16, folding, loading, preprocessing
+from trainers.models import backbones, bfloat16, constructors, folding, loading, preprocessing
 
 # One constructor of each module of Keras Applications that is cheap to name (none is built here).
 _FAMILIES = (
@@ -29,7 +29,7 @@ def test_preprocessing_is_the_one_of_keras_applications(name):
 
 
 def test_every_backbone_of_keras_applications_has_a_preprocessing_and_a_size():
-    for name in backbones.names():
+    for name in constructors.names():
         assert preprocessing.kind_of(name) in ("caffe", "tf", "torch", "lite", "inside")
         assert 96 <= backbones.default_size(name) <= 600
 
@@ -150,7 +150,7 @@ def test_a_file_of_weights_that_does_not_fit_gets_a_finished_sentence(tmp_path, 
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("backbone", backbones.names())
+@pytest.mark.parametrize("backbone", constructors.names())
 def test_depthwise_networks_are_known(backbone):
     module = sys.modules[backbones._constructor(backbone).__module__]
     assert backbones.is_depthwise(backbone) == bool(

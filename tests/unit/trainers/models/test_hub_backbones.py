@@ -14,10 +14,10 @@ from tests.tools.hub_families import FAMILIES, SIDE, make_preset
 from trainers import experiment
 from trainers.config import PHASES, ModelConfig
 from trainers.config.model import hub_folder
-from trainers.models import backbones, classifier, cut, depth, hub_backbones, hub_presets, trainable
+from trainers.models import backbones, catalogue, classifier, cut, depth, hub_backbones, hub_presets, trainable
 from trainers.models.layer_names import layers_of
+from trainers.rundir.bound import settings_fingerprint
 from trainers.rundir.checkpoint import weights_sha256
-from trainers.rundir.fingerprint import settings_fingerprint
 
 needs_hub = pytest.mark.skipif(importlib.util.find_spec("keras_hub") is None, reason="the extra zoo is not installed")
 _CUT_BY_BLOCK = set(FAMILIES) - {"DINOv3"}  # whose blocks all take the positions beside the tokens
@@ -153,18 +153,18 @@ def test_interpolated_positions_keep_tokens_and_corners():
 def test_without_the_extra_the_error_names_it(monkeypatch, tmp_path):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"keras_hub, not installed here: .*'\.\[zoo\]'"):
-        backbones.check("hub:vit_base", weights="imagenet")
+        catalogue.check("hub:vit_base", weights="imagenet")
 
 
 def test_a_folder_that_is_no_preset_is_refused(monkeypatch, tmp_path):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: True)
     with pytest.raises(ValueError, match=r"has no config\.json"):
-        backbones.check(f"hub:{tmp_path}", weights="imagenet")
+        catalogue.check(f"hub:{tmp_path}", weights="imagenet")
     with pytest.raises(ValueError, match="no such folder; give hub:FOLDER"):
-        backbones.check("hub:./nowhere", weights="imagenet")
+        catalogue.check("hub:./nowhere", weights="imagenet")
     (tmp_path / "config.json").write_text("{}", encoding="utf-8")
     with pytest.raises(ValueError, match="is a preset"):
-        backbones.check(f"hub:{tmp_path}", weights="imagenet", arguments={"alpha": 1})
+        catalogue.check(f"hub:{tmp_path}", weights="imagenet", arguments={"alpha": 1})
 
 
 def test_a_preset_is_compared_by_content_wherever_it_lies(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 
 from tests.tools.network import cut_off
 from trainers.config import ModelConfig
-from trainers.models import backbones, imagenet_weights, starting_point
+from trainers.models import backbones, catalogue, constructors, imagenet_weights, starting_point
 
 _AUTO = ModelConfig("auto")
 
@@ -115,8 +115,8 @@ def test_a_connection_that_breaks_off_is_no_damaged_file():
 
 def test_the_names_of_auto_are_backbones():
     starting_point.check(_AUTO)
-    assert set(imagenet_weights.CHOICES) <= set(backbones.names())
-    assert imagenet_weights.AUTO not in backbones.names()
+    assert set(catalogue.CHOICES) <= set(constructors.names())
+    assert catalogue.AUTO not in constructors.names()
 
 
 def test_what_is_at_hand_without_a_network(no_network, extra, tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ import pytest
 
 from tests.tools.applications import publish, published
 from trainers.config import ModelConfig
-from trainers.models import backbones, inside
+from trainers.models import backbones, catalogue, inside
 from trainers.models.classifier import base_of, build_classifier
 
 # One network of each module, with the smallest input it takes; those that build in about a second are fast tests.
@@ -132,7 +132,7 @@ def test_a_network_without_its_preprocessing_is_the_rest_of_it():
 )
 def test_arguments_that_something_else_decides_are_refused(name, arguments, message):
     with pytest.raises(ValueError, match=message):
-        backbones.check(name, weights="none", arguments=arguments)
+        catalogue.check(name, weights="none", arguments=arguments)
 
 
 def _saved(path, *layers, name="mine"):

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -103,6 +104,41 @@ def test_an_estimate_alone_has_a_page(tmp_path):
     assert "groups" in headings(parsed)
     assert f"python -m trainers.main --image_dir=FOLDER --model_dir={tmp_path} --phase=finetune" in parsed.text
     assert parsed.mistakes == []
+
+
+def test_numbered_folds_are_no_groups(tmp_path):
+    root = finished_run.make_run(tmp_path / "run", phases=("transfer",), folds="2")
+    for name in ("1", "2"):
+        fold = root / "folds" / name
+        (fold / "transfer").mkdir(parents=True)
+        shutil.copyfile(root / "transfer/history.csv", fold / "transfer/history.csv")
+        shutil.copyfile(root / "config.json", fold / "config.json")
+    said = " ".join(read(root).text.split())
+    assert "No groups were named" in said
+    assert "Images left out in turn" in said
+    assert "New groups" not in said
+    assert "epoch of transfer" in said
+
+
+def test_a_flag_stays_in_one_line_with_its_dashes(tmp_path):
+    root = finished_run.make_run(tmp_path / "run", phases=("transfer",))
+    page.write(RunDir(root))
+    text = (root / "report.html").read_text(encoding="utf-8")
+    assert 'named (<span class="flag">--group_pattern</span>), so' in text
+    assert '<span><span class="flag">--phase</span>=evaluate</span>' in text
+    assert ".flag { white-space: nowrap; }" in text
+    assert "&lt;span" not in text
+
+
+def test_epochs_that_tie_and_few_steps_are_said(tmp_path):
+    root = finished_run.make_run(tmp_path / "run", phases=("transfer",))
+    history, metrics = root / "transfer/history.csv", root / "transfer/metrics.json"
+    history.write_text(history.read_text() + "3,0.4,0.9,0.6,0.8,0.001\n")
+    metrics.write_text(json.dumps({**json.loads(metrics.read_text()), "step": 2}))
+    said = " ".join(read(root).text.split())
+    assert "epoch 2 kept, of 2 that tie (2, 3) the one of the lowest validation loss" in said
+    assert "transfer was too short to tell what held it back: 2 steps." in said
+    assert "input-bound" not in said
 
 
 def test_a_search_is_a_table_of_what_was_tried(tmp_path):

@@ -8,6 +8,7 @@ import urllib.request
 import pytest
 
 from trainers.config import ServeConfig
+from trainers.serving import address
 
 pytestmark = pytest.mark.extra_serve
 uvicorn = pytest.importorskip("uvicorn")
@@ -19,7 +20,6 @@ async def _application(scope, receive, send):
 
 
 def test_small_writes_are_sent_at_once():
-    from trainers.serving import http
     from trainers.serving.connection import bounded
 
     options = []
@@ -30,13 +30,13 @@ def test_small_writes_are_sent_at_once():
             accepted = transport.get_extra_info("socket")
             options.append(accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
 
-    with http.listening(ServeConfig(port=0)) as found:
+    with address.listening(ServeConfig(port=0)) as found:
         server = uvicorn.Server(uvicorn.Config(_application, http=Noted, ws="none", lifespan="off", log_config=None))
         thread = threading.Thread(target=server.run, args=([found],), daemon=True)
         thread.start()
         while not server.started:
             time.sleep(0.01)
-        with urllib.request.urlopen(f"http://{http.address(found)}/") as answer:
+        with urllib.request.urlopen(f"http://{address.in_words(found)}/") as answer:
             assert answer.read() == b"ok"
         server.should_exit = True
         thread.join()

@@ -49,7 +49,10 @@ def _told(photo_folder, *, runtime=None, data=None, phase="transfer", **settings
                 "most: give one of them"
             ],
         ),
-        ({"warmup_steps": 50}, ["--warmup_steps=50 is more than a fifth of the 6 steps of transfer: 1 are taken"]),
+        (
+            {"warmup_steps": 50},
+            ["--warmup_steps=50 is more than a fifth of the 6 steps of transfer: it has no warm-up"],
+        ),
         ({"early_stopping_patience": 2}, []),  # finetune has more epochs
         ({"early_stopping_patience": 4}, ["--early_stopping_patience=4 cannot end transfer early, which has 2 epochs"]),
         (

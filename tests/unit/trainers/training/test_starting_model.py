@@ -81,7 +81,7 @@ def test_the_run_says_what_chose_and_what_did_not_fit(run_alone, kept):
     assert results["transfer"]["monitor"] == "balanced_accuracy"
     assert f"transfer: best is epoch {best}, chosen by validation balanced accuracy" in run_alone.said
     assert " balanced accuracy " in next(line for line in lines if line.startswith("transfer epoch 1/2"))
-    assert "note: --warmup_steps=50 is more than a fifth of the 15 steps of finetune: 3 are taken" in said
+    assert "note: --warmup_steps=50 is more than a fifth of the 15 steps of finetune: the first 3 warm up" in said
 
 
 class _Crash(keras.callbacks.Callback):
