@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 import tensorflow as tf
 
+from ftdata.cache import in_flight
 from ftdata.config import DataConfig
 from ftdata.datasets.objects import photos
 from ftdata.decoding.decode import Decoding
@@ -50,11 +51,12 @@ def read(images: str | None, data: DataConfig, *, batch_size: int, class_names: 
     if len(paths) > _MOST:
         notes += (f"{_MOST:,} of {len(paths):,} are looked at",)
         paths = [paths[place] for place in np.linspace(0, len(paths) - 1, _MOST).astype(int)]
-    skipped = unlabeled.examined(paths, images, data)
+    skipped, largest = unlabeled.examined(paths, images, data)
     for note in (*notes, *(f"skipped: {folder.shown(path)}: {why}" for path, why in skipped.items())):
         log.info(f"  other images: {note}")
     good = [path for path in paths if path not in skipped]
-    batches = unlabeled.decoded(good, data, batch_size=batch_size) if good else ()
+    calls = in_flight.calls(largest, channels=data.channels)
+    batches = unlabeled.decoded(good, data, batch_size=batch_size, calls=calls) if good else ()
     found = [pixels.numpy() for _, pixels in batches]
     if not found:
         there = counted(len(paths), "file")
