@@ -77,6 +77,7 @@ def _stages(images: Path, run: Path, work: Path) -> Iterator[tuple[str, Mapping[
     yield "export", {**using, "phase": "export", "export_formats": "saved_model,litert"}
     yield "predict", {**using, "phase": "predict", "images": str(images / _PREDICTED)}
     yield "report", {**using, "phase": "report"}
+    yield "estimate", {**data, **_NETWORK, "phase": "estimate"}
 
 
 def measured(settings: Mapping[str, str]) -> Cost:

@@ -10,15 +10,15 @@ import gc
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.harness import first_step, memory, small_images
+from benchmarks.harness import first_step, growth, memory, small_images
 from benchmarks.harness.process import start_all
-from benchmarks.harness.results import line, publish, three_digits
+from benchmarks.harness.results import publish
 from benchmarks.harness.timing import Row
 from flags import benchmark
 from ftdata import pipeline
@@ -31,6 +31,7 @@ from ftdata.records import listed_records, packing
 from ftdata.sources import holdout
 from ftdata.sources.source import Source, open_source
 from trainers.config import ModelConfig
+from trainers.doctor import duplicates
 from trainers.rundir import fingerprint, image_table, seen
 from trainers.rundir.run_dir import RunDir
 
@@ -71,7 +72,7 @@ def main(argv: list[str]) -> None:
         question="Stages before training, by the number of images",
         excluded=EXCLUDED,
         json_file=flags.json,
-        shown=table(found),
+        shown=growth.table(found, of="images", each="KiB an image", not_seconds=_KEPT.values()),
     )
 
 
@@ -103,6 +104,9 @@ class Stages:
         yield "planning", lambda: tiers.plan(self._data, train=count, held_out=count, on_gpu=False)
         yield "recording", lambda: _record(source, self._kept / "run")
         yield "first batch", lambda: _first_batch(source, self._data)
+        count = sum(map(len, source.splits.values()))
+        hashes = _hashes(count)
+        yield "looking for look-alikes", lambda: duplicates.nearest(hashes[: count // 5], hashes[count // 5 :])
 
 
 class Shards:
@@ -202,6 +206,14 @@ def _record(source: Source, path: Path) -> None:
     seen.keep(RunDir(path), source, ModelConfig())
 
 
+def _hashes(count: int) -> np.ndarray:
+    """Of images by chance, of which each has nine that look alike: uint64 [count, 5]."""
+    generator = np.random.default_rng(0)
+    drawn = generator.integers(0, 2**64 - 1, (-(-count // 10), duplicates.WORDS), np.uint64)
+    hashes = np.repeat(drawn, 10, axis=0)[generator.permutation(count)]
+    return hashes ^ (np.uint64(1) << generator.integers(0, 64, hashes.shape).astype(np.uint64))
+
+
 def _first_batch(source: Source, data: DataConfig) -> None:
     images = tiers.open_split(source.train, data, tier="none")
     weights = np.ones(len(source.class_names), np.float32)
@@ -219,24 +231,6 @@ def _median(stage: Callable[[], object]) -> float:
         stage()
         spent.append(time.perf_counter() - start)
     return float(np.median(spent))
-
-
-def table(found: Mapping[int, Mapping[str, float]]) -> str:
-    """A Markdown table: a row for each stage, a column for each size, and the exponents between them."""
-    counts = list(found)
-    titles = ["seconds", *(f"{count:,} images" for count in counts), "exponent"]
-    lines = [line(titles), "|" + "---|" * len(titles)]
-    for name in found[counts[0]]:
-        values = [found[count][name] for count in counts]
-        cells = [f"{three_digits(value)}{' KiB an image' if name in _KEPT.values() else ''}" for value in values]
-        grown = "" if name in _KEPT.values() else ", ".join(f"{slope:.2f}" for slope in exponents(counts, values))
-        lines.append(line([name, *cells, grown]))
-    return "\n".join(lines)
-
-
-def exponents(counts: Sequence[int], seconds: Sequence[float]) -> list[float]:
-    """By which power of the number of images the seconds grow, from each size to the next."""
-    return (np.diff(np.log(seconds)) / np.diff(np.log(counts))).tolist()
 
 
 def _rows(count: int, found: Mapping[str, float]) -> list[Row]:

@@ -141,7 +141,7 @@ def _shuffled(
         begin, size = (part * (global_batch // shard.total) for part in (shard.first, shard.count))
         whole = line.batch(global_batch, drop_remainder=True)
         line = whole.map(lambda *parts: tuple(part[begin : begin + size] for part in parts)).unbatch()
-    return line.map(lambda position, file: (position, images.decode(file)), num_parallel_calls=parallelism.CORES)
+    return line.map(lambda position, file: (position, images.decode(file)), num_parallel_calls=images.parallel_calls)
 
 
 def image_at(positions: tf.Tensor, *, count: int, seed: int) -> tf.Tensor:
@@ -237,5 +237,5 @@ def _in_order(images: ImageStream, steps: int, per_replica: int, shard: Shard) -
     every = padded.batch(per_replica, drop_remainder=True).enumerate()
     mine = every.filter(lambda k, _: (k % shard.total >= shard.first) & (k % shard.total < shard.first + shard.count))
     files = mine.map(lambda _, part: part[1]).unbatch()
-    decoded = files.map(images.decode, num_parallel_calls=parallelism.CORES)
+    decoded = files.map(images.decode, num_parallel_calls=images.parallel_calls)
     return decoded.batch(per_replica, drop_remainder=True).take(steps * shard.count).prefetch(2)

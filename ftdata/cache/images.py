@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 import tensorflow as tf
 
+from ftdata import parallelism
 from ftdata.decoding.decode import Decoding
 from ftdata.sources.split import Split
 
@@ -50,12 +51,13 @@ class ImageStream:
     """Images that can only be read in sequence, each decoded whenever it is read.
 
     `encoded()` is a dataset of n (position int64 [], bytes string []) in order; `decode` turns such bytes into uint8
-    [side, side, 3].
+    [side, side, 3]. `parallel_calls` is how many images may be decoded at a time.
     """
 
     tier: str
     encoded: Callable[[], tf.data.Dataset]
     decode: Callable[[tf.Tensor], tf.Tensor] = tf.identity
+    parallel_calls: int = parallelism.CORES
     tensor: ClassVar[None] = None
     content: ClassVar[str] = "image"
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from ftdata import parallelism
 from ftdata.cache import disk, in_flight, nvidia, planner, resources, store_files
 from ftdata.cache.filling import decode_into, empty_store, in_memory
 from ftdata.cache.images import Images, ImageStream, IndexedImages, decoder_of_files, from_tensor, memoized
@@ -99,7 +100,8 @@ def open_split(split: Split, config: DataConfig, *, tier: str, workers: int = 1)
         calls, iterations = in_flight.of_batches(split, decoding)
         read = decoder_of_files(split, decoding, parallel_iterations=iterations)
         return IndexedImages(tier, read, parallel_calls=calls)
-    return ImageStream(tier, lambda: split.encoded().enumerate(), decoding.any_format)
+    calls = min(parallelism.CORES, in_flight.most(split, decoding) or parallelism.CORES)
+    return ImageStream(tier, lambda: split.encoded().enumerate(), decoding.any_format, calls)
 
 
 def plan(config: DataConfig, *, train: int, held_out: int, on_gpu: bool) -> planner.Plan:

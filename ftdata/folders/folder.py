@@ -1,6 +1,7 @@
 """The images of a data set on disk, by split and class, as a folder says it. Standard library and numpy only."""
 
 import dataclasses
+import itertools
 import posixpath
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from ftdata.folders import layout, passed_over, roles, tree
 from ftdata.inspection import file_kind
 from ftdata.names import alike, listed, look_alikes, shown, what_is_at
 from ftdata.settings import said
+from ftdata.texts import Texts
 
 __all__ = ["Files", "Listing", "listing", "nearly_one_of", "scan", "shown"]
 
@@ -22,8 +24,8 @@ _LAYOUTS = "class folders, train/ and test/ with class folders inside, or a test
 class Files:
     """Images with their classes: paths to open, names to show, labels as in `ftdata.labels`."""
 
-    paths: tuple[str, ...]
-    names: tuple[str, ...]
+    paths: Texts
+    names: Texts
     labels: np.ndarray
 
 
@@ -142,10 +144,6 @@ def nearly_one_of(unknown: Sequence[str], class_names: Sequence[str]) -> str:
 
 
 def _files(by_class: Mapping[str, Sequence[tuple[str, str]]], class_names: Sequence[str]) -> Files:
-    rows = [
-        (path, name, label)
-        for label, class_name in enumerate(class_names)
-        for path, name in by_class.get(class_name, ())
-    ]
-    paths, names, labels = zip(*rows, strict=True)
-    return Files(paths, names, np.array(labels, np.int32))
+    images = [by_class.get(class_name, ()) for class_name in class_names]
+    paths, names = Texts.columns(itertools.chain.from_iterable(images), 2)
+    return Files(paths, names, np.repeat(np.arange(len(images), dtype=np.int32), list(map(len, images))))

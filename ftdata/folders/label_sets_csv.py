@@ -13,6 +13,7 @@ from ftdata.folders.folder import Files, Listing
 from ftdata.folders.root import Root
 from ftdata.names import composed, listed, look_alikes, shown
 from ftdata.settings import said
+from ftdata.texts import Texts
 
 _VALUES = {"0": False, "1": True, "0.0": False, "1.0": True, "false": False, "true": True}
 _NAMES = ("labels", "label")  # either is the column of names
@@ -174,4 +175,4 @@ def _files(images: Sequence[_Image], place: dict[str, int]) -> Files:
     labels = np.zeros((len(images), len(place)), np.float32)
     for number, image in enumerate(images):
         labels[number, [place[name] for name in image.labels]] = 1
-    return Files(tuple(image.path for image in images), tuple(image.name for image in images), labels)
+    return Files(Texts.of(image.path for image in images), Texts.of(image.name for image in images), labels)

@@ -24,6 +24,7 @@ from ftdata.log import log
 from ftdata.names import counted
 from ftdata.records.record import Record
 from ftdata.records.shards import PARQUET, Shard
+from ftdata.texts import Texts
 
 _VERSION = 1  # raise this when a shard could be read in another way
 _COPIES = "unpacked-{:05}.bin"
@@ -43,7 +44,7 @@ class Index:
     length: np.ndarray
     shard: np.ndarray
     label: np.ndarray
-    names: tuple[str, ...]
+    names: Texts
     files: tuple[tuple[str, int, int], ...]
     class_names: tuple[str, ...]
 
@@ -121,10 +122,10 @@ def _of_records(shards: Sequence[Shard], found: Sequence[Sequence[Record]]) -> I
     )
 
 
-def _names(shards: Sequence[Shard], found: Sequence[Sequence[Record]]) -> tuple[str, ...]:
+def _names(shards: Sequence[Shard], found: Sequence[Sequence[Record]]) -> Texts:
     """Of each image its own name; its place in the shard where it has none, before it where another has the same."""
     times = Counter(record.name for part in found for record in part)
-    return tuple(
+    return Texts.of(
         record.name
         if record.name and times[record.name] == 1
         else "/".join(filter(None, (Path(shard.path).name, f"{number:07d}", record.name)))
@@ -138,7 +139,6 @@ def _stamps(shards: Iterable[Shard]) -> list[list[str | int]]:
 
 
 def _save(path: Path, index: Index, shards: Sequence[Shard]) -> None:
-    encoded = [name.encode(errors="surrogateescape") for name in index.names]
     said = {
         "version": _VERSION,
         "shards": _stamps(shards),
@@ -149,8 +149,8 @@ def _save(path: Path, index: Index, shards: Sequence[Shard]) -> None:
         np.savez(
             stream,
             said=np.frombuffer(json.dumps(said).encode(), np.uint8),
-            names=np.frombuffer(b"".join(encoded), np.uint8),
-            name_ends=np.cumsum([len(name) for name in encoded], dtype=np.int64),
+            names=index.names.content,
+            name_ends=index.names.ends,
             **{name: getattr(index, name) for name in _ARRAYS},
         )
 
@@ -165,11 +165,8 @@ def _load(path: Path, shards: Sequence[Shard]) -> Index | None:
             files = tuple((str(place), int(size), int(changed)) for place, size, changed in said["files"])
             if any(not _is_unchanged(*file) for file in files[len(shards) :]):  # copies that somebody has removed
                 return None
-            whole, ends = kept["names"].tobytes(), kept["name_ends"].tolist()
-            begins = [0, *ends][:-1]
-            names = [whole[a:b].decode(errors="surrogateescape") for a, b in zip(begins, ends, strict=True)]
-            arrays = {name: kept[name] for name in _ARRAYS}
-            return Index(names=tuple(names), files=files, class_names=tuple(said["class_names"]), **arrays)
+            names, arrays = Texts(kept["names"], kept["name_ends"]), {name: kept[name] for name in _ARRAYS}
+            return Index(names=names, files=files, class_names=tuple(said["class_names"]), **arrays)
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
         return None
 

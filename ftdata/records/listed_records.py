@@ -1,14 +1,18 @@
 """A pattern of shards -> the images in them by split and class, as `folders` lists those of a folder."""
 
 import dataclasses
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
+from typing import overload
+
+import numpy as np
 
 from ftdata.errors import UserError
 from ftdata.folders import roles
 from ftdata.folders.folder import Listing, listing
 from ftdata.names import composed, counted, shown
 from ftdata.records import index, shards
+from ftdata.records.index import Index
 from ftdata.records.reading import RecordReader, place
 from ftdata.settings import said
 
@@ -37,14 +41,7 @@ def open_records(
             f"records needs shards to train on, got {said(named or pattern)}: all are of the {files[0].split} split by "
             f"their names (such as {shown(Path(files[0].path).name)}); name those of train too"
         )
-    found: dict[str, dict[str, list[tuple[str, str]]]] = {}
-    columns = (all_images.source, all_images.offset, all_images.length, all_images.shard, all_images.label)
-    rows = zip(*(column.tolist() for column in columns), all_images.names, strict=True)
-    for source, offset, length, shard, label, name in rows:
-        classes = found.setdefault(files[shard].split, {})
-        where = place(all_images.files[source][0], offset, length)
-        classes.setdefault(composed(shown(all_images.class_names[label])), []).append((where, shown(name)))
-    result = listing(found, named or pattern, known=known)
+    result = listing(_by_class(all_images, [shard.split for shard in files]), named or pattern, known=known)
     copies = sum(size for _, size, _ in all_images.files[len(files) :])
     if copies:
         size = f"{copies / 2**20:,.0f} MiB"
@@ -53,3 +50,49 @@ def open_records(
     notes += (f"{counted(len(files), 'shard')} of {kind}: {splits} images",)
     reader = RecordReader({path: (size, changed) for path, size, changed in all_images.files})
     return dataclasses.replace(result, notes=(*result.notes, *notes)), reader
+
+
+class _Images(Sequence[tuple[str, str]]):
+    """Some of the images of an index, at `places`, int64 [k]: (place, name) of each, made when it is asked for."""
+
+    def __init__(self, index: Index, places: np.ndarray):
+        self._index, self._places = index, places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, number: int) -> tuple[str, str]: ...
+    @overload
+    def __getitem__(self, number: slice) -> "_Images": ...
+    def __getitem__(self, number: int | slice) -> "tuple[str, str] | _Images":
+        """An image, or some of them."""
+        if isinstance(number, slice):
+            return _Images(self._index, self._places[number])
+        return next(iter(_Images(self._index, self._places[[number]])))
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        """All of them, in order."""
+        found, some = self._index, self._places
+        columns = (column[some].tolist() for column in (found.source, found.offset, found.length))
+        paths, names = [path for path, _, _ in found.files], iter(found.names.take(some))
+        told = names if found.names.are_plain else map(shown, names)
+        for source, offset, length, name in zip(*columns, told, strict=True):
+            yield place(paths[source], offset, length), name
+
+
+def _by_class(index: Index, split_of_shard: Sequence[str]) -> dict[str, dict[str, _Images]]:
+    """The images by split and class, in the order of the index."""
+    called = [composed(shown(name)) for name in index.class_names]  # several spellings may look the same
+    class_names, splits = sorted(set(called)), sorted(set(split_of_shard))
+    class_of = np.array([class_names.index(name) for name in called])
+    split_of = np.array([splits.index(split) for split in split_of_shard])
+    both = split_of[index.shard] * len(class_names) + class_of[index.label]
+    order = np.argsort(both, kind="stable")
+    ends = np.cumsum(np.bincount(both, minlength=len(splits) * len(class_names)))
+    found = dict[str, dict[str, _Images]]()
+    for number, places in enumerate(np.split(order, ends[:-1])):
+        split, name = divmod(number, len(class_names))
+        if len(places):
+            found.setdefault(splits[split], {})[class_names[name]] = _Images(index, places)
+    return found

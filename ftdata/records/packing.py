@@ -68,14 +68,16 @@ def pack(config: PackConfig) -> list[Path]:
 
 def _write_split(config: PackConfig, listing: folder.Listing, split: str, into: Path) -> Iterator[str]:
     files, squared = listing.splits[split], _squared(config) if config.image_size else None
-    items = [
-        Item(name, label, listing.class_names[label], functools.partial(_content, path, name, squared))
-        for path, name, label in zip(files.paths, files.names, files.labels.tolist(), strict=True)
-    ]
+
+    def items(part: slice) -> Iterator[Item]:
+        rows = zip(files.paths[part], files.names[part], files.labels[part].tolist(), strict=True)
+        for path, name, label in rows:
+            yield Item(name, label, listing.class_names[label], functools.partial(_content, path, name, squared))
+
     parts = _parts(files.paths, config)
     for number, part in enumerate(parts):
         name = _name(config, split, number, len(parts))
-        fill = functools.partial(WRITERS[config.format], items=items[part], class_names=listing.class_names)
+        fill = functools.partial(WRITERS[config.format], items=items(part), class_names=listing.class_names)
         atomic.write(into / name, fill)
         yield name
 

@@ -13,7 +13,7 @@ NAMES_OF_CLASSES = "labels.txt"  # how the name of a file that lists them ends
 _FOREIGN = ("TIFF", "HEIC", "AVIF")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)  # there is one for each image of all shards
 class Record:
     """An image among others in a file.
 

@@ -38,7 +38,7 @@ def format_of(content: bytes, name: str) -> str:
     return by_start or posixpath.splitext(name)[1][1:].lower()
 
 
-def write_tfrecord(path: Path, items: Sequence[Item], class_names: Sequence[str]) -> None:
+def write_tfrecord(path: Path, items: Iterable[Item], class_names: Sequence[str]) -> None:
     """As the Model Garden has it: `image/encoded`, `image/filename`, `image/class/label`, `image/class/text`."""
     del class_names  # each record has its own
     with tf.io.TFRecordWriter(str(path)) as writer:
@@ -59,7 +59,7 @@ def _bytes(value: bytes) -> tf.train.Feature:
     return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
 
 
-def write_webdataset(path: Path, items: Sequence[Item], class_names: Sequence[str]) -> None:
+def write_webdataset(path: Path, items: Iterable[Item], class_names: Sequence[str]) -> None:
     """`key.jpg`, `key.cls` (the number of the class) and `key.json` (file name, label, name of the class)."""
     del class_names
     used = set[str]()
@@ -89,7 +89,7 @@ def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
     archive.addfile(member, io.BytesIO(content))
 
 
-def write_parquet(path: Path, items: Sequence[Item], class_names: Sequence[str]) -> None:
+def write_parquet(path: Path, items: Iterable[Item], class_names: Sequence[str]) -> None:
     """A column `image` of `bytes` and `path`, and a column `label`; images are encoded, so pages are not compressed.
 
     Raises:

@@ -85,8 +85,7 @@ def way_to_skip(bad: int, count: int, *, max_bad_fraction: float) -> str:
 
 
 def _at(files: Files, places: np.ndarray) -> Files:
-    paths, names = (tuple(column[place] for place in places.tolist()) for column in (files.paths, files.names))
-    return Files(paths, names, files.labels[places])
+    return Files(files.paths.take(places), files.names.take(places), files.labels[places])
 
 
 def _list_of(bad: Sequence[BadImage], *, count: int, way_out: str = "") -> str:

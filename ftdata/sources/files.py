@@ -1,7 +1,6 @@
 """Open a data set that is a folder, a CSV or shards. Its bad images are found before anything else."""
 
 import dataclasses
-import os
 from collections.abc import Collection, Sequence
 
 import numpy as np
@@ -76,7 +75,7 @@ def _by_split(listing: folder.Listing, paths: Sequence[str], table: ReportTable)
 
 
 def _split(files: folder.Files, judged: ReportTable, origin: str, read: reading.Read, shards: Sequence[str]) -> Split:
-    paths = np.array([os.fsencode(path) for path in files.paths], object)
+    paths = np.array(list(files.paths.encoded()), object)
 
     def open_at(positions: np.ndarray) -> tf.data.Dataset:
         chosen = tf.data.Dataset.from_tensor_slices(tf.constant(paths[positions], tf.string))

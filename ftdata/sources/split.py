@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from ftdata import parallelism
 from ftdata.names import counted
+from ftdata.texts import Texts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Split:
     """
 
     labels: np.ndarray
-    names: tuple[str, ...]
+    names: Texts
     positions: np.ndarray
     digests: np.ndarray
     open_at: Callable[[np.ndarray], tf.data.Dataset]
@@ -51,11 +52,10 @@ class Split:
 
     def subset(self, chosen: np.ndarray) -> "Split":
         """The images for which `chosen`, bool [n], is True."""
-        names = tuple(name for name, keep in zip(self.names, chosen, strict=True) if keep)
         return dataclasses.replace(
             self,
             labels=self.labels[chosen],
-            names=names,
+            names=self.names.take(np.flatnonzero(chosen)),
             positions=self.positions[chosen],
             digests=self.digests[chosen],
             paths=None if self.paths is None else self.paths[chosen],
@@ -76,11 +76,10 @@ class Split:
         def both(one: np.ndarray | None, two: np.ndarray | None) -> np.ndarray | None:
             return None if one is None or two is None else np.concatenate([one, two])[order]
 
-        names = (*self.names, *other.names)
         return dataclasses.replace(
             self,
             labels=np.concatenate([self.labels, other.labels])[order],
-            names=tuple(names[place] for place in order),
+            names=(self.names + other.names).take(order),
             positions=positions[order] if is_one else order,
             digests=np.concatenate([self.digests, other.digests])[order],
             open_at=self.open_at if is_one else open_at,

@@ -15,11 +15,15 @@ from ftdata import labels as kinds
 from ftdata import parallelism
 from ftdata.config import DataConfig
 from ftdata.datasets import BUILDERS
+from ftdata.decoding import headers
 from ftdata.errors import UserError
 from ftdata.log import log
 from ftdata.names import listed
 from ftdata.settings import said
 from ftdata.sources.split import Split
+from ftdata.texts import Texts
+
+_HEAD = 2**18  # bytes of an image, in which its size stands
 
 
 def open_tfds(config: DataConfig) -> tuple[str, tuple[str, ...], dict[str, Split]]:
@@ -153,18 +157,20 @@ def _from_tfds(builder: Any, split_name: str, image_key: str, label_key: str, *,
     import tensorflow_datasets as tfds
 
     name_key = next((key for key in ("file_name", "filename", "image/filename") if key in builder.info.features), None)
-    wanted = {label_key: True} | ({name_key: True} if name_key else {})
+    wanted = {label_key: True, image_key: True} | ({name_key: True} if name_key else {})
     in_order = tfds.ReadConfig(options=parallelism.fixed(), interleave_cycle_length=1, try_autocache=False)
 
     def read(decoders: Any) -> tf.data.Dataset:
         return builder.as_dataset(split=split_name, decoders=decoders, read_config=in_order, shuffle_files=False)
 
-    rows = list(read(tfds.decode.PartialDecoding(wanted)).as_numpy_iterator())
-    labels = _labels([row[label_key] for row in rows], among)
-    names = tuple(
-        row[name_key].decode(errors="replace") if name_key else f"{split_name}/{position:07d}"
-        for position, row in enumerate(rows)
-    )
+    examples = read(tfds.decode.PartialDecoding(wanted, {image_key: tfds.decode.SkipDecoding()}))
+    rows = examples.map(lambda example: example | {image_key: tf.strings.substr(example[image_key], 0, _HEAD)})
+    all_labels, all_names, pixels = [], [], []
+    for position, row in enumerate(rows.as_numpy_iterator()):
+        all_labels.append(row[label_key])
+        all_names.append(row[name_key].decode(errors="replace") if name_key else f"{split_name}/{position:07d}")
+        pixels.append(_claimed_pixels(row[image_key]))
+    labels, names = _labels(all_labels, among), Texts.of(all_names)
 
     def open_at(positions: np.ndarray) -> tf.data.Dataset:
         mask = np.zeros(len(labels), bool)
@@ -182,7 +188,16 @@ def _from_tfds(builder: Any, split_name: str, image_key: str, label_key: str, *,
     whole = (f"{builder.name}/{split_name}/{name}".encode(errors="surrogateescape") for name in names)
     digests = np.frombuffer(b"".join(hashlib.blake2b(name, digest_size=16).digest() for name in whole), np.uint64)
     places, records = np.arange(len(labels)), tuple(str(file) for file in files)
-    return Split(labels, names, places, digests.reshape(-1, 2), open_at, origin, records=records)
+    sizes = np.array(pixels, np.int64)
+    return Split(labels, names, places, digests.reshape(-1, 2), open_at, origin, records=records, pixels=sizes)
+
+
+def _claimed_pixels(head: bytes) -> int:
+    """How many pixels an image claims that begins with `head`; 0 where that does not say it."""
+    try:
+        return headers.read(head).pixels
+    except UserError:
+        return 0
 
 
 def _labels(rows: Sequence[Any], among: int | None) -> np.ndarray:

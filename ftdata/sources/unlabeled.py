@@ -15,8 +15,9 @@ from ftdata.log import log
 from ftdata.names import shown
 
 
-def examined(paths: Sequence[str], images: str, config: DataConfig) -> dict[str, str]:
-    """What is wrong with the files, by path, as the examination before training finds it; logs what is read in part.
+def examined(paths: Sequence[str], images: str, config: DataConfig) -> tuple[dict[str, str], int]:
+    """What is wrong with the files, by path, as the examination before training finds it, and the pixels of the largest
+    of the others; logs what is read in part.
 
     Args:
       paths: of `named_images.find`.
@@ -28,25 +29,25 @@ def examined(paths: Sequence[str], images: str, config: DataConfig) -> dict[str,
     judged = dict(zip(paths, verdicts, strict=True))
     for line in reports.of_several([shown(path) for path, report in judged.items() if report.several]):
         log.info(line)
-    return {path: report.reason for path, report in judged.items() if report.reason is not None}
+    wrong = {path: report.reason for path, report in judged.items() if report.reason is not None}
+    return wrong, int(verdicts.pixels[verdicts.is_usable].max(initial=0))
 
 
-def decoded(paths: Sequence[str], config: DataConfig, *, batch_size: int) -> tf.data.Dataset:
-    """Decodes the files on all cores; what cannot be read or decoded, although it was examined, is skipped.
+def decoded(paths: Sequence[str], config: DataConfig, *, batch_size: int, calls: int) -> tf.data.Dataset:
+    """Decodes the files; what cannot be read or decoded, although it was examined, is skipped.
 
     Args:
       paths: n files.
       config: `image_size` (set) and the other decode settings.
       batch_size: of every batch but the last.
+      calls: how many are decoded at a time.
 
     Returns:
       A dataset of (int64 [b], which files; uint8 [b, image_size, image_size, channels]), in order.
     """
     decode, read = Decoding.of(config).any_format, reading.reader(paths, config.channels)
     files = tf.data.Dataset.from_tensor_slices(tf.constant([os.fsencode(path) for path in paths], tf.string))
-    images = files.enumerate().map(
-        lambda number, path: (number, decode(read(path))), num_parallel_calls=parallelism.CORES
-    )
+    images = files.enumerate().map(lambda number, path: (number, decode(read(path))), num_parallel_calls=calls)
     return images.ignore_errors(log_warning=False).batch(batch_size).prefetch(2).with_options(parallelism.fixed())
 
 

@@ -48,6 +48,11 @@ def test_a_run_of_two_thousand_classes(tmp_path):
     both = [answer for answer in answers if answer["file"].split("images/")[1] in of_class]
     assert both
     assert all(of_class[answer["file"].split("images/")[1]] == answer["predicted"] for answer in both)
+    said = _run(**data, phase="estimate")
+    assert "of discriminant analysis, as the classes are many" in said
+    assert len(said.splitlines()) < 60
+    estimated = json.loads((model_dir / "estimate/metrics.json").read_text())
+    assert (estimated["folds"], estimated["confusion_matrix"]) == (3, None)
     _run(**where, phase="export", export_formats="saved_model")
     labels = (model_dir / "export/labels.txt").read_text().splitlines()
     assert (len(labels), labels[-1]) == (_CLASSES, "class_01999")

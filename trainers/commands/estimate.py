@@ -9,7 +9,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ftdata import seeds
 from ftdata.cache import tiers
 from ftdata.cache.features import FeatureStore
 from ftdata.log import log
@@ -25,8 +24,9 @@ from trainers.evaluation import figures, reports
 from trainers.evaluation.scores import Evaluation
 from trainers.folds import division, frozen, learning_curve
 from trainers.folds.division import Division, Fold
-from trainers.folds.estimate import MOST_IMAGES, Estimate
+from trainers.folds.estimate import Estimate
 from trainers.folds.groups import Groups
+from trainers.folds.sample import sample
 from trainers.models import starting_point
 from trainers.report import page
 from trainers.rundir.cleared import check_kept
@@ -127,7 +127,7 @@ def _opened(
 ) -> RunContext:
     """With all images that are estimated from as the training images, to be decoded when they are asked for."""
     pooled = source.pooled()
-    pool = _some(pooled.train, seed=config.seed)
+    pool = pooled.train.subset(sample(pooled.train.labels, seed=config.seed))
     context = make_context(config, dataclasses.replace(pooled, train=pool), run_dir, devices, stop=stop)
     images = tiers.open_split(pool, config.data, tier="none")
     return dataclasses.replace(context, images={"train": images}, feature_store=FeatureStore.of(pool, config.data))
@@ -175,14 +175,6 @@ def estimate(context: RunContext, divided: Division, prefix: keras.Model) -> Est
 
     found_curves = learning_curve.curves(judge, left_out, divided.folds, groups, seed=context.config.seed)
     return dataclasses.replace(found, curves=tuple(context.stop.between(found_curves)))
-
-
-def _some(whole: Split, *, seed: int) -> Split:
-    if len(whole) <= MOST_IMAGES:
-        return whole
-    chosen = np.zeros(len(whole), bool)
-    chosen[seeds.generator(seed, "estimate").permutation(len(whole))[:MOST_IMAGES]] = True
-    return whole.subset(chosen)
 
 
 def _left_alone(source: Source, pool: Split) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 import tensorflow as tf
 
+from ftdata.cache import in_flight
 from ftdata.config import DataConfig
 from ftdata.datasets.objects import photos
 from ftdata.decoding.decode import Decoding
@@ -51,12 +52,13 @@ def read(images: str | None, data: DataConfig, *, batch_size: int, class_names: 
     if len(paths) > _MOST:
         notes += (f"{_MOST:,} of {len(paths):,} are looked at",)
         paths = [paths[place] for place in np.linspace(0, len(paths) - 1, _MOST).astype(int)]
-    skipped = unlabeled.examined(paths, images, data)
+    skipped, largest = unlabeled.examined(paths, images, data)
     reasons = {folder.shown(path): why for path, why in skipped.items()}
     good = [path for path in paths if path not in skipped]
     for note in (*notes, *(common_reason.skipped(reasons, total=len(paths)) if good else ())):
         log.info(f"  other images: {note}")
-    batches = unlabeled.decoded(good, data, batch_size=batch_size) if good else ()
+    calls = in_flight.calls(largest, channels=data.channels)
+    batches = unlabeled.decoded(good, data, batch_size=batch_size, calls=calls) if good else ()
     found = [pixels.numpy() for _, pixels in batches]
     if not found:
         raise UserError(common_reason.of_answered(reasons, total=len(paths), names=f"other_images={images}"))

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from ftdata.cache import in_flight
 from ftdata.config import DataConfig
 from ftdata.errors import UserError
 from ftdata.folders import folder, named_images
@@ -89,9 +90,11 @@ def _run(config: TrainConfig, stop: StopRequest) -> dict[str, Any]:
     log.info("\n".join([about, *predicted_rows.thresholds(predictor.class_names, predictor.least)]))
     rows: list[dict[str, Any]] = []
     shown: list[np.ndarray] = []
-    skipped = unlabeled.examined(paths, str(config.use.images), predictor.data)
+    skipped, largest = unlabeled.examined(paths, str(config.use.images), predictor.data)
     good = [path for path in paths if path not in skipped]
-    batches = unlabeled.decoded(good, predictor.data, batch_size=config.training.batch_size) if good else ()
+    calls = in_flight.calls(largest, channels=predictor.data.channels)
+    size = config.training.batch_size
+    batches = unlabeled.decoded(good, predictor.data, batch_size=size, calls=calls) if good else ()
     for row, image in _predictions(predictor, good, stop.between(batches)):
         rows.append(row)
         shown += [image] if len(shown) < _SHOWN else []

@@ -131,7 +131,7 @@ def sizes(config: DataConfig, data: Source, surveys: Surveys) -> Finding:
 
 
 def _unreadable(part: Split, survey: Survey) -> list[str]:
-    return [part.names[k] for k in np.flatnonzero(~survey.is_readable)]
+    return list(part.names.take(np.flatnonzero(~survey.is_readable)))
 
 
 def leakage(config: DataConfig, data: Source, surveys: Surveys, *, seed: int) -> Finding:
@@ -215,7 +215,7 @@ def _pool(data: Source, surveys: Surveys, *, seed: int) -> tuple[list[str], np.n
     for key in ("train", *data.held_out):
         part, survey = getattr(data, key), surveys[key]
         usable = np.flatnonzero(survey.is_readable & ~survey.is_blank)
-        names += [part.names[k] for k in usable]
+        names += part.names.take(usable)
         classes.append(part.labels[usable])
         hashes.append(survey.hashes[usable])
     of_image = np.concatenate(classes)

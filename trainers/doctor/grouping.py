@@ -67,11 +67,12 @@ def _try(pattern: str, names: Sequence[str], labels: np.ndarray, alike: np.ndarr
         return None
     groups = holdout.group_ids(names, pattern)
     _, sizes = np.unique(groups, return_counts=True)
-    a_class = [len(np.unique(groups[labels == label])) for label in np.unique(labels)]
-    if min(a_class) < splits or len(sizes) > len(names) // 2:
+    units = np.unique(np.stack([groups, labels], axis=1), axis=0)  # each class in each group, once
+    groups_a_class = np.unique(units[:, 1], return_counts=True)[1]
+    if groups_a_class.min() < splits or len(sizes) > len(names) // 2:
         return None  # a split would lack a class, or nothing is kept together
     kept, by_chance = kept_together(groups, alike), float(np.sum((sizes / len(names)) ** 2))
     if kept - by_chance < 0.5 * (1 - by_chance):  # one large group keeps much together whatever it is
         return None
-    units = np.unique(np.stack([groups, labels], axis=1), axis=0)[:, 0]  # each class in each group, once
-    return Grouping(pattern, len(sizes), kept, bool(np.mean(np.unique(units, return_counts=True)[1] > 1) > 0.5))
+    classes_a_group = np.unique(units[:, 0], return_counts=True)[1]
+    return Grouping(pattern, len(sizes), kept, bool(np.mean(classes_a_group > 1) > 0.5))

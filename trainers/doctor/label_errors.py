@@ -40,14 +40,17 @@ class LabelErrors:
     @classmethod
     def of(cls, judged: Evaluation) -> "LabelErrors":
         """What `judged`, every image by a model that has not seen it, contradicts with confidence."""
-        probabilities, labels = judged.probabilities, judged.labels
-        own = probabilities[np.arange(len(labels)), labels]
-        counts = np.bincount(labels, minlength=probabilities.shape[1])
-        sums = np.bincount(labels, own, minlength=probabilities.shape[1])
+        labels, parts = judged.labels, [np.zeros(0)]
+        for block in judged.by_image():  # of many classes there is no room for the probabilities of all images
+            done = sum(map(len, parts))
+            parts.append(block[np.arange(len(block)), labels[done : done + len(block)]])
+        own = np.concatenate(parts)
+        counts = np.bincount(labels, minlength=judged.num_classes)
+        sums = np.bincount(labels, own, minlength=judged.num_classes)
         enough = np.divide(sums, counts, out=np.full(len(counts), np.inf), where=counts > 0)
-        believed = np.where(probabilities >= enough, probabilities, -1.0)
-        suggested = believed.argmax(axis=1)
-        against = believed.max(axis=1)
+        believed = (np.where(block >= enough, block, -1.0) for block in judged.by_image())
+        found = [(block.argmax(axis=1), block.max(axis=1)) for block in believed]
+        suggested, against = (np.concatenate(column) for column in zip(*found, strict=True))
         places = np.flatnonzero((against >= 0) & (suggested != labels) & (judged.predicted != labels))
         places = places[np.argsort((own - against)[places], kind="stable")]
         return cls(places, suggested[places], judged)
@@ -81,7 +84,7 @@ class LabelErrors:
     @property
     def _probabilities(self) -> tuple[np.ndarray, np.ndarray]:
         """Of the label and of what is suggested, float64 [k] each."""
-        chosen = self.judged.probabilities[self.places]
+        chosen = self.judged.probabilities_of(self.places)
         rows = np.arange(len(chosen))
         return chosen[rows, self.judged.labels[self.places]], chosen[rows, self.suggested]
 

@@ -20,7 +20,7 @@ def propose(split: Split) -> Grouping | None:
     seen = survey({"all": split})["all"]
     usable = np.flatnonzero(seen.is_readable & ~seen.is_blank)
     alike = duplicates.pairs(seen.hashes[usable], seed=0)
-    return grouping.suggest([split.names[k] for k in usable], split.labels[usable], alike, splits=2)
+    return grouping.suggest(split.names.take(usable), split.labels[usable], alike, splits=2)
 
 
 def picture(of_image: np.ndarray, names: Sequence[str], images_at: Callable[[np.ndarray], np.ndarray]) -> Figure:

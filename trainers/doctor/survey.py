@@ -6,18 +6,22 @@ the same pass as the size, of JPEGs decoded at a fraction of their pixels.
 
 import dataclasses
 import functools
+import re
 from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
 
-from ftdata import parallelism
+from ftdata.cache import in_flight
 from ftdata.decoding import decode, exif, jpeg, npy
 from ftdata.sources.split import Split
 from trainers.doctor.duplicates import WORDS
 
 _CHUNK = 256
 _ENOUGH = 64  # pixels a side are plenty for the hash: libjpeg shrinks while it decodes, at a fraction of the time
+_BYTES = 7  # a pixel and channel of what is no JPEG: of bytes, of floats and of grey ones, measured 6.4
+_LARGE = 2**22  # pixels; smaller images fit into memory however many cores there are
+_JPEG = re.compile(r"\.jpe?g$", re.IGNORECASE)
 _BLANK = 3.0  # grey levels; an image that varies less has nothing to be compared by
 
 
@@ -50,7 +54,9 @@ def survey(splits: Mapping[str, Split], *, channels: int = 3) -> dict[str, Surve
     is_readable, is_blank = np.zeros((2, total), bool)
     encoded = functools.reduce(tf.data.Dataset.concatenate, [split.encoded() for split in splits.values()])
     look = _look if channels == 3 else functools.partial(_look_at_channels, channels=channels)
-    looked = encoded.enumerate().map(look, num_parallel_calls=parallelism.CORES)
+    largest = max((_largest(split) for split in splits.values()), default=0)
+    calls = in_flight.calls(largest, channels=channels, bytes_each=_BYTES)
+    looked = encoded.enumerate().map(look, num_parallel_calls=calls)
     for position, size, bits, blank in looked.ignore_errors().batch(_CHUNK).as_numpy_iterator():
         sizes[position] = size
         hashes[position] = np.packbits(bits, axis=1).view(np.uint64)
@@ -61,6 +67,15 @@ def survey(splits: Mapping[str, Split], *, channels: int = 3) -> dict[str, Surve
         name: Survey(sizes[part], hashes[part], is_readable[part], is_blank[part])
         for name, part in zip(splits, parts, strict=True)
     }
+
+
+def _largest(split: Split) -> int:
+    """The pixels of the largest image as it is decoded here, of large JPEGs an eighth of each side."""
+    if split.pixels is None or not len(split):
+        return 0
+    large = np.flatnonzero(split.pixels > _LARGE)
+    others = [place for place, name in zip(large, split.names.take(large), strict=True) if not _JPEG.search(name)]
+    return max(int(split.pixels.max()) // 64, int(split.pixels[others].max(initial=0)))
 
 
 # traced once: that takes a second

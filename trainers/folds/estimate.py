@@ -15,7 +15,6 @@ from trainers.folds.groups import Groups
 from trainers.folds.learning_curve import LearningCurve
 from trainers.models.class_names import in_a_line
 
-MOST_IMAGES = 30_000  # to estimate from: more would not tell more, and the features of a million fit no memory
 _TELLING = 0.05  # of an accuracy: a gap between the splits that is worth a sentence
 _MANY_GROUPS = 12  # from which on one new group is not blamed on their number
 _SHOWN_GROUPS, _SHOWN_CLASSES, _COLUMN = 30, 6, 12

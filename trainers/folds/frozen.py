@@ -15,10 +15,11 @@ from ftdata.errors import UserError
 from ftdata.log import log
 from ftdata.sources import weighting
 from trainers.config import PHASES
+from trainers.evaluation import excerpt
 from trainers.evaluation.scores import Evaluation
 from trainers.folds.division import Fold
 from trainers.models.cut import cut
-from trainers.training import feature_views, head_solver, logistic_head, phase_model
+from trainers.training import discriminant_head, feature_views, head_solver, logistic_head, phase_model
 from trainers.training.context import RunContext
 
 _MOST_THREADS = 4  # each holds a copy of the features
@@ -104,9 +105,10 @@ def judged(
     monitor: str,
     learned: Callable[[Fold], np.ndarray] | None = None,
 ) -> Evaluation:
-    """Every image judged by a head that was fitted without its fold.
+    """Every image judged by a head that was fitted without its fold: logistic regression, or of many classes linear
+    discriminant analysis.
 
-    C is chosen within what a head is fitted on, over whole groups of it.
+    C, or the shrinkage, is chosen within what a head is fitted on, over whole groups of it.
 
     Args:
       features: of n images.
@@ -124,15 +126,19 @@ def judged(
         kept = np.flatnonzero(~fold.left_out if learned is None else learned(fold))
         own, inside = labels[kept], None if groups is None else groups[kept]
         weights = dict(enumerate(weighting.class_weights(own, class_names, class_weights).tolist()))
-        return logistic_head.solved(features.views[:, kept], own, weights, groups=inside, monitor=monitor)
+        return solved(features.views[:, kept], own, weights, groups=inside, monitor=monitor)
 
     # the products are small: threads of one product would wait for each other, so each fit gets one
-    workers = min(_MOST_THREADS, os.cpu_count() or 1)
-    with threadpool_limits(1), concurrent.futures.ThreadPoolExecutor(workers) as pool:
+    are_many = len(class_names) > excerpt.MANY_CLASSES
+    solved = discriminant_head.solved if are_many else logistic_head.solved
+    workers = 1 if are_many else min(_MOST_THREADS, os.cpu_count() or 1)
+    with threadpool_limits(None if are_many else 1), concurrent.futures.ThreadPoolExecutor(workers) as pool:
         heads = list(pool.map(fitted, folds))
-    logits = np.zeros((len(labels), len(class_names)))
+    logits = np.zeros((len(labels), len(class_names)), np.float32 if are_many else np.float64)
     for fold, ((kernel, bias), _, _) in zip(folds, heads, strict=True):
         logits[fold.left_out] = features.plain[fold.left_out] @ kernel + bias
     if learned is None:
-        log.info(f"  heads without each of the {name}: C={', '.join(f'{strength:g}' for _, strength, _ in heads)}")
+        chosen = ", ".join(f"{strength:g}" for _, strength, _ in heads)
+        kind = "of discriminant analysis, as the classes are many, shrinkage " if are_many else "C="
+        log.info(f"  heads without each of the {name}: {kind}{chosen}")
     return Evaluation(logits, labels)

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import TypeVar
 
-from trainers.folds.estimate import MOST_IMAGES
+from trainers.folds.sample import MOST_IMAGES
 
 _Trial = TypeVar("_Trial")
 _LEFT_FOR_SURPRISES = 0.15  # of the time that is left when the schedule is made

@@ -4,8 +4,7 @@ import hashlib
 
 import pytest
 
-from benchmarks import sizes
-from benchmarks.harness import small_images
+from benchmarks.harness import growth, small_images
 from flags import benchmark
 
 
@@ -26,9 +25,10 @@ def test_no_two_small_images_are_the_same_and_each_can_be_decoded(tmp_path):
 
 
 def test_an_exponent_is_that_of_the_growth():
-    assert sizes.exponents([10, 100, 1000], [2.0, 20.0, 2000.0]) == pytest.approx([1.0, 2.0])
-    lines = sizes.table({10: {"listing": 1.0}, 100: {"listing": 10.0}}).splitlines()
-    assert lines[2] == "| listing | 1 | 10 | 1.00 |"
+    assert growth.exponents([10, 100, 1000], [2.0, 20.0, 2000.0]) == pytest.approx([1.0, 2.0])
+    found = {10: {"listing": 1.0, "kept": 2.0}, 100: {"listing": 10.0, "kept": 3.0}}
+    lines = growth.table(found, of="images", each="KiB", not_seconds=["kept"]).splitlines()
+    assert lines[2:] == ["| listing | 1 | 10 | 1.00 |", "| kept | 2 KiB | 3 KiB |  |"]
 
 
 @pytest.mark.parametrize("value", ["1", "x", "10,", "-5", "1e3"])

@@ -1,20 +1,24 @@
 """Of images so large that many would not fit into memory fewer are decoded at a time."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from ftdata import parallelism
-from ftdata.cache import in_flight, resources
+from ftdata.cache import in_flight, resources, tiers
+from ftdata.config import DataConfig
 from ftdata.decoding.decode import Decoding
 from ftdata.sources.split import Split
+from ftdata.texts import Texts
 
 _GIB = 2**30
 
 
 def _split(*pixels, plain=True):
     count = len(pixels)
-    nothing, names = np.zeros((count, 2), np.uint64), ("a",) * count
+    nothing, names = np.zeros((count, 2), np.uint64), Texts.of("a" * count)
     parts = {"paths": np.array([b"a"] * count, object), "plain": np.full(count, plain), "pixels": np.array(pixels)}
     return Split(np.zeros(count, np.int32), names, np.arange(count), nothing, lambda _: None, "", **parts)
 
@@ -56,3 +60,20 @@ def test_scaled_decoding_leaves_little_to_hold(machine):
 
 def test_what_is_not_known_or_empty_has_no_limit():
     assert in_flight.most(_split(), Decoding(224)) is None
+
+
+@pytest.mark.parametrize(
+    ("megapixels", "bytes_each", "expected"), [(0, 2, 64), (1, 2, 64), (50, 2, 7), (50, 7, 2), (12, 7, 8)]
+)
+def test_calls_for_an_image_each_are_as_many_as_fit(megapixels, bytes_each, expected, machine):
+    machine(16, 64)
+    assert in_flight.calls(int(megapixels * 1e6), bytes_each=bytes_each) == expected
+    assert in_flight.calls(None, bytes_each=bytes_each) == 64
+
+
+def test_images_of_a_stream_are_bounded_too(machine):
+    machine(16, 64)
+    split = dataclasses.replace(_split(50_000_000), paths=None, plain=None)
+    assert tiers.open_split(split, DataConfig(image_size=224), tier="none").parallel_calls == 7
+    unknown = dataclasses.replace(split, pixels=None)
+    assert tiers.open_split(unknown, DataConfig(image_size=224), tier="none").parallel_calls == 64

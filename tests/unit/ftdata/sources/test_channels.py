@@ -108,8 +108,8 @@ def test_a_csv_and_predict_name_such_files(five, tmp_path):
     paths, notes = named_images.find(str(five / "test"), channels=5)
     assert len(paths) == 6
     assert not notes
-    assert unlabeled.examined(paths, str(five / "test"), config) == {}
-    (batch,) = unlabeled.decoded(paths, config, batch_size=8)
+    assert unlabeled.examined(paths, str(five / "test"), config)[0] == {}
+    (batch,) = unlabeled.decoded(paths, config, batch_size=8, calls=2)
     assert batch[1].shape == (6, 16, 16, 5)
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=r"no file ending in \.npy"):

@@ -6,6 +6,7 @@ import pytest
 from ftdata.config import DataConfig
 from ftdata.sources.source import Source
 from ftdata.sources.split import Split
+from ftdata.texts import Texts
 from trainers.doctor import findings
 from trainers.doctor.survey import Survey
 
@@ -14,7 +15,7 @@ _TRAIN, _HELD_OUT = 40, 20
 
 def split(labels, name, *, first=0):
     count = len(labels)
-    names = tuple(f"{name}-{(37 * k) % 101}x.jpg" for k in range(first, first + count))
+    names = Texts.of(f"{name}-{(37 * k) % 101}x.jpg" for k in range(first, first + count))
     return Split(labels, names, np.arange(count), np.zeros((count, 2), np.uint64), lambda places: places, "made up")
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ftdata.cache import in_flight
 from ftdata.sources.source import load_folder
 from trainers.doctor.duplicates import NOTHING_ALIKE, nearest
 from trainers.doctor.survey import survey
@@ -89,3 +90,15 @@ def test_what_cannot_be_decoded_or_read_is_told_and_the_rest_seen(folder):
         readable = {name.rsplit("/", 1)[-1] for name, good in zip(split.names, seen.is_readable, strict=True) if good}
         assert readable == expected
         assert (seen.sizes[seen.is_readable] == (240, 320)).all()
+
+
+def test_large_images_that_are_no_jpeg_are_looked_at_one_by_one(folder, monkeypatch):
+    for name in ("cat/a.png", "dog/b.jpg"):
+        scene(0, 3_000, 4_000).save(folder / name)
+    train = load_folder(str(folder.parent), validation_fraction=0.0).train
+    asked = []
+    monkeypatch.setattr(in_flight, "calls", lambda largest, **how: asked.append((largest, how)) or 1)
+    survey({"train": train})
+    survey({"train": train.subset(np.array([name.endswith("jpg") for name in train.names]))})
+    assert [largest for largest, _ in asked] == [12_000_000, 12_000_000 // 64]
+    assert asked[0][1] == {"channels": 3, "bytes_each": 7}
