@@ -137,9 +137,8 @@ def test_workers_on_shards_have_the_bits_of_workers_on_the_folder(
     workers = Workers(tmp_path / "run", flags, count=2, own_flags=own)
     workers.finish()
     assert [len(list(folder.glob("records/*/index.npz"))) for folder in folders] == [1, 1]
-    assert (
-        disk == "shared" or tier == "none" or "indexing" in workers.said(0)
-    )  # only rank 0 logs; there the other may be faster
+    if (disk, tier) == ("own", "memory"):  # only rank 0 logs: of a shared disk the other may be faster
+        assert "indexing" in workers.said(0)
     assert kills.differences(undisturbed.model_dir, workers.model_dir) == []
 
 
