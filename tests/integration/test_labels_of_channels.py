@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 _SIDE, _PLACES = 24, 5
 _SQUARES = {"fifth": channel_files.SIGNAL, "first": 0}  # which channel a label shows in
 _TRAIN = ("--task=multi", "--channels=5", "--preset=demo", "--image_size=32", "--batch_size=16", "--mixup_alpha=0.2")
-_TRAIN += ("--transfer_epochs=2", "--transfer_learning_rate=0.01", "--finetune_epochs=4", "--notensorboard")
+_TRAIN += ("--transfer_epochs=2", "--transfer_learning_rate=0.01", "--finetune_epochs=8", "--notensorboard")
 _TRAIN += ("--finetune_learning_rate=0.003", "--checkpoint_every_steps=2", "--cache=memory", "--dropout=0.3")
 _TRAIN += ("--mixed_precision=float32", "--jit_compile=false", r"--group_pattern=place-(\d)")
 _ALONE, _FOLDS = "--distribution_strategy=one_device", "--folds=groups"
