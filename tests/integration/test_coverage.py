@@ -88,7 +88,7 @@ def test_the_interval_of_the_mean_holds_the_truth_as_often_as_it_says(scenes, kn
         )  # the model that the user gets: of all scenes at hand
         is_right = np.argmax(features.plain @ kernel + bias, axis=-1) == labels
         elsewhere = np.array([is_right[groups == scene].mean() for scene in range(SCENES) if scene not in chosen])
-        means.append(found.accuracy)
+        means.append(found.mean)
         truths.append(elsewhere.mean())
         held += found.interval[0] <= elsewhere.mean() <= found.interval[1]
         held_one += ((found.new_group_range[0] <= elsewhere) & (elsewhere <= found.new_group_range[1])).mean()

@@ -108,18 +108,37 @@ def _shards(photos, root, kind):
     return root
 
 
-@pytest.mark.parametrize(("kind", "disk"), [("tfrecord", "shared"), ("parquet", "own")])
-def test_workers_on_shards_have_the_bits_of_workers_on_the_folder(kind, disk, undisturbed, photo_folder, tmp_path):
+@pytest.mark.parametrize(
+    ("kind", "disk", "tier"),
+    [
+        ("tfrecord", "shared", "memory"),
+        ("tfrecord", "own", "none"),
+        ("webdataset", "shared", "memory"),
+        ("webdataset", "shared", "none"),
+        ("parquet", "own", "memory"),
+        ("parquet", "shared", "none"),
+    ],
+)
+def test_workers_on_shards_have_the_bits_of_workers_on_the_folder(
+    kind, disk, tier, undisturbed, photo_folder, tmp_path
+):
     """On a shared disk one of them makes the index, else each its own; the shards may lie elsewhere, too."""
     shards = [_shards(photo_folder, tmp_path / "shards", kind)] * 2
     if disk == "own":
         shards[1] = shutil.copytree(shards[0], tmp_path / "other/shards")
     folders = [tmp_path / (disk if disk == "shared" else f"disk-{index}") for index in (0, 1)]
     own = [(f"--records={place}", f"--data_dir={folder}") for place, folder in zip(shards, folders, strict=True)]
-    workers = Workers(tmp_path / "run", _FLAGS, count=2, own_flags=own)
+    flags = (*_FLAGS, f"--cache={tier}")
+    if tier == "none":
+        workers = Workers(tmp_path / "run", flags, count=2, own_flags=own)
+        workers.wait_for("transfer epoch +1/")
+        os.killpg(workers.processes[1].pid, signal.SIGKILL)
+        assert 0 not in workers.statuses(deadline_s=_TIMEOUT_S + 30)
+    workers = Workers(tmp_path / "run", flags, count=2, own_flags=own)
     workers.finish()
     assert [len(list(folder.glob("records/*/index.npz"))) for folder in folders] == [1, 1]
-    assert disk == "shared" or "indexing" in workers.said(0)  # only rank 0 logs; there the other may be faster
+    if (disk, tier) == ("own", "memory"):  # only rank 0 logs: of a shared disk the other may be faster
+        assert "indexing" in workers.said(0)
     assert kills.differences(undisturbed.model_dir, workers.model_dir) == []
 
 

@@ -88,9 +88,11 @@ def summarize(context: RunContext, metrics: dict[str, Any]) -> None:
         log.info(f"{metrics['phase']} was {sentence}")
     if metrics.get("expected_new_group_interval"):
         (low, high), (lowest, highest) = metrics["expected_new_group_interval"], metrics["new_group_range"]
+        of_labels = metrics.get("expected_new_group_map")
+        value = metrics["expected_new_group_accuracy"] if of_labels is None else of_labels
         log.info(
-            f"on a new group expect {metrics['expected_new_group_accuracy']:.1%}: {low:.1%} to {high:.1%} in the mean "
-            f"over groups like these, {lowest:.1%} to {highest:.1%} on a single one"
+            f"on a new group expect {'' if of_labels is None else 'a mAP of '}{value:.1%}: {low:.1%} to {high:.1%} in "
+            f"the mean over groups like these, {lowest:.1%} to {highest:.1%} on a single one"
         )
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
     held = [images.tensor for images in context.images.values() if images.tensor is not None]

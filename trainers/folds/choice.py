@@ -11,7 +11,7 @@ from trainers.evaluation import calibration, label_temperatures, label_threshold
 from trainers.evaluation.label_scores import LabelEvaluation
 from trainers.evaluation.scores import Evaluation
 from trainers.evaluation.summary import Summary, summary_kind
-from trainers.folds.expectation import expect
+from trainers.folds.expectation import Expectation, expect
 from trainers.folds.groups import Groups
 from trainers.rundir.progress import Row
 from trainers.training.context import Candidate
@@ -41,7 +41,7 @@ def choose(
       JSON values: the `epoch` after which the phase on all images is to end (0 keeps the model that it starts from),
       among how many it was chosen, and what metrics.json says: the mean scores of what was left out, and what to
       expect of a new group. Of several labels an image they are the thresholds and temperatures of the classes, on the
-      scores of what was left out, and the mAP of each group; nothing is expected of a new one.
+      scores of what was left out, the mAP of each group, and what to expect of a new one.
     """
     parts = list(folds) if groups is None else [groups.of_image == place for place in range(len(groups.names))]
     every = next(iter(candidates.values()))
@@ -71,12 +71,15 @@ def choose(
     if groups is None:
         return found
     right = np.bincount(groups.of_image, scored.predicted == scored.labels, len(groups.names))
-    expected = expect(right, groups.sizes)
-    return found | {
-        "expected_new_group_accuracy": expected.accuracy,
+    found |= _of_new_group(expect(right, groups.sizes), "accuracy")
+    return found | {"groups": dict(zip(groups.names, (right / groups.sizes).tolist(), strict=True))}
+
+
+def _of_new_group(expected: Expectation, score: str) -> dict[str, Any]:
+    return {
+        f"expected_new_group_{score}": expected.mean,
         "expected_new_group_interval": expected.interval and list(expected.interval),
         "new_group_range": expected.new_group_range and list(expected.new_group_range),
-        "groups": dict(zip(groups.names, (right / groups.sizes).tolist(), strict=True)),
     }
 
 
@@ -88,7 +91,11 @@ def _of_labels(left_out: LabelEvaluation, groups: Groups | None, class_names: Se
         return found
     parts = {name: groups.of_image == place for place, name in enumerate(groups.names)}
     judged = {name: part for name, part in parts.items() if left_out.truth[part].any()}
-    return found | {"group_map": by_part(left_out, judged, "map")}
+    by_group = by_part(left_out, judged, "map")
+    sizes = np.array([judged[name].sum() for name in by_group])
+    if len(by_group):  # a group in which nothing is shown has no mAP
+        found |= _of_new_group(expect(np.array(list(by_group.values())) * sizes, sizes), "map")
+    return found | {"group_map": by_group}
 
 
 def chosen(values: Mapping[str, Any]) -> Candidate:

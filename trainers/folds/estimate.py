@@ -91,7 +91,7 @@ class Estimate:
         found = self.expectation
         return {
             "phase": "estimate",
-            "expected_new_group_accuracy": found and found.accuracy,
+            "expected_new_group_accuracy": found and found.mean,
             "expected_new_group_interval": found and found.interval,
             "new_group_range": found and found.new_group_range,
             "random_split_accuracy": self.at_random.accuracy,
@@ -133,7 +133,7 @@ class Estimate:
                 "That holds for images like these only: the same cameras, places and days. Without groups nothing is "
                 "known of others (--group_pattern)"
             ]
-        lines = [f"expected accuracy on a new group: {found.accuracy:.1%}, the mean of {len(self.by_group)} left out"]
+        lines = [f"expected accuracy on a new group: {found.mean:.1%}, the mean of {len(self.by_group)} left out"]
         if len(self.folds) < len(self.by_group):
             lines[0] += f", several at a time in {counted(len(self.folds), 'fold')}"
         if found.interval is None or found.new_group_range is None:
@@ -144,7 +144,7 @@ class Estimate:
                 f"  {LEVEL:.0%} range of a single new group: {_span(found.new_group_range)}"
                 + (", which is wide because the groups are few" if len(self.by_group) < _MANY_GROUPS else ""),
             ]
-        return [*lines, self._gap(found.accuracy), "  a model that is trained on all groups should do a little better"]
+        return [*lines, self._gap(found.mean), "  a model that is trained on all groups should do a little better"]
 
     def _gap(self, accuracy: float) -> str:
         gap = self.at_random.accuracy - accuracy

@@ -157,7 +157,9 @@ def limits(run: RunFiles) -> list[str]:
     if scored and not several:
         wrong = f"{100 * (1 - scored.accuracy):.0f}"
         said.append(f"Of 100 answers on such images about {wrong} are wrong ({scored.label.lower()}).")
-    if expected:
+    if expected and several:
+        said.append(f"On images of a new group expect a mAP of about {percent(expected.accuracy)}.")
+    elif expected:
         wrong = f"{100 * (1 - expected.accuracy):.0f}"
         said.append(f"On images of a new group expect about {wrong} wrong answers of 100.")
     else:

@@ -93,15 +93,15 @@ def _cells(root: Path, run: RunFiles) -> list[Cell]:
         _share(scored),
         _number(low, _interval(scored)),
         _share(of_labels),
-        _share(expected),
+        _share(expected, " mAP" if of_labels else ""),
         _number(rate, "-" if rate is None else f"{rate:,.0f}"),
         _number(seconds, "-" if seconds is None else f"{seconds:,.0f}"),
         _number(finished.timestamp(), f"{finished:%Y-%m-%d %H:%M}") if finished else _number(None, "-"),
     ]
 
 
-def _share(score: summary.Score | None) -> Cell:
-    return _number(score.accuracy, percent(score.accuracy)) if score else _number(None, "-")
+def _share(score: summary.Score | None, of: str = "") -> Cell:
+    return _number(score.accuracy, f"{percent(score.accuracy)}{of}") if score else _number(None, "-")
 
 
 def _number(value: float | None, text: str) -> Cell:

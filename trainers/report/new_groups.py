@@ -18,7 +18,7 @@ def groups(run: RunFiles) -> Section | None:
     """How each group that was left out was judged."""
     blocks: list[Block] = []
     by_folds, by_map, estimate = run.metrics.get("groups"), run.metrics.get("group_map"), run.estimate
-    if by_folds or estimate.get("groups"):
+    if by_folds or by_map or estimate.get("groups"):
         blocks.append(Text(_what_they_are(run)))
     beside: list[Block] = [_curves(run)] if run.folds else []
     if by_folds:

@@ -1,7 +1,7 @@
 """The first screen of a report: what was asked, what came out, and how far it can be trusted."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -21,7 +21,7 @@ SPLITS = {"train": "training", "validation": "validation", "test": "test"}
 
 @dataclasses.dataclass(frozen=True)
 class Score:
-    """An accuracy: on what, its 95 % interval where it is known, and what more there is to say."""
+    """An accuracy, or a mAP: on what, its 95 % interval where it is known, and what more there is to say."""
 
     label: str
     accuracy: float
@@ -70,21 +70,24 @@ def held_out(run: RunFiles) -> Score | None:
 
 def new_group(run: RunFiles) -> Score | None:
     """What to expect on a group of images that training has not seen: by the folds, else by the estimate."""
-    by_folds = run.metrics.get("expected_new_group_accuracy") is not None
+    of_labels = run.metrics.get("expected_new_group_map")
+    by_folds = of_labels is not None or run.metrics.get("expected_new_group_accuracy") is not None
     values = run.metrics if by_folds else run.estimate
-    if values.get("expected_new_group_accuracy") is None:
+    expected = values.get("expected_new_group_accuracy") if of_labels is None else of_labels
+    if expected is None:
         return None
     interval, single = values.get("expected_new_group_interval"), values.get("new_group_range")
-    groups = len(values.get("groups", {}))
+    by_group = values.get("groups", {}) if of_labels is None else values["group_map"]
+    groups = len(by_group)
     note = f"{counted(groups, 'group')} left out in turn"
     if not by_folds and run.final:
         note += ", judged by heads on the frozen backbone, not by this model"
     note += f"; 95% range of a single new group {between(single)}" if single else "; too few groups for an interval"
-    each = [row if by_folds else row["accuracy"] for row in values.get("groups", {}).values()]
+    each = [row if by_folds else row["accuracy"] for row in by_group.values()]
     known = [share for share in each if share is not None]
     return Score(
-        "Expected on new groups, in the mean",
-        values["expected_new_group_accuracy"],
+        f"Expected {'' if of_labels is None else 'mAP '}on new groups, in the mean",
+        expected,
         tuple(interval) if interval else None,
         note,
         tuple(single) if single else None,
@@ -132,8 +135,6 @@ def trust(run: RunFiles) -> list[Text]:
     texts = []
     if expected is not None:
         texts.append(_expected_in_words(scored, expected))
-    elif by_group := run.metrics.get("group_map"):
-        texts.append(Text(_by_group_in_words(by_group)))
     elif run.settings.get("group_pattern"):
         texts.append(
             Text(
@@ -152,20 +153,11 @@ def trust(run: RunFiles) -> list[Text]:
     return [*texts, *leaks(run)]
 
 
-def _by_group_in_words(by_group: Mapping[str, float]) -> str:
-    """Of several labels an image, of which nothing is expected of a new group."""
-    low, high, mean = min(by_group.values()), max(by_group.values()), float(np.mean(list(by_group.values())))
-    return (
-        f"On new backgrounds: the models of the folds have a mAP of {percent(mean)} in the mean over the "
-        f"{counted(len(by_group), 'group')} that they had not seen, from {percent(low)} to {percent(high)} on a single "
-        "one. Count on that for images from elsewhere, not on the number of a random split."
-    )
-
-
 def _expected_in_words(scored: Score, expected: Score) -> Text:
     points = 100 * (scored.accuracy - expected.accuracy)
     within = f" ({between(expected.interval)})" if expected.interval else ""
-    what = f"On new backgrounds: expect {percent(expected.accuracy)} in the mean over groups like these{within}"
+    of = "a mAP of " if "mAP" in expected.label else ""
+    what = f"On new backgrounds: expect {of}{percent(expected.accuracy)} in the mean over groups like these{within}"
     alone = ""
     if expected.single:
         lowest = f"; the lowest so far had {percent(expected.lowest)}" if expected.lowest is not None else ""

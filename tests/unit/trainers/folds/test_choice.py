@@ -93,6 +93,8 @@ def test_of_several_labels_what_was_left_out_chooses_thresholds_and_temperatures
     assert (thresholds["chosen_on"], thresholds["images"]) == ("folds", 90)
     assert list(thresholds["by_class"].values()) == label_thresholds.choose(better).tolist()
     assert list(temperatures["by_class"].values()) == label_temperatures.fit(better).tolist()
+    assert found["expected_new_group_map"] == pytest.approx(np.mean(each))
+    assert found["expected_new_group_interval"] is None  # two groups are too few
     assert not {"groups", "expected_new_group_accuracy", "temperature"} & set(found)
 
 

@@ -19,6 +19,33 @@ def _drawn(kind, generator, shape):
     return special.expit(1.2 + 0.9 * effects)
 
 
+def _map(generator, ease, images, classes=4, share=0.3):
+    """The mAP of groups [...] whose images show each class by chance, scored as far apart as `ease` says."""
+    shows = generator.random((*ease.shape, classes, images)) < share
+    scores = ease[..., None, None] * (2.0 * shows - 1) + generator.normal(size=shows.shape)
+    shows = np.take_along_axis(shows, np.argsort(-scores, axis=-1), axis=-1)
+    found, total = np.cumsum(shows, axis=-1), shows.sum(axis=-1)
+    precision = (found / np.arange(1, images + 1) * shows).sum(axis=-1) / np.maximum(1, total)
+    return (precision * (total > 0)).sum(axis=-1) / np.maximum(1, (total > 0).sum(axis=-1))
+
+
+@pytest.mark.parametrize(("images", "least"), [(20, 0.86), (60, 0.9), (200, 0.9)])
+@pytest.mark.parametrize("groups", [4, 12])
+def test_a_map_is_covered_as_an_accuracy_is(images, least, groups):
+    generator = np.random.default_rng(groups)
+    easy = np.linspace(-3, 4, 40)
+    true = _map(generator, easy, 4_000)  # of many images, by how easy the group is
+
+    def drawn(*shape):
+        return 1 + 0.45 * generator.normal(size=shape)
+
+    judged = _map(generator, drawn(400, groups), images)
+    low, high, lowest, highest = bounds(judged * images, np.full(groups, images), level=0.95)
+    mean, another = np.interp(drawn(100_000), easy, true).mean(), np.interp(drawn(400), easy, true)
+    assert np.mean((low <= mean) & (mean <= high)) > 0.9
+    assert least < np.mean((lowest <= another) & (another <= highest)) < 1
+
+
 @pytest.mark.parametrize("kind", ["normal", "skewed", "beta"])
 @pytest.mark.parametrize("groups", [4, 6, 12, 30])
 def test_the_intervals_cover_what_they_say(kind, groups):
@@ -33,24 +60,22 @@ def test_the_intervals_cover_what_they_say(kind, groups):
 
 
 def test_groups_count_equally_whatever_their_size():
-    assert expect(np.array([5, 900, 0, 8]), np.array([10, 1_000, 50, 10])).accuracy == pytest.approx(
-        (0.5 + 0.9 + 0.8) / 4
-    )
+    assert expect(np.array([5, 900, 0, 8]), np.array([10, 1_000, 50, 10])).mean == pytest.approx((0.5 + 0.9 + 0.8) / 4)
 
 
 def test_few_groups_give_no_interval():
     count = np.full(FEWEST_GROUPS - 1, 10)
     found = expect(count - 1, count)
-    assert found.accuracy == pytest.approx(0.9)
+    assert found.mean == pytest.approx(0.9)
     assert found.interval is None
     assert found.new_group_range is None
 
 
 def test_groups_without_a_mistake_are_not_known_for_certain():
     found = expect(np.full(6, 20), np.full(6, 20))
-    assert found.accuracy == 1
+    assert found.mean == 1
     assert 0.8 < found.interval[0] < 0.97
-    assert found.interval[1] == found.accuracy == 1
+    assert found.interval[1] == found.mean == 1
 
 
 def test_a_wider_level_is_wider():

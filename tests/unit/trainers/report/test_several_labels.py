@@ -49,12 +49,13 @@ def test_temperatures_are_said_with_what_they_bring(root):
 
 def test_what_folds_chose_is_said(root):
     stored = json.loads((root / "finetune/metrics.json").read_text())["label_thresholds"] | {"chosen_on": "folds"}
-    run = change(root, chosen_among=3, label_thresholds=stored, group_map={"a": 0.5, "b": 0.7})
+    groups = {"group_map": {"a": 0.5, "b": 0.7, "c": 0.6, "d": 0.6}, "expected_new_group_map": 0.6}
+    expected = {"expected_new_group_interval": [0.5, 0.7], "new_group_range": [0.4, 0.8]}
+    run = change(root, chosen_among=3, label_thresholds=stored, **groups, **expected)
     assert "best F1 on the 40 left-out images" in str(several_labels.classes(run))
     assert summary.held_out(run).label == "mAP on images left out by the folds"
-    assert "a mAP of 60.0% in the mean over the 2 groups that they had not seen, from 50.0% to 70.0%" in (
-        summary.trust(run)[0].text
-    )
+    assert "expect a mAP of 60.0% in the mean over groups like these (50.0% to 70.0%)" in summary.trust(run)[0].text
+    assert summary.new_group(run).note.startswith("4 groups left out in turn")
     assert "in the mean over what the folds left out" in card_quality._chosen_by(run)
     parsed = Parsed(page.html(run))
     assert parsed.mistakes == []
