@@ -11,15 +11,24 @@ from pathlib import Path
 from typing import Any
 
 from ftdata.address import scheme_of
-from ftdata.config import DataConfig
+from ftdata.config import AugmentConfig, DataConfig
+from ftdata.config.augment import check_pairs
 from ftdata.errors import UserError
 from ftdata.folders import local, named_images, table
-from ftdata.names import what_is_at
+from ftdata.names import counted, what_is_at
 from ftdata.records import shards
 from ftdata.remote import store
 from ftdata.settings import said
 from ftdata.sources import holdout, weighting
-from trainers.config import SEARCHED_PHASES, TRAINING_PHASES, USING_PHASES, TrainConfig, multi_label, other_channels
+from trainers.config import (
+    SEARCHED_PHASES,
+    TRAINING_PHASES,
+    USING_PHASES,
+    TrainConfig,
+    TrainingConfig,
+    multi_label,
+    other_channels,
+)
 from trainers.export import needed
 from trainers.models import catalogue, starting_point
 from trainers.rundir import best_model, bound, found_runs, lock, receipt_file
@@ -87,6 +96,25 @@ def search(config: TrainConfig, run_dir: RunDir) -> None:
         )
 
 
+def batch(training: TrainingConfig, augment: AugmentConfig, *, replicas: int) -> None:
+    """Refuses a batch size that cannot be dealt to so many devices in equal parts.
+
+    Raises:
+      UserError: what it has to be a multiple of.
+    """
+    devices, pieces = counted(replicas, "device"), training.gradient_accumulation_steps
+    if training.batch_size % replicas:
+        raise UserError(f"batch_size must be a multiple of the {devices}, got {training.batch_size}")
+    if training.batch_size % (replicas * pieces):
+        times = f"{replicas * pieces}, the {devices} times gradient_accumulation_steps={pieces}"
+        raise UserError(
+            f"batch_size must be a multiple of {times if replicas > 1 else f'gradient_accumulation_steps={pieces}'}, "
+            f"got {training.batch_size}"
+        )
+    if augment.mixes_pairs:
+        check_pairs(training.batch_size // (replicas * pieces))
+
+
 def start(config: TrainConfig, run_dir: RunDir) -> None:
     """Checks what training starts from.
 
@@ -102,6 +130,8 @@ def _begin(config: TrainConfig, run_dir: RunDir) -> None:
     """What trains, or looks at what would."""
     if cluster.is_of_slurm():  # asking it takes TensorFlow
         return
+    if config.phase != "estimate":
+        batch(config.training, config.augment, replicas=1)  # of several, less is possible
     if config.phase == "find_learning_rate":
         find_learning_rate(config)
     if cluster.find(config.runtime.distribution_strategy):
@@ -117,18 +147,18 @@ def _begin(config: TrainConfig, run_dir: RunDir) -> None:
                 pass  # it was left behind
         if not is_search:  # which sets what the user leaves to it
             bound.check(config, run_dir, last="finetune" if config.phase == "all" else config.phase)
-    _images(config)
+    _images(config, is_soon=not is_search)
 
 
-def _images(config: TrainConfig) -> None:
-    """Checks the images to train on by their names."""
+def _images(config: TrainConfig, *, is_soon: bool) -> None:
+    """Checks the images to train on by their names; `is_soon` is whether they are listed again in a moment."""
     data = config.data
     if data.exclude_csv:
         table.read(data.exclude_csv, setting="exclude_csv", columns=("file",))
     _place(data)
     if not local.is_local(data):
         return
-    listing = local.ahead(data)
+    listing = local.ahead(data) if is_soon else local.listed(data)
     starting_point.check_classes(config.model, listing.class_names)
     images = listing.splits["train"]
     if data.group_pattern:

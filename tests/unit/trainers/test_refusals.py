@@ -58,6 +58,14 @@ CASES = {
         ["--init_from=run/transfer/best.keras", "--image_dir=new_pair"],
         "--init_from run/transfer/best.keras was trained on the classes a, b, and these are c, d",
     ),
+    "a batch that is not of pairs": (
+        ["--image_dir=photos", "--batch_size=15", "--mixup_alpha=0.2"],
+        "--batch_size must be even on each device with --mixup_alpha, --cutmix_alpha or --background_mixing",
+    ),
+    "a batch of unequal pieces": (
+        ["--image_dir=photos", "--batch_size=15", "--gradient_accumulation_steps=4"],
+        "--batch_size must be a multiple of --gradient_accumulation_steps=4, got 15",
+    ),
     "no folder": (["--image_dir=none"], "--image_dir must be a folder, got 'none': no such folder"),
     "no folder to check": (["--phase=check", "--image_dir=none"], "--image_dir must be a folder, got 'none': no such"),
     "one class": (["--image_dir=one_class"], "one_class: needs images of two classes or more, found only 'a'"),
