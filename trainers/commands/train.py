@@ -17,11 +17,11 @@ from ftdata.names import counted
 from ftdata.sources.holdout import group_ids
 from ftdata.sources.source import Source, open_source
 from ftdata.sources.weighting import class_weights
-from trainers import refusals
 from trainers.commands import agreement, cross_validation, messages, resolution
 from trainers.config import TrainConfig
 from trainers.folds.division import Division
 from trainers.models import starting_point
+from trainers.refusals import beginning
 from trainers.report import page
 from trainers.rundir import seen
 from trainers.rundir.receipt import Receipt
@@ -64,7 +64,7 @@ def run(
       Interrupted: somebody asked to stop; everything is saved.
     """
     on_gpu = runs_on_gpu(devices)
-    refusals.batch(config.training, config.augment, replicas=devices.num_replicas_in_sync)
+    beginning.batch(config.training, config.augment, replicas=devices.num_replicas_in_sync)
     config = resolution.settle(config, run_dir, on_gpu=on_gpu, processes=processes)
     source, asked = open_data(config, config.data), config.training.folds
     folds = Division.of(source := source.pooled(), config.data, asked) if asked else None
@@ -166,7 +166,7 @@ def _check_test_set(source: Source, *, validation_fraction: float) -> None:
     if len(source.test):
         return
     if not validation_fraction:
-        refusals.no_test_set(source.name)
+        beginning.no_test_set(source.name)
     images, classes = counted(len(source.train), "image"), counted(len(source.class_names), "class")
     raise UserError(
         f"{source.name}: {images} in {classes} are too few to hold a test set out of them: "

@@ -184,4 +184,4 @@ def test_a_port_in_use_is_refused_before_tensorflow_is_imported(place):
         )
     (found,) = json.loads(done.stdout)
     assert not found["tensorflow"]
-    assert found["err"].startswith(f"error: port {port} of host 127.0.0.1 cannot be listened on")
+    assert found["err"].startswith(f"error: --port {port} of host 127.0.0.1 cannot be listened on")
