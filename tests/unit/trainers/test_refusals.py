@@ -167,6 +167,7 @@ def test_of_a_folder_of_one_class_the_endings_of_files_are_not_listed(said):
     assert ".jpg" in said["no images"]["err"]
 
 
+@pytest.mark.extra_serve
 def test_a_port_in_use_is_refused_before_tensorflow_is_imported(place):
     pytest.importorskip("uvicorn")
     (place / "served").mkdir()
