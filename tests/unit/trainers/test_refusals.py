@@ -74,6 +74,11 @@ CASES = {
     "a table without labels": (["--labels_csv=labels.csv"], "--labels_csv "),
     "a table of files that are not there": (["--labels_csv=gone.csv", "--image_dir=photos"], "line 2 of --labels_csv "),
     "no shards": (["--records=none-*.tar"], "--records must be a pattern of shards in quotes"),
+    "no data set of that name": (
+        ["--dataset=forks"],
+        "--dataset must be one of cutlery, objects, scenes, knifey_spoony",
+    ),
+    "no folder of archives": (["--dataset=knifey_spoony", "--manual_dir=none"], "--manual_dir must be a folder or an"),
     "a pattern of no name": (["--image_dir=photos", "--group_pattern=film-(\\d+)"], "--group_pattern must match file"),
     "weights of no class": (["--image_dir=photos", "--class_weight=z=2"], "--class_weight must name classes, got z"),
     "no table of what to leave out": (["--image_dir=photos", "--exclude_csv=none.csv"], "--exclude_csv must be a CSV"),
