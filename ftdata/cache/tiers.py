@@ -61,9 +61,8 @@ def open_all(
         except (OSError, MemoryError) as error:
             if slower is None:
                 raise
-            say(
-                f"  cache: no room in {tier} after all ({in_words(error) if isinstance(error, OSError) else error}): trying {slower}"
-            )
+            why = in_words(error) if isinstance(error, OSError) else error
+            say(f"  cache: no room in {tier} after all ({why}): trying {slower}")
     raise AssertionError("a plan names a tier")
 
 
