@@ -1,5 +1,6 @@
 """Whose fault an error is, and how its message reads on a command line. Standard library only."""
 
+import os
 import re
 from collections.abc import Collection
 
@@ -10,6 +11,13 @@ class UserError(ValueError):
     Raised for settings, files and folders. The command line prints the message and nothing else. An error of any other
     class is a fault of the program, and keeps its traceback.
     """
+
+
+def in_words(error: OSError) -> str:
+    """`Permission denied: runs/mine` instead of `[Errno 13] Permission denied: 'runs/mine'`."""
+    if not error.strerror:
+        return str(error)
+    return f"{error.strerror}: {os.fsdecode(error.filename)}" if error.filename else error.strerror
 
 
 def with_dashes(message: str, settings: Collection[str]) -> str:

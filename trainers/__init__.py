@@ -12,8 +12,9 @@ A folder for each section of the configuration, and for each subject; each impor
     doctor      the data looked at before training
     search      what is tried in a given time, and which of it is best
     report      what the files of a run say, on one page
+    refusals    what flags and files alone refuse, without TensorFlow
     commands    what a run does, by --phase
-    experiment  run(config): refuses, launches, hands over to a command
+    experiment  run(config): launches, hands over to a command
     main        the command line
 """
 

@@ -1,7 +1,6 @@
 """A run from the command line: what the user can fix said in a paragraph, and an exit status."""
 
 import contextlib
-import os
 import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -9,7 +8,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from ftdata.decoding.errors import input_error
-from ftdata.errors import UserError, with_dashes
+from ftdata.errors import UserError, in_words, with_dashes
 from ftdata.log import log, on_stderr
 from trainers import experiment
 from trainers.config import TRAINING_PHASES, TrainConfig, sequence, settings, without_effect
@@ -35,7 +34,7 @@ def run(
         print(f"error: {with_dashes(str(error), [field.name for field, _ in settings(config)])}", file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"error: {_in_words(error)}", file=sys.stderr)
+        print(f"error: {in_words(error)}", file=sys.stderr)
         return 1
     except tf.errors.ResourceExhaustedError:
         print(f"error: {_out_of_memory(config)}", file=sys.stderr)
@@ -60,10 +59,3 @@ def _out_of_memory(config: TrainConfig) -> str:
     if begun and not run_dir.phase(begun[-1]).metrics.is_file():
         advice += f", {bound.way_to_change(begun[-1], run_dir)}"
     return advice
-
-
-def _in_words(error: OSError) -> str:
-    """`Permission denied: runs/mine` instead of `[Errno 13] Permission denied: 'runs/mine'`."""
-    if not error.strerror:
-        return str(error)
-    return f"{error.strerror}: {os.fsdecode(error.filename)}" if error.filename else error.strerror

@@ -11,7 +11,6 @@ import keras
 
 from ftdata.errors import UserError
 from ftdata.log import log
-from trainers import refusals
 from trainers.commands import (
     agreement,
     check,
@@ -28,6 +27,7 @@ from trainers.commands import (
 )
 from trainers.config import SEARCHED_PHASES, TrainConfig
 from trainers.export import needed
+from trainers.refusals import beginning
 from trainers.rundir import lock
 from trainers.rundir.run_dir import RunDir, remove_leftovers
 from trainers.runtime import cluster, retracing
@@ -123,7 +123,7 @@ def _train(
             stack.enter_context(retracing.expected())
         if processes.is_chief:
             run_dir.check()
-        refusals.start(config, run_dir)
+        beginning.start(config, run_dir)
         if processes.is_chief:
             stack.enter_context(lock.only_writer(run_dir.root))
             remove_leftovers(run_dir)
@@ -149,7 +149,7 @@ def _search(
     """Finds out what to train in processes of their own, before this one opens a device, then trains it."""
     run_dir = _run_dir(config)
     run_dir.check()
-    refusals.search(config, run_dir)
+    beginning.search(config, run_dir)
     with search.timed(config, run_dir) as clock:
         chosen = search.chosen(config, run_dir, clock, given=given, stop=stop)
         metrics = _train(chosen, callbacks=callbacks, command_line=command_line, stop=stop)
@@ -162,7 +162,7 @@ def _check(config: TrainConfig) -> dict[str, Any]:
     run_dir = _run_dir(config)
     with launch(config.runtime) as (_, devices):
         run_dir.check()
-        refusals.start(config, run_dir)
+        beginning.start(config, run_dir)
         return check.run(config, run_dir, devices=devices)
 
 
@@ -170,7 +170,7 @@ def _estimate(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     run_dir = _run_dir(config)
     with launch(config.runtime) as (_, devices):
         run_dir.check()
-        refusals.start(config, run_dir)
+        beginning.start(config, run_dir)
         with stop.deferred(), retracing.expected():
             return estimate.run(config, run_dir, devices=devices, stop=stop)
 
@@ -178,10 +178,10 @@ def _estimate(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
 def _find_learning_rate(config: TrainConfig, *, stop: StopRequest) -> dict[str, Any]:
     """Writes in a folder of its own, so it needs no lock."""
     run_dir = _run_dir(config)
-    refusals.find_learning_rate(config)
+    beginning.find_learning_rate(config)
     with launch(config.runtime) as (_, devices):
         run_dir.check()
-        refusals.start(config, run_dir)
+        beginning.start(config, run_dir)
         with stop.deferred():
             return find_learning_rate.run(config, run_dir, devices=devices, stop=stop)
 

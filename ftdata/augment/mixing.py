@@ -9,6 +9,7 @@ from scipy import special
 
 from ftdata.augment import rectangles
 from ftdata.augment.sampled_layer import Parameters, SampledLayer, Side, at_least_zero, real, sides, uniform
+from ftdata.config.augment import check_pairs
 from ftdata.errors import UserError
 
 _EDGES = ("top", "left", "bottom", "right")
@@ -124,7 +125,7 @@ class PairMixing(SampledLayer):
 def partner_of(values: tf.Tensor) -> tf.Tensor:
     """For each place of an even batch what its partner holds; the shape of `values`, [batch, ...]."""
     if values.shape[0] is not None and values.shape[0] % 2:
-        raise ValueError(_odd(values.shape[0]))
+        check_pairs(values.shape[0])
     shape = tf.shape(values) if None in values.shape else tf.constant(list(values.shape), tf.int32)
     if values.shape[0] is None:
         message = "images are mixed in pairs: the batch must be even, for example by batch(..., drop_remainder=True)"
@@ -132,19 +133,6 @@ def partner_of(values: tf.Tensor) -> tf.Tensor:
             values = tf.identity(values)
     pairs = tf.reshape(values, tf.concat([[-1, 2], shape[1:]], axis=0))
     return tf.ensure_shape(tf.reshape(tf.reverse(pairs, [1]), shape), values.shape)
-
-
-def check_pairs(batch_size: int) -> None:
-    """Raises UserError if the batch of a replica does not consist of pairs."""
-    if batch_size % 2:
-        raise UserError(_odd(batch_size))
-
-
-def _odd(batch_size: int) -> str:
-    return (
-        "batch_size must be even on each device with mixup_alpha, cutmix_alpha or background_mixing, which mix pairs "
-        f"of images, got {batch_size} a device: change batch_size, or set all of them to 0"
-    )
 
 
 def _interval(u: tf.Tensor, share: tf.Tensor, side: Side) -> tuple[tf.Tensor, tf.Tensor]:

@@ -17,6 +17,7 @@ from ftdata.cache.filling import decode_into, empty_store, in_memory
 from ftdata.cache.images import Images, ImageStream, IndexedImages, decoder_of_files, from_tensor, memoized
 from ftdata.config import DataConfig
 from ftdata.decoding.decode import Decoding
+from ftdata.errors import in_words
 from ftdata.log import log
 from ftdata.sources.source import Source
 from ftdata.sources.split import Split
@@ -60,7 +61,8 @@ def open_all(
         except (OSError, MemoryError) as error:
             if slower is None:
                 raise
-            say(f"  cache: no room in {tier} after all ({error}): trying {slower}")
+            why = in_words(error) if isinstance(error, OSError) else error
+            say(f"  cache: no room in {tier} after all ({why}): trying {slower}")
     raise AssertionError("a plan names a tier")
 
 

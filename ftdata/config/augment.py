@@ -141,3 +141,12 @@ class AugmentConfig:
     def mixes_pairs(self) -> bool:
         """Whether images are mixed in pairs, so that a device's batch has to be even."""
         return self.augment and bool(self.mixup_alpha or self.cutmix_alpha or self.background_mixing)
+
+
+def check_pairs(batch_size: int) -> None:
+    """Raises UserError if the batch of a device does not consist of pairs."""
+    if batch_size % 2:
+        raise UserError(
+            "batch_size must be even on each device with mixup_alpha, cutmix_alpha or background_mixing, which mix "
+            f"pairs of images, got {batch_size} a device: change batch_size, or set all of them to 0"
+        )

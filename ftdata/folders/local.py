@@ -1,5 +1,6 @@
 """The listing of a folder or a CSV of this machine, made once although it is asked for twice. No TensorFlow."""
 
+import time
 from collections.abc import Collection
 
 from ftdata import address
@@ -7,7 +8,8 @@ from ftdata.config import DataConfig
 from ftdata.folders import folder, label_sets_csv, labels_csv
 from ftdata.folders.folder import Listing
 
-_ahead: dict[tuple[object, ...], Listing] = {}  # one at most: of a million images it takes hundreds of MiB
+_SOON_S = 60.0  # for which a listing holds: importing TensorFlow takes some of it
+_ahead: dict[tuple[object, ...], tuple[float, Listing]] = {}  # one at most: a million images take hundreds of MiB
 
 
 def is_local(config: DataConfig) -> bool:
@@ -24,7 +26,7 @@ def ahead(config: DataConfig) -> Listing:
     """
     _ahead.clear()
     found = listed(config)
-    _ahead[_key(config)] = found
+    _ahead[_key(config)] = time.monotonic(), found
     return found
 
 
@@ -38,8 +40,9 @@ def listed(config: DataConfig, *, known: Collection[str] | None = None) -> Listi
     Raises:
       UserError: as `folder.scan`, `labels_csv.read` and `label_sets_csv.read`.
     """
-    if known is None and (found := _ahead.pop(_key(config), None)):
-        return found
+    made = _ahead.pop(_key(config), None)
+    if made and known is None and time.monotonic() - made[0] < _SOON_S:
+        return made[1]
     if not config.labels_csv:
         return folder.scan(str(config.image_dir), known=known, channels=config.channels)
     if config.task == "multi":

@@ -12,10 +12,11 @@ from ftdata.cache.features import FeatureStore
 from ftdata.log import log
 from ftdata.sources.source import Source
 from trainers.commands import estimate, resolution
-from trainers.commands.train import check_batch, make_context, open_data
+from trainers.commands.train import make_context, open_data
 from trainers.config import TrainConfig
 from trainers.doctor import diagnosis
 from trainers.doctor.label_errors import LabelErrors
+from trainers.refusals import beginning
 from trainers.report import page
 from trainers.rundir.bound import recorded
 from trainers.rundir.fingerprint import data_fingerprint
@@ -29,7 +30,7 @@ def run(config: TrainConfig, run_dir: RunDir, *, devices: tf.distribute.Strategy
     Raises:
       UserError: what would stop a run before it trains.
     """
-    check_batch(config.training, config.augment, replicas=devices.num_replicas_in_sync)
+    beginning.batch(config.training, config.augment, replicas=devices.num_replicas_in_sync)
     config = resolution.settle(config, run_dir, on_gpu=runs_on_gpu(devices))
     data = dataclasses.replace(config.data, on_bad_image="skip", max_bad_fraction=1.0)  # the doctor names them all
     source = open_data(config, data)

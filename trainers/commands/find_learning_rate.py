@@ -13,9 +13,10 @@ from ftdata.errors import UserError
 from ftdata.log import log
 from ftdata.names import counted
 from trainers.commands import messages, resolution
-from trainers.commands.train import check_batch, make_context, open_data
+from trainers.commands.train import make_context, open_data
 from trainers.config import PHASES, Phase, TrainConfig
 from trainers.evaluation import figures, rate_figure
+from trainers.refusals import beginning
 from trainers.rundir.progress import write_history
 from trainers.rundir.run_dir import RunDir, write_json
 from trainers.runtime.devices import runs_on_gpu
@@ -36,7 +37,7 @@ def run(config: TrainConfig, run_dir: RunDir, *, devices: tf.distribute.Strategy
     """
     began = time.perf_counter()
     phase = next_phase(config, run_dir)
-    check_batch(config.training, config.augment, replicas=devices.num_replicas_in_sync)
+    beginning.batch(config.training, config.augment, replicas=devices.num_replicas_in_sync)
     context = _opened(dataclasses.replace(config, phase=phase.name), phase, run_dir, devices, stop=stop)
     log.info(f"{_NAME}: {_outlook(phase, context)}")
     curve = range_test.loss_curve(phase, context)

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from ftdata.cache import in_flight
 from ftdata.config import DataConfig
-from ftdata.errors import UserError
+from ftdata.errors import UserError, in_words
 from ftdata.folders import folder, named_images
 from ftdata.inspection import common_reason
 from ftdata.log import log, on_stderr
@@ -204,7 +204,7 @@ def _to_label(path: Path, images: str, rows: Sequence[dict[str, Any]], count: in
     try:
         listed, path = label_next.write(path, rows, names, count)
     except OSError as error:
-        return f"what to label next is not listed: {error}"
+        return f"what to label next is not listed: {in_words(error)}"
     return (
         f"{listed} images to label next are in {path}, by their names in {root}: fill in its column label, delete the "
         "rows of no class, and add the rest to your images (--labels_csv reads it)"

@@ -9,20 +9,19 @@ import keras
 import tensorflow as tf
 
 from ftdata import data_service
-from ftdata.augment.mixing import check_pairs
 from ftdata.cache import tiers
 from ftdata.cache.features import FeatureStore
-from ftdata.config import AugmentConfig, DataConfig
+from ftdata.config import DataConfig
 from ftdata.errors import UserError
 from ftdata.names import counted
 from ftdata.sources.holdout import group_ids
 from ftdata.sources.source import Source, open_source
 from ftdata.sources.weighting import class_weights
-from trainers import refusals
 from trainers.commands import agreement, cross_validation, messages, resolution
-from trainers.config import TrainConfig, TrainingConfig
+from trainers.config import TrainConfig
 from trainers.folds.division import Division
 from trainers.models import starting_point
+from trainers.refusals import beginning
 from trainers.report import page
 from trainers.rundir import seen
 from trainers.rundir.receipt import Receipt
@@ -65,7 +64,7 @@ def run(
       Interrupted: somebody asked to stop; everything is saved.
     """
     on_gpu = runs_on_gpu(devices)
-    check_batch(config.training, config.augment, replicas=devices.num_replicas_in_sync)
+    beginning.batch(config.training, config.augment, replicas=devices.num_replicas_in_sync)
     config = resolution.settle(config, run_dir, on_gpu=on_gpu, processes=processes)
     source, asked = open_data(config, config.data), config.training.folds
     folds = Division.of(source := source.pooled(), config.data, asked) if asked else None
@@ -163,25 +162,11 @@ def opened(context: RunContext, settled: TrainConfig) -> RunContext:
     return dataclasses.replace(context, images=images, feature_store=features, groups=of_image)
 
 
-def check_batch(training: TrainingConfig, augment: AugmentConfig, *, replicas: int) -> None:
-    """Refuses a batch size that cannot be dealt to the devices in equal parts."""
-    if training.batch_size % replicas:
-        raise UserError(f"batch_size must be a multiple of the {replicas} devices, got {training.batch_size}")
-    pieces = training.gradient_accumulation_steps
-    if training.batch_size % (replicas * pieces):
-        raise UserError(
-            f"batch_size must be a multiple of {replicas * pieces}, the {replicas} devices times "
-            f"gradient_accumulation_steps={pieces}, got {training.batch_size}"
-        )
-    if augment.mixes_pairs:
-        check_pairs(training.batch_size // (replicas * pieces))
-
-
 def _check_test_set(source: Source, *, validation_fraction: float) -> None:
     if len(source.test):
         return
     if not validation_fraction:
-        refusals.no_test_set(source.name)
+        beginning.no_test_set(source.name)
     images, classes = counted(len(source.train), "image"), counted(len(source.class_names), "class")
     raise UserError(
         f"{source.name}: {images} in {classes} are too few to hold a test set out of them: "

@@ -23,11 +23,12 @@ from ftdata.config import AugmentConfig
 from ftdata.errors import UserError
 from ftdata.sources.source import Source
 from trainers.commands import cross_validation, estimate, resolution
-from trainers.commands.train import check_batch, make_context, open_data, opened
+from trainers.commands.train import make_context, open_data, opened
 from trainers.config import PHASES, TrainConfig, as_dict, from_dict
 from trainers.evaluation.scores import Evaluation
 from trainers.folds import choice, frozen
 from trainers.folds.division import Division
+from trainers.refusals import beginning
 from trainers.rundir import lock
 from trainers.rundir.fingerprint import data_fingerprint
 from trainers.rundir.run_dir import RunDir, read_json, write_json
@@ -96,7 +97,7 @@ def _data(
 ) -> tuple[TrainConfig, Source, Division]:
     """What all trials have: the settings with nothing left to the program, the images but the test set, and how these
     are divided."""
-    check_batch(config.training, config.augment, replicas=devices.num_replicas_in_sync)
+    beginning.batch(config.training, config.augment, replicas=devices.num_replicas_in_sync)
     config = resolution.settle(config, run_dir, on_gpu=runs_on_gpu(devices))
     source = open_data(config, config.data).pooled()
     return config, source, Division.of(source, config.data, config.training.folds)

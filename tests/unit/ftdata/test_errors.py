@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from ftdata.errors import with_dashes
+from ftdata.errors import in_words, with_dashes
 from tests import ROOT
 from trainers.config import TrainConfig, settings
 
@@ -55,3 +55,15 @@ def test_every_command_says_flags(tmp_path):
         assert done.returncode == 2
         assert done.stderr.startswith(said)
         assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (PermissionError(13, "Permission denied", "runs/mine"), "Permission denied: runs/mine"),
+        (ConnectionResetError(104, "Connection reset by peer"), "Connection reset by peer"),
+        (OSError("the connection ended"), "the connection ended"),
+    ],
+)
+def test_an_error_of_the_system_is_said_without_its_number(error, said):
+    assert in_words(error) == said

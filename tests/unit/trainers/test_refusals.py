@@ -58,6 +58,14 @@ CASES = {
         ["--init_from=run/transfer/best.keras", "--image_dir=new_pair"],
         "--init_from run/transfer/best.keras was trained on the classes a, b, and these are c, d",
     ),
+    "a batch that is not of pairs": (
+        ["--image_dir=photos", "--batch_size=15", "--mixup_alpha=0.2"],
+        "--batch_size must be even on each device with --mixup_alpha, --cutmix_alpha or --background_mixing",
+    ),
+    "a batch of unequal pieces": (
+        ["--image_dir=photos", "--batch_size=15", "--gradient_accumulation_steps=4"],
+        "--batch_size must be a multiple of --gradient_accumulation_steps=4, got 15",
+    ),
     "no folder": (["--image_dir=none"], "--image_dir must be a folder, got 'none': no such folder"),
     "no folder to check": (["--phase=check", "--image_dir=none"], "--image_dir must be a folder, got 'none': no such"),
     "one class": (["--image_dir=one_class"], "one_class: needs images of two classes or more, found only 'a'"),
@@ -66,6 +74,11 @@ CASES = {
     "a table without labels": (["--labels_csv=labels.csv"], "--labels_csv "),
     "a table of files that are not there": (["--labels_csv=gone.csv", "--image_dir=photos"], "line 2 of --labels_csv "),
     "no shards": (["--records=none-*.tar"], "--records must be a pattern of shards in quotes"),
+    "no data set of that name": (
+        ["--dataset=forks"],
+        "--dataset must be one of cutlery, objects, scenes, knifey_spoony",
+    ),
+    "no folder of archives": (["--dataset=knifey_spoony", "--manual_dir=none"], "--manual_dir must be a folder or an"),
     "a pattern of no name": (["--image_dir=photos", "--group_pattern=film-(\\d+)"], "--group_pattern must match file"),
     "weights of no class": (["--image_dir=photos", "--class_weight=z=2"], "--class_weight must name classes, got z"),
     "no table of what to leave out": (["--image_dir=photos", "--exclude_csv=none.csv"], "--exclude_csv must be a CSV"),
@@ -159,6 +172,7 @@ def test_of_a_folder_of_one_class_the_endings_of_files_are_not_listed(said):
     assert ".jpg" in said["no images"]["err"]
 
 
+@pytest.mark.extra_serve
 def test_a_port_in_use_is_refused_before_tensorflow_is_imported(place):
     pytest.importorskip("uvicorn")
     (place / "served").mkdir()
@@ -176,4 +190,4 @@ def test_a_port_in_use_is_refused_before_tensorflow_is_imported(place):
         )
     (found,) = json.loads(done.stdout)
     assert not found["tensorflow"]
-    assert found["err"].startswith(f"error: port {port} of host 127.0.0.1 cannot be listened on")
+    assert found["err"].startswith(f"error: --port {port} of host 127.0.0.1 cannot be listened on")

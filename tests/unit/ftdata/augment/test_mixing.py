@@ -7,9 +7,10 @@ import tensorflow as tf
 from scipy import stats
 
 from ftdata.augment.augmentation import Augmentation
-from ftdata.augment.mixing import PairMixing, beta_quantiles, beta_sample, check_pairs, partner_of
+from ftdata.augment.mixing import PairMixing, beta_quantiles, beta_sample, partner_of
 from ftdata.augment.sampled_layer import uniform
 from ftdata.config import AugmentConfig
+from ftdata.config.augment import check_pairs
 from ftdata.errors import UserError
 
 _NOISE = np.random.default_rng(3).integers(0, 256, (8, 20, 30, 3), np.uint8)

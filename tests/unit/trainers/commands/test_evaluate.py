@@ -20,7 +20,7 @@ from trainers.rundir.run_dir import RunDir
 
 _FILES = {
     *("metrics.json", "report.txt", "predictions.csv", "confusion_matrix.png", "mistakes.png"),
-    *("reliability.png", "precision_recall.png", "grad_cam.png"),
+    *("reliability.png", "precision_recall.png"),
 }
 
 
@@ -74,7 +74,9 @@ def test_thresholds_are_chosen_on_the_validation_images_and_kept_for_others_and_
     with pytest.raises(UserError, match="target_recall needs images of the run itself"):
         evaluate(model_dir, others, target_recall=0.8)
     found = evaluate(model_dir, target_precision=0.75)["thresholds"]
-    assert "thresholds for a precision of 0.75 in each class, chosen on 12 images held out" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "thresholds for a precision of 0.75 in each class, chosen on 12 images held out" in said
+    assert "note: no Grad-CAM, as the feature maps are 1x1 at 32x32 pixels: they know no places" in said
     assert (found["target"], found["wanted"], found["chosen_on"]["images"]) == ("precision", 0.75, 12)
     assert set(found["by_class"]) == {"blue", "green", "red"}
     for row in found["chosen_on"]["by_class"].values():
@@ -199,8 +201,8 @@ def test_without_a_trained_model_the_way_to_one_is_said(tmp_path, capsys):
     config = TrainConfig(phase="evaluate", model_dir=str(tmp_path / "none"))
     assert command_line.run(config, given=(), command_line=()) == 1
     said = capsys.readouterr().err
-    assert said.startswith(f"error: --model_dir {tmp_path / 'none'} holds no trained model")
-    assert "train one first" in said
+    assert said.startswith(f"error: --model_dir {tmp_path / 'none'} is not there: name the --model_dir of a run")
+    assert f"or train one: python -m trainers.main --image_dir=FOLDER --model_dir={tmp_path / 'none'}" in said
     assert not (tmp_path / "none").exists()
 
 
