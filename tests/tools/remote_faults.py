@@ -21,7 +21,7 @@ from tests.tools import faulty_proxy, object_store
 from tests.tools.faulty_proxy import FaultyProxy, Request, Rule
 
 _TIMEOUT_S = 6
-_SMALL = (
+SMALL = (  # flags of a short run
     *("--phase=transfer", "--backbone=vgg_nano", "--weights=none", "--image_size=32", "--batch_size=10", "--seed=3"),
     *("--steps_per_epoch=5", "--transfer_epochs=3", "--checkpoint_every_steps=1", "--tensorboard=false"),
     f"--remote_timeout_s={_TIMEOUT_S}",
@@ -59,7 +59,7 @@ class Bench:
         words |= {"TF_CPP_MIN_LOG_LEVEL": "3", **environment}
         places = (f"--image_dir={url or self.url}", f"--model_dir={folder}/model", f"--data_dir={folder}/data")
         return subprocess.Popen(
-            [sys.executable, "-m", "trainers.main", *_SMALL, *places, *flags],
+            [sys.executable, "-m", "trainers.main", *SMALL, *places, *flags],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
