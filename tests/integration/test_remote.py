@@ -12,8 +12,17 @@ import pytest
 from ftdata.config import PackConfig
 from ftdata.records import packing
 from tests import ROOT
-from tests.tools import channel_files, faulty_proxy, google_store, kills, object_store, remote_faults, scene_files
-from tests.tools.remote_faults import Bench
+from tests.tools import (
+    channel_files,
+    faulty_proxy,
+    google_store,
+    kills,
+    object_store,
+    remote_faults,
+    remote_runs,
+    scene_files,
+)
+from tests.tools.remote_runs import Bench
 from tests.tools.workers import Workers
 
 pytestmark = [pytest.mark.extra_remote, pytest.mark.slow]
@@ -40,12 +49,15 @@ def test_every_fault_ends_with_the_weights_of_the_local_folder_or_in_one_line(be
             assert any(word in row.said for word in ("credentials", "there is no bucket", "there is nothing at")), row
         if part in ("lasting", "changing") and row is not rows[0]:
             assert (row.status, "s3://photos/of/three/" in row.said) == (1, True), row
+        if part == "shards":
+            assert row.status == ("changed" in row.fault), row
+            assert not row.status or "s3://photos/shards/" in row.said, row
 
 
 def _run(folder, *flags, **environment):
     """The digest of the weights that a small run ends with, and what it said."""
     done = subprocess.run(
-        [sys.executable, "-m", "trainers.main", *remote_faults.SMALL, f"--model_dir={folder}/model", *flags],
+        [sys.executable, "-m", "trainers.main", *remote_runs.SMALL, f"--model_dir={folder}/model", *flags],
         cwd=ROOT,
         env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3", **environment},
         stdout=subprocess.PIPE,
@@ -128,7 +140,7 @@ def test_two_workers_have_the_bits_of_workers_on_the_folder(disk, server, photo_
             shutil.rmtree(workers.model_dir, ignore_errors=True)
         workers = Workers(tmp_path / "run", _WORKERS, count=2, own_flags=own)
         workers.finish()
-        asked = [count for request, count in proxy.times.items() if remote_faults.is_object(request)]
+        asked = [count for request, count in proxy.times.items() if remote_runs.is_object(request)]
     assert len(asked) == 75
     assert kills.differences(local.model_dir, workers.model_dir) == []
     for folder in set(folders):
