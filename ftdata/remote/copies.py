@@ -6,6 +6,7 @@ lent: fetched, read and removed, one at a time. So there has to be room for the 
 
 import concurrent.futures
 import contextlib
+import functools
 import os
 import shutil
 import tempfile
@@ -58,7 +59,7 @@ class Copies:
           OSError: no room on the disk.
         """
         every = tuple(dict.fromkeys(self.files.values()))
-        with self._alone():
+        with self._alone(is_said=True):
             lacking = [file for file in every if not self.cache.has(file)]
             if lacking:
                 self.cache.keep_only(every)
@@ -118,9 +119,15 @@ class Copies:
                 self.cache.path(file).unlink(missing_ok=True)
 
     @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        """What one thread of one process does at a time."""
-        lock = file_lock.open_locked(self.cache.folder / "fetching")
+    def _alone(self, *, is_said: bool = False) -> Iterator[None]:
+        """What one thread of one process does at a time; `is_said` where it waits."""
+        path = self.cache.folder / "fetching"
+        try:
+            lock = file_lock.open_locked(path, functools.partial(file_lock.lock, wait=False))
+        except BlockingIOError:
+            if is_said:
+                log.info(f"  another process fetches these files into {self.cache.folder}; waiting for it")
+            lock = file_lock.open_locked(path)
         try:
             yield
         finally:
@@ -180,8 +187,10 @@ def _of_listed(file: RemoteFile, store: Store, start: int, end: int) -> bytes:
 
 
 def _said(size: int) -> str:
-    unit, name = next((2**k, name) for k, name in ((30, "GiB"), (20, "MiB"), (0, "bytes")) if size >= 2**k / 10)
-    return f"{size / unit:,.3g} {name}" if unit > 1 else counted(size, "byte")
+    for unit, name in ((_GIB, "GiB"), (2**20, "MiB")):
+        if size >= unit / 10:
+            return f"{size / unit:,.3g} {name}"
+    return counted(size, "byte")
 
 
 def _at_least(size: int) -> str:

@@ -71,6 +71,14 @@ def test_what_is_larger_than_the_bound_is_refused_with_the_bound_that_it_needs(s
     assert len(_copies(url, tmp_path / "cache", bound * 1024).fetch()) == 6
 
 
+def test_parts_are_read_over_http_where_the_server_gives_them(stored, server):
+    pytest.importorskip("aiohttp")
+    contents, url, _ = stored
+    place = f"{server}/{url.removeprefix('s3://')}/s-03.tar"
+    store = Store(place, timeout_s=5)
+    assert store.content(store.describe(place), 1000, 1500) == contents["s-03.tar"][1000:1500]
+
+
 def _reader(kind, url, root):
     return subprocess.Popen(
         [sys.executable, "-m", "tests.tools.remote_reader", kind, url, str(root)],
