@@ -29,11 +29,9 @@ pytestmark = [pytest.mark.extra_remote, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
-def bench(photo_folder, tmp_path_factory):
-    for name in ("s3fs", "moto", "flask"):
-        pytest.importorskip(name)
-    with object_store.serving() as endpoint, faulty_proxy.between(endpoint) as proxy:
-        yield Bench(photo_folder, tmp_path_factory.mktemp("remote"), endpoint, proxy)
+def bench(server, photo_folder, tmp_path_factory):
+    with faulty_proxy.between(server) as proxy:
+        yield Bench(photo_folder, tmp_path_factory.mktemp("remote"), server, proxy)
 
 
 @pytest.mark.parametrize("part", remote_faults.PARTS)
@@ -83,7 +81,7 @@ def test_a_run_on_gcs_with_faults_has_the_weights_of_the_folder(photo_folder, tm
         weights, said = _run(tmp_path / "gcs", f"--image_dir={url}", f"--data_dir={tmp_path}/gcs/data", **words)
         assert weights == expected
         assert proxy.faults["500"] == proxy.faults["cut"] > 0
-        assert said.count("it is tried again") == 2
+        assert "it is tried again" in said
         shards = tmp_path / "shards"
         packing.pack(PackConfig(image_dir=str(photo_folder), output=str(shards), format="webdataset", shards=2))
         url = google_store.put(shards, emulator, "shards")
