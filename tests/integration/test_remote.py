@@ -85,7 +85,7 @@ def test_a_run_on_gcs_with_faults_has_the_weights_of_the_folder(photo_folder, tm
         shards = tmp_path / "shards"
         packing.pack(PackConfig(image_dir=str(photo_folder), output=str(shards), format="webdataset", shards=2))
         url = google_store.put(shards, emulator, "shards")
-        flags = (f"--records={url}", f"--data_dir={tmp_path}/shards/data", "--remote_cache_gib=0.0001")
+        flags = (f"--records={url}", f"--data_dir={tmp_path}/shards/data", "--remote_cache_gib=0.0004")
         weights, said = _run(tmp_path / "gcs-shards", *flags, **words)
         assert weights == expected
         assert "are fetched one by one whenever they are read" in said
@@ -114,7 +114,7 @@ def test_several_channels_and_several_labels(server, tmp_path):
 _WORKERS = (
     *("--preset=demo", "--image_size=32", "--batch_size=6", "--transfer_epochs=2", "--finetune_epochs=2"),
     *("--checkpoint_every_steps=4", "--log_every_steps=2", "--mixed_precision=float32", "--worker_timeout_s=5"),
-    "--remote_timeout_s=10",
+    "--remote_timeout_s=20",
 )
 
 
@@ -124,7 +124,7 @@ def test_two_workers_have_the_bits_of_workers_on_the_folder(disk, server, photo_
     local = Workers(tmp_path / "local", (f"--image_dir={photo_folder}", *_WORKERS), count=2)
     local.finish()
     url = object_store.put(photo_folder, server, "workers", "of/three")
-    with faulty_proxy.between(server, faulty_proxy.slowly(0.05)) as proxy:
+    with faulty_proxy.between(server, faulty_proxy.slowly(0.02)) as proxy:
         for name, value in object_store.environment(proxy.address).items():
             monkeypatch.setenv(name, value)
         folders = [tmp_path / (disk if disk == "shared" else f"own-{index}") for index in (0, 1)]
