@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -107,40 +108,54 @@ def _digest(reader):
     return said.split()[-1]
 
 
+def _asked(proxy):
+    """How many requests for contents there were."""
+    return sum(count for request, count in proxy.times.items() if request.path.partition("?")[0].endswith(".tar"))
+
+
 @pytest.mark.parametrize("kind", ["files", "shards"])
-def test_two_processes_share_a_cache_and_one_is_killed_in_the_middle(kind, stored, tmp_path):
+def test_two_processes_share_a_cache(kind, stored, tmp_path):
     contents, url, proxy = stored
+    readers = [_reader(kind, url, tmp_path / "cache") for _ in range(2)]
+    _begin(*readers)
     expected = hashlib.sha256(b"".join(contents.values())).hexdigest()
-    for is_killed in (False, True):
-        root = tmp_path / f"cache-{is_killed}"
-        proxy.times.clear()
-        arrived, counted = threading.Event(), faulty_proxy.of_objects("none", tries=0)
+    assert [_digest(reader) for reader in readers] == [expected] * 2
+    assert _asked(proxy) <= (6 if kind == "shards" else 12)  # whole files are fetched by one, images perhaps by both
+    _complete(contents, url, tmp_path / "cache")
 
-        def rule(request, times, arrived=arrived, counted=counted):
-            if request.path.partition("?")[0].endswith("s-03.tar") and request.method == "GET":
-                arrived.set()
-            return counted(request, times)
 
-        proxy.rule = rule
-        readers = [_reader(kind, url, root) for _ in range(2)]
-        _begin(*readers)
-        if is_killed:
-            assert arrived.wait(60)
-            readers[0].send_signal(signal.SIGKILL)
-            readers[0].communicate()
-            assert _digest(readers[1]) == expected
-        else:
-            assert [_digest(reader) for reader in readers] == [expected] * 2
-        asked = [count for request, count in proxy.times.items() if request.path.partition("?")[0].endswith(".tar")]
-        assert sum(asked) <= (6 if kind == "shards" and not is_killed else 12)
-        last = _copies(url, root, 100)
-        assert last.fetch() == ()
-        assert {name: last.part(name, 0, _MIB) for name in contents} == contents
-        proxy.rule = faulty_proxy.of_objects("500", tries=99, ending=".tar")
-        third = _reader(kind, url, root)  # everything is there: nothing is asked for
-        _begin(third)
-        assert _digest(third) == expected
-        assert not proxy.faults["500"]
-        last.cache.keep_only(last.files.values())
-        assert kind == "files" or not list(root.glob("*/??/.tmp-*"))
-        last.cache.close()
+@pytest.mark.parametrize("kind", ["files", "shards"])
+def test_what_a_killed_process_has_fetched_another_takes_over(kind, stored, tmp_path):
+    contents, url, proxy = stored
+    readers, begun = [_reader(kind, url, tmp_path / "cache") for _ in range(2)], threading.Event()
+
+    def slowly(request, times):
+        del times
+        if request.path.partition("?")[0].endswith(".tar"):
+            time.sleep(0.3)  # one after the other
+            begun.set()
+
+    proxy.rule = slowly
+    _begin(readers[0])
+    assert begun.wait(60)
+    _begin(readers[1])
+    time.sleep(0.4)
+    assert readers[0].poll() is None
+    readers[0].send_signal(signal.SIGKILL)
+    said, _ = readers[0].communicate()
+    assert "waiting" not in said
+    assert _digest(readers[1]) == hashlib.sha256(b"".join(contents.values())).hexdigest()
+    assert _asked(proxy) <= 12
+    proxy.rule = faulty_proxy.of_objects("500", tries=99, ending=".tar")
+    _complete(contents, url, tmp_path / "cache")
+    assert not proxy.faults["500"]  # nothing is asked for
+
+
+def _complete(contents, url, root):
+    """Everything is kept, and nothing half written once nobody else is there."""
+    copies = _copies(url, root, 100)
+    assert copies.fetch() == ()
+    assert {name: copies.part(name, 0, _MIB) for name in contents} == contents
+    copies.cache.keep_only(copies.files.values())
+    assert sorted(path.name for path in root.glob("*/??/*")) == sorted(file.key for file in copies.files.values())
+    copies.cache.close()
