@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from ftdata.decoding import reading
 from ftdata.errors import UserError
-from ftdata.remote.files import RemoteFiles
+from ftdata.remote.reader import RemoteReader
 from ftdata.sources.source import Source
 
 _HELD_BACK = 256  # batches that may overtake a missing one; workers run ahead of each other by less
@@ -34,7 +34,7 @@ def check(address: str, source: Source, *, timeout_s: float = 10.0) -> None:
       UserError: images that only this process can read.
       ConnectionError: nobody listens there.
     """
-    if source.train.paths is None or source.train.records or isinstance(source.train.read, RemoteFiles):
+    if source.train.paths is None or source.train.records or isinstance(source.train.read, RemoteReader):
         raise UserError(f"data_service cannot be used for {source.name}: its workers read image files by their paths")
     if isinstance(source.train.read, reading.Transcoding):
         raise UserError(

@@ -7,12 +7,14 @@ import io
 import os
 import shutil
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests import ROOT
+from tests.tools import object_store
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
@@ -38,6 +40,15 @@ def real_photos() -> Path:
     if not folder.is_dir():
         pytest.skip("the knifey-spoony photos are not here; FTDATA_REAL_PHOTOS names their folder")
     return folder
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """The address of moto's S3 server on the loopback."""
+    for name in ("s3fs", "moto", "flask"):
+        pytest.importorskip(name)
+    with object_store.serving() as endpoint:
+        yield endpoint
 
 
 @pytest.fixture(scope="session")

@@ -14,12 +14,12 @@ import json
 import os
 import zipfile
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from ftdata import atomic, file_lock
+from ftdata import address, atomic, file_lock
 from ftdata.log import log
 from ftdata.names import counted
 from ftdata.records.record import Record
@@ -28,6 +28,7 @@ from ftdata.texts import Texts
 
 _VERSION = 1  # raise this when a shard could be read in another way
 _COPIES = "unpacked-{:05}.bin"
+Lent = Callable[[str], contextlib.AbstractContextManager[str]]
 _ARRAYS = ("source", "offset", "length", "shard", "label")
 
 
@@ -49,7 +50,15 @@ class Index:
     class_names: tuple[str, ...]
 
 
-def opened(shards: Sequence[Shard], kind: str, *, pattern: str, keep_in: Path) -> Index:
+def opened(
+    shards: Sequence[Shard],
+    kind: str,
+    *,
+    pattern: str,
+    keep_in: Path,
+    lent: Lent = contextlib.nullcontext,
+    no_copies: str = "",
+) -> Index:
     """The index of some shards: that which was kept, else made, on all cores.
 
     Of several processes one makes it and the others wait, where they share the folder.
@@ -59,12 +68,14 @@ def opened(shards: Sequence[Shard], kind: str, *, pattern: str, keep_in: Path) -
       kind: the format.
       pattern: that means them.
       keep_in: where indexes are kept; where it cannot be written, the next run makes it again.
+      lent: gives, to be read, the file that stands for a shard on this machine, where its path is none.
+      no_copies: why images must not be copied out of compressed Parquet; empty where they may be.
 
     Raises:
       UserError: what is wrong with a record, and with which.
       OSError: no room for images out of compressed Parquet.
     """
-    key = hashlib.sha256(os.path.abspath(os.path.expanduser(pattern)).encode(errors="surrogateescape")).hexdigest()
+    key = hashlib.sha256(address.whole(pattern).encode(errors="surrogateescape")).hexdigest()
     folder = keep_in / key[:32]
     kept = _load(folder / "index.npz", shards)
     if kept is not None:
@@ -73,15 +84,15 @@ def opened(shards: Sequence[Shard], kind: str, *, pattern: str, keep_in: Path) -
         folder.mkdir(parents=True, exist_ok=True)
         lock = file_lock.open_locked(folder / "lock")
     except OSError:  # nothing can be kept there, or there are no locks
-        return _made(shards, kind, folder)
+        return _made(shards, kind, folder, lent, no_copies)
     try:
         kept = _load(folder / "index.npz", shards)  # another process was faster
-        return kept if kept is not None else _made(shards, kind, folder)
+        return kept if kept is not None else _made(shards, kind, folder, lent, no_copies)
     finally:
         os.close(lock)
 
 
-def _made(shards: Sequence[Shard], kind: str, folder: Path) -> Index:
+def _made(shards: Sequence[Shard], kind: str, folder: Path, lent: Lent, no_copies: str) -> Index:
     log.info(f"indexing {counted(len(shards), 'shard')} (once)")
     for old in folder.glob(_COPIES.format(0).replace("00000", "*")):
         old.unlink()
@@ -89,9 +100,10 @@ def _made(shards: Sequence[Shard], kind: str, folder: Path) -> Index:
 
     def read(number: int) -> list[Record]:
         path = shards[number].path
-        if kind == PARQUET:
-            return list(reader.records(path, unpack_to=folder / _COPIES.format(number)))
-        return list(reader.records(path))
+        with lent(path) as file:
+            how = {"unpack_to": folder / _COPIES.format(number), "no_copies": no_copies} if kind == PARQUET else {}
+            found = list(reader.records(file, **how))
+        return found if file == path else [_of(path, record) if record.path == file else record for record in found]
 
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as readers:
         found = list(readers.map(read, range(len(shards))))
@@ -99,6 +111,10 @@ def _made(shards: Sequence[Shard], kind: str, folder: Path) -> Index:
     with contextlib.suppress(OSError):
         atomic.write(folder / "index.npz", lambda temporary: _save(temporary, index, shards))
     return index
+
+
+def _of(path: str, record: Record) -> Record:
+    return dataclasses.replace(record, path=path)
 
 
 def _of_records(shards: Sequence[Shard], found: Sequence[Sequence[Record]]) -> Index:
@@ -135,7 +151,7 @@ def _names(shards: Sequence[Shard], found: Sequence[Sequence[Record]]) -> Texts:
 
 
 def _stamps(shards: Iterable[Shard]) -> list[list[str | int]]:
-    return [[os.path.abspath(shard.path), shard.size, shard.changed_ns] for shard in shards]
+    return [[address.whole(shard.path), shard.size, shard.changed_ns] for shard in shards]
 
 
 def _save(path: Path, index: Index, shards: Sequence[Shard]) -> None:

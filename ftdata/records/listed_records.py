@@ -14,12 +14,14 @@ from ftdata.names import composed, counted, shown
 from ftdata.records import index, shards
 from ftdata.records.index import Index
 from ftdata.records.reading import RecordReader, place
+from ftdata.records.remote_reading import RemoteRecords
+from ftdata.remote.copies import Copies
 from ftdata.settings import said
 
 
 def open_records(
-    pattern: str, *, keep_in: Path, known: Collection[str] | None = None, named: str | None = None
-) -> tuple[Listing, RecordReader]:
+    pattern: str, *, keep_in: Path, known: Collection[str] | None = None, copies: Copies | None = None
+) -> tuple[Listing, RecordReader | RemoteRecords]:
     """Lists the images of shards; the paths are places that the reader reads.
 
     Within a class images have the order of the shards' names and, in a shard, of its records.
@@ -28,28 +30,46 @@ def open_records(
       pattern: of `--records`.
       keep_in: where indexes are kept.
       known: the classes of the model that is measured on them; None where it is to be trained on them.
-      named: what the user calls them, for messages, where the pattern is of copies.
+      copies: of the shards, where the pattern is of addresses.
 
     Raises:
-      UserError: as `shards.find`, `index.opened` and `folder.listing`; no training images.
+      UserError: as `shards.find`, `Copies.fetch`, `index.opened` and `folder.listing`; no training images.
       OSError: a shard cannot be read; no room for images out of compressed Parquet.
     """
-    kind, files, notes = shards.find(pattern)
-    all_images = index.opened(files, kind, pattern=pattern, keep_in=keep_in)
+    if copies:
+        lacking = copies.fetch()
+        kind, files, notes = _in_store(pattern, copies)
+        no_copies = f"set --remote_cache_gib={copies.enough} or more, or write them uncompressed" if lacking else ""
+        all_images = index.opened(files, kind, pattern=pattern, keep_in=keep_in, lent=copies.lent, no_copies=no_copies)
+    else:
+        kind, files, notes = shards.find(pattern)
+        all_images = index.opened(files, kind, pattern=pattern, keep_in=keep_in)
     if known is None and not any(shard.split == roles.TRAIN for shard in files):
         raise UserError(
-            f"records needs shards to train on, got {said(named or pattern)}: all are of the {files[0].split} split by "
+            f"records needs shards to train on, got {said(pattern)}: all are of the {files[0].split} split by "
             f"their names (such as {shown(Path(files[0].path).name)}); name those of train too"
         )
-    result = listing(_by_class(all_images, [shard.split for shard in files]), named or pattern, known=known)
-    copies = sum(size for _, size, _ in all_images.files[len(files) :])
-    if copies:
-        size = f"{copies / 2**20:,.0f} MiB"
+    result = listing(_by_class(all_images, [shard.split for shard in files]), pattern, known=known)
+    unpacked = sum(size for _, size, _ in all_images.files[len(files) :])
+    if unpacked:
+        size = f"{unpacked / 2**20:,.0f} MiB"
         notes += (f"pages of the Parquet files are compressed: the images are copied to {keep_in} ({size})",)
     splits = ", ".join(f"{len(split.labels):,} {name}" for name, split in result.splits.items())
     notes += (f"{counted(len(files), 'shard')} of {kind}: {splits} images",)
+    reader: RecordReader | RemoteRecords
     reader = RecordReader({path: (size, changed) for path, size, changed in all_images.files})
+    if copies:
+        reader = RemoteRecords(copies, lacking, reader)
     return dataclasses.replace(result, notes=(*result.notes, *notes)), reader
+
+
+def _in_store(pattern: str, copies: Copies) -> tuple[str, tuple[shards.Shard, ...], tuple[str, ...]]:
+    """As `shards.find`: the version of a file stands for its time of change."""
+    urls = sorted(copies.files)
+    heads = dict(zip(urls, copies.store.many(lambda url: copies.head(url, shards.HEAD), urls), strict=True))
+    kind, chosen, notes = shards.chosen(pattern, heads)
+    found = [(url, copies.files[url]) for url in chosen]
+    return kind, tuple(shards.Shard(url, file.size, file.stamp, shards.split_of(url)) for url, file in found), notes
 
 
 class _Images(Sequence[tuple[str, str]]):

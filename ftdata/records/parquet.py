@@ -32,11 +32,12 @@ def pyarrow() -> Any:
         raise UserError("Parquet needs the package pyarrow, which is not installed: pip install pyarrow") from None
 
 
-def records(path: str, *, unpack_to: Path) -> Iterator[Record]:
+def records(path: str, *, unpack_to: Path, no_copies: str = "") -> Iterator[Record]:
     """The records of a file, in order; images that lie in compressed pages are copied to `unpack_to`.
 
     Raises:
-      UserError: no Parquet, or one that is cut off; other columns; a record without image or label.
+      UserError: no Parquet, or one that is cut off; other columns; a record without image or label; compressed pages
+        where `no_copies` says why there must be no copies.
       OSError: no room for the copies.
     """
     arrow = pyarrow()
@@ -44,6 +45,10 @@ def records(path: str, *, unpack_to: Path) -> Iterator[Record]:
         with arrow.parquet.ParquetFile(path) as file:
             if all(_is_verbatim(file, group) for group in range(file.metadata.num_row_groups)):
                 yield from _rows(path, file, None, path)
+            elif no_copies:
+                raise UserError(
+                    f"{shown(path)} has compressed pages, whose images are copied onto the disk: {no_copies}"
+                )
             else:
                 found = list[Record]()
                 atomic.write(unpack_to, lambda temporary: found.extend(_unpacked(path, file, temporary, unpack_to)))

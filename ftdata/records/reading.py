@@ -35,7 +35,7 @@ class RecordReader:
 
     def stamp(self, place: str) -> Stamp | FileReport:
         """What tells whether the image has changed, as `inspection` keeps it."""
-        path, _, length = _parts(place)
+        path, _, length = parts_of(place)
         return Stamp(length, self._stamps[path][1])
 
     def read(self, place: str) -> bytes:
@@ -44,7 +44,7 @@ class RecordReader:
         Raises:
           UserError: the shard has changed or is gone since it was indexed.
         """
-        path, offset, length = _parts(place)
+        path, offset, length = parts_of(place)
         with self._opened(path) as descriptor:
             return _content(descriptor, path, offset, length)
 
@@ -73,7 +73,7 @@ class RecordReader:
 
     def _read_all(self, places: np.ndarray) -> np.ndarray:
         """Each shard is opened once, and the disk hears of all images before the first is waited for."""
-        parts = [_parts(os.fsdecode(place)) for place in places.tolist()]
+        parts = [parts_of(os.fsdecode(place)) for place in places.tolist()]
         with contextlib.ExitStack() as stack:
             opened = {path: stack.enter_context(self._opened(path)) for path in {path for path, _, _ in parts}}
             for path, offset, length in parts:
@@ -98,7 +98,8 @@ def _content(descriptor: int, path: str, offset: int, length: int) -> bytes:
     return content
 
 
-def _parts(place: str) -> tuple[str, int, int]:
+def parts_of(place: str) -> tuple[str, int, int]:
+    """What `place` was made of."""
     extent, _, path = place.partition("@")
     offset, _, length = extent.partition("+")
     return path, int(offset), int(length)

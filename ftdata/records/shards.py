@@ -5,7 +5,7 @@ import glob
 import os
 import re
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ftdata.decoding import foreign
@@ -19,7 +19,7 @@ TFRECORD, WEBDATASET, PARQUET = FORMATS = ("tfrecord", "webdataset", "parquet")
 _NUMBERED = re.compile(r"\.tfrecords?(\b|$)|-\d+-of-\d+$")  # as TFDS and as the Model Garden name them
 _CALLED = {TFRECORD: "a TFRecord", WEBDATASET: "a tar", PARQUET: "a Parquet file"}
 _SPLIT_WORD = re.compile(r"[A-Za-z]+")
-_HEAD = 512
+HEAD = 512
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,9 +53,26 @@ def find(pattern: str) -> tuple[str, tuple[Shard, ...], tuple[str, ...]]:
         raise UserError(
             f"records must be a pattern of shards in quotes, such as 'data/*.tar', got {said(pattern)}: {what}"
         )
+    kind, paths, notes = chosen(pattern, {path: _head(path) for path in files})
+    return kind, _shards(paths), notes
+
+
+def chosen(pattern: str, heads: Mapping[str, bytes]) -> tuple[str, list[str], tuple[str, ...]]:
+    """Which of some files are shards.
+
+    Args:
+      pattern: that means them, for messages.
+      heads: the first HEAD bytes of each, by path, in the order of the paths.
+
+    Returns:
+      Their format, one of FORMATS; their paths; notes on files that are passed over.
+
+    Raises:
+      UserError: none is one, several formats, compressed files.
+    """
     by_format: dict[str | None, list[str]] = {}
-    for path in files:
-        by_format.setdefault(_format(path), []).append(path)
+    for path, head in heads.items():
+        by_format.setdefault(_format(path, head), []).append(path)
     others = [path for path in by_format.pop(None, []) if not path.endswith(NAMES_OF_CLASSES)]  # which are read
     if not by_format:
         raise UserError(
@@ -68,17 +85,20 @@ def find(pattern: str) -> tuple[str, tuple[Shard, ...], tuple[str, ...]]:
         raise UserError(f"records must be of one format, got {' and '.join(kinds)}: narrow the pattern {said(pattern)}")
     (kind, paths), *_ = by_format.items()
     notes = (f"files beside the shards that are passed over: {listed([shown(Path(p).name) for p in others])}",)
-    return str(kind), _shards(paths), notes if others else ()
+    return str(kind), paths, notes if others else ()
 
 
-def _format(path: str) -> str | None:
+def _head(path: str) -> bytes:
+    with open(path, "rb") as stream:
+        return stream.read(HEAD)
+
+
+def _format(path: str, head: bytes) -> str | None:
     """By content, as far as it has a mark, else by name; None where it is no shard.
 
     Raises:
       UserError: it is compressed as a whole, or something else than its name says.
     """
-    with open(path, "rb") as stream:
-        head = stream.read(_HEAD)
     name = Path(path).name.lower()
     if head[:2] == b"\x1f\x8b" and (_NUMBERED.search(name) or name.endswith((".tgz", ".gz"))):
         raise UserError(f"records must not be compressed as a whole, got {shown(path)}: unpack it with gunzip")

@@ -6,6 +6,7 @@ classes that are found in an error or in what has caused it, without importing a
 
 import asyncio
 import http
+import os
 from collections.abc import Iterator
 
 from ftdata.errors import UserError
@@ -20,6 +21,7 @@ _CUT = frozenset(
 )
 _LIBRARIES = ("aiohttp", "botocore", "aiobotocore", "requests", "urllib3", "google", "gcsfs", "s3fs", "fsspec")
 _NO_BUCKET = ("NoSuchBucket", "The specified bucket does not exist")
+_AUTHORITIES = {"s3": "AWS_CA_BUNDLE"}
 _HTTP = """set FSSPEC_HTTP='{"headers": {"Authorization": "..."}}' where a server asks for that"""
 _HINTS = {
     "s3": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE; for a public bucket FSSPEC_S3_ANON=true",
@@ -75,14 +77,28 @@ def _without_status(chain: list[BaseException], url: str, text: str) -> Exceptio
         return Transient("no answer in time")
     if any(type(cause).__name__ in _CUT for cause in chain):
         return Transient("the connection was cut")
-    if "CERTIFICATE_VERIFY_FAILED" in " ".join(map(str, chain)):
-        return UserError(f"{url} cannot be read: {text}")
+    if (of_tls := _of_tls(" ".join(map(str, chain)), url.partition(":")[0])) is not None:
+        return UserError(f"{url} cannot be read: {text}{of_tls}")
     from_library = any(type(cause).__module__.partition(".")[0] in _LIBRARIES for cause in chain)
     if _is(chain, FileNotFoundError) and not from_library:
         return Gone(url)
     if from_library or _is(chain, (OSError, EOFError)):
         return Transient(text or type(chain[-1]).__name__)
     raise chain[0]
+
+
+def _of_tls(said: str, scheme: str) -> str | None:
+    """The way out where a server is not trusted or speaks no TLS, None where it is something else."""
+    variable = _AUTHORITIES.get(scheme, "SSL_CERT_FILE")
+    named = os.environ.get(variable)
+    if named and not os.path.exists(named) and ("CERTIFICATE_VERIFY_FAILED" in said or "[Errno 2]" in said):
+        return f": {variable}={named} does not exist"
+    if "CERTIFICATE_VERIFY_FAILED" in said:
+        is_of_others = any(word in said for word in ("self-signed", "self signed", "unable to get"))
+        return f": set {variable} to the file of the authority that has signed it, if you trust it" * is_of_others
+    if "WRONG_VERSION_NUMBER" in said:
+        return ": there is a server that speaks no TLS: its addresses begin with http://"
+    return None
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -1,11 +1,7 @@
 """Read files of a store by their places, from the cache or through it, in any order and from any thread."""
 
-import os
 import threading
 from collections.abc import Mapping
-
-import numpy as np
-import tensorflow as tf
 
 from ftdata.errors import UserError
 from ftdata.inspection.reports import FileReport, Stamp
@@ -13,14 +9,15 @@ from ftdata.log import log
 from ftdata.names import counted
 from ftdata.remote import failures
 from ftdata.remote.cache import Cache
+from ftdata.remote.reader import RemoteReader
 from ftdata.remote.remote_file import RemoteFile
-from ftdata.remote.store import AT_ONCE, Store
+from ftdata.remote.store import Store
 
 _GIB = 2**30
 
 
-class RemoteFiles:
-    """Reads files by the places that stand for them in a listing; `at_once` are best read at one time.
+class RemoteFiles(RemoteReader):
+    """Reads files by the places that stand for them in a listing.
 
     Args:
       files: by place.
@@ -28,10 +25,9 @@ class RemoteFiles:
       cache: where they are kept.
     """
 
-    at_once: int | None = AT_ONCE
-
     def __init__(self, files: Mapping[str, RemoteFile], store: Store, cache: Cache):
-        self._files, self._store, self._cache = dict(files), store, cache
+        super().__init__(store)
+        self._files, self._cache = dict(files), cache
         self._is_first, self._lock = True, threading.Lock()
 
     def notes(self) -> tuple[str, ...]:
@@ -47,7 +43,7 @@ class RemoteFiles:
     def stamp(self, place: str) -> Stamp | FileReport:
         """What tells whether a file has changed, as `inspection` keeps it."""
         file = self._files[place]
-        return Stamp(file.size, int(file.key[:15], 16))
+        return Stamp(file.size, file.stamp)
 
     def read(self, place: str) -> bytes:
         """The bytes of a file, of the version that was listed.
@@ -68,18 +64,6 @@ class RemoteFiles:
             raise UserError(f"{file.url} is gone since it was listed: put it back, or start over") from None
         self._cache.put(file, content)
         return content
-
-    def __call__(self, place: tf.Tensor) -> tf.Tensor:
-        """The same as an operation: scalar string -> scalar string; its errors are InvalidArgumentError."""
-        return tf.ensure_shape(self.many(place[None])[0], [])
-
-    def many(self, places: tf.Tensor) -> tf.Tensor:
-        """As an operation of many places, which are read side by side: string [b] -> string [b]."""
-        return tf.ensure_shape(tf.numpy_function(self._read_all, [places], tf.string), places.shape)
-
-    def _read_all(self, places: np.ndarray) -> np.ndarray:
-        named = [os.fsdecode(place) for place in places.tolist()]
-        return np.array([*self._store.many(self.read, named), None], object)[:-1]  # None: numpy asks no lengths
 
     def _say_first(self) -> None:
         """Says before the first file is fetched how many are."""

@@ -19,11 +19,11 @@ _NAMES_OF_CLASSES = ("labels.txt", "label.labels.txt")  # where they are looked 
 
 @dataclasses.dataclass(frozen=True)
 class Shards:
-    """Shards and the names of their classes by name below `root`; `pattern` means the shards there, all where empty."""
+    """Shards below `root` by `root`/name, and `beside` them, in the same way, the files that name their classes."""
 
     root: str
     files: dict[str, RemoteFile]
-    pattern: str = ""
+    beside: dict[str, RemoteFile]
 
 
 def shards(pattern: str, store: Store) -> Shards:
@@ -52,25 +52,22 @@ def _listed(pattern: str, store: Store) -> Shards:
     if wild is None:
         below = store.find(pattern)
         if below:
-            return Shards(pattern, _with_classes(below, {name for name in below if _matches(name, _SHARDS)}))
-        folder, below = "/".join(parts[:-1]), dict[str, RemoteFile]()
-        if store.exists(pattern):
-            below = store.find(folder)
-        return Shards(folder, _with_classes(below, {parts[-1]} & set(below)), parts[-1])
+            return _sorted_out(pattern, below, {name for name in below if _is_shard(name)})
+        folder = "/".join(parts[:-1])
+        below = store.find(folder) if store.exists(pattern) else {}
+        return _sorted_out(folder, below, {parts[-1]} & set(below))
     root, wanted = "/".join(parts[:wild]), parts[wild:]
     below = store.find(root)
-    found = {name for name in below if _is_like(name.split("/"), wanted)}
-    return Shards(root, _with_classes(below, found), "/".join(wanted))
+    return _sorted_out(root, below, {name for name in below if _is_like(name.split("/"), wanted)})
 
 
-def _with_classes(below: Mapping[str, RemoteFile], found: Collection[str]) -> dict[str, RemoteFile]:
-    """Some files, and those beside them that name the classes."""
+def _sorted_out(root: str, below: Mapping[str, RemoteFile], wanted: Collection[str]) -> Shards:
+    """Of the files below a folder those that are wanted, and those beside them that name classes."""
+    found = sorted(name for name in wanted if name in below and not name.endswith(_NAMES_OF_CLASSES[0]))
     folders = {name.rpartition("/")[0] for name in found}
-    return {
-        name: file
-        for name, file in below.items()
-        if name in found or (name.endswith("labels.txt") and name.rpartition("/")[0] in folders)
-    }
+    names = [name for name in below if name.endswith(_NAMES_OF_CLASSES[0]) and name.rpartition("/")[0] in folders]
+    by_name = ({f"{root}/{name}": below[name] for name in some} for some in (found, names))
+    return Shards(root, *by_name)
 
 
 def _counted_out(pattern: str, store: Store) -> Shards:
@@ -88,7 +85,7 @@ def _counted_out(pattern: str, store: Store) -> Shards:
     found = all_of((*names, *beside), root, store)
     if missing := next((name for name in names if name not in found), None):
         raise UserError(f"records names a file that does not exist: {under(root, missing)}")
-    return Shards(root, found)
+    return _sorted_out(root, found, names)
 
 
 def _expanded(pattern: str) -> Iterator[str]:
@@ -102,17 +99,25 @@ def _expanded(pattern: str) -> Iterator[str]:
         yield "".join(itertools.chain.from_iterable(itertools.zip_longest(pieces[::3], chosen, fillvalue="")))
 
 
-def _matches(name: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatch.fnmatchcase(name.rpartition("/")[2].lower(), pattern) for pattern in patterns)
+def _is_shard(name: str) -> bool:
+    file = name.rpartition("/")[2].lower()
+    return not _is_hidden(name.split("/")) and any(fnmatch.fnmatchcase(file, pattern) for pattern in _SHARDS)
+
+
+def _is_hidden(parts: Sequence[str]) -> bool:
+    return any(part.startswith(".") for part in parts)
 
 
 def _is_like(parts: Sequence[str], wanted: Sequence[str]) -> bool:
-    """As `glob`: `**` stands for any number of folders, and `*` for no slash."""
+    """As `glob`: `**` stands for any number of folders, `*` for no slash, and neither for a dot at the beginning."""
     if not wanted or not parts:
         return not wanted and not parts
     if wanted[0] == "**":
-        return _is_like(parts, wanted[1:]) or _is_like(parts[1:], wanted) or len(wanted) == 1
-    return fnmatch.fnmatchcase(parts[0], wanted[0]) and _is_like(parts[1:], wanted[1:])
+        if len(wanted) == 1:
+            return not _is_hidden(parts)
+        return _is_like(parts, wanted[1:]) or (not _is_hidden(parts[:1]) and _is_like(parts[1:], wanted))
+    is_first = fnmatch.fnmatchcase(parts[0], wanted[0]) and _is_hidden(parts[:1]) <= wanted[0].startswith(".")
+    return is_first and _is_like(parts[1:], wanted[1:])
 
 
 def all_of(names: Iterable[str], root: str, store: Store) -> dict[str, RemoteFile]:

@@ -89,6 +89,8 @@ class Store:
     def content(self, file: RemoteFile, start: int = 0, end: int | None = None) -> bytes:
         """The bytes of a file, all or a part of them, of the version that was listed.
 
+        A part that begins at 0 is the whole file where the server gives no parts.
+
         Raises:
           failures.Gone: it is not there any more.
           failures.Changed: it is another one by now.
@@ -102,6 +104,11 @@ class Store:
             got = self._run(self._get(file, start if is_part else None, end if is_part else None), limit)
             if is_part and start == 0 and len(got) == file.size:  # a server that knows no ranges
                 return got
+            if is_part and start > 0 and len(got) == file.size != wanted:
+                raise UserError(
+                    f"the server of {file.url} gives no parts of files (no Range): its shards have to fit "
+                    "--remote_cache_gib as a whole"
+                )
             if len(got) != wanted and self.describe(file.url) != file:
                 raise failures.Changed(file.url)
             if len(got) != wanted:

@@ -13,7 +13,8 @@ from ftdata.folders import folder
 from ftdata.inspection import examine, reports
 from ftdata.inspection.report_table import ReportTable
 from ftdata.records.reading import RecordReader
-from ftdata.remote.files import RemoteFiles
+from ftdata.records.remote_reading import RemoteRecords
+from ftdata.remote.reader import RemoteReader
 from ftdata.sources import bad_images
 from ftdata.sources.bad_images import BadImage
 from ftdata.sources.listed import listed
@@ -52,12 +53,12 @@ def open_files(config: DataConfig, *, known: Collection[str] | None = None) -> I
     read: reading.Read = reader or tf.io.read_file
     if any(reports_of.has("foreign").any() for reports_of in judged.values()):
         read = reading.Transcoding(read, config.channels)
-    shards = reader.files if isinstance(reader, RecordReader) else ()
+    shards = reader.files if isinstance(reader, RecordReader | RemoteRecords) else ()
     splits = {name: _split(files, judged[name], place, read, shards) for name, files in listing.splits.items()}
     several = [
         split.names[k] for name, split in splits.items() for k in np.flatnonzero(judged[name].has("several")).tolist()
     ]
-    remote = reader.notes() if isinstance(reader, RemoteFiles) else ()
+    remote = reader.notes() if isinstance(reader, RemoteReader) else ()
     several_of = reports.of_several(list(dict.fromkeys(several)))
     notes = (*listing.notes, *remote, *bad_images.labelled_twice(splits), *several_of)
     return ImageFiles(listing.class_names, splits, notes, bad)

@@ -1,7 +1,6 @@
 """A folder, a CSV or shards, on this machine or in a store -> the images that they list, and what reads them."""
 
 import functools
-import glob
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -16,13 +15,15 @@ from ftdata.log import log
 from ftdata.names import counted
 from ftdata.records.listed_records import open_records
 from ftdata.records.reading import RecordReader
-from ftdata.remote import mirror, patterns
+from ftdata.remote import copies, patterns
 from ftdata.remote.cache import Cache
+from ftdata.remote.copies import Copies
 from ftdata.remote.files import RemoteFiles
+from ftdata.remote.reader import RemoteReader
 from ftdata.remote.remote_file import RemoteFile
 from ftdata.remote.store import Store
 
-Reader = RecordReader | RemoteFiles
+Reader = RecordReader | RemoteReader
 
 
 def listed(config: DataConfig, *, known: Collection[str] | None = None) -> tuple[Listing, Reader | None]:
@@ -33,7 +34,7 @@ def listed(config: DataConfig, *, known: Collection[str] | None = None) -> tuple
       known: the classes of the model that is measured on it; None where it is to be trained on it.
 
     Raises:
-      UserError: as `local.listed`, `open_records`, `Store` and `mirror.mirrored`.
+      UserError: as `local.listed`, `open_records`, `Store` and `Copies.fetch`.
     """
     if config.records:
         return _records(config, config.records, known)
@@ -45,20 +46,20 @@ def listed(config: DataConfig, *, known: Collection[str] | None = None) -> tuple
 
 
 def _records(config: DataConfig, pattern: str, known: Collection[str] | None) -> tuple[Listing, Reader]:
-    local = pattern
-    if address.scheme_of(pattern):
-        store = _store(config, pattern)
-        found = patterns.shards(address.whole(pattern), store)
-        view = glob.escape(str(mirror.mirrored(found.files, store, _cache(config, found.root))))
-        local = f"{view}/{found.pattern}" if found.pattern else str(glob.glob(view)[0])
-    return open_records(local, keep_in=config.folder / "records", known=known, named=pattern)
+    keep_in = config.folder / "records"
+    if not address.scheme_of(pattern):
+        return open_records(pattern, keep_in=keep_in, known=known)
+    store = _store(config, pattern)
+    found = patterns.shards(address.whole(pattern), store)
+    of_shards = Copies(found.files, store, _cache(config, found.root), found.beside)
+    return open_records(pattern, keep_in=keep_in, known=known, copies=of_shards)
 
 
 def _labelled(config: DataConfig, table: str, known: Collection[str] | None) -> tuple[Listing, Reader | None]:
     copy: Path | None = None
     if address.scheme_of(table):
         url = address.whole(table)
-        copy = mirror.one(url, _store(config, url), _cache(config, url))
+        copy = copies.one(url, _store(config, url), _cache(config, url))
     place = config.image_dir or (address.whole(table).rpartition("/")[0] if copy else None)
     root, found, store = None, dict[str, RemoteFile](), None
     if place and address.scheme_of(place):

@@ -5,110 +5,14 @@ the run said and how it ended, and whether the same command, started again, ends
 """
 
 import argparse
-import contextlib
-import dataclasses
-import json
-import os
 import shutil
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests import ROOT
 from tests.tools import faulty_proxy, object_store
-from tests.tools.faulty_proxy import FaultyProxy, Request, Rule
-
-_TIMEOUT_S = 6
-_SMALL = (
-    *("--phase=transfer", "--backbone=vgg_nano", "--weights=none", "--image_size=32", "--batch_size=10", "--seed=3"),
-    *("--steps_per_epoch=5", "--transfer_epochs=3", "--checkpoint_every_steps=1", "--tensorboard=false"),
-    f"--remote_timeout_s={_TIMEOUT_S}",
-)
-_FRESH = ("--cache=none", "--remote_cache_gib=0")  # every image is fetched whenever it is read
-
-
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """A fault, the exit status of the run that met it and the last line it said, and the weights in the end."""
-
-    fault: str
-    status: int
-    said: str
-    weights: str | None
-    faults: dict[str, int]
-
-
-class Bench:
-    """Photos in a bucket behind a proxy, and runs on them in folders below `work`."""
-
-    def __init__(self, photos: Path, work: Path, endpoint: str, proxy: FaultyProxy):
-        self.photos, self.work, self.endpoint, self.proxy = photos, work, endpoint, proxy
-        self.url = object_store.put(photos, endpoint, "photos", "of/three")
-        self._number = 0
-
-    def fresh(self) -> Path:
-        """A new folder for a run."""
-        self._number += 1
-        return self.work / f"run-{self._number}"
-
-    def start(self, folder: Path, *flags: str, url: str | None = None, **environment: str) -> subprocess.Popen:
-        """A run in `folder`, the same one again where it has begun."""
-        words = {**os.environ, **object_store.environment(self.proxy.address), "CUDA_VISIBLE_DEVICES": "-1"}
-        words |= {"TF_CPP_MIN_LOG_LEVEL": "3", **environment}
-        places = (f"--image_dir={url or self.url}", f"--model_dir={folder}/model", f"--data_dir={folder}/data")
-        return subprocess.Popen(
-            [sys.executable, "-m", "trainers.main", *_SMALL, *places, *flags],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env={name: value for name, value in words.items() if value},
-        )
-
-    def run(self, folder: Path, *flags: str, url: str | None = None, **environment: str) -> tuple[int, str]:
-        """The exit status of such a run, and all that it said."""
-        process = self.start(folder, *flags, url=url, **environment)
-        said, _ = process.communicate(timeout=300)
-        return process.returncode, said
-
-    def disturbed(self, fault: str, rule: Rule, *flags: str, again: bool = True, **settings: str) -> Row:
-        """A run under a rule and, where it has ended for that, the same again without it."""
-        folder = self.fresh()
-        self.proxy.times.clear()
-        self.proxy.faults.clear()
-        self.proxy.rule = rule
-        status, said = self.run(folder, *flags, **settings)
-        faults = dict(self.proxy.faults)
-        self.proxy.rule = lambda request, times: None
-        if status and again:
-            self.restore()
-            code, text = self.run(folder, *flags)
-            assert code == 0, text
-        return Row(fault, status, last_line(said), weights_of(folder), faults)
-
-    def restore(self) -> None:
-        """All photos as they were."""
-        object_store.put(self.photos, self.endpoint, "photos", "of/three")
-
-
-def last_line(said: str) -> str:
-    """What the run said last; whole where it left a trace."""
-    assert "Traceback" not in said, said
-    return next(line for line in reversed(said.splitlines()) if line.strip())
-
-
-def weights_of(folder: Path) -> str | None:
-    """The digest of the weights that a run has ended with."""
-    with contextlib.suppress(FileNotFoundError):
-        return str(json.loads((folder / "model/transfer/metrics.json").read_text(encoding="utf-8"))["weights_sha256"])
-    return None
-
-
-def is_object(request: Request) -> bool:
-    """Whether a request is for the content of a photo."""
-    return request.method == "GET" and request.path.partition("?")[0].endswith(".jpg")
+from tests.tools.faulty_proxy import Request, Rule
+from tests.tools.remote_runs import FRESH, Bench, Row, is_object, last_line, weights_of
 
 
 def at(number: int, act: Callable[[], None]) -> Rule:
@@ -137,7 +41,7 @@ def rows(bench: Bench, *parts: str) -> Iterator[Row]:
 
 def _passing(bench: Bench) -> Iterator[Row]:
     yield bench.disturbed("none", lambda request, times: None)
-    yield bench.disturbed("none, and nothing is kept: fetched at each step", lambda request, times: None, *_FRESH)
+    yield bench.disturbed("none, and nothing is kept: fetched at each step", lambda request, times: None, *FRESH)
     for fault, name in (
         ("500", "500 to each third request, twice"),
         ("503", "503 slow down, the same"),
@@ -160,7 +64,7 @@ def _lasting(bench: Bench) -> Iterator[Row]:
         return rule
 
     yield bench.disturbed("500 to everything, from the 30th photo of the examination on", dead("500", 30))
-    yield bench.disturbed("no answer to anything, from the middle of the training on", dead("silence", 200), *_FRESH)
+    yield bench.disturbed("no answer to anything, from the middle of the training on", dead("silence", 200), *FRESH)
 
 
 def _objects_that_change(bench: Bench) -> Iterator[Row]:
@@ -173,9 +77,35 @@ def _objects_that_change(bench: Bench) -> Iterator[Row]:
         store.put_object(Bucket="photos", Key=key, Body=(bench.photos / "train/red/red-00-0000.jpg").read_bytes())
 
     yield bench.disturbed("object deleted during the examination", at(5, delete))
-    yield bench.disturbed("object deleted during the training", at(140, delete), *_FRESH)
+    yield bench.disturbed("object deleted during the training", at(140, delete), *FRESH)
     yield bench.disturbed("object changed during the examination", at(5, change))
-    yield bench.disturbed("object changed during the training", at(140, change), *_FRESH)
+    yield bench.disturbed("object changed during the training", at(140, change), *FRESH)
+
+
+def _of_shards(bench: Bench) -> Iterator[Row]:
+    flags = (*bench.shards(), "--cache=none")
+    name = "shards that have no room in the cache: "
+
+    def every_third(fault: str) -> Rule:
+        count = [0]
+
+        def rule(request: Request, times: int) -> str | None:
+            del times
+            count[0] += is_object(request)
+            return fault if is_object(request) and count[0] % 3 == 0 and count[0] < 150 else None
+
+        return rule
+
+    def change() -> None:
+        store = object_store.client(bench.endpoint)
+        key = next(path for path in sorted((bench.work / "shards").glob("*.tar"), reverse=True) if "train" in path.name)
+        content = (bench.work / "shards" / key.name).read_bytes()
+        store.put_object(Bucket="photos", Key=f"shards/{key.name}", Body=content[:-1] + b"x")
+
+    yield bench.disturbed(f"{name}nothing", lambda request, times: None, *flags)
+    for fault in ("503", "silence", "cut"):
+        yield bench.disturbed(f"{name}{fault} to each third of 150 requests", every_third(fault), *flags)
+    yield bench.disturbed(f"{name}one changed during the training", at(120, change), *flags)
 
 
 def _settings(bench: Bench) -> Iterator[Row]:
@@ -219,6 +149,7 @@ PARTS = {
     "passing": _passing,
     "lasting": _lasting,
     "changing": _objects_that_change,
+    "shards": _of_shards,
     "refused": _settings,
     "killed": _killed,
 }

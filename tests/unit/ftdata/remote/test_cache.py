@@ -1,4 +1,3 @@
-import os
 import subprocess
 import sys
 
@@ -13,10 +12,6 @@ _KIB = 2**-20  # in GiB
 
 def _file(name, size=1024, version='"1"'):
     return RemoteFile(f"s3://bucket/{name}", size, version)
-
-
-def _close(cache):
-    os.close(cache._lock)
 
 
 def test_a_file_is_kept_under_its_address_size_and_version(tmp_path):
@@ -59,7 +54,7 @@ def test_a_data_set_that_nobody_uses_makes_room_and_one_in_use_does_not(tmp_path
         for url in ("s3://idle", "s3://used"):
             other = Cache(tmp_path, url, limit_gib=100 * _KIB)
             assert all(other.put(_file(f"{url}{k}"), b"x" * 1024) for k in range(4))
-            _close(other)
+            other.close()
         cache = Cache(tmp_path, "s3://mine", limit_gib=10.5 * _KIB)
         assert sum(cache.put(_file(f"m{k}"), b"x" * 1024) for k in range(12)) == 6
         user.stdin.close()
@@ -89,3 +84,37 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
 def test_nothing_is_kept_under_a_bound_of_nothing(tmp_path):
     cache = Cache(tmp_path, "s3://bucket", limit_gib=0.0)
     assert not cache.put(_file("a"), b"x" * 1024)
+
+
+def test_what_another_listing_has_brought_stays_until_room_is_needed(tmp_path):
+    cache = Cache(tmp_path, "s3://bucket", limit_gib=10.5 * _KIB)
+    for k in range(8):
+        assert cache.put(_file(str(k)), b"x" * 1024)
+    cache.keep_only([_file(str(k)) for k in range(4)])
+    assert all(cache.has(_file(str(k))) for k in range(8))
+    assert cache.room(8 * 1024) >= 6 * 1024
+    assert [cache.has(_file(str(k))) for k in range(8)] == [True] * 4 + [False] * 4
+
+
+def test_a_folder_in_use_is_never_open_to_removal_not_even_while_its_user_looks_for_others(tmp_path):
+    used = Cache(tmp_path, "s3://used")
+    used.put(_file("a"), b"x" * 1024)
+    with used._alone() as alone:
+        assert alone
+        other = Cache(tmp_path, "s3://other", limit_gib=_KIB / 2)
+        assert other.room(1024) == 0
+    assert used.has(_file("a"))
+    second = Cache(tmp_path, "s3://used")
+    with used._alone() as alone:
+        assert not alone
+    second.close()
+    used.close()
+    assert other.room(1024) > 0
+    assert not used.folder.exists()
+
+
+def test_a_part_of_a_file(tmp_path):
+    cache = Cache(tmp_path, "s3://bucket")
+    assert cache.part(_file("a"), 10, 20) is None
+    cache.put(_file("a"), bytes(range(256)) * 4)
+    assert cache.part(_file("a"), 250, 260) == (bytes(range(256)) * 2)[250:260]

@@ -1,8 +1,9 @@
 import pytest
 
 from ftdata.errors import UserError
-from ftdata.remote import mirror, patterns
+from ftdata.remote import patterns
 from ftdata.remote.cache import Cache
+from ftdata.remote.copies import Copies
 from ftdata.remote.remote_file import RemoteFile
 
 
@@ -29,14 +30,19 @@ def test_braces_stand_for_numbers(pattern, expected):
         ("a/b/c.tar", "a/**", True),
         ("a/b/c.jpg", "**/*.tar", False),
         ("data-00001.tar", "data-0000[12].tar", True),
+        (".a.tar", "*.tar", False),
+        (".a.tar", ".*.tar", True),
+        ("x/.b/a.tar", "**/*.tar", False),
+        ("x/.b/a.tar", "x/**", False),
     ],
 )
 def test_patterns_mean_what_they_mean_on_a_disk(name, pattern, expected):
     assert patterns._is_like(name.split("/"), pattern.split("/")) == expected
 
 
-@pytest.mark.parametrize("name", ["../a.tar", "a//b.tar", "/a.tar", "a/./b.tar"])
+@pytest.mark.parametrize("name", ["a/..", "a/", "."])
 def test_no_name_in_a_store_leads_out_of_the_folder_of_copies(name, tmp_path):
-    file = RemoteFile(f"s3://bucket/{name}", 1, '"1"')
-    with pytest.raises(UserError, match="cannot be copied under its name"):
-        mirror.mirrored({name: file}, None, Cache(tmp_path, "s3://bucket"))
+    url = f"s3://bucket/{name}"
+    copies = Copies({url: RemoteFile(url, 1, '"1"')}, None, Cache(tmp_path, "s3://bucket"))
+    with pytest.raises(UserError, match="cannot be copied under its name"), copies.lent(url):
+        pass

@@ -1,12 +1,11 @@
 """Real clients on real servers of the loopback: moto's S3, an emulator of GCS, and a server of files over HTTP."""
 
+import concurrent.futures
 import functools
 import http.server
 import importlib.util
 import os
 import shutil
-import subprocess
-import sys
 import threading
 import time
 
@@ -15,7 +14,7 @@ import pytest
 from ftdata.errors import UserError
 from ftdata.remote import failures, patterns
 from ftdata.remote.store import EXTRAS, Store, under
-from tests.tools import faulty_proxy, object_store
+from tests.tools import faulty_proxy, google_store, object_store
 from tests.tools.faulty_proxy import of_objects
 
 _URL = "s3://photos/of/three"
@@ -109,6 +108,25 @@ def test_listing_is_tried_again_too(stored):
 
 @pytest.mark.extra_remote
 @pytest.mark.usefixtures("environment")
+def test_more_objects_than_a_page_of_a_listing_holds(stored):
+    _, client, proxy = stored
+    names = [f"{folder}/{number:04}.jpg" for folder in ("a", "b") for number in range(1050)]
+
+    def put(name):
+        client.put_object(Bucket="photos", Key=f"pages/{name}", Body=name.encode())
+
+    with concurrent.futures.ThreadPoolExecutor(8) as putting:
+        list(putting.map(put, names))
+    proxy.times.clear()
+    proxy.rule = lambda request, times: "503" if "continuation-token" in request.path and not times else None
+    found = Store(_URL, timeout_s=5).find("s3://photos/pages")
+    assert proxy.faults["503"] >= 2  # the second page of each folder
+    assert list(found) == names
+    assert {file.size for file in found.values()} == {10}
+
+
+@pytest.mark.extra_remote
+@pytest.mark.usefixtures("environment")
 def test_another_version_and_a_missing_file_are_told_apart(stored):
     _, client, _ = stored
     store = Store(_URL, timeout_s=5)
@@ -150,17 +168,13 @@ def test_shards_are_found_by_patterns(stored):
     store = Store(_URL, timeout_s=5)
 
     def found(pattern):
-        shards = patterns.shards(pattern, store)
-        return shards.root, sorted(shards.files), shards.pattern
+        shards, root = patterns.shards(pattern, store), "s3://photos/shards/"
+        return [url.removeprefix(root) for url in shards.files], [url.removeprefix(root) for url in shards.beside]
 
-    assert found("s3://photos/shards/*.tar") == (
-        "s3://photos/shards",
-        ["a-000.tar", "a-001.tar", "labels.txt"],
-        "*.tar",
-    )
-    everything = ["a-000.tar", "a-001.tar", "deep/b-000.tar", "labels.txt"]
-    assert found("s3://photos/shards") == ("s3://photos/shards", everything, "")
-    assert found("s3://photos/shards/a-001.tar")[1:] == (["a-001.tar", "labels.txt"], "a-001.tar")
+    assert found("s3://photos/shards/*.tar") == (["a-000.tar", "a-001.tar"], ["labels.txt"])
+    assert found("s3://photos/shards") == (["a-000.tar", "a-001.tar", "deep/b-000.tar"], ["labels.txt"])
+    assert found("s3://photos/shards/a-001.tar") == (["a-001.tar"], ["labels.txt"])
+    assert found("s3://photos/shards/*/*.tar") == (["deep/b-000.tar"], [])
     with pytest.raises(UserError, match="no file there is one; a folder of images is --image_dir"):
         found("s3://photos/of/three")
 
@@ -193,8 +207,11 @@ def test_files_are_read_over_http(web):
     store = Store(url, timeout_s=4)
     file = store.describe(under(url, "ein Äpfel #1?.jpg"))
     assert store.content(file) == b"x" * 1000
-    found = patterns.shards(f"{url}/a-{{00..02}}.tar", store).files
-    assert sorted(found) == ["a-00.tar", "a-01.tar", "a-02.tar", "labels.txt"]
+    found = patterns.shards(f"{url}/a-{{00..02}}.tar", store)
+    assert list(found.files) == [f"{url}/a-{number:02}.tar" for number in range(3)]
+    assert list(found.beside) == [f"{url}/labels.txt"]
+    with pytest.raises(UserError, match=r"gives no parts of files \(no Range\): its shards have to fit"):
+        store.content(found.files[f"{url}/a-01.tar"], 10, 20)
     with pytest.raises(UserError, match=r"records names a file that does not exist: http://.*a-03.tar"):
         patterns.shards(f"{url}/a-{{00..03}}.tar", store)
     with pytest.raises(UserError, match=r"http has no listing that \* could match; \{00000..00012\} stands for"):
@@ -217,32 +234,21 @@ def test_files_are_read_over_http(web):
 def test_gcs_is_read_by_generation(photo_folder, monkeypatch):
     for name in ("gcsfs", "gcp_storage_emulator"):
         pytest.importorskip(name)
-    port = object_store.free_ports(1)[0]
-    words = ["start", "--in-memory", "--host", "127.0.0.1", "--port", str(port), "--default-bucket", "photos"]
-    emulator = subprocess.Popen(
-        [sys.executable, "-m", "gcp_storage_emulator", *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        object_store.wait_for(f"http://127.0.0.1:{port}/storage/v1/b/photos")
-        with faulty_proxy.between(f"http://127.0.0.1:{port}") as proxy:
-            monkeypatch.setenv("STORAGE_EMULATOR_HOST", proxy.address)
-            store, url = Store("gs://photos", timeout_s=6), "gs://photos/of/three"
-            contents = _contents(photo_folder / "test")
-            for name, content in contents.items():
-                store._fs.pipe_file(f"photos/of/three/{name}", content)
-            found = store.find(url)
-            assert sorted(found) == sorted(contents)
-            proxy.rule = lambda request, times: "cut" if "alt=media" in request.path and not times else None
-            assert store.content(found["red/red-00-0000.jpg"]) == contents["red/red-00-0000.jpg"]
-            store._fs.pipe_file("photos/of/three/red/red-01-0001.jpg", b"x")
-            store._fs.rm("photos/of/three/red/red-02-0002.jpg")
-            with pytest.raises(failures.Changed):
-                store.content(found["red/red-01-0001.jpg"])
-            with pytest.raises(failures.Gone):
-                store.content(found["red/red-02-0002.jpg"])
-    finally:
-        emulator.kill()
-        emulator.wait()
+    with google_store.serving() as emulator, faulty_proxy.between(emulator) as proxy:
+        contents = _contents(photo_folder / "test")
+        url = google_store.put(photo_folder / "test", emulator, "of/three")
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", proxy.address)
+        store = Store(url, timeout_s=6)
+        found = store.find(url)
+        assert sorted(found) == sorted(contents)
+        proxy.rule = lambda request, times: "cut" if "alt=media" in request.path and not times else None
+        assert store.content(found["red/red-00-0000.jpg"]) == contents["red/red-00-0000.jpg"]
+        store._fs.pipe_file("photos/of/three/red/red-01-0001.jpg", b"x")
+        store._fs.rm("photos/of/three/red/red-02-0002.jpg")
+        with pytest.raises(failures.Changed):
+            store.content(found["red/red-01-0001.jpg"])
+        with pytest.raises(failures.Gone):
+            store.content(found["red/red-02-0002.jpg"])
 
 
 @pytest.mark.parametrize(("url", "package"), [("s3://a/b", "s3fs"), ("gs://a/b", "gcsfs"), ("https://a/b", "aiohttp")])

@@ -100,8 +100,58 @@ def test_shards(stored, tmp_path, kind, server, capsys):
     said = capsys.readouterr().out
     assert "fetching" not in said
     assert "indexing" not in said
-    with pytest.raises(UserError, match=r"must be on this machine as a whole, which takes .* raise --remote_cache_gib"):
-        open_source(_config(tmp_path / "small", records=url, remote_cache_gib=1e-5))
+
+
+def _taken(folder):
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+
+
+@pytest.mark.parametrize("kind", ["tfrecord", "webdataset", "parquet"])
+def test_shards_larger_than_the_bound(stored, tmp_path, kind, server):
+    folder, _ = stored
+    output = tmp_path / "shards"
+    pack(PackConfig(image_dir=str(folder), output=str(output), format=kind, shards=3))
+    url = object_store.put(output, server, "photos", f"{tmp_path.name.replace('_', '-')}-shards")
+    sizes = sorted(path.stat().st_size for path in output.iterdir() if path.suffix != ".txt")
+    one, small = open_source(_config(tmp_path, records=str(output))), tmp_path / "small"
+    bound = (2.5 * sizes[-1] + 4096) / 2**30  # of which the largest is for one that is lent
+    for cache in ("memory", "none"):
+        two = open_source(_config(small, records=url, remote_cache_gib=bound))
+        assert "are fetched one by one whenever they are read" in " ".join(two.notes)
+        _same(one, two, _config(small, cache=cache))
+        assert _taken(small / "data/remote") <= bound * 2**30
+    with pytest.raises(UserError, match=r"must be on this machine as a whole while it is read") as refused:
+        open_source(_config(tmp_path / "none", records=url, remote_cache_gib=sizes[-1] / 2 / 2**30))
+    least = float(str(refused.value).partition("--remote_cache_gib=")[2].split()[0])
+    assert len(open_source(_config(tmp_path / "none", records=url, remote_cache_gib=least)).train) == len(one.train)
+
+
+def test_compressed_parquet_larger_than_the_bound_is_refused_with_the_bound_that_it_needs(stored, tmp_path, server):
+    pyarrow = pytest.importorskip("pyarrow.parquet")
+    folder, _ = stored
+    pack(PackConfig(image_dir=str(folder), output=str(tmp_path / "plain"), format="parquet", shards=3))
+    (tmp_path / "shards").mkdir()
+    for path in (tmp_path / "plain").glob("*.parquet"):
+        pyarrow.write_table(pyarrow.read_table(path), tmp_path / "shards" / path.name, compression="snappy")
+    url = object_store.put(tmp_path / "shards", server, "photos", f"{tmp_path.name.replace('_', '-')}-shards")
+    largest = max(path.stat().st_size for path in (tmp_path / "shards").iterdir())
+    with pytest.raises(UserError, match=rf"{url}/.*parquet has compressed pages.*: set --remote_cache_gib=") as refused:
+        open_source(_config(tmp_path, records=url, remote_cache_gib=1.5 * largest / 2**30))
+    enough = float(str(refused.value).partition("--remote_cache_gib=")[2].split()[0])
+    two = open_source(_config(tmp_path, records=url, remote_cache_gib=enough))
+    _same(open_source(_config(tmp_path, records=str(tmp_path / "shards"))), two, _config(tmp_path, cache="memory"))
+
+
+def test_a_csv_larger_than_the_bound_is_refused_with_the_bound_that_it_needs(stored, tmp_path, server):
+    folder, url = stored
+    rows = "".join(f"{path.relative_to(folder)},{path.parent.name}\n" for path in sorted(folder.glob("*/*/*.jpg")))
+    key = f"{url.removeprefix('s3://photos/')}/labels.csv"
+    object_store.client(server).put_object(Bucket="photos", Key=key, Body=f"file,label\n{rows}".encode())
+    with pytest.raises(UserError, match=rf"{url}/labels.csv must be on this machine as a whole") as refused:
+        open_source(_config(tmp_path, labels_csv=f"{url}/labels.csv", remote_cache_gib=0.0))
+    least = float(str(refused.value).partition("--remote_cache_gib=")[2].split()[0])
+    two = open_source(_config(tmp_path, labels_csv=f"{url}/labels.csv", remote_cache_gib=least))
+    assert sum(map(len, two.splits.values())) == 75
 
 
 def test_a_changed_object_is_fetched_again_and_the_old_one_goes(stored, tmp_path, server):
