@@ -152,13 +152,9 @@ def describe_bottleneck(
         faster = {"none": "--cache=disk", "disk": "--cache=memory", "memory": "--cache=device"}.get(tier)
         if reads_features or (faster == "--cache=device" and not on_gpu):
             faster = None
-        return (
-            f"was input-bound: {shares}; {faster or 'fewer other programs beside it'} would help, by that share at most"
-        )
+        return f"input-bound: {shares}; {faster or 'fewer other programs beside it'} would help, by that share at most"
     if on_gpu and seconds_per_step < _LAUNCH_BOUND:
-        return (
-            f"was launch-bound: {shares}, in steps of {seconds_per_step * 1e3:.1f} ms; a larger --batch_size would help"
-        )
+        return f"launch-bound: {shares}, in steps of {seconds_per_step * 1e3:.1f} ms; a larger --batch_size would help"
     if reads_features:
         helps = "--steps_per_execution or a larger --batch_size"
         return f"compute-bound: {shares}; {helps} would help, faster input would not"

@@ -60,7 +60,7 @@ def test_it_is_recorded_as_epoch_0(kept):
     assert (rows[0]["step"], rows[0]["loss"]) == ("0", "")
     assert float(rows[0]["validation_loss"]) == results["transfer"]["validation_loss"]
     points = tensorboard_points(model_dir / "logs/finetune/validation")
-    assert [step for tag, step, _ in points if tag == "epoch_balanced_accuracy"] == [0, 3, 6]
+    assert [step for tag, step, _ in points if tag == "epoch/balanced_accuracy"] == [0, 3, 6]
     assert "finetune epoch 0/5  validation loss" in said
     assert json.loads((model_dir / "evaluation/metrics.json").read_text())["epoch"] == 0
 
