@@ -12,6 +12,8 @@ from typing import SupportsIndex, overload
 import numpy as np
 
 _BLOCK = 2**14  # texts that are decoded, or copied, together
+# rows that are taken together: fewer objects than the collector of garbage waits for
+_ROWS = 2**8
 
 
 class Texts(Sequence[str]):
@@ -39,7 +41,7 @@ class Texts(Sequence[str]):
         """The columns of rows of `count` texts each, read in one pass."""
         contents, lengths = [bytearray() for _ in range(count)], [[np.zeros(0, np.int64)] for _ in range(count)]
         rest = iter(rows)
-        while some := list(itertools.islice(rest, _BLOCK)):
+        while some := list(itertools.islice(rest, _ROWS)):
             for content, parts, column in zip(contents, lengths, zip(*some, strict=True), strict=True):
                 encoded = [text.encode(errors="surrogateescape") for text in column]
                 content += b"".join(encoded)
@@ -88,13 +90,15 @@ class Texts(Sequence[str]):
 
     def take(self, places: np.ndarray) -> "Texts":
         """Those at `places`, int [k], in that order."""
-        parts, view = [np.zeros(0, np.uint8)], memoryview(self.content)  # type: ignore[arg-type]
-        for start in range(0, len(places), _BLOCK):
-            begins, ends = self._extents(places[start : start + _BLOCK])
-            some = [view[begin:end] for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)]
-            parts.append(np.frombuffer(b"".join(some), np.uint8))
         begins, ends = self._extents(places)
-        return Texts(np.concatenate(parts), np.cumsum(ends - begins))
+        lengths = ends - begins
+        parts, new_ends = [np.zeros(0, np.uint8)], np.cumsum(lengths)
+        for start in range(0, len(places), _BLOCK):
+            part = slice(start, start + _BLOCK)
+            first = new_ends[start] - lengths[start]
+            moved = np.repeat(begins[part] - (new_ends[part] - lengths[part]), lengths[part])
+            parts.append(self.content[moved + np.arange(first, first + len(moved))])
+        return Texts(np.concatenate(parts), new_ends)
 
     def __add__(self, other: Sequence[str]) -> "Texts":
         """These and then those of another."""

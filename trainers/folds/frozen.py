@@ -23,6 +23,7 @@ from trainers.training import discriminant_head, feature_views, head_solver, log
 from trainers.training.context import RunContext
 
 _MOST_THREADS = 4  # each holds a copy of the features
+_CELLS = 2**24  # logits that are computed together
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -136,7 +137,11 @@ def judged(
         heads = list(pool.map(fitted, folds))
     logits = np.zeros((len(labels), len(class_names)), np.float32 if are_many else np.float64)
     for fold, ((kernel, bias), _, _) in zip(folds, heads, strict=True):
-        logits[fold.left_out] = features.plain[fold.left_out] @ kernel + bias
+        left_out = np.flatnonzero(fold.left_out)
+        # of many classes a few images at a time: no second matrix of all images and classes
+        pieces = -(-len(left_out) * len(class_names) // _CELLS) if are_many else 1
+        for some in np.array_split(left_out, pieces):
+            logits[some] = features.plain[some] @ kernel + bias
     if learned is None:
         chosen = ", ".join(f"{strength:g}" for _, strength, _ in heads)
         kind = "of discriminant analysis, as the classes are many, shrinkage " if are_many else "C="

@@ -15,6 +15,7 @@ SOME = ("a/1.jpg", "", "große Löffel.png", os.fsdecode(b"caf\xe9.jpg"), "b", "
 def block(request, monkeypatch):
     """Texts that are looked at together."""
     monkeypatch.setattr(texts, "_BLOCK", request.param)
+    monkeypatch.setattr(texts, "_ROWS", request.param)
 
 
 @pytest.mark.usefixtures("block")

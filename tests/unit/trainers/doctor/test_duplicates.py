@@ -107,4 +107,4 @@ def test_real_photos_that_look_alike_are_those_that_comparing_all_finds(real_pho
     source = load_folder(str(real_photos), data_dir=str(tmp_path))
     seen = survey(source.splits)
     hashes = {name: found.hashes[found.is_readable & ~found.is_blank] for name, found in seen.items()}
-    assert check_against_all(hashes["validation"], hashes["train"]) > 1_000
+    assert check_against_all(hashes["validation"], hashes["train"]) > 500

@@ -101,4 +101,4 @@ def test_large_images_that_are_no_jpeg_are_looked_at_one_by_one(folder, monkeypa
     survey({"train": train})
     survey({"train": train.subset(np.array([name.endswith("jpg") for name in train.names]))})
     assert [largest for largest, _ in asked] == [12_000_000, 12_000_000 // 64]
-    assert asked[0][1] == {"channels": 3, "bytes_each": 7}
+    assert asked[0][1] == {"channels": 3, "bytes_each": 9}
