@@ -513,7 +513,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "avif_general": (brand(b"mif1", b"avif"), "AVIF"),
     "canon_raw": (brand(b"crx ", b"isom"), "a Canon raw file, not a supported image"),
     "video": (brand(b"isom", b"mp42"), "a video, not a supported image"),
-    "brand_unknown": (brand(b"zz\0z"), "a media file (brand 'zz?z'), not a supported image"),
+    "brand_unknown": (brand(b"zz\0z"), "a media file (brand zz?z), not a supported image"),
     "jpeg_2000": (b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(40), "a JPEG 2000 file, not a supported image"),
     "svg": (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "an SVG drawing, not a supported image"),
     "zeros": (bytes(500), "nothing but zeros"),

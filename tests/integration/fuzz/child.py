@@ -64,7 +64,7 @@ def open_folder(entries: list, counts: dict[str, int]) -> None:
             counts["refused"] += bool(str(error))
             return
         for split in files.splits.values():
-            json.dumps(split.names).encode()
+            json.dumps(list(split.names)).encode()
             assert all("\n" not in folder.shown(name) for name in split.names)
         counts["accepted"] += 1
 
