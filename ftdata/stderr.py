@@ -52,3 +52,6 @@ def quiet_import() -> Iterator[None]:
         if heard[0]:
             os.write(2, heard[0].encode())
         raise
+    finally:
+        if "tensorflow" not in sys.modules:  # a block that did without it: the level is none of the user's
+            os.environ.pop("TF_CPP_MIN_LOG_LEVEL", None)
