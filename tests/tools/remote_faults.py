@@ -86,13 +86,13 @@ def _of_shards(bench: Bench) -> Iterator[Row]:
     flags = (*bench.shards(), "--cache=none")
     name = "shards that have no room in the cache: "
 
-    def every_third(fault: str) -> Rule:
+    def each(number: int, fault: str) -> Rule:
         count = [0]
 
         def rule(request: Request, times: int) -> str | None:
             del times
             count[0] += is_object(request)
-            return fault if is_object(request) and count[0] % 3 == 0 and count[0] < 150 else None
+            return fault if is_object(request) and count[0] % number == 0 and count[0] < 150 else None
 
         return rule
 
@@ -103,8 +103,8 @@ def _of_shards(bench: Bench) -> Iterator[Row]:
         store.put_object(Bucket="photos", Key=f"shards/{key.name}", Body=content[:-1] + b"x")
 
     yield bench.disturbed(f"{name}nothing", lambda request, times: None, *flags)
-    for fault in ("503", "silence", "cut"):
-        yield bench.disturbed(f"{name}{fault} to each third of 150 requests", every_third(fault), *flags)
+    for fault, number in (("503", 3), ("silence", 20), ("cut", 3)):  # of silence there must not be three in a row
+        yield bench.disturbed(f"{name}{fault} to one in {number} of 150 requests", each(number, fault), *flags)
     yield bench.disturbed(f"{name}one changed during the training", at(120, change), *flags)
 
 
