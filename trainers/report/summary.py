@@ -1,6 +1,7 @@
 """The first screen of a report: what was asked, what came out, and how far it can be trusted."""
 
 import dataclasses
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -163,7 +164,7 @@ def _expected_in_words(scored: Score, expected: Score) -> Text:
         lowest = f"; the lowest so far had {percent(expected.lowest)}" if expected.lowest is not None else ""
         range_ = f"the 95% range that the differences between so few groups leave open{lowest}"
         alone = f" A single one, which is one place, camera or day, may have {between(expected.single)}: {range_}."
-    measured = f"the {percent(scored.accuracy)} of {scored.note.partition(', ')[0]}"
+    measured = f"the {percent(scored.accuracy)} of {re.split('[,;] ', scored.note)[0]}"
     if abs(points) < 100 * _GAP:
         return Text(f"{what}, which is about as much as {measured}.{alone}")
     if points < 0:

@@ -1,6 +1,7 @@
 """What a report says of a run of several labels an image: thresholds, temperatures, and what folds have chosen."""
 
 import json
+import re
 
 import pytest
 
@@ -54,7 +55,9 @@ def test_what_folds_chose_is_said(root):
     run = change(root, chosen_among=3, label_thresholds=stored, **groups, **expected)
     assert "best F1 on the 40 left-out images" in str(several_labels.classes(run))
     assert summary.held_out(run).label == "mAP on images left out by the folds"
-    assert "expect a mAP of 60.0% in the mean over groups like these (50.0% to 70.0%)" in summary.trust(run)[0].text
+    trust = summary.trust(run)[0].text
+    assert "expect a mAP of 60.0% in the mean over groups like these (50.0% to 70.0%)" in trust
+    assert re.search(r"the [\d.]+% of \d+ test images[.:]", trust)
     assert summary.new_group(run).note.startswith("4 groups left out in turn")
     assert "in the mean over what the folds left out" in card_quality._chosen_by(run)
     parsed = Parsed(page.html(run))
