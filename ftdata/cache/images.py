@@ -30,6 +30,10 @@ class IndexedImages:
     content: str = "image"
     parallel_calls: int = tf.data.AUTOTUNE
 
+    def __repr__(self) -> str:
+        """`IndexedImages in memory`: a notebook shows it, and no pixels."""
+        return f"IndexedImages in {self.tier}" if self.tier != "none" else "IndexedImages that nothing keeps"
+
     def subset(self, places: np.ndarray) -> "IndexedImages":
         """The images at `places`, int [k], in that order, without a copy of them."""
         of_all = tf.constant(places, tf.int64)

@@ -85,7 +85,10 @@ def open_split(split: Split, config: DataConfig, *, tier: str, workers: int = 1)
     Raises:
       UserError: a file that cannot be read or decoded; the message names it.
       OSError, MemoryError: the tier has no room.
+      ValueError: no such tier.
     """
+    if tier not in planner.TIERS:
+        raise ValueError(f"tier must be {', '.join(planner.TIERS[:-1])} or {planner.TIERS[-1]}, got {tier!r}")
     if tier == "disk" and len(split):
         stored, rows = disk.mapped(split, config, folder=folder(config), fill=decode_into)
         whole = tf.experimental.dlpack.from_dlpack(np.asarray(stored).__dlpack__())

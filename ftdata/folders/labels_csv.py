@@ -76,6 +76,8 @@ def read(
     result = listing(found, labels_csv, known=known)
     idle = [name for name in columns if name not in _COLUMNS]
     notes = (f"columns of the CSV that are not used: {listed(idle)}",) if idle else ()
+    if several := [name for name in result.class_names if ";" in name]:
+        notes += (f"warning: each is one class here: {listed(several)}; several labels an image need --task=multi",)
     return dataclasses.replace(result, notes=(*result.notes, *notes))
 
 
@@ -84,7 +86,8 @@ def _row(row: table.Row) -> _Row:
     if not values.get("file"):
         raise UserError(f"line {line} of labels_csv names no file: {', '.join(values.values())}")
     if not values.get("label"):
-        raise UserError(f"line {line} of labels_csv gives no label for {values['file']}")
+        hint = "; with --task=multi an image may have none"
+        raise UserError(f"line {line} of labels_csv gives no label for {values['file']}{hint}")
     if row.misfit:
         raise UserError(f"line {line} of labels_csv {row.misfit}")
     return _Row(line, values["file"], values["label"], split_of(row))

@@ -33,7 +33,8 @@ def in_tree(top: Folder) -> Iterator[str]:
         )
     rest = {kind: count for kind, count in others.items() if kind not in unread}
     if rest:
-        yield f"files passed over: {_counted(rest)}"
+        hint = "; --channels=N reads .npy" if ".npy" in rest else ""
+        yield f"files passed over: {_counted(rest)}{hint}"
     if left:
         times = [f"{key}{f' {count:,} times' if count > 1 else ''}" for key, count in left.items()]
         yield f"folders passed over: {listed(times, limit=_FOLDERS)}"

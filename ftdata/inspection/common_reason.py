@@ -40,7 +40,8 @@ class CommonReason:
         if count <= _FEW or 2 * count < total:
             return None
         name, reason = next(entry for entry in reasons.items() if kind_of(entry[1]) == kind)
-        example = name if reason == kind else f"{name} ({reason})"
+        more = reason.removeprefix(kind).strip(" :()")
+        example = f"{name} ({more})" if more else name
         others = summary(other for other in reasons.values() if kind_of(other) != kind)
         return cls(kind, count, len(reasons) == total, example, others)
 
@@ -56,14 +57,17 @@ class CommonReason:
         found = _CHANNELS.fullmatch(self.kind)
         return (int(found[1]), int(found[2])) if found else None
 
-    def way_out(self, *, to_skip: str = "") -> str:
+    def way_out(self, *, to_skip: str = "", of_model: bool = False) -> str:
         """What to do about it, a sentence without its stop.
 
         Args:
           to_skip: flags with which a run does without the files; empty where that is no way.
+          of_model: whether a trained model expects what they lack.
         """
         if self.channels:
             found, expected = self.channels
+            if of_model:
+                return f"The model was trained on images of {expected} channels: name such ones"
             usual = " (the default)" if found == 3 else ""
             return f"Use --channels={found}{usual}, or name images of {expected} channels, TIFF or .npy files"
         if self.is_all or not to_skip:
@@ -82,7 +86,7 @@ def of_answered(reasons: Mapping[str, str], *, total: int, names: str) -> str:
     common = CommonReason.of(reasons, total=total)
     why = f": {common.in_words}" if common else _first(reasons)
     if common and common.channels:
-        why += f". The model was trained on images of {common.channels[1]} channels: name such ones"
+        why += f". {common.way_out(of_model=True)}"
     return f"{names} names {counted(total, 'file')}, of which none can be read as an image{why}"
 
 

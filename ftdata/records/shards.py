@@ -17,6 +17,7 @@ from ftdata.settings import said
 
 TFRECORD, WEBDATASET, PARQUET = FORMATS = ("tfrecord", "webdataset", "parquet")
 _NUMBERED = re.compile(r"\.tfrecords?(\b|$)|-\d+-of-\d+$")  # as TFDS and as the Model Garden name them
+_COUNTED = re.compile(r"(.*?)(\d{5})-of-(\d{5})(\D*)", re.DOTALL)  # photos-train-00001-of-00004.tar
 _CALLED = {TFRECORD: "a TFRecord", WEBDATASET: "a tar", PARQUET: "a Parquet file"}
 _SPLIT_WORD = re.compile(r"[A-Za-z]+")
 HEAD = 512
@@ -84,8 +85,27 @@ def chosen(pattern: str, heads: Mapping[str, bytes]) -> tuple[str, list[str], tu
         kinds = [f"{len(paths):,} {kind} ({shown(paths[0])})" for kind, paths in by_format.items()]
         raise UserError(f"records must be of one format, got {' and '.join(kinds)}: narrow the pattern {said(pattern)}")
     (kind, paths), *_ = by_format.items()
-    notes = (f"files beside the shards that are passed over: {listed([shown(Path(p).name) for p in others])}",)
-    return str(kind), paths, notes if others else ()
+    notes = _missing(paths)
+    if others:
+        notes += (f"files beside the shards that are passed over: {listed([shown(Path(p).name) for p in others])}",)
+    return str(kind), paths, notes
+
+
+def _missing(paths: Sequence[str]) -> tuple[str, ...]:
+    """A line on the shards that `-of-00004` in the names of the others counts."""
+    sets = dict[tuple[str, str, str, str], set[int]]()
+    for path in paths:
+        if found := _COUNTED.fullmatch(path):
+            before, number, count, after = found.groups()
+            sets.setdefault((before, count, after, "0" + str(len(number))), set()).add(int(number))
+    lacking = [
+        f"{shown(Path(before).name)}{number:{width}}-of-{count}{shown(after)}"
+        for (before, count, after, width), there in sets.items()
+        for number in sorted({*range(int(count))} - there)
+    ]
+    if not lacking:
+        return ()
+    return (f"warning: not among the shards, though their names count them: {listed(lacking)}",)
 
 
 def _head(path: str) -> bytes:

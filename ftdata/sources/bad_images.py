@@ -28,7 +28,7 @@ class BadImage:
 
 
 def drop_bad_images(
-    listing: Listing, judged: Mapping[str, ReportTable], *, on_bad_image: str, max_bad_fraction: float = 1.0
+    listing: Listing, judged: Mapping[str, ReportTable], *, on_bad_image: str, max_bad_fraction: float, of_model: bool
 ) -> tuple[Listing, dict[str, ReportTable], tuple[BadImage, ...]]:
     """Parts the images that can be used from the others.
 
@@ -37,6 +37,7 @@ def drop_bad_images(
       judged: the reports on its paths, by split.
       on_bad_image: `error`, or `skip` to use the others.
       max_bad_fraction: of the images, 0 to 1, that `skip` takes.
+      of_model: whether a trained model is measured on them.
 
     Returns:
       The listing without bad images, the reports on the others, and the bad images.
@@ -55,10 +56,10 @@ def drop_bad_images(
     names = {path for files in listing.splits.values() for path in files.paths}
     way_out = way_to_skip(len(bad), len(names), max_bad_fraction=max_bad_fraction)
     if on_bad_image == "error":
-        raise UserError(_list_of(bad, count=len(names), way_out=way_out))
+        raise UserError(_list_of(bad, count=len(names), way_out=way_out, of_model=of_model))
     common = _common(bad, count=len(names))
     if common and common.channels and len(bad) > max_bad_fraction * len(names):
-        raise UserError(_list_of(bad, count=len(names)))
+        raise UserError(_list_of(bad, count=len(names), of_model=of_model))
     if len(bad) > max_bad_fraction * len(names):
         raise UserError(
             f"{len(bad):,} of {counted(len(names), 'image')} cannot be used, more than "
@@ -68,12 +69,13 @@ def drop_bad_images(
     good = {split: np.flatnonzero(judged[split].is_usable) for split in listing.splits}
     splits = {split: _at(files, good[split]) for split, files in listing.splits.items()}
     if "train" not in splits and not any(files.paths for files in splits.values()):
-        raise UserError(f"none of the images can be used: {_list_of(bad, count=len(names))}")
+        raise UserError(f"none of the images can be used: {_list_of(bad, count=len(names), of_model=of_model)}")
     # a model can be measured without a class, but not trained
     left = labels.counts(splits["train"].labels, len(listing.class_names)) if "train" in splits else np.ones(1)
     if not left.all():
         lost = [name for name, count in zip(listing.class_names, left, strict=True) if not count]
-        raise UserError(f"no training image of {listed(lost, limit=20)} can be used: {_list_of(bad, count=len(names))}")
+        why = _list_of(bad, count=len(names), of_model=of_model)
+        raise UserError(f"no training image of {listed(lost, limit=20)} can be used: {why}")
     splits = {split: files for split, files in splits.items() if files.paths}
     return dataclasses.replace(listing, splits=splits), {name: judged[name].at(good[name]) for name in splits}, bad
 
@@ -88,12 +90,12 @@ def _at(files: Files, places: np.ndarray) -> Files:
     return Files(files.paths.take(places), files.names.take(places), files.labels[places])
 
 
-def _list_of(bad: Sequence[BadImage], *, count: int, way_out: str = "") -> str:
+def _list_of(bad: Sequence[BadImage], *, count: int, way_out: str = "", of_model: bool) -> str:
     """The first with their reasons; in one line what at least half of the images have in common."""
     common = _common(bad, count=count)
     if common:
         cannot = f"{len(bad):,} of {counted(count, 'image')} cannot be used: {common.in_words}"
-        return f"{cannot}. {common.way_out(to_skip=way_out)}"
+        return f"{cannot}. {common.way_out(to_skip=way_out, of_model=of_model)}"
     lines = [f"  {image.name}: {image.reason}" for image in bad[:_SHOWN]]
     if len(bad) > _SHOWN:
         lines.append(f"  and {len(bad) - _SHOWN:,} more ({summary(bad[_SHOWN:])})")

@@ -48,6 +48,7 @@ def open_files(config: DataConfig, *, known: Collection[str] | None = None) -> I
         _by_split(listing, paths, table),
         on_bad_image=config.on_bad_image,
         max_bad_fraction=config.max_bad_fraction,
+        of_model=known is not None,
     )
     place = address.real(origin)
     read: reading.Read = reader or tf.io.read_file

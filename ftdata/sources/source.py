@@ -65,7 +65,10 @@ def open_source(config: DataConfig) -> Source:
 
     Raises:
       UserError: what is wrong with the data set or the settings, and the way out.
+      TypeError: no DataConfig.
     """
+    if not isinstance(config, DataConfig):
+        raise TypeError(f"open_source takes a DataConfig, got {config!r}; load_folder takes the path of a folder")
     files: ImageFiles | None = None
     if config.named_files:
         files = open_files(config)

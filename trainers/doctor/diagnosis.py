@@ -58,7 +58,8 @@ def check(context: RunContext, data: DataConfig) -> Facts:
     for name, section in sections.items():
         _print(name, section.lines)
     advice = dict(entry for section in sections.values() for entry in section.advice)
-    _print("advice", advised(advice, is_refused=refusal is not None))
+    warns = any(line.startswith("warning: ") for section in sections.values() for line in section.lines)
+    _print("advice", advised(advice, is_refused=refusal is not None, warns=warns))
     log.info(f"nothing was trained ({time.perf_counter() - began:.0f} s)")
     if refusal:
         raise refusal
@@ -66,11 +67,13 @@ def check(context: RunContext, data: DataConfig) -> Facts:
     return {**facts, "advice": advice, "lines": {name: list(section.lines) for name, section in sections.items()}}
 
 
-def advised(advice: Mapping[str, str], *, is_refused: bool) -> list[str]:
+def advised(advice: Mapping[str, str], *, is_refused: bool, warns: bool = False) -> list[str]:
     """The lines of the advice, reasons by flag; that there is none is said only of settings that a run takes."""
     lines = [f"{flag}  ({reason})" for flag, reason in advice.items()]
     if is_refused:
         return ["first of all what the error at the end says: a run would stop there before it trains", *lines]
+    if warns and not lines:
+        return ["none on the settings: look at what the warnings above name"]
     return lines or ["none: nothing speaks against these settings"]
 
 

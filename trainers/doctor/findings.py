@@ -112,7 +112,7 @@ def sizes(config: DataConfig, data: Source, surveys: Surveys) -> Finding:
     bad = [(image.name, image.reason) for image in data.bad_images]
     for key, survey in surveys.items():
         bad += [(name, "cannot be read or decoded") for name in _unreadable(getattr(data, key), survey)]
-    lines = [line, shape]
+    lines = [line, shape, *_copies(data)]
     if bad:
         examples = "; ".join(f"{name}: {reason}" for name, reason in bad[:3])
         lines.append(
@@ -128,6 +128,26 @@ def sizes(config: DataConfig, data: Source, surveys: Surveys) -> Finding:
         "unreadable": [name for name, _ in bad],
     }
     return Finding(tuple(lines), tuple(advice), facts)
+
+
+def _copies(data: Source) -> list[str]:
+    """A line on images that are there more than once, byte for byte."""
+    splits = [split for split in data.splits.values() if len(split)]
+    digests = np.concatenate([split.digests for split in splits])
+    _, first, which = np.unique(digests, axis=0, return_index=True, return_inverse=True)
+    original = first[which.ravel()]
+    again = np.flatnonzero(original != np.arange(len(digests)))
+    if not len(again):
+        return []
+    ends = np.cumsum([len(split) for split in splits])
+
+    def name(place: int) -> str:
+        part = int(np.searchsorted(ends, place, side="right"))
+        return splits[part].names[place - int(ends[part] - len(splits[part]))]
+
+    examples = "; ".join(f"{name(int(k))} = {name(int(original[k]))}" for k in again[:_EXAMPLES])
+    more = "; ..." if len(again) > _EXAMPLES else ""
+    return [f"warning: {counted(len(again), 'image')} more than once, byte for byte: {examples}{more}"]
 
 
 def _unreadable(part: Split, survey: Survey) -> list[str]:

@@ -101,7 +101,9 @@ def improve(run: RunFiles) -> Section | None:
             f"Images of more groups, above all of such as {named}: a model learns what changes between groups from "
             "many of them, and not from more images of one."
         )
-    if weakest := judged.weakest(run):
+    if lowest := several_labels.lowest(run):
+        said.append(f"Images of {lowest}: no class has a lower average precision on the test images.")
+    elif weakest := judged.weakest(run):
         name, recall, where = weakest
         said.append(f"Images of {name}, of which {percent(recall)} are found in {where}, fewer than of the others.")
     if run.final and state.still_rose(run, run.final):

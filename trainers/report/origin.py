@@ -47,12 +47,12 @@ def doctor(run: RunFiles) -> Section | None:
     if not lines:
         return None
     rows = [(flag, reason) for flag, reason in advice.items()]
+    warnings = [line for part in lines.values() for line in part if line.startswith("warning: ")]
     first: list[Block] = [
         Table("Advice", ("flag", "reason"), rows, is_text=True)
         if rows
-        else Text("No advice: nothing speaks against these settings.")
+        else Text("No advice on the settings." if warnings else "No advice: nothing speaks against these settings.")
     ]
-    warnings = [line for part in lines.values() for line in part if line.startswith("warning: ")]
     first += [Text(line.removeprefix("warning: "), is_warning=True) for line in warnings]
     folded = [Folded(title, [Lines(lines[name])]) for name, title in _DOCTOR.items() if lines.get(name)]
     return Section("doctor", "The data doctor", [*first, *folded])

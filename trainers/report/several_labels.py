@@ -97,6 +97,15 @@ def probabilities(run: RunFiles) -> Section:
     return Section("calibration", "Calibration", [Text(said), *tables])
 
 
+def lowest(run: RunFiles) -> str | None:
+    """The class of the lowest average precision among the test images, with it; None of one label an image."""
+    by_class = {name: row for name, row in (run.metrics.get("per_class") or {}).items() if row["support"]}
+    if not applies(run) or len(by_class) < 2:
+        return None
+    name, row = min(by_class.items(), key=lambda item: item[1]["average_precision"])
+    return f"{name} ({_average(row)})"
+
+
 def limits(run: RunFiles) -> list[str]:
     """What the numbers mean for the use of the model."""
     said = []

@@ -8,7 +8,7 @@ from typing import Any
 
 from trainers.rundir.run_dir import write_atomically
 
-FEW_STEPS = 10  # fewer than these are mostly compilation and say nothing of the speed
+FEW_STEPS = 20  # fewer than these are mostly compilation and say nothing of the speed
 
 Row = dict[str, Any]  # an epoch in the history: JSON values by column
 

@@ -81,8 +81,17 @@ def test_csv_that_cannot_be_used_is_refused(tmp_path, text, message):
 @pytest.mark.parametrize("text", ["file,label\n1.jpg\n2.jpg,b\n", "file,label\n1.jpg,\n2.jpg,b\n"])
 def test_csv_row_without_a_label_is_refused(tmp_path, text):
     touch(tmp_path, "1.jpg", "2.jpg")
-    with pytest.raises(UserError, match=r"labels_csv gives no label for 1\.jpg$"):
+    with pytest.raises(
+        UserError, match=r"labels_csv gives no label for 1\.jpg; with --task=multi an image may have none$"
+    ):
         labels_csv.read(write_csv(tmp_path / "labels.csv", text), None)
+
+
+def test_labels_that_look_like_several_are_warned_of(tmp_path):
+    touch(tmp_path, "1.jpg", "2.jpg")
+    table = write_csv(tmp_path / "labels.csv", "file,label\n1.jpg,a;b\n2.jpg,b\n")
+    (note,) = labels_csv.read(table, None).notes
+    assert note == "warning: each is one class here: a;b; several labels an image need --task=multi"
 
 
 def test_csv_row_that_stands_twice_counts_once(tmp_path):
@@ -134,7 +143,7 @@ def test_csv_says_what_is_not_used(tmp_path):
     [
         ("file,label\n1.jpg,a\n2.jpg,b,c\n", "line 3 of labels_csv has 3 fields and the first line 2: .* in quotes$"),
         ("file,label,x\n1.jpg,a,1\n2.jpg,b\n", "line 3 of labels_csv has 2 fields and the first line 3"),
-        ("file,label\n1.jpg,a\n2.jpg, \n", "line 3 of labels_csv gives no label for 2.jpg$"),
+        ("file,label\n1.jpg,a\n2.jpg, \n", "line 3 of labels_csv gives no label for 2.jpg; with --task=multi"),
         ("file,label\n1.jpg,a\n,b\n", "line 3 of labels_csv names no file: , b$"),
         ("file,label,Label\n1.jpg,a,b\n", "must have one column label, got 2"),
         ("file:label\n1.jpg:a\n", r"must have the columns file,label, got file:label in "),

@@ -15,10 +15,11 @@ def _files(count, reason):
 
 def test_one_reason_of_all_files_is_one_line_with_the_way_out():
     common = CommonReason.of(_files(60, RGB), total=60)
-    assert common.in_words == f"has 3 channels, --channels=5 expected, such as 0.jpg ({RGB})"
+    assert common.in_words == "has 3 channels, --channels=5 expected, such as 0.jpg (JPEG is read as RGB)"
     assert common.way_out(to_skip="--on_bad_image=skip") == (
         "Use --channels=3 (the default), or name images of 5 channels, TIFF or .npy files"
     )
+    assert common.way_out(of_model=True) == "The model was trained on images of 5 channels: name such ones"
 
 
 def test_the_others_are_counted_by_kind():
@@ -45,7 +46,7 @@ def test_few_files_or_the_smaller_part_have_no_common_reason(bad, total):
 def test_files_that_are_skipped_are_one_line_and_the_exceptions_one_each():
     reasons = {**_files(30, RGB), "cut.tif": "truncated TIFF"}
     assert common_reason.skipped(reasons, total=40) == [
-        f"skipped: 30 of 40 files: has 3 channels, --channels=5 expected, such as 0.jpg ({RGB})",
+        "skipped: 30 of 40 files: has 3 channels, --channels=5 expected, such as 0.jpg (JPEG is read as RGB)",
         "skipped: cut.tif: truncated TIFF",
     ]
     assert common_reason.skipped(_files(2, "empty file"), total=2) == [
@@ -57,7 +58,7 @@ def test_files_that_are_skipped_are_one_line_and_the_exceptions_one_each():
 def test_files_of_which_none_is_answered_are_said_in_one_line():
     assert common_reason.of_answered(_files(40, RGB), total=40, names="images=photos") == (
         "images=photos names 40 files, of which none can be read as an image: has 3 channels, --channels=5 expected, "
-        f"such as 0.jpg ({RGB}). The model was trained on images of 5 channels: name such ones"
+        "such as 0.jpg (JPEG is read as RGB). The model was trained on images of 5 channels: name such ones"
     )
     assert common_reason.of_answered({"a.jpg": "empty file"}, total=1, names="images=a.jpg") == (
         "images=a.jpg names 1 file, of which none can be read as an image: a.jpg: empty file"

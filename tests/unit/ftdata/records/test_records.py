@@ -204,6 +204,15 @@ def test_the_name_of_a_shard_says_its_split(path, split):
     assert shards.split_of(path) == split
 
 
+def test_shards_that_the_names_of_the_others_count_are_missed(packed, tmp_path):
+    copy = shutil.copytree(packed["tfrecord"], tmp_path / "copy")
+    assert not [note for note in shards.find(str(copy))[2] if "not among" in note]
+    gone = sorted(copy.glob("*-train.*"))[1]
+    gone.unlink()
+    (note,) = [note for note in shards.find(str(copy))[2] if "not among" in note]
+    assert note == f"warning: not among the shards, though their names count them: {gone.name}"
+
+
 def write_examples(path, *features):
     with tf.io.TFRecordWriter(str(path)) as writer:
         for one in features:

@@ -93,6 +93,12 @@ def test_weights_that_cannot_be_had_are_told_after_the_report(film_folder, tmp_p
     assert str(weights) in said.err
 
 
+def test_beside_warnings_nothing_is_said_to_be_well():
+    assert diagnosis.advised({}, is_refused=False, warns=True) == [
+        "none on the settings: look at what the warnings above name"
+    ]
+
+
 @pytest.mark.parametrize(
     ("advice", "is_refused", "lines"),
     [
