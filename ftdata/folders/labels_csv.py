@@ -75,7 +75,7 @@ def read(
             files.append((root.path(name), shown(name)))
     result = listing(found, labels_csv, known=known)
     idle = [name for name in columns if name not in _COLUMNS]
-    notes = (f"columns of the CSV that are not used: {listed(idle)}",) if idle else ()
+    notes: tuple[str, ...] = (f"columns of the CSV that are not used: {listed(idle)}",) if idle else ()
     if several := [name for name in result.class_names if ";" in name]:
         notes += (f"warning: each is one class here: {listed(several)}; several labels an image need --task=multi",)
     return dataclasses.replace(result, notes=(*result.notes, *notes))
