@@ -32,7 +32,7 @@ def stored(server, photo_folder, tmp_path, monkeypatch):
 
 
 def _config(tmp_path, **settings):
-    return DataConfig(image_size=32, data_dir=str(tmp_path / "data"), remote_timeout_s=5, **settings)
+    return DataConfig(image_size=32, data_dir=str(tmp_path / "data"), remote_timeout_s=20, **settings)
 
 
 def _same(one, two, config):
