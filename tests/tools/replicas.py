@@ -54,7 +54,7 @@ def train(layout: str, root: Path, flags: list[str]) -> Numbers:
 def read(model_dir: Path) -> Numbers:
     """The numbers of a finished run."""
     points = tensorboard_points(model_dir / "logs/finetune/train")
-    losses = {step: _scalar(value) for tag, step, value in points if tag == "loss"}
+    losses = {step: _scalar(value) for tag, step, value in points if tag == "steps/loss"}
     metrics = json.loads((model_dir / "finetune/metrics.json").read_text())
     newest = checkpoint.latest(model_dir / "finetune/checkpoints")
     assert newest is not None
