@@ -4,6 +4,7 @@ It takes the place of `tf.io.read_file` only where a data set has such files, so
 they are. A graph with it runs in the process that built it and in no other.
 """
 
+import abc
 import dataclasses
 import functools
 import os
@@ -19,6 +20,26 @@ _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _ISO = b"ftyp"
 
 Read = Callable[[tf.Tensor], tf.Tensor]
+
+
+class Together(abc.ABC):
+    """Reads images by their places with Python, many in a call: a call takes longer than most reads."""
+
+    @abc.abstractmethod
+    def read_all(self, places: list[str]) -> list[bytes]:
+        """The bytes of images, from any thread."""
+
+    def __call__(self, place: tf.Tensor) -> tf.Tensor:
+        """As an operation: scalar string -> scalar string; its errors are InvalidArgumentError."""
+        return tf.ensure_shape(self.many(place[None])[0], [])
+
+    def many(self, places: tf.Tensor) -> tf.Tensor:
+        """The same of many places: string [b] -> string [b]."""
+        return tf.ensure_shape(tf.numpy_function(self._read_many, [places], tf.string), places.shape)
+
+    def _read_many(self, places: np.ndarray) -> np.ndarray:
+        read = self.read_all([os.fsdecode(place) for place in places.tolist()])
+        return np.array([*read, None], object)[:-1]  # None: numpy asks no lengths
 
 
 def reader(paths: Iterable[str], channels: int = 3) -> Read:

@@ -4,9 +4,7 @@ import contextlib
 import os
 from collections.abc import Iterator, Mapping
 
-import numpy as np
-import tensorflow as tf
-
+from ftdata.decoding import reading
 from ftdata.errors import UserError
 from ftdata.inspection.reports import FileReport, Stamp
 from ftdata.names import shown
@@ -17,7 +15,7 @@ def place(path: str, offset: int, length: int) -> str:
     return f"{offset}+{length}@{path}"
 
 
-class RecordReader:
+class RecordReader(reading.Together):
     """Reads images by their places, in any order and from any thread.
 
     A shard is opened whenever images are read, so that one that was replaced is noticed, and no number of shards is too
@@ -63,23 +61,14 @@ class RecordReader:
         finally:
             os.close(descriptor)
 
-    def __call__(self, place: tf.Tensor) -> tf.Tensor:
-        """The same as an operation: scalar string -> scalar string; its errors are InvalidArgumentError."""
-        return tf.ensure_shape(self.many(place[None])[0], [])
-
-    def many(self, places: tf.Tensor) -> tf.Tensor:
-        """As an operation of many places, string [b] -> string [b]: a call of Python takes longer than a read."""
-        return tf.ensure_shape(tf.numpy_function(self._read_all, [places], tf.string), places.shape)
-
-    def _read_all(self, places: np.ndarray) -> np.ndarray:
+    def read_all(self, places: list[str]) -> list[bytes]:
         """Each shard is opened once, and the disk hears of all images before the first is waited for."""
-        parts = [parts_of(os.fsdecode(place)) for place in places.tolist()]
+        parts = [parts_of(place) for place in places]
         with contextlib.ExitStack() as stack:
             opened = {path: stack.enter_context(self._opened(path)) for path in {path for path, _, _ in parts}}
             for path, offset, length in parts:
                 _announce(opened[path], offset, length)
-            read = [_content(opened[path], path, offset, length) for path, offset, length in parts]
-        return np.array([*read, None], object)[:-1]  # None: numpy asks no lengths
+            return [_content(opened[path], path, offset, length) for path, offset, length in parts]
 
 
 def _announce(descriptor: int, offset: int, length: int) -> None:

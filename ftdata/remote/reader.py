@@ -1,16 +1,13 @@
 """What reads images of a store by their places: one, or a batch side by side, as operations too."""
 
 import abc
-import os
 
-import numpy as np
-import tensorflow as tf
-
+from ftdata.decoding import reading
 from ftdata.inspection.reports import FileReport, Stamp
 from ftdata.remote.store import AT_ONCE, Store
 
 
-class RemoteReader(abc.ABC):
+class RemoteReader(reading.Together):
     """Reads images by places; `at_once` are best read at one time.
 
     Args:
@@ -39,14 +36,6 @@ class RemoteReader(abc.ABC):
             credentials.
         """
 
-    def __call__(self, place: tf.Tensor) -> tf.Tensor:
-        """The same as an operation: scalar string -> scalar string; its errors are InvalidArgumentError."""
-        return tf.ensure_shape(self.many(place[None])[0], [])
-
-    def many(self, places: tf.Tensor) -> tf.Tensor:
-        """As an operation of many places, which are read side by side: string [b] -> string [b]."""
-        return tf.ensure_shape(tf.numpy_function(self._read_all, [places], tf.string), places.shape)
-
-    def _read_all(self, places: np.ndarray) -> np.ndarray:
-        named = [os.fsdecode(place) for place in places.tolist()]
-        return np.array([*self._store.many(self.read, named), None], object)[:-1]  # None: numpy asks no lengths
+    def read_all(self, places: list[str]) -> list[bytes]:
+        """They are read side by side."""
+        return list(self._store.many(self.read, places))
